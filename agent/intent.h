@@ -1,0 +1,182 @@
+/*
+ * The typed intent: what a question asks for, independent of language and of the engine that understood it. It is the cache
+ * key, the explanation, the context of a follow-up and the input of the SQL writer. As JSON it is schemas/intent.json.
+ *
+ * An intent owns its texts in an arena given at its making; values are copied in.
+ */
+#ifndef LOGMILL_AGENT_INTENT_H
+#define LOGMILL_AGENT_INTENT_H
+
+#include "common/arena.h"
+#include "common/buffer.h"
+#include "common/error.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fields a question can filter, group or measure by. */
+enum ag_field {
+    AG_NO_FIELD,
+    AG_CATEGORY,
+    AG_LEVEL,
+    AG_LOG_TYPE,
+    AG_SERVICE,
+    AG_ENVIRONMENT,
+    AG_MESSAGE,
+    AG_HOST,
+    AG_COMPONENT,
+    AG_MODULE,
+    AG_EVENT_TYPE,
+    AG_USER_ID,
+    AG_SESSION_ID,
+    AG_TRACE_ID,
+    AG_SPAN_ID,
+    AG_ERROR_TYPE,
+    AG_ERROR_CODE,
+    AG_HTTP_STATUS,
+    AG_STATUS_CLASS, /* http_status / 100 || 'xx' */
+    AG_ENDPOINT,
+    AG_METHOD,
+    AG_DURATION,
+    AG_CLIENT_IP,
+    AG_PAGE_PATH,
+    AG_BROWSER,
+    AG_DEVICE,
+    AG_TAG,      /* one of tags */
+    AG_METADATA, /* metadata ->> key */
+    AG_PATTERN,  /* message with its variable parts masked */
+    AG_HOUR_OF_DAY,
+    AG_DAY_OF_WEEK,
+    AG_FIELD_COUNT
+};
+
+enum ag_measure_fn {
+    AG_COUNT,        /* rows */
+    AG_DISTINCT,     /* distinct values of field */
+    AG_ERROR_RATE,   /* errors / all, a fraction */
+    AG_FAILURE_RATE, /* of requests: 5xx / those with a status */
+    AG_SHARE,        /* rows matching the last filter set over all others: "what percentage of … are errors" */
+    AG_AVG,          /* of field (duration) */
+    AG_MIN,
+    AG_MAX,
+    AG_SUM,
+    AG_PERCENTILE,   /* p[0..p_count) of field */
+    AG_RATE,         /* rows a unit of time: rate_unit_us */
+    AG_FIRST_SEEN,
+    AG_LAST_SEEN,
+    AG_LIST,         /* the rows themselves */
+    AG_NAMES         /* the names of field that occur */
+};
+
+enum ag_op {
+    AG_IN,          /* one of values */
+    AG_NOT_IN,      /* none of values; keeps NULL rows */
+    AG_AT_LEAST,    /* level order, numbers */
+    AG_ABOVE,
+    AG_BELOW,
+    AG_AT_MOST,
+    AG_BETWEEN,     /* values[0] <= x <= values[1] */
+    AG_CONTAINS,    /* text search, any case, literal */
+    AG_NOT_CONTAINS,
+    AG_PREFIX,
+    AG_NOT_PREFIX,
+    AG_IS_NULL,
+    AG_NOT_NULL
+};
+
+#define AG_MAX_FILTERS 12
+#define AG_MAX_VALUES 32
+#define AG_MAX_GROUPS 2
+#define AG_MAX_PERCENTILES 4
+
+struct ag_filter {
+    enum ag_field field;
+    const char *key; /* metadata key for AG_METADATA, else NULL */
+    enum ag_op op;
+    const char *values[AG_MAX_VALUES]; /* canonical text: numbers as decimal text, levels upper case */
+    size_t value_count;
+};
+
+struct ag_group {
+    enum ag_field field;
+    const char *key;
+};
+
+/* How a window was said; resolved against `now` and the zone by agent/understand/time_*. */
+struct ag_window {
+    const char *symbolic; /* canonical: "last 3600s", "day -1", "2026-03-17T14:00/2026-03-17T15:00", "all" … */
+    int64_t from_us;      /* resolved, half-open [from, to); INT64_MIN: everything kept */
+    int64_t to_us;
+    bool stated;          /* the question named it; else it is the default, an assumption */
+    bool open;            /* ends at now */
+};
+
+enum ag_compare {
+    AG_NO_COMPARE,
+    AG_COMPARE_WINDOW, /* against window `against`, the same elapsed span */
+};
+
+enum ag_order { AG_ORDER_DEFAULT, AG_MOST, AG_FEWEST, AG_NEWEST, AG_OLDEST };
+
+/* Special shapes that are more than measure × group. */
+enum ag_shape {
+    AG_PLAIN,
+    AG_SERIES,   /* by time bucket (bucket_us; calendar day/week/month where >= 1 day) */
+    AG_BUSIEST,  /* the bucket with the most (or fewest, by order) */
+    AG_SPIKE,    /* the bucket furthest above the window's median */
+    AG_SILENT,   /* groups seen in the window but not in its last `silent_us` */
+    AG_NEW       /* values of group[0] not seen in the window before */
+};
+
+struct ag_threshold {
+    bool set;
+    enum ag_op op; /* AG_AT_LEAST, AG_ABOVE, AG_BELOW, AG_AT_MOST */
+    double value;
+};
+
+enum ag_language { AG_KO, AG_EN };
+
+struct ag_intent {
+    struct {
+        enum ag_measure_fn fn;
+        enum ag_field field;
+        double p[AG_MAX_PERCENTILES]; /* 0.95 */
+        size_t p_count;
+        int64_t rate_unit_us;
+    } measure;
+    enum ag_shape shape;
+    struct ag_filter filters[AG_MAX_FILTERS];
+    size_t filter_count;
+    struct ag_group groups[AG_MAX_GROUPS];
+    size_t group_count;
+    struct ag_window window;
+    const char *zone; /* IANA */
+    enum ag_compare compare;
+    struct ag_window against;
+    enum ag_order order;
+    bool rank;        /* "most", "top N": leaves the NULL group out */
+    int limit;        /* 0: not said */
+    int64_t bucket_us; /* 0: automatic */
+    int64_t silent_us;
+    struct ag_threshold threshold;
+    enum ag_language language;
+};
+
+void ag_intent_init(struct ag_intent *intent);
+
+/* "service", "http_status", … ; the SQL column is the same where it is one. */
+const char *ag_field_name(enum ag_field field);
+const char *ag_measure_name(enum ag_measure_fn fn);
+const char *ag_op_name(enum ag_op op);
+const char *ag_shape_name(enum ag_shape shape);
+
+/* Canonical JSON object, key order fixed; a new reference, NULL without memory. */
+json_t *ag_intent_to_json(const struct ag_intent *intent);
+/* Hostile input: every text is bounded and checked, numbers in range, at most 16 KiB by the caller. Texts are copied into
+ * `arena`. 0, or -1 with LM_FATAL "bad_request". Times are resolved by the caller (ag_time_resolve) from `symbolic`. */
+int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent, struct lm_error *error)
+    LM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,1 @@
+typedef int logmill_backoff_stub;

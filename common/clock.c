@@ -1,0 +1,1 @@
+typedef int logmill_clock_stub;

@@ -1,0 +1,119 @@
+/*
+ * Configuration as one table: it fills the program's struct, prints --help and --print-config, and makes
+ * docs/configuration.md. Precedence: built-in default < --config FILE (YAML) < environment < command line.
+ *
+ *   option "postgres_url"  →  YAML key postgres_url  →  LOGMILL_POSTGRES_URL  →  --postgres-url
+ *
+ * A dotted name ("window.raw") is a nested YAML mapping, LOGMILL_WINDOW_RAW and --window-raw. Names ending in ".*"
+ * are pass-through maps ("kafka.*": kafka.linger.ms in YAML as nested or dotted keys, LOGMILL_KAFKA_LINGER_MS,
+ * --kafka-linger-ms=… or --kafka linger.ms=…).
+ * All errors are collected and reported together; an unknown key names the nearest known one.
+ */
+#ifndef LOGMILL_COMMON_CONFIG_H
+#define LOGMILL_COMMON_CONFIG_H
+
+#include "common/buffer.h"
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum lm_config_type {
+    LM_CONFIG_TEXT,     /* char *; owned by the struct, never NULL after loading ("" when unset) */
+    LM_CONFIG_INT,      /* int64_t, with min and max */
+    LM_CONFIG_BOOL,     /* bool: true/false, yes/no, on/off, 1/0 */
+    LM_CONFIG_DURATION, /* int64_t milliseconds; "150ms", "10s", "5m", "2h", "7d"; a bare number is milliseconds */
+    LM_CONFIG_SIZE,     /* int64_t bytes; "64KiB", "16MiB", "1GiB", "64k", "16M"; a bare number is bytes */
+    LM_CONFIG_ENUM,     /* int; `choices` is "debug|info|warn", the value its index */
+    LM_CONFIG_LIST,     /* struct lm_config_list; repeated flag, YAML sequence, or comma-separated */
+    LM_CONFIG_MAP       /* struct lm_config_map; only for names ending in ".*" */
+};
+
+struct lm_config_list {
+    char **items;
+    size_t count;
+};
+
+struct lm_config_map {
+    char **names;
+    char **values;
+    size_t count;
+};
+
+struct lm_config_option {
+    const char *name;          /* "brokers", "window.raw", "kafka.*" */
+    enum lm_config_type type;
+    size_t offset;             /* offsetof the field in the program's struct */
+    const char *default_text;  /* as a user would write it; NULL: "" / 0 / false / empty */
+    int64_t min, max;          /* for INT, DURATION (ms) and SIZE (bytes); both 0: no bounds */
+    const char *choices;       /* for ENUM */
+    bool secret;               /* masked by --print-config; for a URL only its password is */
+    char short_flag;           /* 0 for none */
+    const char *description;   /* one sentence; for --help and docs/configuration.md */
+};
+
+struct lm_config_program {
+    const char *name;      /* "logmill-consumer" */
+    const char *summary;   /* one sentence for --help */
+    const char *arguments; /* what follows the options in the usage line, "" for none: "[FILE …]" */
+    const struct lm_config_option *options;
+    size_t option_count;
+};
+
+enum lm_config_outcome {
+    LM_CONFIG_RUN = 0,   /* loaded: go on */
+    LM_CONFIG_EXIT_OK,   /* --help, --version or --print-config was served: exit 0 */
+    LM_CONFIG_EXIT_USAGE /* errors were printed to `errors`: exit 2 */
+};
+
+/*
+ * Fills `values` (the program's struct, zeroed by the caller) from all four sources. `argv` is permuted: on
+ * LM_CONFIG_RUN *argument_count arguments that are no options stand in arguments[] (pointers into argv).
+ * --help, --version and --print-config print to `out`. Free with lm_config_free in every case.
+ */
+enum lm_config_outcome lm_config_load(const struct lm_config_program *program, void *values, int argc, char **argv,
+                                      const char **arguments, size_t *argument_count, FILE *out, FILE *errors)
+    LM_MUST_CHECK;
+void lm_config_free(const struct lm_config_program *program, void *values);
+
+/* Writes the program's section of docs/configuration.md. */
+void lm_config_markdown(const struct lm_config_program *program, FILE *out);
+
+/* Options every program shares, for inclusion in its table: LM_CONFIG_SHARED_LOG_LEVEL(struct type), … each expands
+ * to one initializer. The struct has the field of that name. */
+#define LM_CONFIG_LOG_LEVEL(type)                                                                              \
+    {                                                                                                          \
+        .name = "log_level", .type = LM_CONFIG_ENUM, .offset = offsetof(type, log_level),                      \
+        .default_text = "info", .choices = "debug|info|warn|error|fatal",                                      \
+        .description = "Lowest level of the program's own log lines."                                          \
+    }
+#define LM_CONFIG_BROKERS(type)                                                                                \
+    {                                                                                                          \
+        .name = "brokers", .type = LM_CONFIG_TEXT, .offset = offsetof(type, brokers),                          \
+        .default_text = "localhost:9092", .description = "Kafka bootstrap servers, host:port[,host:port…]."    \
+    }
+#define LM_CONFIG_TOPIC_PREFIX(type)                                                                           \
+    {                                                                                                          \
+        .name = "topic_prefix", .type = LM_CONFIG_TEXT, .offset = offsetof(type, topic_prefix),                \
+        .default_text = "logs.", .description = "Topics are the prefix and the category: logs.raw, logs.summary …" \
+    }
+#define LM_CONFIG_KAFKA(type)                                                                                  \
+    {                                                                                                          \
+        .name = "kafka.*", .type = LM_CONFIG_MAP, .offset = offsetof(type, kafka),                             \
+        .description = "Any librdkafka property, passed through as it is."                                     \
+    }
+#define LM_CONFIG_POSTGRES_URL(type)                                                                           \
+    {                                                                                                          \
+        .name = "postgres_url", .type = LM_CONFIG_TEXT, .offset = offsetof(type, postgres_url),                \
+        .default_text = "", .secret = true,                                                                    \
+        .description = "PostgreSQL connection string or URL; empty: libpq's PG* variables."                    \
+    }
+#define LM_CONFIG_LISTEN(type, address)                                                                        \
+    {                                                                                                          \
+        .name = "listen", .type = LM_CONFIG_TEXT, .offset = offsetof(type, listen), .default_text = address,   \
+        .description = "Address and port of the HTTP server: host:port, :port or [v6]:port; port 0 takes a free one." \
+    }
+
+#endif

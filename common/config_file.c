@@ -1,0 +1,1 @@
+typedef int logmill_config_file_stub;

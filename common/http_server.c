@@ -1,0 +1,1 @@
+typedef int logmill_http_server_stub;

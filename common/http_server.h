@@ -1,0 +1,73 @@
+/*
+ * The one HTTP server: libmicrohttpd's epoll descriptor on a uv_poll, for the admin port of every program, the gateway
+ * and the agent. Everything runs on the loop's thread. A handler gets the whole body (bounded), and answers now or
+ * later: the request stays valid until lm_http_reply or, if the client goes away first, until on_abandoned.
+ *
+ * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a body over the
+ * route's limit (413), an unknown path (404), a wrong method (405 with Allow).
+ */
+#ifndef LOGMILL_COMMON_HTTP_SERVER_H
+#define LOGMILL_COMMON_HTTP_SERVER_H
+
+#include "common/error.h"
+#include "common/metrics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct lm_http_server;
+struct lm_http_request;
+
+typedef void (*lm_http_handler)(struct lm_http_request *request, void *context);
+
+struct lm_http_route {
+    const char *method; /* "GET" (serves HEAD too), "POST", … */
+    const char *path;   /* exact, or with a last segment "{name}" that matches one non-empty segment */
+    size_t max_body;    /* bytes; 0: no body accepted */
+    lm_http_handler handler;
+    void *context;
+};
+
+struct lm_http_options {
+    uv_loop_t *loop;
+    const char *listen; /* host:port, :port, [v6]:port; port 0 takes a free one */
+    struct lm_metrics *metrics; /* may be NULL; requests by route and status, seconds */
+    unsigned max_connections;   /* 0: 1024 */
+    unsigned idle_timeout_s;    /* 0: 60 */
+};
+
+/* Opens the listening socket; routes are added afterwards. LM_FATAL when the address is taken, said with the address. */
+int lm_http_server_open(const struct lm_http_options *options, struct lm_http_server **out, struct lm_error *error)
+    LM_MUST_CHECK;
+/* Routes are matched in the order added. Strings are copied. 0, or -1 without memory. */
+int lm_http_server_route(struct lm_http_server *server, const struct lm_http_route *route) LM_MUST_CHECK;
+/* "http://127.0.0.1:8001" with the port really bound. */
+const char *lm_http_server_url(const struct lm_http_server *server);
+/* Stops accepting, lets requests under way finish until `deadline_ms`, closes, then calls `closed` (may be NULL) once,
+ * on the loop. The server is freed by then. */
+void lm_http_server_close(struct lm_http_server *server, unsigned deadline_ms, void (*closed)(void *context),
+                          void *context);
+
+const char *lm_http_method(const struct lm_http_request *request);
+const char *lm_http_path(const struct lm_http_request *request);
+/* Value of the route's "{name}" segment, percent-decoded, or NULL. */
+const char *lm_http_segment(const struct lm_http_request *request);
+/* First value of a header (name in any case), or NULL. */
+const char *lm_http_header(const struct lm_http_request *request, const char *name);
+/* First value of a query parameter, percent-decoded, or NULL. */
+const char *lm_http_query(const struct lm_http_request *request, const char *name);
+/* The body as received (still encoded as Content-Encoding says). */
+const char *lm_http_body(const struct lm_http_request *request, size_t *len);
+/* Numeric address of the peer. */
+const char *lm_http_peer(const struct lm_http_request *request);
+/* Called once if the client closes before the reply; the request is gone after it returns. NULL context allowed. */
+void lm_http_on_abandoned(struct lm_http_request *request, lm_http_handler abandoned, void *context);
+
+/* A response header to send with the reply; copied. */
+void lm_http_reply_header(struct lm_http_request *request, const char *name, const char *value);
+/* Answers and gives the request back. `body` is copied. Loop thread. gzip when the client accepts it and it is > 1 KiB. */
+void lm_http_reply(struct lm_http_request *request, unsigned status, const char *content_type, const char *body,
+                   size_t len);
+
+#endif

@@ -1,0 +1,1 @@
+typedef int logmill_json_scan_stub;

@@ -1,0 +1,1 @@
+typedef int logmill_kafka_producer_stub;

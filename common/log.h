@@ -1,0 +1,34 @@
+/*
+ * The programs' own log: one line an event to standard error, readable on a terminal, one JSON object otherwise
+ * (the field names of the log record, so that logmill-ship takes it as it is). Never blocks on anything but the
+ * descriptor itself, never fails its caller. Any thread.
+ */
+#ifndef LOGMILL_COMMON_LOG_H
+#define LOGMILL_COMMON_LOG_H
+
+#include "common/error.h"
+
+#include <stdint.h>
+
+enum lm_log_level { LM_LOG_DEBUG, LM_LOG_INFO, LM_LOG_WARN, LM_LOG_ERROR, LM_LOG_FATAL };
+
+/* Once, before the first line: `service` is the program's name ("logmill-consumer"), kept by pointer. */
+void lm_log_open(const char *service, enum lm_log_level threshold);
+void lm_log_set_threshold(enum lm_log_level threshold);
+/* 0 and *level for "debug", "info", "warn", "error", "fatal" in any case; else -1. */
+int lm_log_level_parse(const char *text, enum lm_log_level *level) LM_MUST_CHECK;
+
+/* `component` names the module ("batch", "postgres"). */
+void lm_log(enum lm_log_level level, const char *component, const char *format, ...) LM_PRINTF(3, 4);
+/* The same with an error's kind and sqlstate as fields of their own. */
+void lm_log_error(enum lm_log_level level, const char *component, const struct lm_error *error, const char *format,
+                  ...) LM_PRINTF(4, 5);
+/* At most one line in `interval_ms` for each call site's `last_us` (starts as 0); says how many were left out. */
+struct lm_log_limit {
+    int64_t last_us;
+    unsigned suppressed;
+};
+void lm_log_limited(struct lm_log_limit *limit, unsigned interval_ms, enum lm_log_level level, const char *component,
+                    const char *format, ...) LM_PRINTF(5, 6);
+
+#endif

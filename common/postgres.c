@@ -1,0 +1,1 @@
+typedef int logmill_postgres_stub;

@@ -1,0 +1,1 @@
+typedef int logmill_record_json_stub;

@@ -1,0 +1,29 @@
+/*
+ * The log record as JSON: our names and those of others (design.md 2 and 7), levels by name or number, times as RFC 3339
+ * or numbers by magnitude, 64-bit numbers also as strings; every other field goes under metadata with its original text.
+ */
+#ifndef LOGMILL_COMMON_RECORD_JSON_H
+#define LOGMILL_COMMON_RECORD_JSON_H
+
+#include "common/arena.h"
+#include "common/buffer.h"
+#include "common/record.h"
+
+/*
+ * Decodes one JSON object. Strict: UTF-8 valid, no NUL, no trailing text, at most 64 levels deep. Texts point into `data`
+ * or `arena`. 0, or -1 with LM_DEAD_LETTER and the kind "json", "nul", "utf8", "depth", "not_an_object", "type",
+ * "timestamp", "level", "category".
+ */
+int lm_record_decode_json(const char *data, size_t len, struct lm_arena *arena, struct lm_record *record,
+                          struct lm_error *error) LM_MUST_CHECK;
+
+/* Appends the record as one JSON object with our own names. */
+void lm_record_write_json(const struct lm_record *record, struct lm_buffer *out);
+
+/* A value as it stands on a topic: told apart by its first bytes (Avro single-object, Confluent framing, JSON). Confluent
+ * framing without a registry is LM_DEAD_LETTER "no_registry"; anything else "not_a_record"; empty "empty". */
+struct lm_schema_set;
+int lm_record_decode(const struct lm_schema_set *set, const void *data, size_t len, struct lm_arena *arena,
+                     struct lm_record *record, struct lm_error *error) LM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,1 @@
+typedef int logmill_schema_set_stub;
