@@ -49,6 +49,7 @@ enum ag_field {
     AG_PATTERN,  /* message with its variable parts masked */
     AG_HOUR_OF_DAY,
     AG_DAY_OF_WEEK,
+    AG_REQUEST, /* only with AG_NOT_NULL: endpoint or http_status is there */
     AG_FIELD_COUNT
 };
 
@@ -57,7 +58,7 @@ enum ag_measure_fn {
     AG_DISTINCT,     /* distinct values of field */
     AG_ERROR_RATE,   /* errors / all, a fraction */
     AG_FAILURE_RATE, /* of requests: 5xx / those with a status */
-    AG_SHARE,        /* rows matching the last filter set over all others: "what percentage of … are errors" */
+    AG_SHARE,        /* rows matching all filters over rows matching all but the last: "what percentage of … are 404" */
     AG_AVG,          /* of field (duration) */
     AG_MIN,
     AG_MAX,
@@ -106,7 +107,7 @@ struct ag_group {
 
 /* How a window was said; resolved against `now` and the zone by agent/understand/time_*. */
 struct ag_window {
-    const char *symbolic; /* canonical: "last 3600s", "day -1", "2026-03-17T14:00/2026-03-17T15:00", "all" … */
+    const char *symbolic; /* canonical, agent/understand/time.h: "last 1 hour", "day -1", "INSTANT/INSTANT", "all" … */
     int64_t from_us;      /* resolved, half-open [from, to); INT64_MIN: everything kept */
     int64_t to_us;
     bool stated;          /* the question named it; else it is the default, an assumption */
@@ -118,12 +119,14 @@ enum ag_compare {
     AG_COMPARE_WINDOW, /* against window `against`, the same elapsed span */
 };
 
-enum ag_order { AG_ORDER_DEFAULT, AG_MOST, AG_FEWEST, AG_NEWEST, AG_OLDEST };
+/* AG_MOST and AG_FEWEST order groups by the measure; the others order AG_LIST rows (slowest: by duration, NULL left out). */
+enum ag_order { AG_ORDER_DEFAULT, AG_MOST, AG_FEWEST, AG_NEWEST, AG_OLDEST, AG_SLOWEST, AG_FASTEST };
 
 /* Special shapes that are more than measure × group. */
 enum ag_shape {
     AG_PLAIN,
-    AG_SERIES,   /* by time bucket (bucket_us; calendar day/week/month where >= 1 day) */
+    AG_SERIES,   /* by time bucket (bucket_us; calendar day/week/month where >= 1 day), and by groups; a threshold holds a
+                    bucket (and group): "more than 20 from one address in an hour" */
     AG_BUSIEST,  /* the bucket with the most (or fewest, by order) */
     AG_SPIKE,    /* the bucket furthest above the window's median */
     AG_SILENT,   /* groups seen in the window but not in its last `silent_us` */
@@ -152,7 +155,7 @@ struct ag_intent {
     struct ag_group groups[AG_MAX_GROUPS];
     size_t group_count;
     struct ag_window window;
-    const char *zone; /* IANA */
+    const char *zone; /* IANA, or "UTC" */
     enum ag_compare compare;
     struct ag_window against;
     enum ag_order order;
@@ -166,11 +169,18 @@ struct ag_intent {
 
 void ag_intent_init(struct ag_intent *intent);
 
+/* Buckets of whole months, as bucket_us: calendar months of the zone, whatever their length. */
+#define AG_BUCKET_MONTH (INT64_C(30) * 86400 * 1000000)
+#define AG_BUCKET_WEEK (INT64_C(7) * 86400 * 1000000)
+#define AG_BUCKET_DAY (INT64_C(86400) * 1000000)
+#define AG_BUCKET_HOUR (INT64_C(3600) * 1000000)
+
 /* "service", "http_status", … ; the SQL column is the same where it is one. */
 const char *ag_field_name(enum ag_field field);
 const char *ag_measure_name(enum ag_measure_fn fn);
 const char *ag_op_name(enum ag_op op);
 const char *ag_shape_name(enum ag_shape shape);
+const char *ag_order_name(enum ag_order order);
 
 /* Canonical JSON object, key order fixed; a new reference, NULL without memory. */
 json_t *ag_intent_to_json(const struct ag_intent *intent);
