@@ -1,0 +1,113 @@
+/*
+ * Names of the intent's parts, as its JSON spells them.
+ */
+#include "agent/intent.h"
+
+static const char *const field_names[AG_FIELD_COUNT] = {
+    [AG_NO_FIELD] = "",
+    [AG_CATEGORY] = "category",
+    [AG_LEVEL] = "level",
+    [AG_LOG_TYPE] = "log_type",
+    [AG_SERVICE] = "service",
+    [AG_ENVIRONMENT] = "environment",
+    [AG_MESSAGE] = "message",
+    [AG_HOST] = "host",
+    [AG_COMPONENT] = "component",
+    [AG_MODULE] = "module",
+    [AG_EVENT_TYPE] = "event_type",
+    [AG_USER_ID] = "user_id",
+    [AG_SESSION_ID] = "session_id",
+    [AG_TRACE_ID] = "trace_id",
+    [AG_SPAN_ID] = "span_id",
+    [AG_ERROR_TYPE] = "error_type",
+    [AG_ERROR_CODE] = "error_code",
+    [AG_HTTP_STATUS] = "http_status",
+    [AG_STATUS_CLASS] = "status_class",
+    [AG_ENDPOINT] = "endpoint",
+    [AG_METHOD] = "method",
+    [AG_DURATION] = "duration_ms",
+    [AG_CLIENT_IP] = "client_ip",
+    [AG_PAGE_PATH] = "page_path",
+    [AG_BROWSER] = "browser",
+    [AG_DEVICE] = "device",
+    [AG_TAG] = "tag",
+    [AG_METADATA] = "metadata",
+    [AG_PATTERN] = "pattern",
+    [AG_HOUR_OF_DAY] = "hour_of_day",
+    [AG_DAY_OF_WEEK] = "day_of_week",
+    [AG_REQUEST] = "request",
+};
+
+static const char *const measure_names[] = {
+    [AG_COUNT] = "count",
+    [AG_DISTINCT] = "distinct",
+    [AG_ERROR_RATE] = "error_rate",
+    [AG_FAILURE_RATE] = "failure_rate",
+    [AG_SHARE] = "share",
+    [AG_AVG] = "avg",
+    [AG_MIN] = "min",
+    [AG_MAX] = "max",
+    [AG_SUM] = "sum",
+    [AG_PERCENTILE] = "percentile",
+    [AG_RATE] = "rate",
+    [AG_FIRST_SEEN] = "first_seen",
+    [AG_LAST_SEEN] = "last_seen",
+    [AG_LIST] = "list",
+    [AG_NAMES] = "names",
+};
+
+static const char *const op_names[] = {
+    [AG_IN] = "in",
+    [AG_NOT_IN] = "not_in",
+    [AG_AT_LEAST] = ">=",
+    [AG_ABOVE] = ">",
+    [AG_BELOW] = "<",
+    [AG_AT_MOST] = "<=",
+    [AG_BETWEEN] = "between",
+    [AG_CONTAINS] = "contains",
+    [AG_NOT_CONTAINS] = "not_contains",
+    [AG_PREFIX] = "prefix",
+    [AG_NOT_PREFIX] = "not_prefix",
+    [AG_IS_NULL] = "is_null",
+    [AG_NOT_NULL] = "not_null",
+};
+
+static const char *const shape_names[] = {
+    [AG_PLAIN] = "plain",   [AG_SERIES] = "series", [AG_BUSIEST] = "busiest",
+    [AG_SPIKE] = "spike",   [AG_SILENT] = "silent", [AG_NEW] = "new",
+};
+
+static const char *const order_names[] = {
+    [AG_ORDER_DEFAULT] = "default", [AG_MOST] = "most",       [AG_FEWEST] = "fewest",   [AG_NEWEST] = "newest",
+    [AG_OLDEST] = "oldest",         [AG_SLOWEST] = "slowest", [AG_FASTEST] = "fastest",
+};
+
+void ag_intent_init(struct ag_intent *intent)
+{
+    *intent = (struct ag_intent){.window = {.symbolic = "last 1 hour"}, .zone = "UTC"};
+}
+
+const char *ag_field_name(enum ag_field field)
+{
+    return (unsigned)field < AG_FIELD_COUNT ? field_names[field] : "";
+}
+
+const char *ag_measure_name(enum ag_measure_fn fn)
+{
+    return (size_t)fn < sizeof measure_names / sizeof *measure_names ? measure_names[fn] : "";
+}
+
+const char *ag_op_name(enum ag_op op)
+{
+    return (size_t)op < sizeof op_names / sizeof *op_names ? op_names[op] : "";
+}
+
+const char *ag_shape_name(enum ag_shape shape)
+{
+    return (size_t)shape < sizeof shape_names / sizeof *shape_names ? shape_names[shape] : "";
+}
+
+const char *ag_order_name(enum ag_order order)
+{
+    return (size_t)order < sizeof order_names / sizeof *order_names ? order_names[order] : "";
+}
