@@ -18,13 +18,21 @@ int64_t lm_clock_wall_us(void);
 int64_t lm_clock_mono_us(void);
 
 #define LM_RFC3339_SIZE 40
-/* Writes "2026-03-18T05:35:20.123456Z" (trailing zeros of the fraction dropped, none when whole) into `out` of at
- * least LM_RFC3339_SIZE bytes; returns the length. Years 1..9999; outside them the year is clamped. */
+/* All of this on any thread. */
+
+/* Writes "2026-03-18T05:35:20.123456Z" (trailing zeros of the fraction dropped, none when whole) into `out`
+ * of at least LM_RFC3339_SIZE bytes; returns the length. NUL-terminated. A time before year 1 or after 9999
+ * is written as the first or last microsecond of that range. */
 size_t lm_rfc3339_format(int64_t us, char *out);
-/* Accepts RFC 3339 with 'T', 't' or ' ', fraction with '.' or ',' (digits beyond the sixth dropped), "Z", "z", "+09:00",
- * "+0900" or "+09"; without an offset it is UTC. Returns 0 and *us, or -1 (LM_DEAD_LETTER, "timestamp"). */
+/* Accepts RFC 3339 with 'T', 't' or ' ', fraction with '.' or ',' (digits beyond the sixth dropped), "Z",
+ * "z", "+09:00",
+ * "+0900" or "+09"; without an offset it is UTC. A leap second (":60") is the first second of the next
+ * minute, as PostgreSQL reads it. Years 1..9999, in UTC too. Returns 0 and *us, or -1 (LM_DEAD_LETTER,
+ * "timestamp"). */
 int lm_rfc3339_parse(const char *text, size_t len, int64_t *us, struct lm_error *error) LM_MUST_CHECK;
-/* A number of unknown unit, by magnitude: seconds below 1e11, then ms, µs, ns (each 1000 times larger). */
+/* A number of unknown unit, by magnitude: seconds below 1e11, then ms, µs, ns (each 1000 times larger). What
+ * no clock can show comes out at the ends, where every accepted window refuses it: NaN and -infinity
+ * INT64_MIN, +infinity INT64_MAX. */
 int64_t lm_epoch_guess_us(double value);
 
 #endif

@@ -25,15 +25,16 @@ struct lm_error {
     char text[512];   /* one sentence, UTF-8, truncated at a character boundary */
 };
 
-/* Fills `error` (which may be NULL: nothing is done) and always returns -1, so that `return lm_error_set(…)` ends
- * a function. `kind` is cut at 31 bytes. Any thread. */
+/* Fills `error` (which may be NULL: nothing is done) and always returns -1, so that `return lm_error_set(…)`
+ * ends a function. `kind` is cut at 31 bytes; sqlstate becomes "". Arguments may point into `error` itself.
+ * Any thread. */
 int lm_error_set(struct lm_error *error, enum lm_decision decision, const char *kind, const char *format, ...)
     LM_PRINTF(4, 5);
 
-/* Empties `error`: decision LM_OK, all texts "". */
+/* Empties `error`: decision LM_OK, all texts "". NULL: nothing is done. */
 void lm_error_clear(struct lm_error *error);
 
-/* "retry", "dead_letter", "fatal", "ok". */
+/* "retry", "dead_letter", "fatal", "ok". Static storage. */
 const char *lm_decision_name(enum lm_decision decision);
 
 #endif
