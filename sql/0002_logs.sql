@@ -1,6 +1,9 @@
 -- The log table: LIST by category, then RANGE by created_at. No DEFAULT partition: a filled one blocks new ones.
 SET LOCAL ROLE logmill_owner;
 
+-- No function made by the owner, in this migration or a later one, can be called by everybody: each is granted by name.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
 CREATE SCHEMA logmill;
 CREATE SCHEMA logmill_read;
 GRANT USAGE ON SCHEMA logmill TO logmill_writer, logmill_agent;
@@ -54,9 +57,11 @@ CREATE TABLE logmill.logs_tagged PARTITION OF logmill.logs FOR VALUES IN ('tagge
 CREATE INDEX logs_created_at ON logmill.logs USING brin (created_at);
 CREATE INDEX logs_errors ON logmill.logs (created_at) WHERE level >= 'ERROR';
 
--- One leaf an hour, a day or a month, by category; bounds are UTC.
+-- One leaf an hour, a day or a month, by category; bounds are UTC. A changed period holds for leaves not made yet.
+-- on_demand_per_minute bounds what records with strange times can make the consumer ask for.
 CREATE TABLE logmill.leaf_period (
-    category logmill.log_category PRIMARY KEY,
-    period   text NOT NULL CHECK (period IN ('hour', 'day', 'month'))
+    category             logmill.log_category PRIMARY KEY,
+    period               text NOT NULL CHECK (period IN ('hour', 'day', 'month')),
+    on_demand_per_minute integer NOT NULL DEFAULT 1000 CHECK (on_demand_per_minute > 0)
 );
 INSERT INTO logmill.leaf_period VALUES ('raw', 'hour'), ('summary', 'day'), ('training', 'month'), ('tagged', 'month');

@@ -1,10 +1,11 @@
 -- What the consumer keeps besides the rows, in the batch's own transaction.
 SET LOCAL ROLE logmill_owner;
 
--- Whole microseconds of a duration, and its logarithmic bucket: the same as common/duration.c to the bit.
+-- Whole microseconds of a duration (round() of a double is half to even) and its logarithmic bucket: the same as
+-- common/duration.c to the bit.
 CREATE FUNCTION logmill.duration_us(ms double precision) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN least(rint(ms * 1000), 9007199254740992)::bigint;
+    RETURN least(round(ms * 1000), 9007199254740992)::bigint;
 
 CREATE FUNCTION logmill.duration_bucket(ms double precision) RETURNS smallint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
