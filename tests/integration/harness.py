@@ -1,0 +1,330 @@
+"""What the integration tests stand on: real Kafka and PostgreSQL, Logmill's programs as processes, and waiting for a condition.
+
+    class Arrival(harness.Case):
+        def test_a_line_arrives(self):
+            world = self.world()                              # a database, topics and their prefix, cleaned up afterwards
+            world.start("logmill-consumer", ready=True)
+            world.ship("--service", "try", stdin=b"hello\n")
+            self.wait_until(lambda: world.rows("select count(*) from logmill.logs")[0][0] == "1")
+
+The shared servers are named by LOGMILL_TEST_BROKERS and LOGMILL_TEST_POSTGRES_URL (`./dev test` sets both); without them the
+test is skipped with that sentence. A test that stops or kills a server takes servers of its own: `self.world(own=True)`.
+Programs come from LOGMILL_BIN, else build/release. A case fails if a process that it started is still running at its end.
+Standard library, psql and kcat; nothing else.
+"""
+import csv
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("LOGMILL_BIN", ROOT / "build" / "release"))
+DATA = Path(os.environ.get("LOGMILL_DATA_DIR", ROOT.parent / "shared" / "data"))
+CASES = Path(os.environ.get("LOGMILL_CASES_DIR", ROOT.parent / "shared" / "cases"))
+LONG = os.environ.get("LOGMILL_TEST_LONG") == "1"
+CATEGORIES = ("raw", "summary", "training", "tagged")
+NULL = "\x02null\x02"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, seconds=30, what=None, every=0.05):
+    """Waits until `condition()` is true and returns what it returned; an exception counts as not yet."""
+    end = time.monotonic() + seconds
+    last = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except Exception as e:                              # the condition may touch servers that are down just now
+            last = e
+        if time.monotonic() > end:
+            raise AssertionError("not within %s s: %s (last: %r)" % (seconds, what or "the condition", last))
+        time.sleep(every)
+
+
+def psql(url, sql, check=True, settings="", timeout=120):
+    """Rows as lists of str or None."""
+    env = dict(os.environ, PGOPTIONS=settings, PGCONNECT_TIMEOUT="10", PGTZ="UTC")
+    p = subprocess.run(["psql", url, "-X", "-q", "--csv", "-t", "-P", "null=" + NULL, "-v", "ON_ERROR_STOP=1", "-f", "-"],
+                       input=sql, capture_output=True, text=True, env=env, timeout=timeout)
+    if p.returncode and check:
+        raise RuntimeError(p.stderr.strip())
+    return [[None if c == NULL else c for c in r] for r in csv.reader(io.StringIO(p.stdout, newline=""))]
+
+
+class Servers:
+    """A Kafka and a PostgreSQL: the shared ones, or own ones in a directory and on ports of their own."""
+
+    def __init__(self, own=False, postgres_conf="fsync = off"):
+        self.own = own
+        if not own:
+            self.brokers = os.environ.get("LOGMILL_TEST_BROKERS")
+            self.postgres = os.environ.get("LOGMILL_TEST_POSTGRES_URL")
+            if not self.brokers or not self.postgres:
+                raise unittest.SkipTest("LOGMILL_TEST_BROKERS and LOGMILL_TEST_POSTGRES_URL are not set: run ./dev test")
+            return
+        # Not under /tmp of a private mount: the user postgres must reach it.
+        self.dir = Path(tempfile.mkdtemp(prefix="logmill-test-", dir="/var/tmp"))
+        self.dir.chmod(0o755)
+        kafka = free_port()
+        while True:                                         # the controller takes the next port
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", kafka + 1))
+                    break
+                except OSError:
+                    kafka = free_port()
+        self.kafka_port, self.postgres_port = kafka, free_port()
+        self.env = dict(os.environ, LOGMILL_RUN_DIR=str(self.dir), LOGMILL_RUN_KAFKA_PORT=str(self.kafka_port),
+                        LOGMILL_RUN_POSTGRES_PORT=str(self.postgres_port), LOGMILL_RUN_POSTGRES_CONF=postgres_conf)
+        self.brokers = "127.0.0.1:%d" % self.kafka_port
+        self.postgres = "postgresql://postgres@127.0.0.1:%d/postgres" % self.postgres_port
+        self.up()
+
+    def up(self):
+        """Starts what does not run."""
+        p = subprocess.run([str(ROOT / "dev"), "services", "up"], env=self.env, capture_output=True, text=True, timeout=180)
+        if p.returncode:
+            raise RuntimeError(p.stdout + p.stderr)
+
+    def pid(self, name):
+        if name == "kafka":
+            return int((self.dir / "pid" / "kafka").read_text().split()[0])
+        return int((self.dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+
+    def kill_kafka(self):
+        pid = self.pid("kafka")
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not Path("/proc/%d" % pid).exists() or "Z" == stat_state(pid), 20, "Kafka's end")
+
+    def stop_postgres(self, mode="immediate"):
+        """`pg_ctl stop -m MODE`, as the user that owns the cluster."""
+        tools = "/usr/lib/postgresql/15/bin/pg_ctl"
+        command = [tools, "-D", str(self.dir / "postgres" / "data"), "-m", mode, "-w", "stop"]
+        if os.getuid() == 0:
+            command = ["runuser", "-u", "postgres", "--"] + command
+        subprocess.run(command, cwd="/", check=True, capture_output=True, timeout=90)
+
+    def close(self):
+        if self.own:
+            subprocess.run([str(ROOT / "dev"), "services", "down"], env=self.env, capture_output=True, timeout=180)
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def stat_state(pid):
+    try:
+        return Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"
+
+
+class Program:
+    """A running program of ours; its standard error (its own log) goes to a file, its standard output to another."""
+
+    def __init__(self, name, arguments, directory, stdin=None, env=None):
+        self.name = name
+        self.err_path = Path(tempfile.mkstemp(prefix=name + "-", suffix=".log", dir=directory)[1])
+        self.out_path = self.err_path.with_suffix(".out")
+        with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
+            self.process = subprocess.Popen([str(BIN / name)] + [str(a) for a in arguments], stderr=err, stdout=out,
+                                            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                                            env=dict(os.environ, **(env or {})), cwd=directory)
+        if stdin is not None and stdin is not subprocess.PIPE:
+            try:
+                self.process.stdin.write(stdin)
+            except BrokenPipeError:
+                pass
+            self.process.stdin.close()
+        self.url = None
+
+    def log(self):
+        return self.err_path.read_text(errors="replace")
+
+    def output(self):
+        return self.out_path.read_text(errors="replace")
+
+    def get(self, path, timeout=5):
+        """(status, body) of a GET."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=timeout) as r:
+                return r.status, r.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def post(self, path, body, headers=None, timeout=60):
+        """(status, parsed JSON or text, headers) of a POST; a dict or list is sent as JSON."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+            headers = dict({"Content-Type": "application/json"}, **(headers or {}))
+        request = urllib.request.Request(self.url + path, data=body, headers=headers or {}, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as r:
+                status, text, answer = r.status, r.read().decode(), r.headers
+        except urllib.error.HTTPError as e:
+            status, text, answer = e.code, e.read().decode(), e.headers
+        try:
+            return status, json.loads(text), answer
+        except ValueError:
+            return status, text, answer
+
+    def ready(self):
+        return self.get("/readyz")[0] == 200
+
+    def metric(self, name):
+        """Sum of a metric over its labels."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            if line.startswith(name) and line[len(name):len(name) + 1] in (" ", "{"):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def running(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        """kill -9."""
+        self.process.kill()
+        return self.process.wait(30)
+
+    def terminate(self, seconds=30):
+        """SIGTERM; returns the exit code."""
+        if self.running():
+            self.process.terminate()
+        return self.wait(seconds)
+
+    def wait(self, seconds=60):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("%s did not end within %s s; its log:\n%s" % (self.name, seconds, self.log()[-4000:]))
+
+
+class World:
+    """A migrated database, topics under a prefix of their own, and the programs started for them."""
+
+    def __init__(self, servers, migrate=True, topics=True, partitions=4):
+        self.servers = servers
+        self.name = "t%08x" % random.getrandbits(32)
+        self.prefix = self.name + "."
+        self.directory = tempfile.mkdtemp(prefix="logmill-test-")
+        self.programs = []
+        psql(servers.postgres, 'create database "%s"' % self.name)
+        base = servers.postgres.rsplit("/", 1)[0]
+        self.host = base.split("@", 1)[1]
+        self.admin_url = "%s/%s" % (base, self.name)
+        if migrate:
+            self.ctl("migrate", "--postgres-url", self.admin_url)
+        if topics:
+            self.ctl("topics", "create", "--brokers", servers.brokers, "--topic-prefix", self.prefix, "--partitions", partitions)
+
+    def url(self, user):
+        return "postgresql://%s@%s/%s" % (user, self.host, self.name)
+
+    def ctl(self, *arguments, check=True):
+        p = subprocess.run([str(BIN / "logmill-ctl")] + [str(a) for a in arguments], capture_output=True, text=True, timeout=180)
+        if check and p.returncode:
+            raise AssertionError("logmill-ctl %s: exit %d\n%s%s" % (arguments[0], p.returncode, p.stdout, p.stderr))
+        return p
+
+    def topic(self, category="raw"):
+        return self.prefix + category
+
+    def start(self, name, *arguments, ready=True, stdin=None, env=None, seconds=30):
+        """Starts a program of ours with what it needs to find the servers; waits until it is ready."""
+        port = free_port()
+        common = {
+            "logmill-consumer": ["--brokers", self.servers.brokers, "--topic-prefix", self.prefix, "--group", self.name,
+                                 "--postgres-url", self.url("logmill_writer"), "--listen", "127.0.0.1:%d" % port],
+            "logmill-gateway": ["--brokers", self.servers.brokers, "--topic-prefix", self.prefix, "--listen", "127.0.0.1:%d" % port],
+            "logmill-agent": ["--postgres-url", self.url("logmill_reader"), "--listen", "127.0.0.1:%d" % port],
+            "logmill-ship": ["--brokers", self.servers.brokers, "--topic-prefix", self.prefix, "--listen", "127.0.0.1:%d" % port],
+        }.get(name, [])
+        program = Program(name, common + list(arguments), self.directory, stdin, env)
+        program.url = "http://127.0.0.1:%d" % port
+        self.programs.append(program)
+        if ready:
+            def up():
+                if not program.running():
+                    raise SystemExit("%s ended with %s:\n%s" % (name, program.process.returncode, program.log()[-4000:]))
+                return program.ready()
+            try:
+                wait_until(up, seconds, "%s ready" % name)
+            except AssertionError as e:
+                raise AssertionError("%s; its log:\n%s" % (e, program.log()[-4000:]))
+        return program
+
+    def ship(self, *arguments, stdin=b"", seconds=60):
+        """Runs logmill-ship over standard input or files to its end; returns it."""
+        program = self.start("logmill-ship", *arguments, ready=False, stdin=stdin)
+        program.wait(seconds)
+        return program
+
+    def rows(self, sql, **options):
+        return psql(self.admin_url, sql, **options)
+
+    def value(self, sql, **options):
+        return self.rows(sql, **options)[0][0]
+
+    def consume(self, topic, count=None, seconds=20, fmt="%s\\n"):
+        """Messages of a topic from its beginning through kcat, as raw bytes in its format."""
+        command = ["kcat", "-b", self.servers.brokers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", fmt,
+                   "-X", "fetch.message.max.bytes=4000000"]
+        return subprocess.run(command, capture_output=True, timeout=seconds, check=True).stdout
+
+    def close(self):
+        """Stops what runs; returns the names of programs that had to be killed."""
+        stuck = []
+        for program in reversed(self.programs):
+            if program.running():
+                program.process.terminate()
+                try:
+                    program.process.wait(30)
+                except subprocess.TimeoutExpired:
+                    program.kill()
+                    stuck.append("%s:\n%s" % (program.name, program.log()[-3000:]))
+            if program.process.stdin and not program.process.stdin.closed:
+                program.process.stdin.close()
+        try:
+            psql(self.servers.postgres, 'drop database "%s" with (force)' % self.name)
+        except Exception as e:
+            print("harness: database %s not dropped: %s" % (self.name, e), file=sys.stderr)
+        if not os.environ.get("LOGMILL_TEST_KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)
+        return stuck
+
+
+class Case(unittest.TestCase):
+    """A test case whose worlds are closed at its end; a program that cannot be stopped by SIGTERM fails it."""
+
+    def world(self, own=False, **options):
+        servers = Servers(own)
+        self.addCleanup(servers.close)
+        world = World(servers, **options)
+        self.addCleanup(self.close_world, world)
+        return world
+
+    def close_world(self, world):
+        stuck = world.close()
+        self.assertEqual(stuck, [], "programs that SIGTERM did not end")
+
+    def wait_until(self, condition, seconds=30, what=None):
+        return wait_until(condition, seconds, what)
