@@ -1,6 +1,6 @@
 /*
- * What every long-running program does around its loop: SIGTERM and SIGINT start the stop, a second one skips the drain,
- * SIGPIPE is ignored, and at the end every handle is closed and uv_loop_close() must return 0.
+ * What every long-running program does around its loop: SIGTERM and SIGINT start the stop, a second one skips
+ * the drain, SIGPIPE is ignored, and at the end every handle is closed and uv_loop_close() must return 0.
  */
 #ifndef LOGMILL_COMMON_SERVICE_H
 #define LOGMILL_COMMON_SERVICE_H
@@ -13,21 +13,27 @@
 struct lm_service {
     uv_loop_t loop;
     uv_signal_t term, interrupt, hangup;
-    void (*stop)(void *context, bool now);  /* first signal: now = false; second: now = true */
-    void (*reload)(void *context);          /* SIGHUP; may be NULL */
+    void (*stop)(void *context,
+                 bool now); /* first signal: now = false; second: now = true; never a third time */
+    void (*reload)(
+        void *context); /* SIGHUP; NULL: SIGHUP stops as SIGTERM does. Set after lm_service_open. */
     void *context;
-    int signals;
+    int signals; /* asked to stop so often */
 };
 
-/* Initialises the loop and its signals. */
+/* Initialises the loop and its signals; `reload` is NULL. The struct must not move until lm_service_run has
+ * returned. `stop` runs on the loop. LM_FATAL, and nothing is left behind, where the system refuses. */
 int lm_service_open(struct lm_service *service, void (*stop)(void *context, bool now), void *context,
                     struct lm_error *error) LM_MUST_CHECK;
-/* As if SIGTERM had come. */
+/* As if SIGTERM had come: calls `stop` before it returns. Loop thread. */
 void lm_service_stop(struct lm_service *service);
-/* Runs until every handle of the program is closed; then closes its own and the loop. 0, or -1 if a handle was left
- * (logged with its type). The program closes its handles from stop(); lm_service_release lets the loop end. */
+/* Runs until lm_service_release was called and no handle or request is active any more; then closes the loop.
+ * 0, or -1 if a handle was left unclosed (each logged with its type; the loop's memory is then not released).
+ * Also called, after lm_service_release, by a start that failed half-way: to let the handles opened so far
+ * close. */
 int lm_service_run(struct lm_service *service) LM_MUST_CHECK;
-/* The program has closed everything it owns: the signal handles go too and the loop ends. */
+/* The program has closed everything it owns: the signal handles go too and the loop ends. A second call does
+ * nothing. Loop thread. */
 void lm_service_release(struct lm_service *service);
 
 #endif
