@@ -1,16 +1,17 @@
 /*
- * Durations as the rollups keep them: whole microseconds and a logarithmic bucket (DDSketch, Masson et al., VLDB 2019):
- * bucket b holds durations of (γ^(b-1), γ^b] µs with γ = 1.06, so the middle of a bucket is within 3 % of every value in it.
- * logmill.duration_us and logmill.duration_bucket in sql/ compute the same to the bit.
+ * Durations as the rollups keep them: whole microseconds and a logarithmic bucket (DDSketch, Masson et al.,
+ * VLDB 2019): bucket b holds durations of (γ^(b-1), γ^b] µs with γ = 1.06, so the middle of a bucket is
+ * within 3 % of every value in it. logmill.duration_us and logmill.duration_bucket in sql/ compute the same
+ * to the bit.
  */
 #ifndef LOGMILL_COMMON_DURATION_H
 #define LOGMILL_COMMON_DURATION_H
 
 #include <stdint.h>
 
-/* Microseconds, rounded half to even. `ms` is finite and not negative. Capped at 2^53. */
+/* Microseconds, rounded half to even, at most 2^53 (285 years). `ms` is not NaN and not negative. */
 int64_t lm_duration_us(double ms);
-/* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06), at most 32767. */
+/* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06) of the same capped duration, unrounded: at most 631. */
 int16_t lm_duration_bucket(double ms);
 /* Representative value of a bucket in milliseconds: 2γ^b / (γ + 1). */
 double lm_duration_of_bucket(int16_t bucket);

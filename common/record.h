@@ -1,9 +1,10 @@
 /*
- * The log record: one type for all categories. schemas/log_record.avsc is the definition; this struct, the field table
- * below, the JSON names and the SQL columns follow it, and tests/unit/common/test_record_fields holds them together.
+ * The log record: one type for all categories. schemas/log_record.avsc is the definition; this struct, the
+ * field table below, the JSON names and the SQL columns follow it, and tests/unit/common/test_record_fields
+ * holds them together.
  *
- * Texts are slices of memory that somebody else owns (the Kafka payload, an arena): a record never frees anything. A
- * slice with data == NULL is SQL's NULL.
+ * Texts are slices of memory that somebody else owns (the Kafka payload, an arena): a record never frees
+ * anything. A slice with data == NULL is SQL's NULL.
  */
 #ifndef LOGMILL_COMMON_RECORD_H
 #define LOGMILL_COMMON_RECORD_H
@@ -73,12 +74,27 @@ struct lm_record {
 void lm_record_init(struct lm_record *record);
 
 /*
- * Fills what is missing (timestamp from `kafka_timestamp_us`, level INFO, log_type BACKEND, service unknown, environment
- * production) and checks what a stored record must satisfy: a non-empty message; no NUL and valid UTF-8 everywhere;
- * metadata a JSON object; service, environment, error_type at most 255 bytes; http_status within smallint; client_ip an
- * address. A duration that is NaN, infinite or negative becomes NULL, the original kept under metadata (arena).
- * The category must be `category` or absent. Returns 0, or -1 with LM_DEAD_LETTER and the kind: "no_message", "nul",
- * "utf8", "metadata", "too_long", "category_mismatch", "http_status", "client_ip".
+ * An address as PostgreSQL's inet keeps it. `bytes` holds 4 or 16 bytes in network order, `bits` the prefix
+ * length (32 or 128 where the text names none).
+ */
+struct lm_inet {
+    bool v6;
+    uint8_t bits;
+    uint8_t bytes[16];
+};
+/* Reads "192.0.2.1", "2001:db8::1", either with "/prefix". 0, or -1 where it is no address. */
+int lm_inet_parse(const char *text, size_t len, struct lm_inet *out) LM_MUST_CHECK;
+
+/*
+ * Fills what is missing (timestamp from `kafka_timestamp_us`, level INFO, log_type BACKEND, service unknown,
+ * environment production; an empty log_type, service or environment is a missing one, an empty client_ip or
+ * metadata is NULL) and checks what a stored record must satisfy: a time in the years 1 to 9999; a non-empty
+ * message; no NUL and valid UTF-8 everywhere; metadata a JSON object that jsonb takes; service, environment,
+ * error_type at most 255 bytes; http_status within smallint; client_ip an address. A duration that is NaN,
+ * infinite or negative becomes NULL, the original kept under metadata (arena). The category must be
+ * `category` or absent; afterwards it is `category`. Returns 0, or -1 with LM_DEAD_LETTER and the kind:
+ * "no_message", "nul", "utf8", "metadata", "too_long", "category_mismatch", "http_status", "client_ip",
+ * "timestamp"; or LM_RETRY "memory" when the arena is full.
  */
 int lm_record_complete(struct lm_record *record, enum lm_category category, int64_t kafka_timestamp_us,
                        struct lm_arena *arena, struct lm_error *error) LM_MUST_CHECK;
@@ -87,8 +103,9 @@ int lm_record_complete(struct lm_record *record, enum lm_category category, int6
 const char *lm_category_name(enum lm_category category);
 const char *lm_level_name(enum lm_level level);
 int lm_category_parse(const char *text, size_t len, enum lm_category *out) LM_MUST_CHECK;
-/* The five and the names of others in any case: CRITICAL, CRIT, EMERG, ALERT, PANIC → FATAL; WARNING → WARN; NOTICE,
- * INFORMATION, LOG → INFO; TRACE, VERBOSE, FINE → DEBUG; ERR, SEVERE → ERROR; … 0, or -1 where unknown. */
+/* The five and the names of others in any case: CRITICAL, CRIT, EMERG, ALERT, PANIC → FATAL; WARNING → WARN;
+ * NOTICE, INFORMATION, LOG → INFO; TRACE, VERBOSE, FINE → DEBUG; ERR, SEVERE → ERROR; … 0, or -1 where
+ * unknown. */
 int lm_level_parse(const char *text, size_t len, enum lm_level *out) LM_MUST_CHECK;
 
 enum lm_field_kind {
@@ -104,8 +121,8 @@ enum lm_field_kind {
 };
 
 struct lm_record_field {
-    const char *name;   /* Avro field and JSON name */
-    const char *column; /* SQL column of logs, NULL where not stored */
+    const char *name;     /* Avro field and JSON name */
+    const char *column;   /* SQL column of logs, NULL where not stored */
     const char *sql_type; /* format_type() of the column: "text", "inet", "jsonb", … */
     enum lm_field_kind kind;
     enum lm_text text; /* for LM_FIELD_TEXT */
@@ -114,5 +131,11 @@ struct lm_record_field {
 
 /* The fields in schema order; *count of them. Static storage. */
 const struct lm_record_field *lm_record_fields(size_t *count);
+
+/* Adds the member `key`: `value` (both JSON text, the key with its quotes) in front of the metadata's own,
+ * into the arena. A member of that name already there wins, as the later one does in jsonb. 0, or -1 when the
+ * arena is full. */
+int lm_record_add_metadata(struct lm_record *record, struct lm_slice key, struct lm_slice value,
+                           struct lm_arena *arena) LM_MUST_CHECK;
 
 #endif
