@@ -12,7 +12,9 @@ BEGIN
             EXECUTE format('CREATE ROLE %I', name);
         END IF;
     END LOOP;
-    EXECUTE format('GRANT logmill_owner TO %I', current_user);
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT logmill_owner TO %I', current_user);
+    END IF;
     EXECUTE format('GRANT CREATE ON DATABASE %I TO logmill_owner', current_database());
 END
 $$;
