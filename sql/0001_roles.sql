@@ -1,15 +1,21 @@
--- Roles. They belong to the cluster, not to the database, so each is made only where it is missing.
+-- Roles. They belong to the cluster, not to the database, so each is made, and each of its settings set, only where it is
+-- missing: what an operator chose for another database stays.
 --   logmill_owner   owns every object; migrations run as it
 --   logmill_writer  the consumer: inserts and keeps rollups and positions; not the owner
 --   logmill_reader  the agent's reads: read-only, its views only, everything it runs is bounded in time
 --   logmill_agent   the agent's writes: the audit log and nothing else
 DO $$
 DECLARE
-    name text;
+    r record;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['logmill_owner', 'logmill_writer', 'logmill_reader', 'logmill_agent'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
-            EXECUTE format('CREATE ROLE %I', name);
+    FOR r IN SELECT * FROM (VALUES
+        ('logmill_owner',  'NOLOGIN'),
+        ('logmill_writer', 'LOGIN'),
+        ('logmill_reader', 'LOGIN NOINHERIT CONNECTION LIMIT 64'),
+        ('logmill_agent',  'LOGIN NOINHERIT CONNECTION LIMIT 16')) AS v (name, attributes)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r.name) THEN
+            EXECUTE format('CREATE ROLE %I %s', r.name, r.attributes);
         END IF;
     END LOOP;
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
@@ -19,29 +25,32 @@ BEGIN
 END
 $$;
 
-ALTER ROLE logmill_writer LOGIN;
-ALTER ROLE logmill_reader LOGIN NOINHERIT CONNECTION LIMIT 64;
-ALTER ROLE logmill_agent LOGIN NOINHERIT CONNECTION LIMIT 16;
-
-ALTER ROLE logmill_writer SET search_path = logmill;
-ALTER ROLE logmill_writer SET idle_in_transaction_session_timeout = '30s';
-
-ALTER ROLE logmill_reader SET search_path = logmill_read;
-ALTER ROLE logmill_reader SET default_transaction_read_only = on;
-ALTER ROLE logmill_reader SET statement_timeout = '30s';
-ALTER ROLE logmill_reader SET idle_in_transaction_session_timeout = '30s';
-ALTER ROLE logmill_reader SET lock_timeout = '5s';
-ALTER ROLE logmill_reader SET jit = off;
-ALTER ROLE logmill_reader SET work_mem = '16MB';
-
-ALTER ROLE logmill_agent SET search_path = logmill;
-ALTER ROLE logmill_agent SET statement_timeout = '10s';
-
--- Needs a superuser: elsewhere the guard of the agent stands alone, and `logmill-ctl doctor` says so.
 DO $$
+DECLARE
+    s record;
 BEGIN
-    ALTER ROLE logmill_reader SET temp_file_limit = '1GB';
-EXCEPTION WHEN insufficient_privilege THEN
-    RAISE NOTICE 'temp_file_limit of logmill_reader not set: the migration does not run as a superuser';
+    FOR s IN SELECT * FROM (VALUES
+        ('logmill_writer', 'search_path', 'logmill'),
+        ('logmill_writer', 'idle_in_transaction_session_timeout', '30s'),
+        ('logmill_reader', 'search_path', 'logmill_read'),
+        ('logmill_reader', 'default_transaction_read_only', 'on'),
+        ('logmill_reader', 'statement_timeout', '30s'),
+        ('logmill_reader', 'idle_in_transaction_session_timeout', '30s'),
+        ('logmill_reader', 'lock_timeout', '5s'),
+        ('logmill_reader', 'jit', 'off'),
+        ('logmill_reader', 'work_mem', '16MB'),
+        ('logmill_reader', 'temp_file_limit', '1GB'),
+        ('logmill_agent',  'search_path', 'logmill'),
+        ('logmill_agent',  'statement_timeout', '10s')) AS v (role, name, value)
+    LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles r, unnest(r.rolconfig) AS c (setting)
+                              WHERE r.rolname = s.role AND c.setting LIKE s.name || '=%');
+        BEGIN
+            EXECUTE format('ALTER ROLE %I SET %s = %L', s.role, s.name, s.value);
+        EXCEPTION WHEN insufficient_privilege THEN
+            -- temp_file_limit: the guard of the agent stands alone then, and `logmill-ctl status` says so.
+            RAISE NOTICE '% of % not set: the migration does not run as a superuser', s.name, s.role;
+        END;
+    END LOOP;
 END
 $$;

@@ -197,5 +197,3 @@ BEGIN
     RETURN made;
 END
 $$;
-
-GRANT EXECUTE ON FUNCTION logmill.ensure_leaf, logmill.ensure_leaves TO logmill_writer;

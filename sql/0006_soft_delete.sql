@@ -102,7 +102,7 @@ BEGIN
         IF delta > 0 THEN
             INSERT INTO logmill.error_pattern_hour
                 VALUES (its_hour, r.category, r.service, r.environment, its_type, its_pattern, r.kafka_partition, 1,
-                        r.created_at, r.created_at, left(r.message, 500));
+                        r.created_at, r.created_at, left(r.message, 1000));
         END IF;
         RETURN;
     END IF;
@@ -118,7 +118,7 @@ BEGIN
         e.last_seen := greatest(e.last_seen, r.created_at);
     ELSE
         SELECT min(l.created_at) AS first_seen, max(l.created_at) AS last_seen,
-               (array_agg(left(l.message, 500) ORDER BY l.created_at, l.kafka_offset))[1] AS sample
+               (array_agg(left(l.message, 1000) ORDER BY l.created_at, l.kafka_offset))[1] AS sample
             INTO live FROM logmill.logs l
             WHERE l.category = r.category AND l.created_at >= its_hour AND l.created_at < its_hour + interval '1 hour'
                 AND l.level >= 'ERROR' AND l.deleted_at IS NULL AND l.environment = r.environment
