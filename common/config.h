@@ -4,10 +4,17 @@
  *
  *   option "postgres_url"  →  YAML key postgres_url  →  LOGMILL_POSTGRES_URL  →  --postgres-url
  *
- * A dotted name ("window.raw") is a nested YAML mapping, LOGMILL_WINDOW_RAW and --window-raw. Names ending in ".*"
- * are pass-through maps ("kafka.*": kafka.linger.ms in YAML as nested or dotted keys, LOGMILL_KAFKA_LINGER_MS,
+ * A dotted name ("window.raw") is a nested YAML mapping, LOGMILL_WINDOW_RAW and --window-raw. Names ending in
+ * ".*" are pass-through maps ("kafka.*": kafka.linger.ms in YAML as nested or dotted keys,
+ * LOGMILL_KAFKA_LINGER_MS,
  * --kafka-linger-ms=… or --kafka linger.ms=…).
- * All errors are collected and reported together; an unknown key names the nearest known one.
+ * All errors are collected and reported together; an unknown key names the nearest known one. An unknown
+ * LOGMILL_* variable may be another program's, so it only earns a warning where it looks like a misspelt one
+ * of this program. A variable that is set but empty counts as not set, but for a TEXT or LIST, which it
+ * empties.
+ *
+ * A list given by a higher source replaces that of a lower one; entries of a map replace each other one by
+ * one. In YAML a key without a value (or null) leaves the option as it is.
  */
 #ifndef LOGMILL_COMMON_CONFIG_H
 #define LOGMILL_COMMON_CONFIG_H
@@ -24,7 +31,8 @@ enum lm_config_type {
     LM_CONFIG_TEXT,     /* char *; owned by the struct, never NULL after loading ("" when unset) */
     LM_CONFIG_INT,      /* int64_t, with min and max */
     LM_CONFIG_BOOL,     /* bool: true/false, yes/no, on/off, 1/0 */
-    LM_CONFIG_DURATION, /* int64_t milliseconds; "150ms", "10s", "5m", "2h", "7d"; a bare number is milliseconds */
+    LM_CONFIG_DURATION, /* int64_t milliseconds; "150ms", "10s", "5m", "2h", "7d"; a bare number is
+                           milliseconds */
     LM_CONFIG_SIZE,     /* int64_t bytes; "64KiB", "16MiB", "1GiB", "64k", "16M"; a bare number is bytes */
     LM_CONFIG_ENUM,     /* int; `choices` is "debug|info|warn", the value its index */
     LM_CONFIG_LIST,     /* struct lm_config_list; repeated flag, YAML sequence, or comma-separated */
@@ -43,15 +51,16 @@ struct lm_config_map {
 };
 
 struct lm_config_option {
-    const char *name;          /* "brokers", "window.raw", "kafka.*" */
+    const char *name; /* "brokers", "window.raw", "kafka.*" */
     enum lm_config_type type;
-    size_t offset;             /* offsetof the field in the program's struct */
-    const char *default_text;  /* as a user would write it; NULL: "" / 0 / false / empty */
-    int64_t min, max;          /* for INT, DURATION (ms) and SIZE (bytes); both 0: no bounds */
-    const char *choices;       /* for ENUM */
-    bool secret;               /* masked by --print-config; for a URL only its password is */
-    char short_flag;           /* 0 for none */
-    const char *description;   /* one sentence; for --help and docs/configuration.md */
+    size_t offset;            /* offsetof the field in the program's struct */
+    const char *default_text; /* as a user would write it; NULL: "" / 0 / false / empty. An ENUM must have
+                                 one, a MAP none */
+    int64_t min, max;         /* for INT, DURATION (ms) and SIZE (bytes), inclusive; both 0: no bounds */
+    const char *choices;      /* for ENUM */
+    bool secret;              /* masked by --print-config; for a URL only its password is */
+    char short_flag;          /* 0 for none */
+    const char *description;  /* one sentence; for --help and docs/configuration.md */
 };
 
 struct lm_config_program {
@@ -65,55 +74,63 @@ struct lm_config_program {
 enum lm_config_outcome {
     LM_CONFIG_RUN = 0,   /* loaded: go on */
     LM_CONFIG_EXIT_OK,   /* --help, --version or --print-config was served: exit 0 */
-    LM_CONFIG_EXIT_USAGE /* errors were printed to `errors`: exit 2 */
+    LM_CONFIG_EXIT_USAGE /* errors (or that no memory was left) were printed to `errors`: exit 2 */
 };
 
 /*
- * Fills `values` (the program's struct, zeroed by the caller) from all four sources. `argv` is permuted: on
- * LM_CONFIG_RUN *argument_count arguments that are no options stand in arguments[] (pointers into argv).
- * --help, --version and --print-config print to `out`. Free with lm_config_free in every case.
+ * Fills `values` (the program's struct, zeroed by the caller) from all four sources. argv is left as it is.
+ * Arguments that are no options go to arguments[0 … *argument_count - 1], an array of the caller with room
+ * for argc of them, as pointers into argv; a program without arguments passes NULL for both. "--" ends the
+ * options. --help, --version and --print-config print to `out`; errors, and a warning for a variable that
+ * looks misspelt, to `errors`. Free with lm_config_free in every case. Before other threads start: it reads
+ * the environment.
  */
-enum lm_config_outcome lm_config_load(const struct lm_config_program *program, void *values, int argc, char **argv,
-                                      const char **arguments, size_t *argument_count, FILE *out, FILE *errors)
-    LM_MUST_CHECK;
+enum lm_config_outcome lm_config_load(const struct lm_config_program *program, void *values, int argc,
+                                      char **argv, const char **arguments, size_t *argument_count, FILE *out,
+                                      FILE *errors) LM_MUST_CHECK;
+/* Frees the texts, lists and maps in `values`; also of a loading that failed or was never begun on a zeroed
+ * struct. */
 void lm_config_free(const struct lm_config_program *program, void *values);
 
 /* Writes the program's section of docs/configuration.md. */
 void lm_config_markdown(const struct lm_config_program *program, FILE *out);
 
-/* Options every program shares, for inclusion in its table: LM_CONFIG_SHARED_LOG_LEVEL(struct type), … each expands
+/* Options every program shares, for inclusion in its table: LM_CONFIG_LOG_LEVEL(struct type), … each expands
  * to one initializer. The struct has the field of that name. */
-#define LM_CONFIG_LOG_LEVEL(type)                                                                              \
-    {                                                                                                          \
-        .name = "log_level", .type = LM_CONFIG_ENUM, .offset = offsetof(type, log_level),                      \
-        .default_text = "info", .choices = "debug|info|warn|error|fatal",                                      \
-        .description = "Lowest level of the program's own log lines."                                          \
+#define LM_CONFIG_LOG_LEVEL(owner)                                                                           \
+    {                                                                                                        \
+        .name = "log_level", .type = LM_CONFIG_ENUM, .offset = offsetof(owner, log_level),                   \
+        .default_text = "info", .choices = "debug|info|warn|error|fatal",                                    \
+        .description = "Lowest level of the program's own log lines."                                        \
     }
-#define LM_CONFIG_BROKERS(type)                                                                                \
-    {                                                                                                          \
-        .name = "brokers", .type = LM_CONFIG_TEXT, .offset = offsetof(type, brokers),                          \
-        .default_text = "localhost:9092", .description = "Kafka bootstrap servers, host:port[,host:port…]."    \
+#define LM_CONFIG_BROKERS(owner)                                                                              \
+    {                                                                                                         \
+        .name = "brokers", .type = LM_CONFIG_TEXT, .offset = offsetof(owner, brokers),                        \
+        .default_text = "localhost:9092", .description = "Kafka bootstrap servers, host:port[,host:port…]." \
     }
-#define LM_CONFIG_TOPIC_PREFIX(type)                                                                           \
-    {                                                                                                          \
-        .name = "topic_prefix", .type = LM_CONFIG_TEXT, .offset = offsetof(type, topic_prefix),                \
-        .default_text = "logs.", .description = "Topics are the prefix and the category: logs.raw, logs.summary …" \
+#define LM_CONFIG_TOPIC_PREFIX(owner)                                                                        \
+    {                                                                                                        \
+        .name = "topic_prefix", .type = LM_CONFIG_TEXT, .offset = offsetof(owner, topic_prefix),             \
+        .default_text = "logs.",                                                                             \
+        .description = "Topics are the prefix and the category: logs.raw, logs.summary …"                  \
     }
-#define LM_CONFIG_KAFKA(type)                                                                                  \
-    {                                                                                                          \
-        .name = "kafka.*", .type = LM_CONFIG_MAP, .offset = offsetof(type, kafka),                             \
-        .description = "Any librdkafka property, passed through as it is."                                     \
+#define LM_CONFIG_KAFKA(owner)                                                                               \
+    {                                                                                                        \
+        .name = "kafka.*", .type = LM_CONFIG_MAP, .offset = offsetof(owner, kafka),                          \
+        .description = "Any librdkafka property, passed through as it is."                                   \
     }
-#define LM_CONFIG_POSTGRES_URL(type)                                                                           \
-    {                                                                                                          \
-        .name = "postgres_url", .type = LM_CONFIG_TEXT, .offset = offsetof(type, postgres_url),                \
-        .default_text = "", .secret = true,                                                                    \
-        .description = "PostgreSQL connection string or URL; empty: libpq's PG* variables."                    \
+#define LM_CONFIG_POSTGRES_URL(owner)                                                                        \
+    {                                                                                                        \
+        .name = "postgres_url", .type = LM_CONFIG_TEXT, .offset = offsetof(owner, postgres_url),             \
+        .default_text = "", .secret = true,                                                                  \
+        .description = "PostgreSQL connection string or URL; empty: libpq's PG* variables."                  \
     }
-#define LM_CONFIG_LISTEN(type, address)                                                                        \
-    {                                                                                                          \
-        .name = "listen", .type = LM_CONFIG_TEXT, .offset = offsetof(type, listen), .default_text = address,   \
-        .description = "Address and port of the HTTP server: host:port, :port or [v6]:port; port 0 takes a free one." \
+#define LM_CONFIG_LISTEN(owner, address)                                                                     \
+    {                                                                                                        \
+        .name = "listen", .type = LM_CONFIG_TEXT, .offset = offsetof(owner, listen),                         \
+        .default_text = address,                                                                             \
+        .description =                                                                                       \
+            "Address and port of the HTTP server: host:port, :port or [v6]:port; port 0 takes a free one."   \
     }
 
 #endif
