@@ -1,0 +1,34 @@
+"""liblogmill against a real broker: the example program, and a broker that is not there."""
+import subprocess
+import time
+import unittest
+
+import harness
+
+
+class ClientLibrary(harness.Case):
+    def test_the_example_program_delivers_every_record_it_logged(self):
+        world = self.world(migrate=False)
+        p = subprocess.run([str(harness.BIN / "logmill-example"), world.servers.brokers, world.prefix], capture_output=True,
+                           text=True, timeout=60)
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+        self.assertIn("accepted 11, delivered 11, dropped 0", p.stdout)
+        keys = world.consume(world.topic("raw"), fmt="%k %p\\n").decode().split("\n")[:-1]
+        self.assertEqual(len(keys), 10)
+        self.assertEqual(len(set(keys)), 1, "one client is one stream: one key, one partition")
+        self.assertRegex(keys[0], r"^[0-9a-f]{16} \d+$")
+        value = world.consume(world.topic("summary"), fmt="%s")
+        self.assertEqual(value[:2], b"\xc3\x01")
+        self.assertIn(b"example finished", value)
+
+    def test_an_absent_broker_neither_blocks_logging_nor_closing_beyond_its_deadline(self):
+        begin = time.monotonic()
+        p = subprocess.run([str(harness.BIN / "logmill-example"), "127.0.0.1:%d" % harness.free_port()], capture_output=True,
+                           text=True, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("accepted 11, delivered 0, dropped 0", p.stdout)
+        self.assertLess(time.monotonic() - begin, 40, "flush has 10 s and close 5 s")
+
+
+if __name__ == "__main__":
+    unittest.main()
