@@ -1,13 +1,15 @@
 /*
- * The SQL guard. Every SQL text that runs as the reader passes it, whoever wrote it: a model, a person, or our own
- * writer. It fails closed: what is not named in the tables of allow.c is rejected.
+ * The SQL guard. Every SQL text that runs as the reader passes it, whoever wrote it: a model, a person, or
+ * our own writer. It fails closed: what is not named in the tables of allow.c is rejected.
  *
- * The text is parsed by PostgreSQL's own grammar (libpg_query), every node is checked against the allow-lists, names are
- * resolved per SELECT the way PostgreSQL resolves them, and each relation that is keyed by time must be bounded below by
- * its own time column. What comes out is never the text that went in: it is written anew from the checked tree, every
- * expression in parentheses (write.c), parsed again, and must give the same tree.
+ * The text is parsed by PostgreSQL's own grammar (libpg_query), every node is checked against the
+ * allow-lists, names are resolved per SELECT the way PostgreSQL resolves them, and each relation that is
+ * keyed by time must be bounded below by its own time column. What comes out is never the text that went in:
+ * it is written anew from the checked tree, every expression in parentheses (write.c), parsed again, and must
+ * give the same tree.
  *
- * Deliberately not done here: anything that needs the database (whether types fit, what a plan costs, row security).
+ * Deliberately not done here: anything that needs the database (whether types fit, what a plan costs, row
+ * security).
  */
 #ifndef LOGMILL_AGENT_GUARD_GUARD_H
 #define LOGMILL_AGENT_GUARD_GUARD_H
@@ -20,12 +22,13 @@
 #define AG_GUARD_MAX_SQL 16384 /* bytes */
 
 struct ag_guard_limits {
-    int64_t now_us;            /* what now() is taken for when a bound is folded; microseconds since 1970 */
-    int64_t longest_window_us; /* a lower bound before now - this is rejected; 0: AG_GUARD_LONGEST_WINDOW_US */
-    int max_rows;              /* the text that runs is wrapped in LIMIT max_rows; 0: not wrapped */
+    int64_t now_us; /* what now() is taken for when a bound is folded; microseconds since 1970 */
+    int64_t
+        longest_window_us; /* a lower bound before now - this is rejected; 0: AG_GUARD_LONGEST_WINDOW_US */
+    int max_rows;          /* the text that runs is wrapped in LIMIT max_rows; 0: not wrapped */
 };
 
-#define AG_GUARD_LONGEST_WINDOW_US (INT64_C(1096) * 86400 * 1000000) /* three years */
+#define AG_GUARD_LONGEST_WINDOW_US (INT64_C(1100) * 86400 * 1000000) /* three years */
 
 struct ag_guard_verdict {
     bool pass;
@@ -34,10 +37,10 @@ struct ag_guard_verdict {
 };
 
 /*
- * Judges `sql` (NUL-terminated UTF-8). Returns 0 with a verdict, or -1 (LM_RETRY "guard": no memory or no thread); then
- * the verdict is a rejection too, so that nothing runs. Any thread; the work is done on a thread of its own with a 64 MiB
- * stack, for the parser recurses as deep as the text nests, and the caller waits for it (below a millisecond for usual
- * texts).
+ * Judges `sql` (NUL-terminated UTF-8). Returns 0 with a verdict, or -1 (LM_RETRY "guard": no memory or no
+ * thread); then the verdict is a rejection too, so that nothing runs. Any thread; the work is done on a
+ * thread of its own with a 64 MiB stack, for the parser recurses as deep as the text nests, and the caller
+ * waits for it (below a millisecond for usual texts).
  */
 int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
              struct lm_error *error) LM_MUST_CHECK;

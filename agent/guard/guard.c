@@ -1,0 +1,154 @@
+/*
+ * One judgement: length, parse, check, write, parse again, compare, wrap. All of it on a thread made for it,
+ * because the parser, protobuf and our own walks recurse with the nesting of the text: 16 KiB of "1+1+1…"
+ * overruns a usual stack before any depth can be looked at.
+ */
+#include "agent/guard/guard.h"
+
+#include "agent/guard/check.h"
+#include "agent/guard/write.h"
+#include "common/buffer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STACK_BYTES (64u << 20)
+#define MAX_WRITTEN (256u << 10) /* parentheses and quotes make a text a few times longer */
+#define MAX_ARENA (4u << 20)
+
+struct judgement {
+    const char *sql;
+    const struct ag_guard_limits *limits;
+    struct ag_guard_verdict *verdict;
+};
+
+static const PgQuery__SelectStmt *only_select(struct ag_check *check, const PgQuery__ParseResult *tree)
+{
+    if (tree->n_stmts != 1) {
+        ag_reject(check, "%zu statements", tree->n_stmts);
+        return NULL;
+    }
+    const PgQuery__Node *node = tree->stmts[0]->stmt;
+    if (node == NULL || node->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
+        ag_reject(check, "root %s", node != NULL ? ag_node_name(node) : "(empty)");
+        return NULL;
+    }
+    return node->select_stmt;
+}
+
+/* The written text must say what the checked tree says, or it does not run. */
+static int compare(struct ag_check *check, PgQuery__ParseResult *tree, const char *written)
+{
+    char reason[200] = "";
+    PgQuery__ParseResult *again = ag_tree_parse(written, reason, sizeof(reason));
+    if (again == NULL) {
+        return ag_reject(check, "the written text does not parse: %s", reason);
+    }
+    const bool equal = ag_tree_equal(tree, again);
+    ag_tree_free(again);
+    return equal ? 0 : ag_reject(check, "the written text reads differently");
+}
+
+static int write_and_compare(struct ag_check *check, PgQuery__ParseResult *tree,
+                             const PgQuery__SelectStmt *select, struct lm_buffer *out)
+{
+    struct lm_buffer written;
+    lm_buffer_init(&written, MAX_WRITTEN);
+    int result = ag_write_select(&written, select);
+    const char *text = lm_buffer_text(&written);
+    if (result != 0 || text == NULL) {
+        result = ag_reject(check, "cannot be written");
+    } else {
+        result = compare(check, tree, text);
+    }
+    if (result == 0) {
+        if (check->limits->max_rows > 0) {
+            /* The inner ORDER BY holds: nothing above it sorts, joins or groups. */
+            lm_buffer_printf(out, "SELECT * FROM (%s) AS \"answer\" LIMIT %d", text, check->limits->max_rows);
+        } else {
+            lm_buffer_append_text(out, text);
+        }
+    }
+    lm_buffer_free(&written);
+    return result;
+}
+
+static void judge_tree(struct ag_check *check, PgQuery__ParseResult *tree, struct ag_guard_verdict *verdict)
+{
+    struct lm_buffer out;
+    lm_buffer_init(&out, MAX_WRITTEN + 256);
+    const PgQuery__SelectStmt *select = only_select(check, tree);
+    if (select != NULL && ag_check_select(check, select, NULL, NULL, NULL) == 0 &&
+        write_and_compare(check, tree, select, &out) == 0 && lm_buffer_text(&out) != NULL) {
+        verdict->sql = lm_buffer_detach(&out, NULL);
+        verdict->pass = verdict->sql != NULL;
+    }
+    if (!verdict->pass) {
+        ag_reject(check, "out of memory");
+    }
+    lm_buffer_free(&out);
+}
+
+static void judge(const struct judgement *judgement)
+{
+    struct lm_arena arena;
+    struct ag_guard_verdict *verdict = judgement->verdict;
+    lm_arena_init(&arena, MAX_ARENA);
+    const int64_t longest = judgement->limits->longest_window_us > 0 ? judgement->limits->longest_window_us
+                                                                     : AG_GUARD_LONGEST_WINDOW_US;
+    struct ag_check check = {.limits = judgement->limits,
+                             .earliest_us = judgement->limits->now_us - longest,
+                             .arena = &arena,
+                             .reason = verdict->reason,
+                             .reason_size = sizeof(verdict->reason)};
+    if (strlen(judgement->sql) > AG_GUARD_MAX_SQL) {
+        ag_reject(&check, "longer than %d bytes", AG_GUARD_MAX_SQL);
+    } else {
+        PgQuery__ParseResult *tree = ag_tree_parse(judgement->sql, verdict->reason, sizeof(verdict->reason));
+        if (tree != NULL) {
+            judge_tree(&check, tree, verdict);
+            ag_tree_free(tree);
+        }
+    }
+    lm_arena_free(&arena);
+}
+
+static void *run(void *argument)
+{
+    /* libpg_query gives its memory back when the thread ends; pg_query_exit() before that frees it twice. */
+    judge(argument);
+    return NULL;
+}
+
+int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
+             struct lm_error *error)
+{
+    *out = (struct ag_guard_verdict){.pass = false};
+    struct judgement judgement = {.sql = sql, .limits = limits, .verdict = out};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (pthread_attr_init(&attributes) != 0) {
+        snprintf(out->reason, sizeof(out->reason), "out of memory");
+        return lm_error_set(error, LM_RETRY, "guard", "out of memory for the guard's thread");
+    }
+    int failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (failed == 0) {
+        failed = pthread_create(&thread, &attributes, run, &judgement);
+    }
+    pthread_attr_destroy(&attributes);
+    if (failed != 0) {
+        snprintf(out->reason, sizeof(out->reason), "no thread: %s", strerror(failed));
+        return lm_error_set(error, LM_RETRY, "guard", "the guard's thread could not be started: %s",
+                            strerror(failed));
+    }
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+void ag_guard_verdict_free(struct ag_guard_verdict *verdict)
+{
+    free(verdict->sql);
+    verdict->sql = NULL;
+}
