@@ -44,7 +44,7 @@ int ag_reject(struct ag_check *check, const char *format, ...) LM_PRINTF(2, 3);
 
 /* `out` (may be NULL) receives the names of the result's columns. */
 int ag_check_select(struct ag_check *check, const PgQuery__SelectStmt *select, const struct ag_scope *parent,
-                    const struct ag_cte *ctes, struct ag_columns *out) LM_MUST_CHECK;
+                    const struct ag_cte *ctes, struct ag_outputs *out) LM_MUST_CHECK;
 /* Where an expression stands: names are looked up in `scope`, the FROM of subqueries in `ctes` too. */
 struct ag_place {
     struct ag_scope *scope;

@@ -445,7 +445,7 @@ static int check_sublink(struct ag_check *check, const PgQuery__SubLink *link, c
     if (link->subselect == NULL || link->subselect->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
         return ag_reject(check, "a subquery that is no SELECT");
     }
-    struct ag_columns columns = {0};
+    struct ag_outputs columns = {0};
     if (ag_check_select(check, link->subselect->select_stmt, place->scope, place->ctes, &columns) != 0) {
         return -1;
     }

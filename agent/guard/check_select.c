@@ -28,7 +28,7 @@ static struct ag_source *add_source(struct ag_check *check, struct ag_scope *sco
 
 /* Puts the names of a column list over `columns`; a shorter list renames the first ones. */
 static int rename_columns(struct ag_check *check, PgQuery__Node *const *names, size_t count,
-                          struct ag_columns *columns)
+                          struct ag_outputs *columns)
 {
     if (count > columns->count) {
         return ag_reject(check, "more column names than columns");
@@ -87,7 +87,7 @@ static int check_subselect(struct ag_check *check, const PgQuery__RangeSubselect
         range->subquery->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
         return ag_reject(check, "a subquery in FROM without a name");
     }
-    struct ag_columns columns = {0};
+    struct ag_outputs columns = {0};
     if (ag_check_select(check, range->subquery->select_stmt, scope->parent, ctes, &columns) != 0 ||
         rename_columns(check, range->alias->colnames, range->alias->n_colnames, &columns) != 0) {
         return -1;
@@ -322,7 +322,7 @@ static const char *column_name(const PgQuery__Node *node)
 }
 
 static int check_targets(struct ag_check *check, const PgQuery__SelectStmt *select,
-                         const struct ag_place *place, struct ag_columns *out)
+                         const struct ag_place *place, struct ag_outputs *out)
 {
     if (select->n_target_list == 0) {
         return ag_reject(check, "an empty select list");
@@ -344,7 +344,7 @@ static int check_targets(struct ag_check *check, const PgQuery__SelectStmt *sele
         }
         const char *name = target->name[0] != '\0' ? target->name : column_name(target->val);
         out->items[out->count++] =
-            (struct ag_column){.name = name, .growth = facts.growth, .short_text = facts.short_text};
+            (struct ag_output){.name = name, .growth = facts.growth, .short_text = facts.short_text};
     }
     return 0;
 }
@@ -357,7 +357,7 @@ static const char *bare_name(const PgQuery__Node *node)
     return ag_single_name(node->column_ref->fields, node->column_ref->n_fields);
 }
 
-static bool has_column(const struct ag_columns *columns, const char *name)
+static bool has_column(const struct ag_outputs *columns, const char *name)
 {
     for (size_t i = 0; i < columns->count; i++) {
         if (columns->items[i].name != NULL && strcmp(columns->items[i].name, name) == 0) {
@@ -369,7 +369,7 @@ static bool has_column(const struct ag_columns *columns, const char *name)
 
 /* A bare name in GROUP BY is a column of FROM, else one of the select list. */
 static int check_group(struct ag_check *check, const PgQuery__SelectStmt *select,
-                       const struct ag_place *place, const struct ag_columns *targets)
+                       const struct ag_place *place, const struct ag_outputs *targets)
 {
     for (size_t i = 0; i < select->n_group_clause; i++) {
         const PgQuery__Node *node = select->group_clause[i];
@@ -390,7 +390,7 @@ static int check_group(struct ag_check *check, const PgQuery__SelectStmt *select
 /* A bare name in ORDER BY is a column of the select list, else one of FROM. `place` NULL: of a set operation,
  * where only the names and numbers of result columns are known. */
 static int check_order(struct ag_check *check, const PgQuery__SelectStmt *select,
-                       const struct ag_place *place, const struct ag_columns *targets)
+                       const struct ag_place *place, const struct ag_outputs *targets)
 {
     for (size_t i = 0; i < select->n_sort_clause; i++) {
         const PgQuery__Node *node = select->sort_clause[i];
@@ -448,7 +448,7 @@ static int check_bounds(struct ag_check *check, const struct ag_scope *scope)
 }
 
 static int check_plain(struct ag_check *check, const PgQuery__SelectStmt *select,
-                       const struct ag_scope *parent, const struct ag_cte *ctes, struct ag_columns *out)
+                       const struct ag_scope *parent, const struct ag_cte *ctes, struct ag_outputs *out)
 {
     check->selects++;
     if (check->selects > AG_GUARD_MAX_SELECTS) {
@@ -492,9 +492,9 @@ static int check_plain(struct ag_check *check, const PgQuery__SelectStmt *select
 
 static int check_set_operation(struct ag_check *check, const PgQuery__SelectStmt *select,
                                const struct ag_scope *parent, const struct ag_cte *ctes,
-                               struct ag_columns *out)
+                               struct ag_outputs *out)
 {
-    struct ag_columns right = {0};
+    struct ag_outputs right = {0};
     if (select->larg == NULL || select->rarg == NULL) {
         return ag_reject(check, "a set operation with one side");
     }
@@ -515,10 +515,10 @@ static int check_set_operation(struct ag_check *check, const PgQuery__SelectStmt
 }
 
 int ag_check_select(struct ag_check *check, const PgQuery__SelectStmt *select, const struct ag_scope *parent,
-                    const struct ag_cte *ctes, struct ag_columns *out)
+                    const struct ag_cte *ctes, struct ag_outputs *out)
 {
-    struct ag_columns unused = {0};
-    struct ag_columns *columns = out != NULL ? out : &unused;
+    struct ag_outputs unused = {0};
+    struct ag_outputs *columns = out != NULL ? out : &unused;
     if (select->into_clause != NULL) {
         return ag_reject(check, "SELECT INTO");
     }

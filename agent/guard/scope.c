@@ -30,7 +30,7 @@ static enum ag_lookup in_relation(const struct ag_relation *relation, const char
     return AG_LOOKUP_UNKNOWN;
 }
 
-static enum ag_lookup in_columns(const struct ag_columns *columns, const char *column,
+static enum ag_lookup in_columns(const struct ag_outputs *columns, const char *column,
                                  struct ag_resolved *out)
 {
     enum ag_lookup found = AG_LOOKUP_UNKNOWN;

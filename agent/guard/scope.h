@@ -16,14 +16,14 @@
 #define AG_MAX_SOURCES 8 /* FROM items of one SELECT; more than the joins allowed can make */
 
 /* A column of a subquery or a WITH query. */
-struct ag_column {
+struct ag_output {
     const char *name; /* NULL: cannot be referred to */
     unsigned growth;  /* text-growing calls it went through */
     bool short_text;  /* at most 255 bytes */
 };
 
-struct ag_columns {
-    struct ag_column *items;
+struct ag_outputs {
+    struct ag_output *items;
     size_t count;
 };
 
@@ -31,7 +31,7 @@ struct ag_columns {
 struct ag_source {
     const char *name;                   /* alias, or the relation's own name */
     const struct ag_relation *relation; /* NULL for a subquery or WITH query */
-    struct ag_columns columns;          /* of a subquery or WITH query */
+    struct ag_outputs columns;          /* of a subquery or WITH query */
     bool bounded;              /* its time column has a constant lower bound; true where none is asked */
     const char *const *merged; /* column names USING took from the left side instead; count in merged_count */
     size_t merged_count;
@@ -47,7 +47,7 @@ struct ag_scope {
 /* A WITH query that is in sight. */
 struct ag_cte {
     const char *name;
-    struct ag_columns columns;
+    struct ag_outputs columns;
     const struct ag_cte *next; /* further out */
 };
 
