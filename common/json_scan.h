@@ -43,7 +43,8 @@ struct lm_json_scan {
     const char *start;
     const char *at;
     const char *end;
-    bool first; /* no member or element of the entered container was read yet */
+    bool first;     /* no member or element of the entered container was read yet */
+    unsigned depth; /* levels entered by lm_json_begin */
 };
 
 /* Over `len` bytes, which must outlive the scan and every slice it hands out. */
@@ -56,6 +57,11 @@ bool lm_json_more(struct lm_json_scan *scan);
  * the byte). */
 int lm_json_value(struct lm_json_scan *scan, struct lm_json_value *value,
                   struct lm_error *error) LM_MUST_CHECK;
+
+/* Enters the object that comes next without looking ahead: its members are checked as they are read, and
+ * behind the last one (lm_json_member said 0) the scan goes on after its bracket. 0, or -1 with kind
+ * "not_an_object" or "json". */
+int lm_json_begin_object(struct lm_json_scan *scan, struct lm_error *error) LM_MUST_CHECK;
 
 /* A scan over the members or elements of an object or array that lm_json_value handed out. */
 void lm_json_enter(struct lm_json_scan *scan, const struct lm_json_value *container);

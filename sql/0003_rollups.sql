@@ -1,15 +1,17 @@
 -- What the consumer keeps besides the rows, in the batch's own transaction.
 SET LOCAL ROLE logmill_owner;
 
--- Whole microseconds of a duration (round() of a double is half to even) and its logarithmic bucket: the same as
--- common/duration.c to the bit.
+-- Whole microseconds of a duration, and its logarithmic bucket: the same as common/duration.c to the bit. round() of a
+-- double rounds halves to even; 9007199254740.992 ms are 2^53 µs, beyond which a double counts no single ones.
 CREATE FUNCTION logmill.duration_us(ms double precision) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN least(round(ms * 1000), 9007199254740992)::bigint;
+    RETURN round(least(ms, 9007199254740.992::double precision) * 1000::double precision)::bigint;
 
 CREATE FUNCTION logmill.duration_bucket(ms double precision) RETURNS smallint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN CASE WHEN ms * 1000 <= 1 THEN 0 ELSE least(ceil(ln(ms * 1000) / 0.05826890812397576), 32767) END::smallint;
+    RETURN CASE WHEN least(ms, 9007199254740.992::double precision) * 1000::double precision <= 1 THEN 0
+                ELSE ceil(ln(least(ms, 9007199254740.992::double precision) * 1000::double precision)
+                          / 0.05826890812397576::double precision) END::smallint;
 
 -- duration_buckets[i] holds duration_counts[i] durations; buckets ascend.
 CREATE TABLE logmill.log_rollup_minute (

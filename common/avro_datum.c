@@ -1,0 +1,207 @@
+#include "common/avro_datum.h"
+
+#include "common/avro_reader.h"
+#include "common/clock.h"
+#include "common/utf8.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { OUTPUT_SPARE = 16 << 20 };
+
+struct walk {
+    struct lm_avro_reader in;
+    struct lm_buffer *out;
+    size_t output_max;
+    int depth;
+};
+
+static void write_value(struct walk *walk, const struct lm_avro_type *type);
+
+static void write_text(struct walk *walk, struct lm_slice text)
+{
+    enum lm_utf8_verdict verdict = lm_utf8_check(text.data, text.len);
+
+    if (verdict == LM_UTF8_NUL)
+        lm_avro_fail(&walk->in, "nul", "a text holds a NUL, which PostgreSQL cannot store");
+    else if (verdict == LM_UTF8_INVALID)
+        lm_avro_fail(&walk->in, "utf8", "a text is not valid UTF-8");
+    else
+        lm_buffer_append_json(walk->out, text.data, text.len);
+}
+
+static void write_hex(struct walk *walk, struct lm_slice bytes)
+{
+    lm_buffer_append_text(walk->out, "\"\\\\x");
+    for (size_t i = 0; i < bytes.len && !walk->out->failed; i++) {
+        lm_buffer_append_char(walk->out, "0123456789abcdef"[(unsigned char)bytes.data[i] >> 4]);
+        lm_buffer_append_char(walk->out, "0123456789abcdef"[(unsigned char)bytes.data[i] & 15]);
+    }
+    lm_buffer_append_char(walk->out, '"');
+}
+
+static void write_double(struct walk *walk, double value, int digits)
+{
+    if (isnan(value))
+        lm_buffer_append_text(walk->out, "\"NaN\"");
+    else if (isinf(value))
+        lm_buffer_append_text(walk->out, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+    else
+        lm_buffer_printf(walk->out, "%.*g", digits, value);
+}
+
+/* An instant that RFC 3339 cannot say becomes a text that is no time. */
+static void write_long(struct walk *walk, int64_t value, enum lm_avro_time unit)
+{
+    static const char *const unit_names[] = {"", "ms", "us", "ns"};
+    char text[LM_RFC3339_SIZE];
+    int64_t us = value, back;
+
+    if (unit == LM_AVRO_NO_TIME) {
+        lm_buffer_printf(walk->out, "%" PRId64, value);
+        return;
+    }
+    bool fits = unit != LM_AVRO_MILLIS || !__builtin_mul_overflow(value, 1000, &us);
+    if (unit == LM_AVRO_NANOS)
+        us = value / 1000 - (value % 1000 < 0);
+    size_t n = fits ? lm_rfc3339_format(us, text) : 0;
+    if (fits && lm_rfc3339_parse(text, n, &back, NULL) == 0 && back == us)
+        lm_buffer_printf(walk->out, "\"%s\"", text);
+    else
+        lm_buffer_printf(walk->out, "\"%" PRId64 " %s\"", value, unit_names[unit]);
+}
+
+static void write_record(struct walk *walk, const struct lm_avro_type *type)
+{
+    lm_buffer_append_char(walk->out, '{');
+    for (size_t i = 0; i < type->count && walk->in.fault == NULL; i++) {
+        const char *name = type->aliases[i] != NULL && walk->depth == 1 ? type->aliases[i] : type->names[i];
+        lm_buffer_printf(walk->out, "%s\"%s\":", i > 0 ? "," : "", name);
+        write_value(walk, type->items[i]);
+    }
+    lm_buffer_append_char(walk->out, '}');
+}
+
+/* Arrays, and maps with a key before each value: blocks until an empty one. */
+static void write_blocks(struct walk *walk, const struct lm_avro_type *type)
+{
+    bool map = type->kind == LM_AVRO_MAP, first = true;
+    struct lm_avro_block block;
+
+    lm_buffer_append_char(walk->out, map ? '{' : '[');
+    while (lm_avro_block_begin(&walk->in, &block)) {
+        for (uint64_t i = 0; i < block.count && walk->in.fault == NULL; i++) {
+            if (!first)
+                lm_buffer_append_char(walk->out, ',');
+            first = false;
+            if (map) {
+                write_text(walk, lm_avro_text(&walk->in));
+                lm_buffer_append_char(walk->out, ':');
+            }
+            write_value(walk, type->items[0]);
+        }
+        lm_avro_block_end(&walk->in, &block);
+    }
+    lm_buffer_append_char(walk->out, map ? '}' : ']');
+}
+
+static void write_scalar(struct walk *walk, const struct lm_avro_type *type)
+{
+    struct lm_slice bytes;
+    int64_t value;
+
+    switch (type->kind) {
+    case LM_AVRO_NULL:
+        lm_buffer_append_text(walk->out, "null");
+        return;
+    case LM_AVRO_BOOLEAN:
+        bytes = lm_avro_bytes(&walk->in, 1);
+        if (bytes.len > 0 && (unsigned char)bytes.data[0] > 1)
+            lm_avro_fail(&walk->in, "undecodable", "a boolean is neither 0 nor 1");
+        lm_buffer_append_text(walk->out, bytes.len > 0 && bytes.data[0] == 1 ? "true" : "false");
+        return;
+    case LM_AVRO_INT:
+        value = lm_avro_long(&walk->in);
+        if (value < INT32_MIN || value > INT32_MAX)
+            lm_avro_fail(&walk->in, "undecodable", "an int has more than 32 bits");
+        write_long(walk, value, LM_AVRO_NO_TIME);
+        return;
+    case LM_AVRO_LONG:
+        write_long(walk, lm_avro_long(&walk->in), type->time);
+        return;
+    case LM_AVRO_FLOAT:
+        write_double(walk, (double)lm_avro_float(&walk->in), 9);
+        return;
+    case LM_AVRO_DOUBLE:
+        write_double(walk, lm_avro_double(&walk->in), 17);
+        return;
+    case LM_AVRO_BYTES:
+        bytes = lm_avro_text(&walk->in);
+        if (lm_utf8_check(bytes.data, bytes.len) == LM_UTF8_OK)
+            write_text(walk, bytes);
+        else
+            write_hex(walk, bytes);
+        return;
+    case LM_AVRO_FIXED:
+        write_hex(walk, lm_avro_bytes(&walk->in, type->size));
+        return;
+    default:
+        write_text(walk, lm_avro_text(&walk->in));
+    }
+}
+
+static void write_value(struct walk *walk, const struct lm_avro_type *type)
+{
+    uint64_t index;
+
+    if (walk->in.fault != NULL || walk->out->failed)
+        return;
+    if (walk->depth == LM_AVRO_MAX_DEPTH || walk->out->len > walk->output_max) {
+        lm_avro_fail(&walk->in, walk->depth == LM_AVRO_MAX_DEPTH ? "depth" : "length",
+                     "the value is too deep or too large once decoded");
+        return;
+    }
+    walk->depth++;
+    switch (type->kind) {
+    case LM_AVRO_REFERENCE:
+        write_value(walk, type->items[0]);
+        break;
+    case LM_AVRO_UNION:
+        index = (uint64_t)lm_avro_long(&walk->in);
+        if (index >= type->count)
+            lm_avro_fail(&walk->in, "union_index", "a union has no such branch");
+        else
+            write_value(walk, type->items[index]);
+        break;
+    case LM_AVRO_ENUM:
+        index = (uint64_t)lm_avro_long(&walk->in);
+        if (index >= type->count)
+            lm_avro_fail(&walk->in, "enum_index", "an enum has no such symbol");
+        else
+            lm_buffer_printf(walk->out, "\"%s\"", type->names[index]);
+        break;
+    case LM_AVRO_RECORD:
+        write_record(walk, type);
+        break;
+    case LM_AVRO_ARRAY:
+    case LM_AVRO_MAP:
+        write_blocks(walk, type);
+        break;
+    default:
+        write_scalar(walk, type);
+    }
+    walk->depth--;
+}
+
+int lm_avro_datum_write_json(const struct lm_avro_type *type, const void *data, size_t len,
+                             struct lm_buffer *out, struct lm_error *error)
+{
+    struct walk walk = {.out = out, .output_max = out->len + OUTPUT_SPARE + 6 * len};
+
+    lm_avro_reader_init(&walk.in, data, len);
+    write_value(&walk, type);
+    if (walk.in.fault == NULL && out->failed)
+        return lm_error_set(error, LM_RETRY, "memory", "no room left for a value of another writer's schema");
+    return lm_avro_reader_finish(&walk.in, error);
+}

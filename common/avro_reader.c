@@ -1,0 +1,119 @@
+#include "common/avro_reader.h"
+
+#include <string.h>
+
+void lm_avro_reader_init(struct lm_avro_reader *in, const void *data, size_t len)
+{
+    *in = (struct lm_avro_reader){.start = data, .at = data};
+    in->end = len > 0 ? in->start + len : in->start;
+}
+
+int lm_avro_reader_finish(struct lm_avro_reader *in, struct lm_error *error)
+{
+    if (in->at != in->end)
+        lm_avro_fail(in, "trailing_bytes", "bytes follow the value");
+    if (in->fault == NULL)
+        return 0;
+    return lm_error_set(error, LM_DEAD_LETTER, in->fault, "Avro: %s, at byte %zu of %zu", in->what,
+                        (size_t)(in->at - in->start), (size_t)(in->end - in->start));
+}
+
+void lm_avro_fail(struct lm_avro_reader *in, const char *kind, const char *what)
+{
+    if (in->fault != NULL)
+        return;
+    in->fault = kind;
+    in->what = what;
+}
+
+int64_t lm_avro_long(struct lm_avro_reader *in)
+{
+    uint64_t value = 0;
+
+    if (in->fault != NULL)
+        return 0;
+    for (unsigned shift = 0;; shift += 7) {
+        if (in->at == in->end) {
+            lm_avro_fail(in, "truncated", "the value ends inside a number");
+            return 0;
+        }
+        unsigned char byte = *in->at++;
+        /* The tenth byte has room for one bit, and none may follow. */
+        if (shift == 63 && byte > 1) {
+            lm_avro_fail(in, "undecodable", "a number has more than 64 bits");
+            return 0;
+        }
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return (int64_t)((value >> 1) ^ (0 - (value & 1)));
+    }
+}
+
+struct lm_slice lm_avro_bytes(struct lm_avro_reader *in, uint64_t len)
+{
+    if (in->fault == NULL && len > (uint64_t)(in->end - in->at))
+        lm_avro_fail(in, "truncated", "a text is longer than the rest of the value");
+    if (in->fault != NULL)
+        return (struct lm_slice){NULL, 0};
+    struct lm_slice bytes = {(const char *)in->at, (size_t)len};
+    in->at += len;
+    return bytes;
+}
+
+struct lm_slice lm_avro_text(struct lm_avro_reader *in)
+{
+    int64_t len = lm_avro_long(in);
+
+    if (len < 0) {
+        lm_avro_fail(in, "length", "a text's length is negative");
+        return (struct lm_slice){NULL, 0};
+    }
+    return lm_avro_bytes(in, (uint64_t)len);
+}
+
+static uint64_t little_endian(struct lm_avro_reader *in, uint64_t len)
+{
+    struct lm_slice bytes = lm_avro_bytes(in, len);
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < bytes.len; i++)
+        value |= (uint64_t)(unsigned char)bytes.data[i] << (8 * i);
+    return value;
+}
+
+float lm_avro_float(struct lm_avro_reader *in)
+{
+    uint32_t bits = (uint32_t)little_endian(in, sizeof bits);
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+double lm_avro_double(struct lm_avro_reader *in)
+{
+    uint64_t bits = little_endian(in, sizeof bits);
+    double value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+bool lm_avro_block_begin(struct lm_avro_reader *in, struct lm_avro_block *block)
+{
+    int64_t count = lm_avro_long(in);
+
+    /* A negative count announces its bytes as well. */
+    block->bytes = count < 0 ? lm_avro_long(in) : -1;
+    block->count = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
+    block->start = in->at;
+    if (in->fault == NULL && count < 0 && (block->bytes < 0 || block->bytes > in->end - in->at))
+        lm_avro_fail(in, "length", "an array's block is longer than the rest of the value");
+    return in->fault == NULL && count != 0;
+}
+
+void lm_avro_block_end(struct lm_avro_reader *in, const struct lm_avro_block *block)
+{
+    if (in->fault == NULL && block->bytes >= 0 && in->at - block->start != block->bytes)
+        lm_avro_fail(in, "length", "an array's block is not as long as it says");
+}

@@ -1,0 +1,95 @@
+#include "common/utf8.h"
+
+#include <string.h>
+
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+static int continues(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
+}
+
+size_t lm_utf8_sequence(const char *text, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    unsigned char low = 0x80, high = 0xBF; /* bounds of the second byte */
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xC2 || p[0] > 0xF4)
+        return 0;
+    if (p[0] < 0xE0)
+        return len >= 2 && continues(p[1]) ? 2 : 0;
+    if (p[0] == 0xE0)
+        low = 0xA0;
+    else if (p[0] == 0xED)
+        high = 0x9F;
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F;
+    if (len < 3 || p[1] < low || p[1] > high || !continues(p[2]))
+        return 0;
+    if (p[0] < 0xF0)
+        return 3;
+    return len >= 4 && continues(p[3]) ? 4 : 0;
+}
+
+enum lm_utf8_verdict lm_utf8_check(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len) {
+        /* Log text is mostly ASCII: eight bytes at a time while none is above 0x7F and none is 0. */
+        while (len - i >= 8) {
+            uint64_t word;
+            memcpy(&word, text + i, 8);
+            if (((word - EACH_BYTE) | word) & HIGH_BITS)
+                break;
+            i += 8;
+        }
+        if (i == len)
+            break;
+        if (text[i] == '\0')
+            return LM_UTF8_NUL;
+        size_t step = lm_utf8_sequence(text + i, len - i);
+        if (step == 0)
+            return LM_UTF8_INVALID;
+        i += step;
+    }
+    return LM_UTF8_OK;
+}
+
+size_t lm_utf8_write(uint32_t code, char *out)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | (code >> 6));
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | (code >> 12));
+        out[1] = (char)(0x80 | ((code >> 6) & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | (code >> 18));
+    out[1] = (char)(0x80 | ((code >> 12) & 0x3F));
+    out[2] = (char)(0x80 | ((code >> 6) & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+size_t lm_utf8_cut(const char *text, size_t len, size_t max)
+{
+    if (len <= max)
+        return len;
+    while (max > 0 && continues((unsigned char)text[max]))
+        max--;
+    return max;
+}
