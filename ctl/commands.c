@@ -18,12 +18,23 @@ const struct ct_command *ct_command_find(const char *name)
     return NULL;
 }
 
+#define SUMMARY_COLUMN 18
+
+/* Characters, not bytes, that UTF-8 text takes on a line. */
+static int width(const char *text)
+{
+    int count = 0;
+    for (; *text != '\0'; text++)
+        count += (*text & 0xC0) != 0x80;
+    return count;
+}
+
 void ct_command_list(FILE *out)
 {
     for (size_t i = 0; ct_commands[i] != NULL; i++) {
         const struct ct_command *command = ct_commands[i];
-        char usage[64];
-        snprintf(usage, sizeof usage, "%s %s", command->name, command->arguments);
-        fprintf(out, "  %-20s %s\n", usage, command->summary);
+        const int padding = SUMMARY_COLUMN - width(command->name) - width(command->arguments);
+        fprintf(out, "  %s %s%*s  %s\n", command->name, command->arguments, padding > 0 ? padding : 0, "",
+                command->summary);
     }
 }

@@ -1,0 +1,155 @@
+"""logmill-ctl migrate and status against a real PostgreSQL."""
+import random
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import harness
+
+SQL = harness.ROOT / "sql"
+
+
+class Migrate(harness.Case):
+    def setUp(self):
+        self.empty = self.world(migrate=False, topics=False)
+        self.folder = Path(self.empty.directory) / "sql"
+
+    def migrate(self, *arguments, url=None):
+        return self.empty.ctl("migrate", "--postgres-url", url or self.empty.admin_url, *arguments, check=False)
+
+    def status(self, *arguments, url=None):
+        return self.empty.ctl("status", "--postgres-url", url or self.empty.admin_url, *arguments, check=False)
+
+    def write(self, name, text):
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / name).write_text(text)
+
+    def migrate_folder(self):
+        return self.migrate("--sql-dir", self.folder)
+
+    def applied(self):
+        return [r[0] for r in self.empty.rows("select name from public.logmill_migration order by number")]
+
+    def test_an_empty_database_gets_everything_and_a_second_run_changes_nothing(self):
+        before = self.status()
+        self.assertEqual(before.returncode, 1, before.stdout)
+        self.assertIn("0001_roles.sql           pending", before.stdout)
+
+        first = self.migrate()
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertEqual(self.applied(), sorted(p.name for p in SQL.glob("*.sql")))
+        for name in self.applied():
+            self.assertRegex(first.stdout, re.escape(name) + r" applied in \d+ ms")
+        self.assertRegex(first.stdout, r"leaves: \d+ made")
+        self.assertEqual(self.empty.value("select count(*) from logmill.log_schema"), "1")
+
+        second = self.migrate()
+        self.assertEqual(second.returncode, 0, second.stderr)
+        self.assertIn(": 0 migrations applied, %d in all" % len(self.applied()), second.stdout)
+
+        after = self.status()
+        self.assertEqual(after.returncode, 0, after.stdout + after.stderr)
+        self.assertRegex(after.stdout, r"raw\s+\d+ leaves, .* ahead")
+        self.assertNotIn("everybody may call", after.stdout)
+
+    def test_leaves_reach_as_far_ahead_as_asked(self):
+        self.assertEqual(self.migrate("--leaves-ahead", "30d").returncode, 0)   # 721 of raw: several calls
+        self.assertEqual(self.empty.value("select max(upper) > now() + interval '30 days' and count(*) >= 720 "
+                                          "from logmill.leaf where category = 'raw'"), "t")
+
+    def test_the_checksum_recorded_is_that_of_the_file(self):
+        self.migrate()
+        names = sorted(SQL.glob("*.sql"))
+        sums = subprocess.run(["sha256sum"] + [str(n) for n in names], capture_output=True, text=True, check=True).stdout
+        rows = self.empty.rows("select checksum from public.logmill_migration order by number")
+        self.assertEqual([r[0] for r in rows], [line.split()[0] for line in sums.splitlines()])
+
+    def test_a_changed_applied_file_is_refused(self):
+        self.write("0001_a.sql", "CREATE TABLE a (i integer);")
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        self.write("0001_a.sql", "CREATE TABLE a (i bigint);")
+        self.write("0002_b.sql", "CREATE TABLE b (i integer);")
+        p = self.migrate_folder()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("0001_a.sql was changed after it was applied", p.stderr)
+        self.assertEqual(self.applied(), ["0001_a.sql"])
+        status = self.status("--sql-dir", self.folder)
+        self.assertEqual(status.returncode, 1)
+        self.assertIn("0001_a.sql was changed", status.stdout)
+
+    def test_an_applied_file_that_is_missing_is_refused(self):
+        self.write("0001_a.sql", "SELECT 1;")
+        self.write("0002_b.sql", "SELECT 2;")
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        (self.folder / "0002_b.sql").unlink()
+        p = self.migrate_folder()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("0002_b.sql was applied on", p.stderr)
+
+    def test_a_failing_file_leaves_nothing_and_names_its_line(self):
+        self.write("0001_a.sql", "CREATE TABLE a (i integer);")
+        self.write("0002_b.sql", "CREATE TABLE b (i integer);\n-- ein Übel\nCREATE TABLE c (i nonsense);\n")
+        p = self.migrate_folder()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn('0002_b.sql, line 3: type "nonsense" does not exist', p.stderr)
+        self.assertEqual(self.applied(), ["0001_a.sql"])
+        self.assertEqual(self.empty.value("select to_regclass('b') is null"), "t")
+
+    def test_a_file_that_commits_is_refused(self):
+        self.write("0001_a.sql", "SELECT 1; COMMIT;")
+        p = self.migrate_folder()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("0001_a.sql ends its transaction", p.stderr)
+        self.assertEqual(self.applied(), [])
+
+    def test_several_at_once_apply_everything_once(self):
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: self.migrate(), range(4)))
+        self.assertEqual([p.returncode for p in results], [0] * 4, "\n".join(p.stderr for p in results))
+        self.assertEqual(sum(": 0 migrations applied" in p.stdout for p in results), 3)
+        self.assertTrue(any("waiting: another logmill-ctl migrate" in p.stdout for p in results))
+
+    def test_several_databases_of_one_server_at_once(self):
+        worlds = [self.world(migrate=False, topics=False) for _ in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            results = list(pool.map(lambda w: self.migrate(url=w.admin_url), worlds))
+        self.assertEqual([p.returncode for p in results], [0] * 3, "\n".join(p.stdout + p.stderr for p in results))
+
+    def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
+        role = "t%08x" % random.getrandbits(32)
+        self.empty.rows("create role %s login createrole" % role)
+        try:
+            self.empty.rows('alter database "%s" owner to %s' % (self.empty.name, role))
+            url = self.empty.url(role)
+            p = self.migrate(url=url)
+            self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+            self.assertIn("not revoked from PUBLIC", p.stdout)
+            status = self.status(url=url)
+            self.assertEqual(status.returncode, 0, status.stdout + status.stderr)
+            self.assertIn("everybody may call", status.stdout)
+            self.assertIn("pg_sleep", status.stdout)
+            self.assertNotIn("temporary tables", status.stdout)
+            reader = self.empty.url("logmill_reader")
+            self.assertEqual(harness.psql(reader, "select count(*) from logs"), [["0"]])
+        finally:
+            self.empty.rows('alter database "%s" owner to current_user; reassign owned by %s to current_user; '
+                            "drop owned by %s; drop role %s" % (self.empty.name, role, role, role))
+
+    def test_no_server_and_no_command_say_so(self):
+        p = self.migrate(url="postgresql://127.0.0.1:1/none")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("cannot connect to PostgreSQL", p.stderr)
+        self.assertIn("--postgres-url", p.stderr)
+        self.assertEqual(self.empty.ctl("migrat", check=False).returncode, 2)
+        self.assertEqual(self.empty.ctl("patterns", check=False).returncode, 2)
+        self.assertEqual(self.empty.ctl("help").returncode, 0)
+        self.write("README", "no migration here")
+        p = self.migrate_folder()
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("holds no *.sql", p.stderr)
+
+
+if __name__ == "__main__":
+    import unittest
+    unittest.main()

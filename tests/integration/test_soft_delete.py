@@ -1,0 +1,131 @@
+"""logs.deleted_at: what is counted follows it, to the row."""
+import unittest
+
+import harness
+
+# Rows over two hours; minutes, services, levels and patterns collide on purpose, durations and error types may be missing.
+FILL = """
+select logmill.ensure_leaf(c, t) from unnest(enum_range(null::logmill.log_category)) c,
+    unnest(array['2026-03-18 05:30+00', '2026-03-18 06:30+00']::timestamptz[]) t;
+select setseed(0.42);
+insert into logmill.logs (created_at, category, level, log_type, service, environment, message, error_type, duration_ms,
+                          kafka_partition, kafka_offset, ingested_at, pattern)
+select timestamptz '2026-03-18 05:55+00' + floor(random() * 600) * interval '1 s',
+       (array['raw', 'summary'])[1 + floor(random() * 2)]::logmill.log_category,
+       (enum_range(null::logmill.log_level))[1 + floor(random() * 5)], 'BACKEND', 's' || floor(random() * 3),
+       'production', 'message ' || i, (array[null, 'A', 'B'])[1 + floor(random() * 3)],
+       case when random() < 0.6 then floor(random() * 40) end, floor(random() * 2), i, now(),
+       1 + floor(random() * 2)
+from generate_series(1, 3000) i;
+"""
+
+# What the consumer keeps, computed from the rows.
+VIEWS = """
+create view minute_rows as
+select date_trunc('minute', created_at) as minute, category, service, environment, level, kafka_partition, sum(n)::bigint as n,
+       sum(dn)::bigint as duration_n, coalesce(sum(ds), 0)::bigint as s, max(dm) as m,
+       array_agg(b order by b) filter (where b is not null) as buckets,
+       array_agg(dn order by b) filter (where b is not null) as counts
+from (select created_at, category, service, environment, level, kafka_partition, logmill.duration_bucket(duration_ms) as b,
+             count(*) as n, count(duration_ms) as dn, sum(logmill.duration_us(duration_ms)) as ds,
+             max(logmill.duration_us(duration_ms)) as dm
+      from (select date_trunc('minute', created_at) as created_at, category, service, environment, level, kafka_partition, duration_ms
+            from logmill.logs where deleted_at is null) l
+      group by 1, 2, 3, 4, 5, 6, 7) q
+group by 1, 2, 3, 4, 5, 6;
+create view hour_rows as
+select date_trunc('hour', created_at) as hour, category, service, environment, coalesce(error_type, '') as error_type, pattern,
+       kafka_partition, count(*) as n, min(created_at) as first_seen, max(created_at) as last_seen
+from logmill.logs where deleted_at is null and level >= 'ERROR' group by 1, 2, 3, 4, 5, 6, 7;
+insert into logmill.log_rollup_minute select * from minute_rows;
+insert into logmill.error_pattern_hour
+select h.*, (select min(message) from logmill.logs l where l.level >= 'ERROR' and date_trunc('hour', l.created_at) = h.hour
+             and l.category = h.category and l.service = h.service and coalesce(l.error_type, '') = h.error_type
+             and l.pattern = h.pattern and l.kafka_partition = h.kafka_partition)
+from hour_rows h;
+create view kept_hours as select hour, category, service, environment, error_type, pattern, kafka_partition, n, first_seen,
+                                 last_seen from logmill.error_pattern_hour;
+create view differences as
+(select 'minute' from ((select * from minute_rows except select * from logmill.log_rollup_minute)
+               union all (select * from logmill.log_rollup_minute except select * from minute_rows)) d)
+union all
+(select 'hour' from ((select * from hour_rows except select * from kept_hours)
+              union all (select * from kept_hours except select * from hour_rows)) d)
+union all
+select 'sample' from logmill.error_pattern_hour e where not exists (
+    select from logmill.logs l where l.message = e.sample and l.deleted_at is null and l.service = e.service);
+"""
+
+
+class SoftDelete(harness.Case):
+    def setUp(self):
+        self.it = self.world(topics=False)
+        self.it.rows(FILL)
+        self.it.rows(VIEWS)
+        self.assertEqual(self.differences(), [])
+
+    def differences(self):
+        return self.it.rows("select * from differences")
+
+    def update(self, what):
+        self.it.rows("update logmill.logs set " + what)
+
+    def test_rows_leave_and_come_back(self):
+        for what in ("deleted_at = now() where kafka_offset % 3 = 0",
+                     "deleted_at = now() + interval '1 s' where kafka_offset % 6 = 0",  # deleted already: nothing changes
+                     "deleted_at = null where kafka_offset % 6 = 0",
+                     "deleted_at = now() where duration_ms is null and service = 's1'",
+                     "deleted_at = now() where error_type is null",
+                     "deleted_at = now() where duration_ms = 39",                       # the maxima
+                     "deleted_at = now() where deleted_at is null",
+                     "deleted_at = null"):
+            self.update(what)
+            self.assertEqual(self.differences(), [], what)
+
+    def test_what_falls_to_nothing_is_removed(self):
+        self.update("deleted_at = now()")
+        self.assertEqual(self.it.value("select count(*) from logmill.log_rollup_minute"), "0")
+        self.assertEqual(self.it.value("select count(*) from logmill.error_pattern_hour"), "0")
+
+    def test_an_update_that_names_a_leaf_counts_as_well(self):
+        self.it.rows("update logmill.logs_raw_2026031805 set deleted_at = now() where service = 's0'")
+        self.assertEqual(self.differences(), [])
+
+    def test_other_columns_cost_nothing_and_change_nothing(self):
+        before = self.it.value("select count(*) from logmill.data_epoch")
+        self.update("host = 'h1'")
+        self.assertEqual(self.it.value("select count(*) from logmill.data_epoch"), before)
+        self.assertEqual(self.differences(), [])
+
+    def test_the_hours_epochs_rise(self):
+        self.update("deleted_at = now() where category = 'raw' and kafka_partition = 1 and created_at < '2026-03-18 06:00+00'")
+        self.assertEqual(self.it.rows("select category, kafka_partition, hour, version > 0 from logmill.data_epoch"),
+                         [["raw", "1", "2026-03-18 05:00:00+00", "t"]])
+
+    def test_a_service_counted_under_other_is_found_there(self):
+        self.it.rows("""
+            with gone as (delete from logmill.log_rollup_minute where service <> 's0' returning *)
+            insert into logmill.log_rollup_minute
+            select minute, category, '(other)', environment, level, kafka_partition, n, duration_n, duration_sum_us, duration_max_us,
+                   duration_buckets, duration_counts from gone where service = 's1';
+            delete from logmill.error_pattern_hour where service = 's2';
+            update logmill.error_pattern_hour set service = '(other)' where service = 's1';
+            delete from logmill.logs where service = 's2'""")
+        total = "select (select sum(n) from logmill.log_rollup_minute where service = '(other)') = " \
+                "(select count(*) from logmill.logs where service = 's1' and deleted_at is null) and " \
+                "(select sum(n) from logmill.error_pattern_hour where service = '(other)') = " \
+                "(select count(*) from logmill.logs where service = 's1' and deleted_at is null and level >= 'ERROR')"
+        self.assertEqual(self.it.value(total), "t")
+        self.update("deleted_at = now() where service = 's1' and kafka_offset % 4 = 0")
+        self.assertEqual(self.it.value(total), "t")
+        self.assertEqual(self.it.value("select count(*) from logmill.log_rollup_minute where service = 's1'"), "0")
+
+    def test_the_reader_does_not_see_the_row_any_more(self):
+        reader = self.it.url("logmill_reader")
+        before = int(harness.psql(reader, "select count(*) from logs")[0][0])
+        self.update("deleted_at = now() where kafka_offset <= 10")
+        self.assertEqual(int(harness.psql(reader, "select count(*) from logs")[0][0]), before - 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
