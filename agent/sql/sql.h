@@ -1,13 +1,15 @@
 /*
  * From a typed intent to one readable, bounded SELECT.
  *
- * The text is written by our code from the intent alone: every value is a literal quoted by lm_buffer_append_literal, every
- * time-keyed relation is bounded bare by timestamptz literals, relations are unqualified (the reader's search_path), now()
- * is never used. The rollups are read wherever they give the same answer as the rows: whole minutes from log_rollup_minute
- * (or whole hours from error_pattern_hour), the ragged edges of the window from logs, in one statement. What only the rows
- * know is read from logs within the longest window for scans; beyond it the writer refuses with narrower choices.
+ * The text is written by our code from the intent alone: every value is a literal quoted by
+ * lm_buffer_append_literal, every time-keyed relation is bounded bare by timestamptz literals, relations are
+ * unqualified (the reader's search_path), now() is never used. The rollups are read wherever they give the
+ * same answer as the rows: whole minutes from log_rollup_minute (or whole hours from error_pattern_hour), the
+ * ragged edges of the window from logs, in one statement. What only the rows know is read from logs within
+ * the longest window for scans; beyond it the writer refuses with narrower choices.
  *
- * Deliberately not done here: understanding (times are resolved already), running, and anything that depends on the result.
+ * Deliberately not done here: understanding (times are resolved already), running, and anything that depends
+ * on the result.
  */
 #ifndef LOGMILL_AGENT_SQL_SQL_H
 #define LOGMILL_AGENT_SQL_SQL_H
@@ -22,7 +24,8 @@
 
 /* Buckets of a series; a finer one is made coarser and ag_sql says so. */
 #define AG_MAX_BUCKETS 2000
-/* Cells of text are cut at this many bytes: SQL fetches a little more, the answer cuts at a character and marks it. */
+/* Cells of text are cut at this many bytes: SQL fetches a little more, the answer cuts at a character and
+ * marks it. */
 #define AG_MAX_CELL 8192
 /* "Slow" groups with fewer samples than this are left out and named. */
 #define AG_MIN_SAMPLES 20
@@ -39,6 +42,7 @@ enum ag_role {
     AG_ROLE_MEASURE,  /* what was asked for; several for several percentiles */
     AG_ROLE_PREVIOUS, /* the measure of the other window */
     AG_ROLE_TOTAL,    /* hidden: the measure over all groups, for shares */
+    AG_ROLE_WITHOUT,  /* hidden: rows of the groups without a value, which a ranking leaves out */
     AG_ROLE_SAMPLES   /* how many durations an average or percentile is over */
 };
 
@@ -62,32 +66,36 @@ enum ag_sql_source {
 
 struct ag_sql_context {
     int64_t now_us;
-    int max_rows;               /* rows shown at most, 1 to 10,000; the text fetches one more */
-    bool max_rows_stated;       /* the caller named max_rows: it cuts a series too; else a series shows all its buckets */
-    int64_t scan_window_us;     /* longest window read row by row from logs; 0: 24 hours */
-    int64_t longest_window_us;  /* "all time", and the longest window of a look-up; 0: 400 days */
-    int64_t rows_since_us;      /* every category still holds its rows from here on; INT64_MIN: nothing was dropped */
-    bool services_overflowed;   /* a rollup counts services under "(other)": services are read from logs */
-    bool no_rollups;            /* read logs only; for tests, which compare the two */
+    int max_rows;              /* rows shown at most, 1 to 10,000; the text fetches one more */
+    bool max_rows_stated;      /* the caller named max_rows: it cuts a series too; else a series shows all its
+                                  buckets */
+    int64_t scan_window_us;    /* longest window read row by row from logs; 0: 24 hours */
+    int64_t longest_window_us; /* "all time", and the longest window of a look-up; 0: 400 days */
+    int64_t
+        rows_since_us; /* every category still holds its rows from here on; INT64_MIN: nothing was dropped */
+    bool services_overflowed; /* a rollup counts services under "(other)": services are read from logs */
+    bool no_rollups;          /* read logs only; for tests, which compare the two */
 };
 
 struct ag_sql {
-    const char *text; /* in the arena */
+    const char *text;                         /* in the arena */
     struct ag_column columns[AG_MAX_COLUMNS]; /* as the text returns them, in order */
     size_t column_count;
-    int row_limit;      /* rows to show; when the text returns more, the answer is truncated */
-    bool limit_stated;  /* row_limit is the question's own ("top 5"): cutting there is not truncation */
+    int row_limit;     /* rows to show; when the text returns more, the answer is truncated */
+    bool limit_stated; /* row_limit is the question's own ("top 5"): cutting there is not truncation */
     enum ag_sql_source source;
-    bool lists_rows;    /* AG_LIST */
-    int64_t from_us;    /* the window read, half-open; "all" is resolved */
+    bool lists_rows; /* AG_LIST */
+    int64_t from_us; /* the window read, half-open; "all" is resolved */
     int64_t to_us;
     int64_t against_from_us; /* the other window of a comparison, AG_NEW's past; equal where there is none */
     int64_t against_to_us;
-    int64_t bucket_us;       /* series, busiest, spike: nominal width (a month is 30 days); else 0 */
-    char bucket_unit;        /* calendar unit for ag_zone_add: 'h' 'd' 'w' 'M' 'y'; 0: fixed width from bucket_origin_us */
+    int64_t bucket_us; /* series, busiest, spike: nominal width (a month is 30 days); else 0 */
+    char bucket_unit;  /* calendar unit for ag_zone_add: 'h' 'd' 'w' 'M' 'y'; 0: fixed width from
+                          bucket_origin_us */
     int64_t bucket_origin_us;
-    bool bucket_coarsened;   /* the bucket asked for gave more than AG_MAX_BUCKETS */
-    bool sorted_by_answer;   /* busiest, spike: the text returns all buckets, the answer sorts, cuts at row_limit */
+    bool bucket_coarsened; /* the bucket asked for gave more than AG_MAX_BUCKETS */
+    bool sorted_by_answer; /* busiest, spike: the text returns all buckets, the answer sorts, cuts at
+                              row_limit */
 };
 
 /*
@@ -108,9 +116,10 @@ struct ag_narrower {
     struct ag_intent intent;
 };
 #define AG_MAX_NARROWER 3
-/* Windows that ag_sql_write accepts, longest first, ending where the refused one ended; how many were filled. */
-size_t ag_sql_narrower(const struct ag_intent *intent, const struct ag_sql_context *context, struct lm_arena *arena,
-                       struct ag_narrower out[AG_MAX_NARROWER]);
+/* Windows that ag_sql_write accepts, longest first, ending where the refused one ended; how many were filled.
+ */
+size_t ag_sql_narrower(const struct ag_intent *intent, const struct ag_sql_context *context,
+                       struct lm_arena *arena, struct ag_narrower out[AG_MAX_NARROWER]);
 
 /* "string", "integer", … */
 const char *ag_type_name(enum ag_type type);

@@ -1,0 +1,122 @@
+/*
+ * Percentiles over more than may be read row by row: from the logarithmic buckets of log_duration_minute,
+ * each within 3 % of the durations in it. The edges of the window are put into the same buckets.
+ */
+#include "agent/sql/plan.h"
+
+#include <string.h>
+
+#define LOG_GAMMA "0.05826890812397576"
+
+static const char *const bucket_of_row =
+    "CASE WHEN duration_ms * 1000 <= 1 THEN 0 ELSE ceil(ln(duration_ms * 1000) / " LOG_GAMMA ") END";
+
+/* Columns that tell the histograms apart. */
+static size_t partition(struct ag_plan *plan, const char *out[AG_MAX_KEYS])
+{
+    size_t count = 0;
+    if (plan->sides) {
+        out[count++] = "side";
+    }
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const char *alias = plan->items[i].alias;
+        if (strcmp(alias, "duration_bucket") != 0 && strcmp(alias, "n") != 0 && count < AG_MAX_KEYS - 1) {
+            out[count++] = alias;
+        }
+    }
+    return count;
+}
+
+/* The lowest bucket that reaches the percentile's rank, as milliseconds: the middle of the bucket. */
+static const char *percentile(struct ag_plan *plan, double p, const char *side)
+{
+    return ag_plan_text(
+        plan,
+        "2 * exp(min(duration_bucket) FILTER (WHERE upto > %.15g * (total - 1)%s%s) * " LOG_GAMMA
+        ") / 2.06 / 1000",
+        p, side[0] == '\0' ? "" : " AND ", side);
+}
+
+static void columns(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    bool compared = plan->sides && plan->out->bucket_us == 0;
+    for (size_t i = 0; i < intent->measure.p_count; i++) {
+        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", intent->measure.p[i] * 100);
+        char *point = strchr(name, '.');
+        if (point != NULL) {
+            *point = '_';
+        }
+        ag_plan_add_column(plan, name,
+                           percentile(plan, intent->measure.p[i], compared ? "side = 'current'" : ""),
+                           AG_NUMBER, "ms", AG_ROLE_MEASURE);
+        if (compared) {
+            ag_plan_add_column(plan, ag_plan_text(plan, "previous_%s", name),
+                               percentile(plan, intent->measure.p[i], "side = 'previous'"), AG_NUMBER, "ms",
+                               AG_ROLE_PREVIOUS);
+        }
+        if (i == 0 && plan->out->bucket_us == 0 && plan->grouped_count > 0) {
+            if (intent->rank) {
+                ag_plan_add_key(plan, "samples", ag_plan_text(plan, "max(total) < %d", AG_MIN_SAMPLES), "");
+            }
+            ag_plan_add_key(plan, name, name, intent->order == AG_FEWEST ? "" : " DESC NULLS LAST");
+        }
+    }
+    if (!compared) {
+        ag_plan_add_column(plan, "samples", "coalesce(max(total), 0)::bigint", AG_INTEGER, NULL,
+                           AG_ROLE_SAMPLES);
+    }
+}
+
+int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    const struct ag_intent *intent = plan->intent;
+    bool series = plan->out->bucket_us > 0;
+    ag_row_limit(plan, series ? (plan->grouped_count > 0 ? AG_MAX_ROWS : AG_MAX_BUCKETS) : 0);
+    plan->out->sorted_by_answer = intent->shape == AG_BUSIEST || intent->shape == AG_SPIKE;
+    plan->extra_where = "duration_ms IS NOT NULL";
+    plan->nested = true;
+    if (ag_group_items(plan) != 0) {
+        return -1;
+    }
+    ag_plan_add_item(plan, "duration_bucket", bucket_of_row, "bucket");
+    ag_plan_add_item(plan, "n", "1", NULL);
+    ag_group_columns(plan);
+    if (series) {
+        ag_plan_add_key(plan, "bucket", "bucket", "");
+    }
+    columns(plan);
+    ag_group_keys(plan);
+
+    const char *by[AG_MAX_KEYS];
+    size_t by_count = partition(plan, by);
+    const char *list = "";
+    for (size_t i = 0; i < by_count; i++) {
+        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "PARTITION BY ", by[i]);
+    }
+    const char *inner[AG_MAX_KEYS + 3];
+    memcpy(inner, by, by_count * sizeof *by);
+    inner[by_count] = "duration_bucket";
+    by[by_count] = "duration_bucket";
+    inner[by_count + 1] = ag_plan_text(plan, "sum(sum(n)) OVER (%s%sORDER BY duration_bucket) AS upto", list,
+                                       by_count > 0 ? " " : "");
+    inner[by_count + 2] = ag_plan_text(plan, "sum(sum(n)) OVER (%s) AS total", list);
+
+    const char *texts[AG_MAX_COLUMNS];
+    for (size_t i = 0; i < plan->out->column_count; i++) {
+        const char *name = plan->out->columns[i].name;
+        texts[i] = plan->selects[i] == NULL ? name : ag_plan_text(plan, "%s AS %s", plan->selects[i], name);
+    }
+    ag_emit_list(sql, 0, "SELECT", texts, plan->out->column_count);
+    lm_buffer_append_text(sql, "FROM (\n");
+    ag_emit_list(sql, 4, "SELECT", inner, by_count + 3);
+    ag_emit_from(plan, sql, 4);
+    ag_emit_list(sql, 4, "GROUP BY", by, by_count + 1);
+    lm_buffer_append_text(sql, ") AS durations\n");
+    ag_emit_list(sql, 0, "GROUP BY", plan->groups, plan->group_count);
+    if (plan->group_count == 0) {
+        plan->limit = 0;
+    }
+    ag_emit_order(plan, sql, 0, false);
+    return 0;
+}

@@ -1,0 +1,405 @@
+/*
+ * Measures as aggregate expressions, over rows (count(*)) or over rollups mixed with rows (sum(n)).
+ */
+#include "agent/sql/plan.h"
+
+#include <string.h>
+
+static const char *const current = "side = 'current'";
+static const char *const previous = "side = 'previous'";
+
+bool ag_measure_is_duration(const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_AVG:
+    case AG_MIN:
+    case AG_MAX:
+    case AG_SUM:
+    case AG_PERCENTILE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* "sum(n) FILTER (WHERE level >= 'ERROR')" */
+static const char *filtered(struct ag_plan *plan, const char *aggregate, const char *filter)
+{
+    return filter[0] == '\0' ? aggregate : ag_plan_text(plan, "%s FILTER (WHERE %s)", aggregate, filter);
+}
+
+static const char *both(struct ag_plan *plan, const char *a, const char *b)
+{
+    return b[0] == '\0' ? a : ag_plan_text(plan, "%s AND %s", a, b);
+}
+
+static const char *sum_of(struct ag_plan *plan, const char *item, const char *filter)
+{
+    return filtered(plan, ag_plan_text(plan, "sum(%s)", ag_plan_item(plan, item)), filter);
+}
+
+const char *ag_measure_count(struct ag_plan *plan, const char *filter)
+{
+    if (!plan->mixed) {
+        return filtered(plan, "count(*)", filter);
+    }
+    const char *sum = sum_of(plan, "n", filter);
+    /* A group has rows; only what is not grouped, or a filter, can be the sum of nothing. */
+    bool empty = plan->group_count == 0 || filter[0] != '\0';
+    return ag_plan_text(plan, empty ? "coalesce(%s, 0)::bigint" : "%s::bigint", sum);
+}
+
+/* Rows under `filter` as a fraction of those under `of`. */
+static const char *fraction(struct ag_plan *plan, const char *filter, const char *of)
+{
+    if (plan->mixed) {
+        return ag_plan_text(plan, "coalesce(%s, 0)::double precision / nullif(%s, 0)",
+                            sum_of(plan, "n", filter), sum_of(plan, "n", of));
+    }
+    return ag_plan_text(plan, "%s::double precision / nullif(%s, 0)", filtered(plan, "count(*)", filter),
+                        filtered(plan, "count(*)", of));
+}
+
+static const char *samples(struct ag_plan *plan, const char *filter)
+{
+    if (plan->mixed) {
+        return ag_plan_text(plan, "coalesce(%s, 0)::bigint", sum_of(plan, "duration_n", filter));
+    }
+    return filtered(plan, "count(duration_ms)", filter);
+}
+
+static const char *is_error(struct ag_plan *plan)
+{
+    return ag_plan_text(plan, "%s >= 'ERROR'", ag_plan_item(plan, "level"));
+}
+
+static const char *is_failure(struct ag_plan *plan)
+{
+    return ag_plan_text(plan, "%s BETWEEN 500 AND 599", ag_plan_item(plan, "http_status"));
+}
+
+static const char *has_status(struct ag_plan *plan)
+{
+    return ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, "http_status"));
+}
+
+/* How many rate units the window, or a bucket of it, has. */
+static const char *rate_units(struct ag_plan *plan, bool of_previous)
+{
+    const struct ag_sql *out = plan->out;
+    int64_t span = out->bucket_us > 0 ? out->bucket_us
+                   : of_previous      ? out->against_to_us - out->against_from_us
+                                      : out->to_us - out->from_us;
+    return ag_plan_number(plan, (double)span / (double)plan->intent->measure.rate_unit_us);
+}
+
+static const char *duration_expr(struct ag_plan *plan, double p, const char *filter)
+{
+    enum ag_measure_fn fn = plan->intent->measure.fn;
+    if (fn == AG_PERCENTILE) {
+        return filtered(plan,
+                        ag_plan_text(plan, "percentile_cont(%.15g) WITHIN GROUP (ORDER BY duration_ms)", p),
+                        filter);
+    }
+    if (!plan->mixed) {
+        return filtered(plan, ag_plan_text(plan, "%s(duration_ms)", ag_measure_name(fn)), filter);
+    }
+    if (fn == AG_MAX) {
+        const char *max = ag_plan_text(plan, "max(%s)", ag_plan_item(plan, "duration_max_us"));
+        return ag_plan_text(plan, "(%s / 1000.0)::double precision", filtered(plan, max, filter));
+    }
+    const char *sum = sum_of(plan, "duration_us", filter);
+    if (fn == AG_SUM) {
+        return ag_plan_text(plan, "(%s / 1000)::double precision", sum);
+    }
+    return ag_plan_text(plan, "(%s / 1000 / nullif(%s, 0))::double precision", sum,
+                        sum_of(plan, "duration_n", filter));
+}
+
+static const char *measure_expr(struct ag_plan *plan, size_t index, const char *filter)
+{
+    const struct ag_intent *intent = plan->intent;
+    switch (intent->measure.fn) {
+    case AG_COUNT:
+    case AG_NAMES:
+        return ag_measure_count(plan, filter);
+    case AG_DISTINCT: {
+        const char *alias = ag_field_alias(plan, intent->measure.field, NULL);
+        return filtered(plan, ag_plan_text(plan, "count(DISTINCT %s)", ag_plan_item(plan, alias)), filter);
+    }
+    case AG_ERROR_RATE:
+        return fraction(plan, both(plan, is_error(plan), filter), filter);
+    case AG_FAILURE_RATE:
+        return fraction(plan, both(plan, is_failure(plan), filter), both(plan, has_status(plan), filter));
+    case AG_SHARE:
+        return fraction(plan, both(plan, ag_plan_item(plan, "matching"), filter), filter);
+    case AG_RATE: {
+        const char *count = plan->mixed ? ag_plan_text(plan, "coalesce(%s, 0)", sum_of(plan, "n", filter))
+                                        : filtered(plan, "count(*)", filter);
+        return ag_plan_text(plan, "(%s / %s)::double precision", count, rate_units(plan, filter == previous));
+    }
+    case AG_FIRST_SEEN:
+        return filtered(plan, ag_plan_text(plan, "min(%s)", ag_plan_item(plan, "seen")), filter);
+    case AG_LAST_SEEN:
+        return filtered(plan, ag_plan_text(plan, "max(%s)", ag_plan_item(plan, "seen")), filter);
+    default:
+        return duration_expr(plan, intent->measure.p[index], filter);
+    }
+}
+
+static const char *rate_name(int64_t unit_us)
+{
+    return unit_us == AG_SECOND   ? "per_second"
+           : unit_us == AG_MINUTE ? "per_minute"
+           : unit_us == AG_HOUR   ? "per_hour"
+           : unit_us == AG_DAY    ? "per_day"
+                                  : "rate";
+}
+
+static const char *rate_unit(int64_t unit_us)
+{
+    return unit_us == AG_SECOND   ? "1/s"
+           : unit_us == AG_MINUTE ? "1/min"
+           : unit_us == AG_HOUR   ? "1/h"
+           : unit_us == AG_DAY    ? "1/d"
+                                  : NULL;
+}
+
+static const char *measure_name(struct ag_plan *plan, size_t index)
+{
+    const struct ag_intent *intent = plan->intent;
+    switch (intent->measure.fn) {
+    case AG_COUNT:
+    case AG_NAMES:
+        return "count";
+    case AG_DISTINCT:
+        return ag_plan_text(plan, "distinct_%s", ag_field_name(intent->measure.field));
+    case AG_RATE:
+        return rate_name(intent->measure.rate_unit_us);
+    case AG_PERCENTILE: {
+        /* p95_duration_ms, p99_9_duration_ms */
+        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", intent->measure.p[index] * 100);
+        char *point = strchr(name, '.');
+        if (point != NULL) {
+            *point = '_';
+        }
+        return name;
+    }
+    case AG_AVG:
+    case AG_MIN:
+    case AG_MAX:
+    case AG_SUM:
+        return ag_plan_text(plan, "%s_duration_ms", ag_measure_name(intent->measure.fn));
+    default:
+        return ag_measure_name(intent->measure.fn);
+    }
+}
+
+static enum ag_type measure_type(enum ag_measure_fn fn)
+{
+    switch (fn) {
+    case AG_COUNT:
+    case AG_NAMES:
+    case AG_DISTINCT:
+        return AG_INTEGER;
+    case AG_FIRST_SEEN:
+    case AG_LAST_SEEN:
+        return AG_TIMESTAMP;
+    default:
+        return AG_NUMBER;
+    }
+}
+
+static const char *measure_unit(const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_ERROR_RATE:
+    case AG_FAILURE_RATE:
+    case AG_SHARE:
+        return "ratio";
+    case AG_RATE:
+        return rate_unit(intent->measure.rate_unit_us);
+    default:
+        return ag_measure_is_duration(intent) ? "ms" : NULL;
+    }
+}
+
+static int check_measure(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    if (ag_measure_is_duration(intent) && intent->measure.field != AG_DURATION) {
+        return ag_plan_not_understood(plan, "only durations can be averaged, summed or ranked by percentile");
+    }
+    if (intent->measure.fn == AG_PERCENTILE) {
+        for (size_t i = 0; i < intent->measure.p_count; i++) {
+            if (!(intent->measure.p[i] >= 0 && intent->measure.p[i] <= 1)) {
+                return lm_error_set(plan->error, LM_FATAL, "bad_request",
+                                    "a percentile lies between 0 and 100");
+            }
+        }
+        if (intent->measure.p_count == 0) {
+            return lm_error_set(plan->error, LM_FATAL, "bad_request", "which percentile is not said");
+        }
+    }
+    if (intent->measure.fn == AG_RATE && intent->measure.rate_unit_us <= 0) {
+        return lm_error_set(plan->error, LM_FATAL, "bad_request", "a rate needs a unit of time");
+    }
+    if (intent->measure.fn == AG_SHARE && intent->filter_count == 0) {
+        return lm_error_set(plan->error, LM_FATAL, "bad_request", "a share needs a filter");
+    }
+    if (intent->measure.fn == AG_DISTINCT &&
+        (intent->measure.field == AG_METADATA || intent->measure.field == AG_TAG ||
+         intent->measure.field == AG_REQUEST || intent->measure.field == AG_NO_FIELD)) {
+        return ag_plan_not_understood(plan, "distinct values can be counted of the record's own fields only");
+    }
+    return 0;
+}
+
+static int share_item(struct ag_plan *plan)
+{
+    const struct ag_filter *last = &plan->intent->filters[plan->intent->filter_count - 1];
+    const char *logs = ag_filter_expr(plan, last, AG_LOGS);
+    const char *rollup = plan->source == AG_LOGS ? logs : ag_filter_expr(plan, last, plan->source);
+    if (logs == NULL || rollup == NULL) {
+        return -1;
+    }
+    ag_plan_add_item(plan, "matching", ag_plan_text(plan, "(%s)", logs), ag_plan_text(plan, "(%s)", rollup));
+    return 0;
+}
+
+int ag_measure_items(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    if (check_measure(plan) != 0) {
+        return -1;
+    }
+    if (plan->mixed && !ag_measure_is_duration(intent) && intent->measure.fn != AG_DISTINCT) {
+        ag_plan_add_item(plan, "n", "1", NULL);
+    }
+    switch (intent->measure.fn) {
+    case AG_DISTINCT: {
+        enum ag_field field = intent->measure.field;
+        ag_plan_add_item(plan, ag_field_alias(plan, field, NULL), ag_field_expr(plan, field, NULL, AG_LOGS),
+                         ag_field_expr(plan, field, NULL, plan->source));
+        break;
+    }
+    case AG_ERROR_RATE:
+        ag_plan_add_item(plan, "level", NULL, NULL);
+        break;
+    case AG_FAILURE_RATE:
+        ag_plan_add_item(plan, "http_status", NULL, NULL);
+        break;
+    case AG_SHARE:
+        return share_item(plan);
+    case AG_FIRST_SEEN:
+    case AG_LAST_SEEN:
+        ag_plan_add_item(plan, "seen", "created_at",
+                         plan->source != AG_HOURS              ? "minute"
+                         : intent->measure.fn == AG_FIRST_SEEN ? "first_seen"
+                                                               : "last_seen");
+        break;
+    case AG_AVG:
+    case AG_SUM:
+    case AG_MAX:
+    case AG_MIN:
+    case AG_PERCENTILE:
+        if (!plan->mixed) {
+            ag_plan_add_item(plan, "duration_ms", NULL, NULL);
+            break;
+        }
+        if (intent->measure.fn == AG_MAX) {
+            ag_plan_add_item(plan, "duration_max_us", "duration_ms * 1000", NULL);
+        } else {
+            ag_plan_add_item(plan, "duration_us", "duration_ms * 1000", "duration_sum_us");
+        }
+        ag_plan_add_item(plan, "duration_n", "CASE WHEN duration_ms IS NULL THEN 0 ELSE 1 END", NULL);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* What is shown besides the measure, of one window only. */
+static void context_columns(struct ag_plan *plan)
+{
+    switch (plan->intent->measure.fn) {
+    case AG_ERROR_RATE:
+        ag_plan_add_column(plan, "errors", ag_measure_count(plan, is_error(plan)), AG_INTEGER, NULL,
+                           AG_ROLE_DETAIL);
+        ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+        break;
+    case AG_FAILURE_RATE:
+        ag_plan_add_column(plan, "failures", ag_measure_count(plan, is_failure(plan)), AG_INTEGER, NULL,
+                           AG_ROLE_DETAIL);
+        ag_plan_add_column(plan, "requests", ag_measure_count(plan, has_status(plan)), AG_INTEGER, NULL,
+                           AG_ROLE_DETAIL);
+        break;
+    case AG_SHARE:
+        ag_plan_add_column(plan, "matching", ag_measure_count(plan, ag_plan_item(plan, "matching")),
+                           AG_INTEGER, NULL, AG_ROLE_DETAIL);
+        ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+        break;
+    case AG_RATE:
+    case AG_FIRST_SEEN:
+    case AG_LAST_SEEN:
+        ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+        break;
+    default:
+        if (ag_measure_is_duration(plan->intent)) {
+            ag_plan_add_column(plan, "samples", samples(plan, ""), AG_INTEGER, NULL, AG_ROLE_SAMPLES);
+        }
+        break;
+    }
+}
+
+/* NULL, where the sort is descending, would come first. */
+static void order_by(struct ag_plan *plan, const char *name, const char *expr)
+{
+    const struct ag_intent *intent = plan->intent;
+    bool up = intent->order == AG_FEWEST || intent->measure.fn == AG_FIRST_SEEN;
+    bool null = measure_type(intent->measure.fn) != AG_INTEGER;
+    ag_plan_add_key(plan, name, expr, up ? "" : null ? " DESC NULLS LAST" : " DESC");
+}
+
+int ag_measure_columns(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    size_t count = intent->measure.fn == AG_PERCENTILE ? intent->measure.p_count : 1;
+    enum ag_type type = measure_type(intent->measure.fn);
+    const char *unit = measure_unit(intent);
+    /* A series of two windows has the side as a group of its own. */
+    bool compared = plan->sides && plan->out->bucket_us == 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = measure_name(plan, i);
+        const char *expr = measure_expr(plan, i, compared ? current : "");
+        ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE);
+        if (i == 0 && intent->threshold.set && plan->grouped_count + (plan->out->bucket_us > 0) > 0) {
+            static const char *const signs[] = {
+                [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
+            enum ag_op op = intent->threshold.op;
+            const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
+            ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
+        }
+        if (compared) {
+            const char *other = measure_expr(plan, i, previous);
+            const char *other_name = ag_plan_text(plan, "previous_%s", name);
+            ag_plan_add_column(plan, other_name, other, type, unit, AG_ROLE_PREVIOUS);
+            if (i == 0 && intent->rank) {
+                const char *difference = ag_plan_text(plan, "%s - %s", expr, other);
+                const char *suffix = intent->order == AG_FEWEST ? "" : " DESC NULLS LAST";
+                ag_plan_add_key(plan, name, difference, suffix);
+                plan->keys[plan->key_count - 1].outer =
+                    ag_plan_text(plan, "t.%s - t.%s%s", name, other_name, suffix);
+                continue;
+            }
+        }
+        if (i == 0) {
+            order_by(plan, name, compared ? expr : name);
+        }
+    }
+    if (!compared) {
+        context_columns(plan);
+    }
+    return 0;
+}

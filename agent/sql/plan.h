@@ -1,0 +1,187 @@
+/*
+ * The plan of one statement, shared by the files of agent/sql and by nobody else.
+ *
+ * A statement reads parts: stretches of a window, each from one table. With one part its columns are read
+ * where they are (direct); with several, each part is a SELECT of the same items, joined by UNION ALL under
+ * the name "parts", and what is above refers to the items by their aliases. ag_plan_item hides the
+ * difference.
+ *
+ * Expressions are texts in the arena, made of our own fragments and of literals quoted by ag_plan_literal. A
+ * failed allocation marks the plan; callers go on with empty texts and the end of ag_sql_write looks once.
+ */
+#ifndef LOGMILL_AGENT_SQL_PLAN_H
+#define LOGMILL_AGENT_SQL_PLAN_H
+
+#include "agent/sql/sql.h"
+#include "agent/understand/zone.h"
+#include "common/buffer.h"
+
+enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_DURATIONS, AG_TABLE_COUNT };
+
+#define AG_MAX_PARTS 8
+#define AG_MAX_ITEMS 16
+#define AG_MAX_KEYS 8
+#define AG_MAX_ROWS 10000
+
+struct ag_part {
+    enum ag_table table;
+    int64_t from_us; /* half-open */
+    int64_t to_us;
+    bool previous; /* of the other window */
+};
+
+/* A column of the parts. */
+struct ag_item {
+    const char *alias;
+    const char *expr[AG_TABLE_COUNT];
+};
+
+/* One key of ORDER BY. */
+struct ag_key {
+    const char *text;  /* of the statement itself */
+    const char *outer; /* the same where the statement is a subquery named t */
+};
+
+struct ag_plan {
+    const struct ag_intent *intent;
+    const struct ag_sql_context *context;
+    struct lm_arena *arena;
+    struct ag_zone *zone;
+    struct lm_error *error;
+    struct ag_sql *out;
+    bool failed; /* no memory */
+
+    struct ag_part parts[AG_MAX_PARTS];
+    size_t part_count;
+    bool mixed;  /* some part is a rollup: rows are counted by sum(n) */
+    bool nested; /* parts are written as a subquery even where there is only one */
+    bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
+    bool living; /* rows of a rollup whose count has gone back to 0 are left out */
+    enum ag_table source;
+    struct ag_item items[AG_MAX_ITEMS];
+    size_t item_count;
+    size_t filter_count;     /* of the intent's filters, how many restrict the rows (AG_SHARE keeps the last
+                                apart) */
+    const char *extra_where; /* one more condition for rows of logs, or NULL */
+    struct ag_group grouped[AG_MAX_GROUPS + 1];
+    size_t grouped_count;
+
+    const char *selects[AG_MAX_COLUMNS]; /* expression of out->columns[i]; NULL: the column's name is the
+                                            expression */
+    const char *groups[AG_MAX_KEYS];
+    size_t group_count;
+    const char *having[4];
+    size_t having_count;
+    struct ag_key keys[AG_MAX_KEYS];
+    size_t key_count;
+    int limit;
+};
+
+/* plan.c: texts. */
+const char *ag_plan_text(struct ag_plan *plan, const char *format, ...) LM_PRINTF(2, 3);
+const char *ag_plan_literal(struct ag_plan *plan, const char *text);
+/* '2026-03-18 14:35:20+09:00'::timestamptz */
+const char *ag_plan_instant(struct ag_plan *plan, int64_t us);
+/* A decimal constant that PostgreSQL reads as numeric: "600.0". */
+const char *ag_plan_number(struct ag_plan *plan, double value);
+/* The zone as PostgreSQL names it, quoted. */
+const char *ag_plan_zone(struct ag_plan *plan);
+int ag_plan_not_understood(struct ag_plan *plan, const char *what) LM_MUST_CHECK;
+
+/* plan.c: items and columns. */
+/* Adds the item unless its alias is there; `expr` NULL: the alias is the column's name in every table. */
+void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs, const char *rollup);
+/* What the statement calls the item: its alias, or in a direct statement its expression. */
+const char *ag_plan_item(const struct ag_plan *plan, const char *alias);
+/* The next column of the result; `expr` NULL: the name itself. */
+struct ag_column *ag_plan_add_column(struct ag_plan *plan, const char *name, const char *expr,
+                                     enum ag_type type, const char *unit, enum ag_role role);
+void ag_plan_add_group(struct ag_plan *plan, const char *name);
+void ag_plan_add_having(struct ag_plan *plan, const char *condition);
+/* ORDER BY `expr` `suffix`; `name` is the column that holds it. */
+void ag_plan_add_key(struct ag_plan *plan, const char *name, const char *expr, const char *suffix);
+
+/* field.c */
+const char *ag_table_name(enum ag_table table);
+const char *ag_table_time(enum ag_table table);
+/* SQL expression of a field in a table; NULL where there is none. */
+const char *ag_field_expr(struct ag_plan *plan, enum ag_field field, const char *key, enum ag_table table);
+/* Name of the result column of a group: the field's name, metadata_KEY. */
+const char *ag_field_alias(struct ag_plan *plan, enum ag_field field, const char *key);
+enum ag_type ag_field_type(enum ag_field field);
+bool ag_field_nullable(enum ag_field field);
+/* The rollups know it. Hours of error_pattern_hour know hour_of_day only in zones of whole hours. */
+bool ag_field_in_minutes(enum ag_field field);
+bool ag_field_in_hours(enum ag_field field);
+
+/* filter.c */
+/* The condition of a filter in a table, or NULL after an error. Conditions with OR come in parentheses. */
+const char *ag_filter_expr(struct ag_plan *plan, const struct ag_filter *filter, enum ag_table table);
+/* Bits 1 << enum lm_level of the levels that all the level filters of the intent let through. */
+unsigned ag_filter_levels(const struct ag_intent *intent, size_t filter_count);
+#define AG_ALL_LEVELS 31U
+#define AG_ERROR_LEVELS 24U
+
+/* window.c */
+/* Resolves the windows into out->from_us … ; LM_FATAL "bad_request" for an empty one. */
+int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
+/* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs. AG_LOGS: one
+ * part. */
+void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
+/* The longest stretch read row by row is within `longest`; else LM_FATAL "needs_narrower". */
+int ag_window_check(struct ag_plan *plan, int64_t longest_us) LM_MUST_CHECK;
+
+/* bucket.c */
+/* Chooses out->bucket_us and the rest for a window. */
+void ag_bucket_choose(struct ag_plan *plan);
+/* Start of the bucket of a time column. */
+const char *ag_bucket_expr(struct ag_plan *plan, const char *time);
+
+/* emit.c: the text. `indent` in spaces. */
+void ag_emit_list(struct lm_buffer *sql, unsigned indent, const char *head, const char *const *texts,
+                  size_t count);
+void ag_emit_where(struct lm_buffer *sql, unsigned indent, const char *const *conditions, size_t count);
+void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
+void ag_emit_from(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
+/* The statement's ORDER BY and LIMIT; `outer`: of a statement around it. */
+void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool outer);
+/* The conditions of a part, bounds first; how many. */
+size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
+                          const char *out[AG_MAX_FILTERS + 4]);
+
+/* measure.c */
+/* Adds the items the measure is made of, for the plan's source. */
+int ag_measure_items(struct ag_plan *plan) LM_MUST_CHECK;
+/* Adds the measure's columns, both sides' where the plan has sides, and what goes with them. */
+int ag_measure_columns(struct ag_plan *plan) LM_MUST_CHECK;
+/* Expression of the count of rows under `filter` ("" or a condition). */
+const char *ag_measure_count(struct ag_plan *plan, const char *filter);
+bool ag_measure_is_duration(const struct ag_intent *intent);
+
+/* source.c */
+/* The table that answers the intent without reading the rows, or AG_LOGS. */
+enum ag_table ag_source_choose(struct ag_plan *plan);
+/* Every filter that restricts the rows is known to log_rollup_minute. */
+bool ag_source_minutes_filter(const struct ag_plan *plan);
+
+/* The shapes. Each writes the whole statement into `sql`. */
+int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
+int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
+int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
+int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
+int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK; /* AG_SILENT, AG_NEW */
+
+/* aggregate.c, shared with the other shapes: the items and columns of bucket, side and groups, and their
+ * order. */
+int ag_group_items(struct ag_plan *plan) LM_MUST_CHECK;
+void ag_group_columns(struct ag_plan *plan);
+/* The groups' own columns as last keys of the order. */
+void ag_group_keys(struct ag_plan *plan);
+/* "service IS NULL OR host IS NULL" over the groups that can be NULL; NULL where none can. */
+const char *ag_group_null(struct ag_plan *plan, bool outer);
+/* out->row_limit from the question, the request and `most`; plan->limit is one more. */
+void ag_row_limit(struct ag_plan *plan, int most);
+/* The groups, with what AG_NAMES, AG_SILENT and AG_NEW add to them. */
+size_t ag_group_list(const struct ag_intent *intent, struct ag_group out[AG_MAX_GROUPS + 1]);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * First and last occurrence, and groups that fell silent or are new, by way of the minutes of the rollup: the
+ * rollup says which minute, one look at the rows of that minute says when in it. Where the rows of the minute
+ * are no longer kept, the minute is the answer.
+ */
+#include "agent/sql/plan.h"
+
+#include <string.h>
+
+/* The moment in the minute t.seen, among rows of [from, to). */
+static void emit_moment(struct ag_plan *plan, struct lm_buffer *sql, const char *name, bool last,
+                        int64_t from_us, int64_t to_us)
+{
+    const char *conditions[AG_MAX_FILTERS + 8];
+    const struct ag_part part = {.table = AG_LOGS, .from_us = from_us, .to_us = to_us};
+    size_t count = ag_emit_conditions(plan, &part, conditions);
+    conditions[count++] = "created_at >= t.seen";
+    conditions[count++] = "created_at < t.seen + interval '1 minute'";
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        enum ag_field field = plan->grouped[i].field;
+        const char *alias = ag_field_alias(plan, field, NULL);
+        conditions[count++] =
+            ag_plan_text(plan, "%s = t.%s", ag_field_expr(plan, field, NULL, AG_LOGS), alias);
+    }
+    lm_buffer_printf(sql, "coalesce((\n           SELECT %s(created_at)\n           FROM logs\n",
+                     last ? "max" : "min");
+    ag_emit_where(sql, 11, conditions, count);
+    lm_buffer_printf(sql, "       ), t.seen) AS %s", name);
+}
+
+/* SELECT t.group…, the moment, t.count FROM (statement) AS t; the statement calls the minute "seen". */
+static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, bool last, int64_t from_us,
+                         int64_t to_us)
+{
+    struct ag_sql *out = plan->out;
+    const char *name = last ? "last_seen" : "first_seen";
+    struct lm_buffer inner;
+    lm_buffer_init(&inner, sql->max);
+    for (size_t i = 0; i < out->column_count; i++) {
+        if (strcmp(out->columns[i].name, name) == 0) {
+            out->columns[i].name = "seen";
+        }
+    }
+    ag_emit_statement(plan, &inner, 4);
+    lm_buffer_append_text(sql, "SELECT ");
+    for (size_t i = 0; i < out->column_count; i++) {
+        if (strcmp(out->columns[i].name, "seen") == 0) {
+            out->columns[i].name = name;
+            emit_moment(plan, sql, name, last, from_us, to_us);
+        } else {
+            lm_buffer_printf(sql, "t.%s", out->columns[i].name);
+        }
+        lm_buffer_append_text(sql, i + 1 < out->column_count ? ",\n       " : "\n");
+    }
+    const char *text = lm_buffer_text(&inner);
+    lm_buffer_append_text(sql, "FROM (\n");
+    if (text != NULL) {
+        lm_buffer_append_text(sql, text);
+    } else {
+        plan->failed = true;
+    }
+    lm_buffer_append_text(sql, ") AS t\n");
+    lm_buffer_free(&inner);
+    if (plan->key_count > 0) {
+        lm_buffer_printf(sql, "ORDER BY %s%s", name, last ? " DESC" : "");
+        for (size_t i = 1; i < plan->key_count; i++) {
+            lm_buffer_printf(sql, ", %s", plan->keys[i].outer);
+        }
+        lm_buffer_append_char(sql, '\n');
+    }
+}
+
+static void add_seen(struct ag_plan *plan, bool last)
+{
+    plan->living = true;
+    ag_plan_add_item(plan, "seen", "created_at",
+                     plan->source != AG_HOURS ? "minute"
+                     : last                   ? "last_seen"
+                                              : "first_seen");
+    if (plan->mixed) {
+        ag_plan_add_item(plan, "n", "1", NULL);
+    }
+}
+
+static void seen_columns(struct ag_plan *plan, bool last)
+{
+    const char *name = last ? "last_seen" : "first_seen";
+    bool minutes = plan->mixed && plan->source == AG_MINUTES;
+    ag_group_columns(plan);
+    ag_plan_add_column(plan, name,
+                       ag_plan_text(plan, "%s(%s)", last ? "max" : "min", ag_plan_item(plan, "seen")),
+                       AG_TIMESTAMP, NULL, AG_ROLE_MEASURE);
+    ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+    if (plan->grouped_count > 0) {
+        ag_plan_add_key(plan, name, minutes ? "seen" : name, last ? " DESC" : "");
+        ag_group_keys(plan);
+    }
+}
+
+int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    bool last = plan->intent->measure.fn == AG_LAST_SEEN;
+    ag_row_limit(plan, 0);
+    if (ag_group_items(plan) != 0) {
+        return -1;
+    }
+    add_seen(plan, last);
+    seen_columns(plan, last);
+    if (plan->grouped_count == 0) {
+        plan->limit = 0;
+    }
+    emit_moments(plan, sql, last, plan->out->from_us, plan->out->to_us);
+    return 0;
+}
+
+int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    const struct ag_sql *out = plan->out;
+    bool silent = plan->intent->shape == AG_SILENT;
+    ag_row_limit(plan, 0);
+    if (ag_group_items(plan) != 0) {
+        return -1;
+    }
+    add_seen(plan, silent);
+    seen_columns(plan, silent);
+    const char *side = silent ? "side = 'current'" : "side = 'previous'";
+    ag_plan_add_having(plan, ag_plan_text(plan, "%s = 0", ag_measure_count(plan, side)));
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (ag_field_nullable(plan->grouped[i].field)) {
+            const char *alias = ag_field_alias(plan, plan->grouped[i].field, plan->grouped[i].key);
+            ag_plan_add_having(plan, ag_plan_text(plan, "%s IS NOT NULL", alias));
+        }
+    }
+    if (plan->mixed && plan->source == AG_MINUTES) {
+        emit_moments(plan, sql, silent, out->from_us, out->to_us);
+    } else {
+        ag_emit_statement(plan, sql, 0);
+    }
+    return 0;
+}

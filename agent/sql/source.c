@@ -1,0 +1,145 @@
+/*
+ * Which table answers. A rollup is taken wherever it gives the same answer as the rows: it must know every
+ * filter and group, hold the measure, and its units must fall wholly into the buckets asked for.
+ */
+#include "agent/sql/plan.h"
+
+/* log_rollup_minute counts every row; it holds durations' count, sum and maximum. */
+static bool minutes_measure(const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_COUNT:
+    case AG_ERROR_RATE:
+    case AG_SHARE:
+    case AG_RATE:
+    case AG_FIRST_SEEN:
+    case AG_LAST_SEEN:
+        return true;
+    case AG_AVG:
+    case AG_MAX:
+    case AG_SUM:
+        return intent->measure.field == AG_DURATION;
+    case AG_DISTINCT:
+        return ag_field_in_minutes(intent->measure.field);
+    case AG_NAMES:
+        return true; /* its field is among the groups */
+    default:
+        return false;
+    }
+}
+
+/* error_pattern_hour counts errors, with the first and the last of each. */
+static bool hours_measure(const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_COUNT:
+    case AG_RATE:
+    case AG_NAMES:
+    case AG_FIRST_SEEN:
+    case AG_LAST_SEEN:
+        return true;
+    case AG_DISTINCT:
+        return ag_field_in_hours(intent->measure.field);
+    default:
+        return false;
+    }
+}
+
+static bool by_clock(enum ag_field field)
+{
+    return field == AG_HOUR_OF_DAY || field == AG_DAY_OF_WEEK;
+}
+
+/* The zone's clock is whole units away from UTC throughout what is read; changes between are by whole hours
+ * but for Lord Howe, whose half hour shows at one of the ends or in the middle. */
+static bool zone_fits(const struct ag_plan *plan, int64_t unit)
+{
+    const struct ag_sql *out = plan->out;
+    int64_t at[] = {out->from_us, out->to_us, out->from_us + (out->to_us - out->from_us) / 2,
+                    out->against_from_us > 0 ? out->against_from_us : out->from_us};
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        if (ag_zone_offset(plan->zone, at[i]) * AG_SECOND % unit != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A unit of the rollup lies wholly in one bucket and one hour of the day. */
+static bool time_fits(const struct ag_plan *plan, int64_t unit)
+{
+    bool clock = plan->out->bucket_us > 0;
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        clock |= by_clock(plan->grouped[i].field);
+    }
+    for (size_t i = 0; i < plan->intent->filter_count; i++) {
+        clock |= by_clock(plan->intent->filters[i].field);
+    }
+    return plan->out->bucket_us % unit == 0 && plan->out->bucket_origin_us % unit == 0 &&
+           (!clock || zone_fits(plan, unit));
+}
+
+static bool services_known(const struct ag_plan *plan, enum ag_field field)
+{
+    return field != AG_SERVICE || !plan->context->services_overflowed;
+}
+
+bool ag_source_minutes_filter(const struct ag_plan *plan)
+{
+    for (size_t i = 0; i < plan->intent->filter_count; i++) {
+        enum ag_field field = plan->intent->filters[i].field;
+        if (!ag_field_in_minutes(field) || !services_known(plan, field)) {
+            return false;
+        }
+    }
+    return time_fits(plan, AG_MINUTE);
+}
+
+static bool minutes_groups(const struct ag_plan *plan)
+{
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (!ag_field_in_minutes(plan->grouped[i].field) || !services_known(plan, plan->grouped[i].field)) {
+            return false;
+        }
+    }
+    return services_known(plan, plan->intent->measure.field);
+}
+
+static bool hours_fit(const struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    if (ag_filter_levels(intent, intent->filter_count) != AG_ERROR_LEVELS || !time_fits(plan, AG_HOUR)) {
+        return false;
+    }
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        enum ag_field field = intent->filters[i].field;
+        if (field != AG_LEVEL && (!ag_field_in_hours(field) || !services_known(plan, field))) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (!ag_field_in_hours(plan->grouped[i].field) || !services_known(plan, plan->grouped[i].field)) {
+            return false;
+        }
+    }
+    return services_known(plan, intent->measure.field);
+}
+
+enum ag_table ag_source_choose(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    if (plan->context->no_rollups || intent->measure.fn == AG_LIST) {
+        return AG_LOGS;
+    }
+    bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);
+    if (minutes && intent->measure.fn == AG_PERCENTILE) {
+        int64_t scan = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
+        bool beyond = plan->out->to_us - plan->out->from_us > scan ||
+                      plan->out->against_to_us - plan->out->against_from_us > scan;
+        return beyond ? AG_DURATIONS : AG_LOGS;
+    }
+    if (minutes && minutes_measure(intent)) {
+        return AG_MINUTES;
+    }
+    return hours_measure(intent) && hours_fit(plan) ? AG_HOURS : AG_LOGS;
+}

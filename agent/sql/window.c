@@ -1,0 +1,102 @@
+/*
+ * Windows: which stretch is read, and how it falls into whole units of a rollup and ragged ends from logs.
+ */
+#include "agent/sql/plan.h"
+
+#define DEFAULT_SCAN (24 * AG_HOUR)
+#define DEFAULT_LONGEST (400 * AG_DAY)
+/* AG_NEW without a window of its own to compare with looks this far back. */
+#define NEW_PAST (7 * AG_DAY)
+
+static int64_t unit_of(enum ag_table table)
+{
+    switch (table) {
+    case AG_MINUTES:
+    case AG_DURATIONS:
+        return AG_MINUTE;
+    case AG_HOURS:
+        return AG_HOUR;
+    default:
+        return 1;
+    }
+}
+
+/* Rounds down; the units of the rollups are aligned to UTC. */
+static int64_t floor_to(int64_t us, int64_t unit)
+{
+    int64_t rest = us % unit;
+    return us - (rest < 0 ? rest + unit : rest);
+}
+
+static int64_t longest(const struct ag_plan *plan)
+{
+    return plan->context->longest_window_us > 0 ? plan->context->longest_window_us : DEFAULT_LONGEST;
+}
+
+static int64_t clamp_from(const struct ag_plan *plan, int64_t from_us)
+{
+    int64_t earliest = plan->context->now_us - longest(plan);
+    return from_us < earliest ? earliest : from_us;
+}
+
+int ag_window_resolve(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    struct ag_sql *out = plan->out;
+    out->from_us = clamp_from(plan, intent->window.from_us);
+    out->to_us = intent->window.to_us;
+    if (intent->compare == AG_COMPARE_WINDOW) {
+        out->against_from_us = clamp_from(plan, intent->against.from_us);
+        out->against_to_us = intent->against.to_us;
+    } else if (intent->shape == AG_NEW) {
+        out->against_from_us = clamp_from(plan, out->from_us - NEW_PAST);
+        out->against_to_us = out->from_us;
+    }
+    if (out->from_us >= out->to_us || out->against_from_us > out->against_to_us) {
+        return lm_error_set(plan->error, LM_FATAL, "bad_request",
+                            "the window ends before it starts, or lies before everything that can be read");
+    }
+    return 0;
+}
+
+static void add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
+{
+    if (from_us >= to_us) {
+        return;
+    }
+    if (plan->part_count == AG_MAX_PARTS) {
+        plan->failed = true;
+        return;
+    }
+    plan->parts[plan->part_count++] = (struct ag_part){table, from_us, to_us, previous};
+    plan->mixed |= table != AG_LOGS;
+}
+
+void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
+{
+    int64_t unit = unit_of(table);
+    int64_t first = floor_to(from_us + unit - 1, unit);
+    int64_t last = floor_to(to_us, unit);
+    if (table == AG_LOGS || first >= last) {
+        add(plan, AG_LOGS, from_us, to_us, previous);
+        return;
+    }
+    add(plan, AG_LOGS, from_us, first, previous);
+    add(plan, table, first, last, previous);
+    add(plan, AG_LOGS, last, to_us, previous);
+}
+
+int ag_window_check(struct ag_plan *plan, int64_t longest_us)
+{
+    int64_t limit = longest_us > 0 ? longest_us : DEFAULT_SCAN;
+    for (size_t i = 0; i < plan->part_count; i++) {
+        const struct ag_part *part = &plan->parts[i];
+        if (part->table == AG_LOGS && part->to_us - part->from_us > limit) {
+            return lm_error_set(
+                plan->error, LM_FATAL, "needs_narrower",
+                "this reads the rows themselves, which is possible for at most %lld hours at a time",
+                (long long)(limit / AG_HOUR));
+        }
+    }
+    return 0;
+}
