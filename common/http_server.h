@@ -1,10 +1,12 @@
 /*
- * The one HTTP server: libmicrohttpd's epoll descriptor on a uv_poll, for the admin port of every program, the gateway
- * and the agent. Everything runs on the loop's thread. A handler gets the whole body (bounded), and answers now or
- * later: the request stays valid until lm_http_reply or, if the client goes away first, until on_abandoned.
+ * The one HTTP server: libmicrohttpd's epoll descriptor on a uv_poll, for the admin port of every program,
+ * the gateway and the agent. Everything runs on the loop's thread. A handler gets the whole body (bounded),
+ * and answers now or later: the request stays valid until lm_http_reply or, if the client goes away first,
+ * until on_abandoned.
  *
- * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a body over the
- * route's limit (413), an unknown path (404), a wrong method (405 with Allow).
+ * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a
+ * body over the route's limit (413), an unknown path (404), a wrong method (405 with Allow). A client that
+ * shuts its sending side down after the request counts as gone, as with nginx.
  */
 #ifndef LOGMILL_COMMON_HTTP_SERVER_H
 #define LOGMILL_COMMON_HTTP_SERVER_H
@@ -23,7 +25,7 @@ typedef void (*lm_http_handler)(struct lm_http_request *request, void *context);
 
 struct lm_http_route {
     const char *method; /* "GET" (serves HEAD too), "POST", … */
-    const char *path;   /* exact, or with a last segment "{name}" that matches one non-empty segment */
+    const char *path;   /* exact, or with one "{name}" that matches one non-empty segment */
     size_t max_body;    /* bytes; 0: no body accepted */
     lm_http_handler handler;
     void *context;
@@ -31,21 +33,24 @@ struct lm_http_route {
 
 struct lm_http_options {
     uv_loop_t *loop;
-    const char *listen; /* host:port, :port, [v6]:port; port 0 takes a free one */
+    const char *listen;         /* host:port, :port, [v6]:port; port 0 takes a free one */
     struct lm_metrics *metrics; /* may be NULL; requests by route and status, seconds */
     unsigned max_connections;   /* 0: 1024 */
-    unsigned idle_timeout_s;    /* 0: 60 */
+    unsigned
+        idle_timeout_s; /* 0: 60; without a byte from or to the client, not while a handler has its request */
+    size_t max_body_bytes; /* 0: 256 MiB; all bodies together, 503 with Retry-After beyond */
 };
 
-/* Opens the listening socket; routes are added afterwards. LM_FATAL when the address is taken, said with the address. */
-int lm_http_server_open(const struct lm_http_options *options, struct lm_http_server **out, struct lm_error *error)
-    LM_MUST_CHECK;
+/* Opens the listening socket; routes are added afterwards. LM_FATAL when the address is taken, said with the
+ * address. */
+int lm_http_server_open(const struct lm_http_options *options, struct lm_http_server **out,
+                        struct lm_error *error) LM_MUST_CHECK;
 /* Routes are matched in the order added. Strings are copied. 0, or -1 without memory. */
 int lm_http_server_route(struct lm_http_server *server, const struct lm_http_route *route) LM_MUST_CHECK;
 /* "http://127.0.0.1:8001" with the port really bound. */
 const char *lm_http_server_url(const struct lm_http_server *server);
-/* Stops accepting, lets requests under way finish until `deadline_ms`, closes, then calls `closed` (may be NULL) once,
- * on the loop. The server is freed by then. */
+/* Stops accepting, lets requests under way finish until `deadline_ms`, closes, then calls `closed` (may be
+ * NULL) once, on the loop. The server is freed by then. */
 void lm_http_server_close(struct lm_http_server *server, unsigned deadline_ms, void (*closed)(void *context),
                           void *context);
 
@@ -53,21 +58,32 @@ const char *lm_http_method(const struct lm_http_request *request);
 const char *lm_http_path(const struct lm_http_request *request);
 /* Value of the route's "{name}" segment, percent-decoded, or NULL. */
 const char *lm_http_segment(const struct lm_http_request *request);
-/* First value of a header (name in any case), or NULL. */
+/* First value of a header (name in any case), or NULL; also NULL once the client has gone. */
 const char *lm_http_header(const struct lm_http_request *request, const char *name);
-/* First value of a query parameter, percent-decoded, or NULL. */
+/* First value of a query parameter, percent-decoded ('+' is a blank), or NULL; also NULL once the client has
+ * gone. */
 const char *lm_http_query(const struct lm_http_request *request, const char *name);
-/* The body as received (still encoded as Content-Encoding says). */
+/* The body as received (still encoded as Content-Encoding says); never NULL, not NUL-terminated. */
 const char *lm_http_body(const struct lm_http_request *request, size_t *len);
 /* Numeric address of the peer. */
 const char *lm_http_peer(const struct lm_http_request *request);
-/* Called once if the client closes before the reply; the request is gone after it returns. NULL context allowed. */
+/*
+ * Called once if the client closes before the reply, or the server's closing deadline strikes; the request is
+ * gone after it returns, and must not be replied to. Without such a callback the request stays valid and the
+ * reply is dropped.
+ */
 void lm_http_on_abandoned(struct lm_http_request *request, lm_http_handler abandoned, void *context);
 
-/* A response header to send with the reply; copied. */
+/* A response header to send with the reply; copied. One whose value holds a line break or nothing is left out
+ * and logged. */
 void lm_http_reply_header(struct lm_http_request *request, const char *name, const char *value);
-/* Answers and gives the request back. `body` is copied. Loop thread. gzip when the client accepts it and it is > 1 KiB. */
-void lm_http_reply(struct lm_http_request *request, unsigned status, const char *content_type, const char *body,
-                   size_t len);
+/* Answers and gives the request back, from inside the handler or later. `body` (NULL when len is 0) is
+ * copied, `content_type` may be NULL. gzip when the client accepts it and the body is > 1 KiB, unless a
+ * Content-Encoding was set. */
+void lm_http_reply(struct lm_http_request *request, unsigned status, const char *content_type,
+                   const char *body, size_t len);
+/* The same with {"error":{"code":…,"message":…}} as the body. */
+void lm_http_reply_error(struct lm_http_request *request, unsigned status, const char *code,
+                         const char *message);
 
 #endif

@@ -1,0 +1,106 @@
+/*
+ * What the three files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
+ * the first header to the last byte of the reply), http_socket.c (listening, sockets of clients that must be
+ * watched or let down gently).
+ */
+#ifndef LOGMILL_COMMON_HTTP_INTERNAL_H
+#define LOGMILL_COMMON_HTTP_INTERNAL_H
+
+#include "common/buffer.h"
+#include "common/http_server.h"
+
+#include <microhttpd.h>
+#include <stdint.h>
+
+struct http_socket;
+
+struct http_route {
+    struct http_route *next;
+    struct lm_http_route public; /* texts are our copies */
+    struct lm_histogram *seconds;
+};
+
+struct lm_http_server {
+    uv_loop_t *loop;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;   /* on the daemon's epoll descriptor */
+    uv_timer_t timer; /* when the daemon wants to run next */
+    uv_timer_t deadline;
+    unsigned open_handles; /* those three and the sockets' */
+    struct http_route *routes;
+    struct lm_http_request *requests; /* known to the daemon */
+    struct http_socket *sockets;
+    struct lm_metrics *metrics;
+    size_t body_bytes, max_body_bytes; /* of all requests under way */
+    char url[128];
+    bool closing; /* no new connections */
+    bool ending;  /* no new requests either: the daemon must not be stopped while one is suspended */
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+enum http_state {
+    HTTP_READING,  /* body comes in */
+    HTTP_HANDLING, /* the handler has it */
+    HTTP_REPLIED,  /* the response is there, the daemon has not asked for it yet */
+    HTTP_SENDING,  /* the daemon has it */
+    HTTP_GONE      /* no reply will be sent */
+};
+
+struct http_reply_header {
+    struct http_reply_header *next;
+    char *value; /* behind the name, in the same block */
+    char name[];
+};
+
+struct lm_http_request {
+    struct lm_http_request *next, **link; /* in server->requests */
+    struct lm_http_server *server;        /* NULL once the daemon has forgotten the request */
+    struct MHD_Connection *connection;    /* likewise */
+    struct http_route *route;             /* NULL when refused before */
+    enum http_state state;
+    bool handed_out; /* the handler has it and has neither replied nor been told that it is gone */
+    bool suspended;
+    char *method, *path;
+    char *segment; /* NULL where the route has none */
+    char peer[64];
+    struct lm_buffer body;
+    struct http_reply_header *headers;
+    struct MHD_Response *response;
+    unsigned status;
+    struct http_socket *watch; /* while suspended */
+    lm_http_handler abandoned;
+    void *abandoned_context;
+    int64_t started_us;
+};
+
+/* http_server.c: lets the daemon run from the loop as soon as possible. */
+void http_server_kick(struct lm_http_server *server);
+
+/* http_request.c: the daemon's callbacks, and the end of a request whose reply must not be awaited any
+ * longer. */
+enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data, size_t *size,
+                                void **state);
+void http_on_completed(void *context, struct MHD_Connection *connection, void **state,
+                       enum MHD_RequestTerminationCode reason);
+void http_request_abandon(struct lm_http_request *request);
+
+/* http_socket.c */
+
+/* Parses host:port, :port, [v6]:port, binds and listens; writes the URL with the port really bound. -1 with
+ * the error. */
+int http_listen(const char *address, char *url, size_t url_size, struct lm_error *error);
+/* Calls http_request_abandon when the peer hangs up. NULL: no memory or descriptors, the request is then not
+ * watched. */
+struct http_socket *http_socket_watch(struct lm_http_request *request);
+/* For a request refused before its body was read: takes the body off the wire, bounded in bytes and time, so
+ * that closing does not reset the connection under the reply. `send` (may be NULL) goes out first, and the
+ * sending side is shut. */
+void http_socket_drain(struct lm_http_server *server, struct MHD_Connection *connection, const char *send,
+                       size_t len);
+void http_socket_close(struct http_socket *socket);
+/* Gives the handle back to the server's count. */
+void http_server_release(struct lm_http_server *server);
+
+#endif
