@@ -338,9 +338,9 @@ static void report(struct lm_config_loading *loading, FILE *errors)
     if (loading->problem_count > 0) {
         (void)fprintf(errors, "%s: %zu error%s in the configuration:\n", name, loading->problem_count,
                       loading->problem_count == 1 ? "" : "s");
-        bool cut = loading->problems.failed;
-        (void)fwrite(loading->problems.data, 1, loading->problems.len, errors);
-        if (cut)
+        if (loading->problems.len > 0)
+            (void)fwrite(loading->problems.data, 1, loading->problems.len, errors);
+        if (loading->problems.failed)
             (void)fprintf(errors, "  and more\n");
     }
     if (loading->no_memory)
