@@ -81,7 +81,8 @@ BEGIN
 END
 $$;
 
--- The same for an error's hour. The sample may be the very text somebody wants gone, so it is always taken anew.
+-- The same for an error's hour. The sample may be the very text somebody wants gone: it is taken anew wherever the row could
+-- be the one it is from.
 CREATE FUNCTION logmill.shift_pattern(r logmill.logs, delta bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -116,7 +117,7 @@ BEGIN
     IF delta > 0 THEN
         e.first_seen := least(e.first_seen, r.created_at);
         e.last_seen := greatest(e.last_seen, r.created_at);
-    ELSE
+    ELSIF r.created_at <= e.first_seen OR r.created_at >= e.last_seen OR starts_with(r.message, e.sample) THEN
         SELECT min(l.created_at) AS first_seen, max(l.created_at) AS last_seen,
                (array_agg(left(l.message, 1000) ORDER BY l.created_at, l.kafka_offset))[1] AS sample
             INTO live FROM logmill.logs l
