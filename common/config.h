@@ -6,8 +6,8 @@
  *
  * A dotted name ("window.raw") is a nested YAML mapping, LOGMILL_WINDOW_RAW and --window-raw. Names ending in
  * ".*" are pass-through maps ("kafka.*": kafka.linger.ms in YAML as nested or dotted keys,
- * LOGMILL_KAFKA_LINGER_MS,
- * --kafka-linger-ms=… or --kafka linger.ms=…).
+ * LOGMILL_KAFKA_LINGER_MS, --kafka-linger-ms=… or --kafka linger.ms=…).
+ *
  * All errors are collected and reported together; an unknown key names the nearest known one. An unknown
  * LOGMILL_* variable may be another program's, so it only earns a warning where it looks like a misspelt one
  * of this program. A variable that is set but empty counts as not set, but for a TEXT or LIST, which it
