@@ -187,7 +187,7 @@ static size_t take(const struct line *line, size_t at)
             n = take_hex_number(line, at);
         if (n == 0 && (at == 0 || line->text[at - 1] != ':'))
             n = take_ipv6(line, at);
-        if (n == 0)
+        if (n == 0 && (at == 0 || line->text[at - 1] != '.')) /* not the tail of a longer version number */
             n = take_ipv4(line, at);
         if (n == 0)
             n = take_hex_word(line, at);
