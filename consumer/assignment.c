@@ -1,0 +1,350 @@
+#include "consumer/assignment.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "consumer/locate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPIRE_EVERY_US LM_HOUR_US
+
+struct co_assignment {
+    struct co_assignment_options options;
+    rd_kafka_t *kafka;
+    struct co_partition *partitions;
+    struct co_locator *locator;
+    struct lm_counter *rebalances;
+    struct lm_gauge *assigned;
+    int64_t expired_us; /* monotonic time sources were expired last */
+    struct condition_name {
+        struct lm_condition *condition;
+        char name[280];
+        struct condition_name *next;
+    } *conditions; /* a condition lives as long as the admin: one a partition ever seen */
+};
+
+/* --- partitions ------------------------------------------------------------------------------------------ */
+
+static struct lm_condition *condition_of(struct co_assignment *assignment, const char *topic, int32_t number)
+{
+    char name[280];
+    struct condition_name *known;
+
+    (void)snprintf(name, sizeof(name), "%s/%d", topic, (int)number);
+    for (known = assignment->conditions; known != NULL; known = known->next) {
+        if (strcmp(known->name, name) == 0)
+            return known->condition;
+    }
+    known = calloc(1, sizeof(*known));
+    if (known == NULL)
+        return NULL;
+    memcpy(known->name, name, sizeof(name));
+    known->condition = lm_admin_condition(assignment->options.admin, name);
+    known->next = assignment->conditions;
+    assignment->conditions = known;
+    return known->condition;
+}
+
+static void create_metrics(struct co_assignment *assignment, struct co_partition *partition)
+{
+    struct lm_metrics *metrics = assignment->options.metrics;
+    struct lm_buffer labels;
+    char number[16];
+
+    lm_buffer_init(&labels, 1024);
+    lm_metrics_label(&labels, "topic", partition->topic);
+    partition->metrics = (struct co_topic_metrics){
+        .consumed = lm_counter(metrics, "logmill_consumer_records_total", lm_buffer_text(&labels),
+                               "Records taken from Kafka."),
+        .stored = lm_counter(metrics, "logmill_consumer_stored_total", lm_buffer_text(&labels),
+                             "Records committed to PostgreSQL."),
+        .repeats = lm_counter(metrics, "logmill_consumer_repeats_total", lm_buffer_text(&labels),
+                              "Records dropped because their producer had sent them before."),
+        .lost_by_retention = lm_counter(metrics, "logmill_consumer_lost_by_retention_total", lm_buffer_text(&labels),
+                                        "Records Kafka deleted before they were read.")};
+    (void)snprintf(number, sizeof(number), "%d", (int)partition->number);
+    lm_metrics_label(&labels, "partition", number);
+    partition->lag_records = lm_gauge(metrics, "logmill_consumer_lag_records", lm_buffer_text(&labels),
+                                      "Records in the topic that PostgreSQL does not have yet.");
+    partition->lag_seconds = lm_gauge(metrics, "logmill_consumer_lag_seconds", lm_buffer_text(&labels),
+                                      "Age of the last committed record while there is a lag, else 0.");
+    lm_buffer_free(&labels);
+}
+
+static void locate(struct co_assignment *assignment, struct co_partition *partition)
+{
+    partition->locate_again_us = INT64_MAX;
+    co_locate(assignment->locator, partition);
+}
+
+static void on_locate_failed(struct co_partition *partition, void *context)
+{
+    struct co_assignment *assignment = context;
+    int64_t delay_ms = assignment->options.retry_base_ms;
+
+    for (unsigned i = 0; i < partition->locate_attempts && delay_ms < assignment->options.retry_cap_ms; i++)
+        delay_ms *= 2;
+    partition->locate_attempts++;
+    if (delay_ms > assignment->options.retry_cap_ms)
+        delay_ms = assignment->options.retry_cap_ms;
+    partition->locate_again_us = lm_clock_mono_us() + delay_ms * 1000;
+}
+
+static void on_running(struct co_partition *partition, void *context)
+{
+    struct co_assignment *assignment = context;
+    (void)partition;
+    assignment->options.running(assignment->options.context);
+}
+
+static void on_settled(void *context)
+{
+    struct co_assignment *assignment = context;
+    assignment->options.settled(assignment->options.context);
+}
+
+void co_assignment_restart(struct co_assignment *assignment, struct co_partition *partition)
+{
+    partition->epoch++;
+    co_writer_drop(assignment->options.writer, partition);
+    if (partition->held != NULL)
+        rd_kafka_message_destroy(partition->held);
+    partition->held = NULL;
+    partition->hold = CO_HOLD_NONE;
+    partition->replay_answered = false;
+    if (partition->state == CO_PARTITION_GONE)
+        return;
+    if (partition->state != CO_PARTITION_LOCATING)
+        (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
+    locate(assignment, partition);
+}
+
+/* --- rebalance ------------------------------------------------------------------------------------------- */
+
+static enum lm_category category_of(const struct co_assignment *assignment, const char *topic)
+{
+    enum lm_category category = LM_RAW;
+    const char *name = topic + strlen(assignment->options.topic_prefix);
+    /* Only topics made of the prefix and a category are subscribed. */
+    (void)!lm_category_parse(name, strlen(name), &category);
+    return category;
+}
+
+static void add_partition(struct co_assignment *assignment, const char *topic, int32_t number)
+{
+    struct co_partition *partition = co_partition_new(topic, number, category_of(assignment, topic));
+
+    if (partition == NULL) {
+        lm_log(LM_LOG_ERROR, "assignment", "%s/%d: no memory; not read until the next rebalance", topic, (int)number);
+        return;
+    }
+    partition->queue = rd_kafka_queue_get_partition(assignment->kafka, topic, number);
+    if (partition->queue == NULL) {
+        lm_log(LM_LOG_ERROR, "assignment", "%s/%d: librdkafka has no queue for it", topic, (int)number);
+        co_partition_unref(partition);
+        return;
+    }
+    /* Its messages stay in its own queue, read only when there is room. */
+    rd_kafka_queue_forward(partition->queue, NULL);
+    lm_kafka_wake_attach(assignment->options.wake, partition->queue);
+    partition->condition = condition_of(assignment, topic, number);
+    create_metrics(assignment, partition);
+    co_partition_say(partition, "finding where to read from");
+    partition->next = assignment->partitions;
+    assignment->partitions = partition;
+}
+
+static void assign(struct co_assignment *assignment, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        add_partition(assignment, list->elems[i].topic, list->elems[i].partition);
+        /* Nothing is fetched before the seek but what arrives meanwhile, and that the seek throws away. An absolute or
+         * stored offset could be refused, and a refused fetcher cannot be sought. */
+        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+    }
+    rd_kafka_resp_err_t error = rd_kafka_assign(assignment->kafka, list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        lm_log(LM_LOG_ERROR, "assignment", "assign: %s", rd_kafka_err2str(error));
+    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next)
+        locate(assignment, partition);
+    lm_log(LM_LOG_INFO, "assignment", "%d partitions assigned", list->cnt);
+    assignment->options.joined(assignment->options.context);
+}
+
+void co_assignment_release(struct co_assignment *assignment)
+{
+    while (assignment->partitions != NULL) {
+        struct co_partition *partition = assignment->partitions;
+        assignment->partitions = partition->next;
+        partition->epoch++;
+        co_writer_drop(assignment->options.writer, partition);
+        lm_kafka_wake_detach(partition->queue);
+        co_partition_say(partition, NULL);
+        lm_gauge_set(partition->lag_records, 0);
+        lm_gauge_set(partition->lag_seconds, 0);
+        (void)co_partition_change_state(partition, CO_PARTITION_GONE);
+        co_partition_unref(partition);
+    }
+    lm_gauge_set(assignment->assigned, 0);
+}
+
+void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list,
+                             void *opaque)
+{
+    struct co_assignment *assignment = opaque;
+
+    lm_counter_add(assignment->rebalances, 1);
+    if (error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        co_assignment_release(assignment);
+        assign(assignment, list);
+        lm_gauge_set(assignment->assigned, list->cnt);
+        return;
+    }
+    if (error != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+        lm_log(LM_LOG_ERROR, "assignment", "rebalance: %s", rd_kafka_err2str(error));
+    else
+        lm_log(LM_LOG_INFO, "assignment", "%d partitions %s", list->cnt,
+               rd_kafka_assignment_lost(kafka) ? "lost" : "revoked");
+    co_assignment_commit(assignment);
+    co_assignment_release(assignment);
+    (void)rd_kafka_assign(kafka, NULL);
+}
+
+/* --- once a second --------------------------------------------------------------------------------------- */
+
+static void measure_lag(const struct co_assignment *assignment, const struct co_partition *partition)
+{
+    int64_t low, high, lag;
+
+    if (partition->state != CO_PARTITION_RUNNING && partition->state != CO_PARTITION_HOLDING)
+        return;
+    if (rd_kafka_get_watermark_offsets(assignment->kafka, partition->topic, partition->number, &low, &high) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high < 0)
+        return;
+    lag = high > partition->committed ? high - partition->committed : 0;
+    lm_gauge_set(partition->lag_records, (double)lag);
+    lm_gauge_set(partition->lag_seconds, lag > 0 && partition->committed_time_us > 0
+                                             ? (double)(lm_clock_wall_us() - partition->committed_time_us) / 1e6
+                                             : 0);
+}
+
+void co_assignment_commit(struct co_assignment *assignment)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+
+    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next) {
+        if (!partition->commit_to_kafka)
+            continue;
+        if (list == NULL)
+            list = rd_kafka_topic_partition_list_new(16);
+        rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = partition->committed;
+        partition->commit_to_kafka = false;
+    }
+    if (list == NULL)
+        return;
+    /* For lag tools only: what became of it does not matter, the next one says it again. */
+    (void)rd_kafka_commit(assignment->kafka, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void on_expired(const struct lm_error *error, void *context)
+{
+    (void)context;
+    if (error != NULL && strcmp(error->kind, "closing") != 0)
+        lm_log_error(LM_LOG_WARN, "assignment", error, "producers' old sequences were not removed");
+}
+
+static void expire_sources(const struct co_assignment *assignment, const struct co_partition *partition)
+{
+    struct lm_buffer sql;
+    struct lm_error error;
+
+    lm_buffer_init(&sql, 4096);
+    lm_buffer_append_text(&sql, "SELECT logmill.expire_sources(");
+    lm_buffer_append_literal(&sql, partition->topic, strlen(partition->topic));
+    lm_buffer_printf(&sql, ", %d, %lld)", (int)partition->number, (long long)assignment->options.source_expiry_us);
+    struct co_question question = {.sql = lm_buffer_text(&sql), .done = on_expired};
+    if (question.sql != NULL)
+        (void)!co_control_ask(assignment->options.control, &question, &error);
+    lm_buffer_free(&sql);
+}
+
+void co_assignment_tick(struct co_assignment *assignment)
+{
+    int64_t now_us = lm_clock_mono_us();
+    bool expire = now_us - assignment->expired_us >= EXPIRE_EVERY_US;
+
+    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next) {
+        if ((partition->state == CO_PARTITION_LOCATING || partition->state == CO_PARTITION_BEYOND_END) &&
+            now_us >= partition->locate_again_us) {
+            if (partition->state == CO_PARTITION_BEYOND_END)
+                (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
+            locate(assignment, partition);
+        }
+        measure_lag(assignment, partition);
+        if (expire && partition->state == CO_PARTITION_RUNNING)
+            expire_sources(assignment, partition);
+    }
+    if (expire)
+        assignment->expired_us = now_us;
+    co_assignment_commit(assignment);
+}
+
+/* --- the outside ----------------------------------------------------------------------------------------- */
+
+int co_assignment_open(const struct co_assignment_options *options, struct co_assignment **out, struct lm_error *error)
+{
+    struct co_assignment *assignment = calloc(1, sizeof(*assignment));
+    if (assignment == NULL || (assignment->locator = calloc(1, sizeof(*assignment->locator))) == NULL) {
+        free(assignment);
+        return lm_error_set(error, LM_FATAL, "memory", "no memory for the assignment");
+    }
+    assignment->options = *options;
+    *assignment->locator = (struct co_locator){.loop = options->loop,
+                                               .control = options->control,
+                                               .sources_max = options->sources_max,
+                                               .names_max = options->names_max,
+                                               .running = on_running,
+                                               .failed = on_locate_failed,
+                                               .settled = on_settled,
+                                               .context = assignment};
+    assignment->rebalances = lm_counter(options->metrics, "logmill_consumer_rebalances_total", NULL,
+                                        "Assignments and revocations of the consumer group.");
+    assignment->assigned = lm_gauge(options->metrics, "logmill_consumer_assigned_partitions", NULL,
+                                    "Partitions this consumer reads.");
+    assignment->expired_us = lm_clock_mono_us() - EXPIRE_EVERY_US + LM_MINUTE_US;
+    *out = assignment;
+    return 0;
+}
+
+void co_assignment_attach(struct co_assignment *assignment, rd_kafka_t *kafka)
+{
+    assignment->kafka = kafka;
+    assignment->locator->kafka = kafka;
+}
+
+void co_assignment_free(struct co_assignment *assignment)
+{
+    if (assignment == NULL)
+        return;
+    while (assignment->conditions != NULL) {
+        struct condition_name *next = assignment->conditions->next;
+        free(assignment->conditions);
+        assignment->conditions = next;
+    }
+    free(assignment->locator);
+    free(assignment);
+}
+
+struct co_partition *co_assignment_first(const struct co_assignment *assignment)
+{
+    return assignment->partitions;
+}
+
+bool co_assignment_settled(const struct co_assignment *assignment)
+{
+    return assignment->locator->jobs == 0;
+}

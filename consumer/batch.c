@@ -1,0 +1,265 @@
+#include "consumer/batch.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/pattern.h"
+#include "consumer/copy_row.h"
+#include "consumer/partition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One record may be as large as Kafka lets it be; a batch takes it and is full. */
+#define COPY_MAX ((size_t)1 << 30)
+#define ARENA_MAX ((size_t)1 << 30)
+#define TEMPLATE_MAX 4096
+#define OTHER LM_SLICE("(other)")
+/* What librdkafka keeps for a message besides its bytes. */
+#define MESSAGE_OVERHEAD 400
+
+static const char *const state_names[] = {"filling", "sealed",  "ready",   "copying",
+                                          "copied",  "closing", "unknown", "done"};
+
+/* What may follow what, a bit a state. Everything may end: its partition can be lost at any moment. */
+static const unsigned follows[] = {
+    [CO_BATCH_FILLING] = 1u << CO_BATCH_SEALED,
+    [CO_BATCH_SEALED] = 1u << CO_BATCH_READY,
+    [CO_BATCH_READY] = 1u << CO_BATCH_COPYING | 1u << CO_BATCH_SEALED,
+    [CO_BATCH_COPYING] = 1u << CO_BATCH_COPIED | 1u << CO_BATCH_SEALED,
+    [CO_BATCH_COPIED] = 1u << CO_BATCH_CLOSING | 1u << CO_BATCH_SEALED,
+    [CO_BATCH_CLOSING] = 1u << CO_BATCH_SEALED | 1u << CO_BATCH_UNKNOWN,
+    [CO_BATCH_UNKNOWN] = 1u << CO_BATCH_SEALED,
+    [CO_BATCH_DONE] = 0,
+};
+
+const char *co_batch_state_name(enum co_batch_state state)
+{
+    return state_names[state];
+}
+
+int co_batch_change_state(struct co_batch *batch, enum co_batch_state to)
+{
+    if (batch->state == CO_BATCH_DONE || (to != CO_BATCH_DONE && (follows[batch->state] >> to & 1u) == 0)) {
+        lm_log(LM_LOG_ERROR, "batch", "a %s batch cannot become %s", state_names[batch->state], state_names[to]);
+        return -1;
+    }
+    lm_log(LM_LOG_DEBUG, "batch", "batch %u [%lld, %lld): %s -> %s", batch->serial, (long long)batch->expected_offset,
+           (long long)batch->next_offset, state_names[batch->state], state_names[to]);
+    batch->state = to;
+    return 0;
+}
+
+struct co_batch *co_batch_new(const struct co_policy *policy)
+{
+    struct co_batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL)
+        return NULL;
+    lm_buffer_init(&batch->copy, policy->bytes > COPY_MAX ? policy->bytes : COPY_MAX);
+    lm_buffer_init(&batch->closing, COPY_MAX);
+    lm_arena_init(&batch->arena, ARENA_MAX);
+    co_batch_reset(batch);
+    return batch;
+}
+
+static void destroy_messages(struct co_batch *batch)
+{
+    for (size_t i = 0; i < batch->row_count; i++)
+        rd_kafka_message_destroy(batch->rows[i].message);
+    batch->row_count = 0;
+}
+
+void co_batch_free(struct co_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    destroy_messages(batch);
+    free(batch->rows);
+    free(batch->moves);
+    free(batch->patterns);
+    free(batch->names);
+    free(batch->replays);
+    lm_buffer_free(&batch->copy);
+    lm_buffer_free(&batch->closing);
+    lm_arena_free(&batch->arena);
+    co_rollup_free(&batch->rollup);
+    free(batch);
+}
+
+void co_batch_reset(struct co_batch *batch)
+{
+    destroy_messages(batch);
+    batch->partition = NULL;
+    batch->state = CO_BATCH_FILLING;
+    batch->kafka_time_us = 0;
+    batch->opened_us = 0;
+    batch->record_count = 0;
+    batch->repeat_count = 0;
+    batch->payload_bytes = 0;
+    batch->message_bytes = 0;
+    batch->move_count = 0;
+    batch->pattern_count = 0;
+    batch->name_count = 0;
+    batch->replay_count = 0;
+    batch->letters_pending = 0;
+    batch->asked = false;
+    batch->charged = 0;
+    batch->attempts = 0;
+    batch->not_before_us = 0;
+    batch->probing = false;
+    batch->next = NULL;
+    co_rollup_clear(&batch->rollup);
+    lm_arena_reset(&batch->arena);
+    lm_buffer_clear(&batch->closing);
+    lm_buffer_clear(&batch->copy);
+    co_copy_begin(&batch->copy);
+}
+
+bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
+{
+    return batch->record_count >= policy->rows || batch->copy.len + batch->arena.used >= policy->bytes ||
+           batch->message_bytes >= policy->bytes;
+}
+
+bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us)
+{
+    if (batch->record_count == 0)
+        return false;
+    return co_batch_full(batch, policy) || now_us - batch->opened_us >= policy->age_us;
+}
+
+size_t co_batch_memory(const struct co_batch *batch)
+{
+    return batch->copy.len + batch->arena.used + batch->payload_bytes + batch->closing.len +
+           batch->row_count * (MESSAGE_OVERHEAD + sizeof(batch->rows[0]));
+}
+
+int64_t co_message_time_us(const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    int64_t ms = rd_kafka_message_timestamp(message, &type);
+    return ms > 0 && ms < INT64_MAX / 1000 ? ms * 1000 : lm_clock_wall_us();
+}
+
+static int make_room(void **array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return 0;
+    size_t wider = *cap == 0 ? 256 : *cap * 2;
+    void *grown = realloc(*array, wider * size);
+    if (grown == NULL)
+        return -1;
+    *array = grown;
+    *cap = wider;
+    return 0;
+}
+
+int co_batch_reserve(struct co_batch *batch)
+{
+    if (make_room((void **)&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0 ||
+        make_room((void **)&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) != 0 ||
+        make_room((void **)&batch->patterns, batch->pattern_count, &batch->pattern_cap,
+                  sizeof(batch->patterns[0])) != 0 ||
+        make_room((void **)&batch->replays, batch->replay_count, &batch->replay_cap, sizeof(batch->replays[0])) != 0)
+        return -1;
+    return 0;
+}
+
+int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
+                    enum lm_category category, struct lm_error *error)
+{
+    lm_record_init(&scratch->record);
+    if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record, error) != 0)
+        return -1;
+    return lm_record_complete(&scratch->record, category, co_message_time_us(message), &batch->arena, error);
+}
+
+/* The row's bytes and its part of the rollups, or neither. *pattern receives its id. */
+static int append(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
+                  enum lm_category category, bool other, int64_t *pattern, struct lm_error *error)
+{
+    const struct lm_slice *text = scratch->record.text;
+    struct co_row_extra extra = {.category = category,
+                                 .partition = message->partition,
+                                 .offset = message->offset,
+                                 .ingested_us = lm_clock_wall_us()};
+    size_t before = batch->copy.len;
+
+    extra.pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
+    if (co_copy_row(&scratch->record, &extra, &batch->copy, error) != 0) {
+        batch->copy.failed = false;
+        return -1;
+    }
+    if (co_rollup_add(&batch->rollup, &scratch->record, other ? OTHER : text[LM_SERVICE], extra.pattern) != 0) {
+        batch->copy.len = before;
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
+    }
+    *pattern = extra.pattern;
+    return 0;
+}
+
+/* A pattern whose template finds no memory is not remembered: the next record of its kind brings it again. */
+static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratch, struct co_patterns *patterns,
+                         int64_t id)
+{
+    const struct lm_buffer *template = &scratch->template;
+    char *copy;
+
+    if (template->failed || !co_patterns_add(patterns, id))
+        return;
+    copy = lm_arena_copy(&batch->arena, template->len > 0 ? template->data : "", template->len);
+    if (copy == NULL) {
+        co_patterns_forget(patterns, id);
+        return;
+    }
+    batch->patterns[batch->pattern_count++] = (struct co_pattern_row){
+        .id = id, .template = {copy, template->len}, .first_us = scratch->record.timestamp_us};
+}
+
+int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
+                 enum lm_category category, bool other, struct co_patterns *patterns, struct lm_error *error)
+{
+    int64_t pattern;
+
+    if (append(batch, scratch, message, category, other, &pattern, error) != 0)
+        return -1;
+    take_pattern(batch, scratch, patterns, pattern);
+    batch->rows[batch->row_count++] = (struct co_row){.message = message, .other = other};
+    batch->payload_bytes += message->len + message->key_len;
+    return 0;
+}
+
+void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us)
+{
+    if (batch->record_count == 0)
+        batch->opened_us = now_us;
+    batch->record_count++;
+    batch->next_offset = offset + 1;
+    batch->kafka_time_us = kafka_time_us;
+}
+
+int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category, size_t from,
+                     size_t to, struct lm_error *error)
+{
+    int64_t pattern;
+
+    co_rollup_clear(&batch->rollup);
+    lm_buffer_clear(&batch->copy);
+    lm_buffer_clear(&batch->closing);
+    co_copy_begin(&batch->copy);
+    for (size_t i = from; i < to; i++) {
+        rd_kafka_message_t *message = batch->rows[i].message;
+        if (co_batch_decode(batch, scratch, message, category, error) != 0 ||
+            append(batch, scratch, message, category, batch->rows[i].other, &pattern, error) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row)
+{
+    rd_kafka_message_t *message = batch->rows[row].message;
+    batch->row_count--;
+    memmove(&batch->rows[row], &batch->rows[row + 1], (batch->row_count - row) * sizeof(batch->rows[0]));
+    batch->payload_bytes -= message->len + message->key_len;
+    return message;
+}

@@ -1,0 +1,150 @@
+/*
+ * A batch: consecutive records of one partition on their way into one transaction. It holds the rows as ready-made COPY
+ * bytes, what they add to rollups, names and sources, and the Kafka messages the rows came from: their texts are the keys
+ * of the rollups, and a row that PostgreSQL alone refuses is dead-lettered from them byte for byte.
+ *
+ * The one policy of when a batch is full and when it is due stands here. No I/O; loop thread.
+ */
+#ifndef LOGMILL_CONSUMER_BATCH_H
+#define LOGMILL_CONSUMER_BATCH_H
+
+#include "common/arena.h"
+#include "common/backoff.h"
+#include "common/buffer.h"
+#include "common/record_json.h"
+#include "consumer/names.h"
+#include "consumer/patterns.h"
+#include "consumer/rollup.h"
+#include "consumer/sources.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct co_partition;
+
+enum co_batch_state {
+    CO_BATCH_FILLING, /* takes records */
+    CO_BATCH_SEALED,  /* waits for its dead letters' confirmation and its leaves */
+    CO_BATCH_READY,   /* may be written, not before not_before_us */
+    CO_BATCH_COPYING, /* on a connection: BEGIN, COPY */
+    CO_BATCH_COPIED,  /* on a connection: waits for its predecessor's commit */
+    CO_BATCH_CLOSING, /* on a connection: the closing message is out */
+    CO_BATCH_UNKNOWN, /* the connection broke during the closing message: the offset must be read back */
+    CO_BATCH_DONE     /* committed, or dropped: goes when nothing points to it */
+};
+
+struct co_policy {
+    size_t rows;
+    size_t bytes;
+    int64_t age_us;
+};
+
+struct co_row {
+    rd_kafka_message_t *message;
+    bool other; /* its service counts as (other) */
+};
+
+struct co_pattern_row {
+    int64_t id;
+    struct lm_slice template; /* in the arena */
+    int64_t first_us;
+};
+
+/* A record put back from a dead-letter topic: where it first stood. */
+struct co_replay {
+    struct lm_slice topic; /* in the arena */
+    int32_t partition;
+    int64_t offset;
+};
+
+struct co_batch {
+    struct co_partition *partition;
+    enum co_batch_state state;
+    uint32_t serial;         /* 1, 2, … within the partition's assignment */
+    int64_t expected_offset; /* what ingest_offset holds before */
+    int64_t next_offset;     /* and after */
+    int64_t kafka_time_us;   /* of the last record; 0: none */
+    int64_t opened_us;       /* monotonic time of the first record; 0: empty */
+
+    struct co_row *rows;
+    size_t row_count, row_cap;
+    size_t record_count; /* rows, repeats and dead letters */
+    size_t repeat_count;
+    size_t payload_bytes; /* of the messages held */
+    size_t message_bytes; /* of everything taken, to bound what goes to the dead-letter topic at once */
+    struct lm_buffer copy; /* from the header to the last tuple; the trailer is put when it is sent */
+    struct lm_arena arena;
+    struct co_rollup rollup;
+    struct co_source_move *moves;
+    size_t move_count, move_cap;
+    struct co_pattern_row *patterns;
+    size_t pattern_count, pattern_cap;
+    struct co_name_row *names;
+    size_t name_count, name_cap;
+    struct co_replay *replays;
+    size_t replay_count, replay_cap;
+    struct lm_buffer closing; /* the closing message */
+
+    unsigned letters_pending; /* dead letters not confirmed yet */
+    bool asked;               /* a question about it is under way on the control connection */
+    int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
+    size_t charged;           /* its part of the memory budget while it is with the writer */
+    unsigned attempts;        /* that failed */
+    struct lm_backoff backoff;
+    int64_t not_before_us; /* monotonic */
+    /* Looking for the one row that a nameless error is about: rows [probe_from, probe_to) are tried and rolled back. */
+    bool probing;
+    size_t probe_low, probe_high; /* the bad row is within */
+    size_t probe_from, probe_to;
+    struct co_batch *next; /* in the writer's list or the pool */
+};
+
+struct co_batch_scratch {
+    const struct lm_schema_set *schemas;
+    struct lm_buffer template; /* of the pattern at hand */
+    struct lm_record record;
+};
+
+/* NULL without memory. `bytes` bounds the COPY buffer's growth beyond which a single record is still taken. */
+struct co_batch *co_batch_new(const struct co_policy *policy);
+void co_batch_free(struct co_batch *batch);
+/* As new, memory kept; messages are given back. For a new use within `partition`. */
+void co_batch_reset(struct co_batch *batch);
+
+/* Takes no more. */
+bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy);
+/* Should be written: full, or old enough. An empty batch is never due. */
+bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us);
+/* Memory it holds, for the budget. */
+size_t co_batch_memory(const struct co_batch *batch);
+
+/* Decodes a message and completes it for `category`; texts live in the message or the arena. As lm_record_decode and
+ * lm_record_complete. */
+int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
+                    enum lm_category category, struct lm_error *error) LM_MUST_CHECK;
+/*
+ * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups; the pattern's template is taken
+ * along where `patterns` does not know it yet. The message is the batch's from then on. 0; -1 with the batch as before:
+ * LM_DEAD_LETTER, or LM_RETRY "memory".
+ */
+int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
+                 enum lm_category category, bool other, struct co_patterns *patterns,
+                 struct lm_error *error) LM_MUST_CHECK;
+/* Room for one more element behind each of the lists a record may add to. 0, or -1 without memory. */
+int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;
+/* The record with this offset is decided: stored, a repeat or a dead letter. */
+void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us);
+
+/* Writes COPY bytes and rollups anew for the rows [from, to): after a row was taken out, or to try a part. */
+int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category, size_t from,
+                     size_t to, struct lm_error *error) LM_MUST_CHECK;
+/* Takes a row out; its message is the caller's. co_batch_rebuild afterwards. */
+rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
+
+const char *co_batch_state_name(enum co_batch_state state);
+/* The one way to another state; logs it, and refuses (logged as an error, -1) what cannot follow. */
+int co_batch_change_state(struct co_batch *batch, enum co_batch_state to);
+
+/* Kafka's time of a message in microseconds, the clock's where it has none. */
+int64_t co_message_time_us(const rd_kafka_message_t *message);
+
+#endif

@@ -1,0 +1,188 @@
+#include "consumer/copy_row.h"
+
+#include <endian.h>
+#include <string.h>
+
+/* Microseconds between 1970, where records count from, and 2000, where PostgreSQL does. */
+#define POSTGRES_EPOCH_US INT64_C(946684800000000)
+#define COLUMN_COUNT 32
+#define TEXT_OID 25
+/* PostgreSQL's own numbers for inet's families (src/include/utils/inet.h), on every platform. */
+#define PGSQL_AF_INET 2
+#define PGSQL_AF_INET6 3
+
+const char co_copy_columns[] =
+    "(created_at,category,level,log_type,service,environment,message,host,component,module,event_type,user_id,"
+    "session_id,trace_id,span_id,error_type,error_code,stack_trace,http_status,endpoint,method,duration_ms,"
+    "client_ip,page_path,browser,device,tags,metadata,kafka_partition,kafka_offset,ingested_at,pattern)";
+
+/* Everything below writes through a cursor into room reserved beforehand: one capacity check a row, not one a field. */
+static char *put_bytes(char *at, const void *data, size_t len)
+{
+    memcpy(at, data, len);
+    return at + len;
+}
+
+static char *put_int16(char *at, int16_t value)
+{
+    uint16_t wire = htobe16((uint16_t)value);
+    return put_bytes(at, &wire, sizeof(wire));
+}
+
+static char *put_int32(char *at, int32_t value)
+{
+    uint32_t wire = htobe32((uint32_t)value);
+    return put_bytes(at, &wire, sizeof(wire));
+}
+
+static char *put_int64(char *at, int64_t value)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+    return put_bytes(at, &wire, sizeof(wire));
+}
+
+static char *put_null(char *at)
+{
+    return put_int32(at, -1);
+}
+
+static char *put_text(char *at, struct lm_slice text)
+{
+    if (text.data == NULL)
+        return put_null(at);
+    at = put_int32(at, (int32_t)text.len);
+    return put_bytes(at, text.data, text.len);
+}
+
+static char *put_name(char *at, const char *name)
+{
+    return put_text(at, (struct lm_slice){name, strlen(name)});
+}
+
+static char *put_time(char *at, int64_t us)
+{
+    at = put_int32(at, 8);
+    return put_int64(at, us - POSTGRES_EPOCH_US);
+}
+
+static char *put_status(char *at, const struct lm_record *record)
+{
+    if (!record->has_http_status)
+        return put_null(at);
+    at = put_int32(at, 2);
+    return put_int16(at, (int16_t)record->http_status);
+}
+
+static char *put_duration(char *at, const struct lm_record *record)
+{
+    int64_t bits;
+    if (!record->has_duration)
+        return put_null(at);
+    memcpy(&bits, &record->duration_ms, sizeof(bits));
+    at = put_int32(at, 8);
+    return put_int64(at, bits);
+}
+
+/* An array without elements says no more than NULL and costs every row: NULL is stored. */
+static char *put_tags(char *at, const struct lm_record *record)
+{
+    char *length_at = at;
+    if (record->tag_count == 0)
+        return put_null(at);
+    at = put_int32(at, 0);
+    at = put_int32(at, 1); /* dimensions */
+    at = put_int32(at, 0); /* no NULL inside */
+    at = put_int32(at, TEXT_OID);
+    at = put_int32(at, (int32_t)record->tag_count);
+    at = put_int32(at, 1); /* lower bound */
+    for (size_t i = 0; i < record->tag_count; i++)
+        at = put_text(at, record->tags[i]);
+    (void)put_int32(length_at, (int32_t)(at - length_at - 4));
+    return at;
+}
+
+static char *put_metadata(char *at, struct lm_slice metadata)
+{
+    if (metadata.data == NULL)
+        return put_null(at);
+    at = put_int32(at, (int32_t)metadata.len + 1);
+    *at++ = 1; /* version of jsonb's binary form */
+    return put_bytes(at, metadata.data, metadata.len);
+}
+
+/* `at` has room for the largest; NULL where the text is no address. */
+static char *put_address(char *at, struct lm_slice text)
+{
+    struct lm_inet inet;
+    int32_t size;
+
+    if (text.data == NULL)
+        return put_null(at);
+    if (lm_inet_parse(text.data, text.len, &inet) != 0)
+        return NULL;
+    size = inet.v6 ? 16 : 4;
+    at = put_int32(at, 4 + size);
+    *at++ = inet.v6 ? PGSQL_AF_INET6 : PGSQL_AF_INET;
+    *at++ = (char)inet.bits;
+    *at++ = 0; /* not a cidr */
+    *at++ = (char)size;
+    return put_bytes(at, inet.bytes, (size_t)size);
+}
+
+/* An upper bound of the tuple's size. */
+static size_t room_for(const struct lm_record *record)
+{
+    size_t room = 2 + COLUMN_COUNT * 4 + 128;
+    for (size_t i = 0; i < LM_TEXT_COUNT; i++)
+        room += record->text[i].len;
+    for (size_t i = 0; i < record->tag_count; i++)
+        room += 4 + record->tags[i].len;
+    return room;
+}
+
+void co_copy_begin(struct lm_buffer *out)
+{
+    static const char header[19] = "PGCOPY\n\377\r\n\0"; /* flags and extension length are zero */
+    lm_buffer_append(out, header, sizeof(header));
+}
+
+void co_copy_finish(struct lm_buffer *out)
+{
+    lm_buffer_append(out, "\377\377", 2);
+}
+
+int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra, struct lm_buffer *out,
+                struct lm_error *error)
+{
+    const struct lm_slice *text = record->text;
+    char *at;
+
+    if (lm_buffer_reserve(out, room_for(record)) != 0)
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for a row of %zu bytes", room_for(record));
+    at = out->data + out->len;
+    at = put_int16(at, COLUMN_COUNT);
+    at = put_time(at, record->timestamp_us);
+    at = put_name(at, lm_category_name(extra->category));
+    at = put_name(at, lm_level_name(record->level));
+    for (enum lm_text i = LM_LOG_TYPE; i <= LM_STACK_TRACE; i++)
+        at = put_text(at, text[i]);
+    at = put_status(at, record);
+    at = put_text(at, text[LM_ENDPOINT]);
+    at = put_text(at, text[LM_METHOD]);
+    at = put_duration(at, record);
+    at = put_address(at, text[LM_CLIENT_IP]);
+    if (at == NULL)
+        return lm_error_set(error, LM_DEAD_LETTER, "client_ip", "client_ip is no IPv4 or IPv6 address: \"%.*s\"",
+                            (int)(text[LM_CLIENT_IP].len < 64 ? text[LM_CLIENT_IP].len : 64), text[LM_CLIENT_IP].data);
+    at = put_text(at, text[LM_PAGE_PATH]);
+    at = put_text(at, text[LM_BROWSER]);
+    at = put_text(at, text[LM_DEVICE]);
+    at = put_tags(at, record);
+    at = put_metadata(at, text[LM_METADATA]);
+    at = put_int32(put_int32(at, 4), extra->partition);
+    at = put_int64(put_int32(at, 8), extra->offset);
+    at = put_time(at, extra->ingested_us);
+    at = put_int64(put_int32(at, 8), extra->pattern);
+    out->len = (size_t)(at - out->data);
+    return 0;
+}

@@ -1,0 +1,515 @@
+#include "consumer/intake.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA_LOOK_US (2 * LM_SECOND_US)
+#define LOOK_AGAIN_US (LM_SECOND_US / 2)
+
+struct co_intake {
+    struct co_intake_options options;
+    struct lm_schema_set *schemas;
+    struct co_batch_scratch scratch;
+    struct lm_log_limit limit;
+};
+
+/* A question about a held record; the answer is stale when the partition has started over meanwhile. */
+struct lookup {
+    struct co_intake *intake;
+    struct co_partition *partition;
+    uint32_t epoch;
+    int64_t source;
+    bool found;
+};
+
+int co_intake_open(const struct co_intake_options *options, struct co_intake **out, struct lm_error *error)
+{
+    struct co_intake *intake = calloc(1, sizeof(*intake));
+    if (intake == NULL || (intake->schemas = lm_schema_set_new()) == NULL) {
+        free(intake);
+        return lm_error_set(error, LM_FATAL, "memory", "no memory for the intake");
+    }
+    intake->options = *options;
+    intake->scratch.schemas = intake->schemas;
+    lm_buffer_init(&intake->scratch.template, 8192);
+    *out = intake;
+    return 0;
+}
+
+void co_intake_free(struct co_intake *intake)
+{
+    if (intake == NULL)
+        return;
+    lm_buffer_free(&intake->scratch.template);
+    lm_schema_set_free(intake->schemas);
+    free(intake);
+}
+
+struct co_batch_scratch *co_intake_scratch(struct co_intake *intake)
+{
+    return &intake->scratch;
+}
+
+static void count_dead(struct co_intake *intake, const struct co_partition *partition, const char *class)
+{
+    struct lm_buffer labels;
+    lm_buffer_init(&labels, 1024);
+    lm_metrics_label(&labels, "topic", partition->topic);
+    lm_metrics_label(&labels, "class", class);
+    lm_counter_add(lm_counter(intake->options.metrics, "logmill_consumer_dead_letters_total", lm_buffer_text(&labels),
+                              "Records sent to a dead-letter topic, by what was wrong."),
+                   1);
+    lm_buffer_free(&labels);
+}
+
+static int bury(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
+                const struct lm_error *why)
+{
+    struct co_batch *batch = partition->filling;
+
+    if (co_letters_send(intake->options.letters, batch, message, why, 1) != 0)
+        return -1;
+    count_dead(intake, partition, why->kind);
+    lm_log_limited(&intake->limit, 1000, LM_LOG_WARN, "intake", "%s/%d offset %lld to the dead letters: %s: %s",
+                   partition->topic, (int)partition->number, (long long)message->offset, why->kind, why->text);
+    return 0;
+}
+
+/* Where a record put back from a dead-letter topic first stood. False: it was not put back. */
+static bool replayed_from(const rd_kafka_message_t *message, struct co_replay *out)
+{
+    rd_kafka_headers_t *headers;
+    const void *topic, *partition, *offset;
+    size_t topic_len, partition_len, offset_len;
+    char number[32];
+
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "dlq.offset", &offset, &offset_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "dlq.topic", &topic, &topic_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "dlq.partition", &partition, &partition_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        topic_len > 249 || partition_len >= sizeof(number) || offset_len >= sizeof(number))
+        return false;
+    memcpy(number, offset, offset_len);
+    number[offset_len] = '\0';
+    out->offset = strtoll(number, NULL, 10);
+    memcpy(number, partition, partition_len);
+    number[partition_len] = '\0';
+    out->partition = (int32_t)strtol(number, NULL, 10);
+    out->topic = (struct lm_slice){topic, topic_len};
+    return true;
+}
+
+static bool same_place(const struct co_replay *a, const struct co_replay *b)
+{
+    return a->offset == b->offset && a->partition == b->partition && a->topic.len == b->topic.len &&
+           memcmp(a->topic.data, b->topic.data, a->topic.len) == 0;
+}
+
+static bool in_batch(const struct co_batch *batch, const struct co_replay *replay)
+{
+    for (size_t i = 0; i < batch->replay_count; i++) {
+        if (same_place(&batch->replays[i], replay))
+            return true;
+    }
+    return false;
+}
+
+/* Whether an uncommitted batch of this partition brings the same record already. */
+static bool on_the_way(const struct co_partition *partition, const struct co_replay *replay)
+{
+    for (size_t i = 0; i < partition->line_count; i++) {
+        if (in_batch(partition->line[i], replay))
+            return true;
+    }
+    return in_batch(partition->filling, replay);
+}
+
+/* The filter for records put back: ingest_replay decides, not the producer's sequence. */
+static enum co_hold judge_replay(struct co_partition *partition, const struct co_replay *replay, bool *repeat)
+{
+    struct co_batch *batch = partition->filling;
+    struct co_replay kept = *replay;
+
+    if (on_the_way(partition, replay)) {
+        *repeat = true;
+        return CO_HOLD_NONE;
+    }
+    if (!partition->replay_answered)
+        return CO_HOLD_REPLAY;
+    *repeat = partition->replay_stored;
+    if (*repeat)
+        return CO_HOLD_NONE;
+    kept.topic.data = lm_arena_copy(&batch->arena, replay->topic.data, replay->topic.len);
+    if (kept.topic.data == NULL)
+        return CO_HOLD_MEMORY;
+    batch->replays[batch->replay_count++] = kept;
+    return CO_HOLD_NONE;
+}
+
+static enum co_hold judge_source(struct co_partition *partition, const struct lm_record *record, int64_t kafka_us,
+                                 bool *repeat)
+{
+    struct co_batch *batch = partition->filling;
+    enum co_verdict verdict;
+    size_t move;
+
+    if (!record->has_source || !record->has_sequence)
+        return CO_HOLD_NONE;
+    if (co_sources_decide(partition->sources, record->source, record->sequence, batch->move_count, &verdict, &move) != 0)
+        return CO_HOLD_MEMORY;
+    if (verdict == CO_VERDICT_UNKNOWN)
+        return CO_HOLD_SOURCE;
+    *repeat = verdict == CO_VERDICT_REPEAT;
+    if (*repeat)
+        return CO_HOLD_NONE;
+    if (move == batch->move_count)
+        batch->move_count++;
+    batch->moves[move] = (struct co_source_move){record->source, record->sequence, kafka_us};
+    return CO_HOLD_NONE;
+}
+
+enum outcome {
+    STORED, /* the message is the batch's */
+    REPEAT, /* given back */
+    BURIED, /* the dead letters have it */
+    HELD,   /* still the caller's; *hold says what it waits for */
+    LOST    /* still the caller's; memory ran out half-way: the partition starts over from what is committed */
+};
+
+static enum outcome refuse(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
+                           const struct lm_error *error, enum co_hold *hold)
+{
+    if (error->decision == LM_DEAD_LETTER && bury(intake, partition, message, error) == 0)
+        return BURIED;
+    *hold = strcmp(error->kind, "unknown_schema") == 0 ? CO_HOLD_SCHEMA : CO_HOLD_MEMORY;
+    return HELD;
+}
+
+/* The verdict on repeats comes after everything that can refuse the record, because it moves the source forward. */
+static enum outcome take(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
+                         enum co_hold *hold)
+{
+    struct co_batch *batch = partition->filling;
+    struct co_batch_scratch *scratch = &intake->scratch;
+    struct lm_error error;
+    struct co_replay replay;
+    bool repeat = false, service_known;
+
+    if (co_batch_reserve(batch) != 0) {
+        *hold = CO_HOLD_MEMORY;
+        return HELD;
+    }
+    if (co_batch_decode(batch, scratch, message, partition->category, &error) != 0 ||
+        co_window_check(&intake->options.windows[partition->category], scratch->record.timestamp_us,
+                        lm_clock_wall_us(), &error) != 0)
+        return refuse(intake, partition, message, &error, hold);
+
+    *hold = replayed_from(message, &replay)
+                ? judge_replay(partition, &replay, &repeat)
+                : judge_source(partition, &scratch->record, co_message_time_us(message), &repeat);
+    if (*hold != CO_HOLD_NONE)
+        return HELD;
+    if (repeat) {
+        rd_kafka_message_destroy(message);
+        return REPEAT;
+    }
+    if (co_names_add(partition->names, &scratch->record, &service_known) != 0)
+        return LOST;
+    if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns, &error) == 0)
+        return STORED;
+    return error.decision == LM_DEAD_LETTER && bury(intake, partition, message, &error) == 0 ? BURIED : LOST;
+}
+
+static void hold_message(struct co_partition *partition, rd_kafka_message_t *message, enum co_hold hold)
+{
+    if (partition->held == NULL) {
+        partition->held_since_us = lm_clock_mono_us();
+        (void)co_partition_change_state(partition, CO_PARTITION_HOLDING);
+    }
+    partition->held = message;
+    partition->hold = hold;
+    partition->hold_asked = false;
+    partition->hold_again_us = 0;
+}
+
+static void look_up(struct co_intake *intake, struct co_partition *partition);
+
+/* True: the partition may go on with the next message. */
+static bool process(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message)
+{
+    struct co_batch *batch = partition->filling;
+    int64_t offset = message->offset, kafka_us = co_message_time_us(message);
+    size_t size = message->len + message->key_len;
+    enum co_hold hold = CO_HOLD_NONE;
+
+    switch (take(intake, partition, message, &hold)) {
+    case HELD:
+        hold_message(partition, message, hold);
+        partition->held_source = intake->scratch.record.source;
+        look_up(intake, partition);
+        return false;
+    case LOST:
+        rd_kafka_message_destroy(message);
+        lm_log(LM_LOG_ERROR, "intake", "%s/%d: no memory; starting over from the committed offset", partition->topic,
+               (int)partition->number);
+        intake->options.position_refused(partition, intake->options.context);
+        return false;
+    case REPEAT:
+        batch->repeat_count++;
+        break;
+    case STORED:
+    case BURIED:
+        break;
+    }
+    partition->replay_answered = false;
+    batch->message_bytes += size;
+    co_batch_passed(batch, offset, kafka_us, lm_clock_mono_us());
+    partition->position = offset + 1;
+    lm_counter_add(partition->metrics.consumed, 1);
+    return true;
+}
+
+/* An event instead of a message: only a refused position needs a decision, librdkafka goes on by itself from the rest. */
+static bool process_event(struct co_intake *intake, struct co_partition *partition, const rd_kafka_message_t *message)
+{
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        lm_log(LM_LOG_WARN, "intake", "%s/%d: the broker has no offset %lld: %s", partition->topic,
+               (int)partition->number, (long long)partition->position, rd_kafka_message_errstr(message));
+        intake->options.position_refused(partition, intake->options.context);
+        return false;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        return true;
+    default:
+        lm_log_limited(&intake->limit, 5000, LM_LOG_WARN, "intake", "%s/%d: %s", partition->topic,
+                       (int)partition->number, rd_kafka_message_errstr(message));
+        return true;
+    }
+}
+
+bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit)
+{
+    for (size_t i = 0; i < limit; i++) {
+        rd_kafka_message_t *message;
+        bool go_on;
+
+        if (partition->state != CO_PARTITION_RUNNING || partition->filling == NULL ||
+            co_batch_full(partition->filling, &intake->options.pool->policy))
+            return false;
+        message = rd_kafka_consume_queue(partition->queue, 0);
+        if (message == NULL)
+            return false;
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            go_on = process_event(intake, partition, message);
+            rd_kafka_message_destroy(message);
+        } else if (message->offset < partition->position) {
+            rd_kafka_message_destroy(message); /* fetched before the seek */
+            go_on = true;
+        } else {
+            go_on = process(intake, partition, message);
+        }
+        if (!go_on)
+            return false;
+    }
+    return true;
+}
+
+/* Tries the held message again, now that something is known. */
+static void resume(struct co_intake *intake, struct co_partition *partition)
+{
+    rd_kafka_message_t *message = partition->held;
+    enum co_hold hold = partition->hold;
+
+    if (partition->filling == NULL) /* its batch went out while it waited; the tick comes back */
+        return;
+    partition->held = NULL;
+    partition->hold = CO_HOLD_NONE;
+    (void)co_partition_change_state(partition, CO_PARTITION_RUNNING);
+    int64_t since_us = partition->held_since_us;
+    if (process(intake, partition, message)) {
+        if (hold == CO_HOLD_SCHEMA)
+            co_partition_say(partition, NULL);
+        intake->options.awake(intake->options.context);
+    } else if (partition->held != NULL && partition->hold == hold) {
+        partition->held_since_us = since_us;
+    }
+}
+
+/* The schema did not come in time. */
+static void give_up_on_schema(struct co_intake *intake, struct co_partition *partition)
+{
+    rd_kafka_message_t *message = partition->held;
+    struct co_batch *batch = partition->filling;
+    struct lm_error error;
+
+    (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema",
+                       "the schema it was written with did not become known within schema_wait");
+    if (batch == NULL || bury(intake, partition, message, &error) != 0)
+        return;
+    batch->message_bytes += message->len + message->key_len;
+    co_batch_passed(batch, message->offset, co_message_time_us(message), lm_clock_mono_us());
+    partition->position = message->offset + 1;
+    lm_counter_add(partition->metrics.consumed, 1);
+    partition->held = NULL;
+    partition->hold = CO_HOLD_NONE;
+    (void)co_partition_change_state(partition, CO_PARTITION_RUNNING);
+    co_partition_say(partition, NULL);
+    intake->options.awake(intake->options.context);
+}
+
+static void on_source(const PGresult *result, void *context)
+{
+    struct lookup *lookup = context;
+    struct co_partition *partition = lookup->partition;
+
+    if (partition->epoch != lookup->epoch || partition->state != CO_PARTITION_HOLDING)
+        return;
+    lookup->found = true;
+    /* A source PostgreSQL does not know starts below every sequence. */
+    int64_t last = PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : INT64_MIN;
+    if (co_sources_load(partition->sources, lookup->source, last) != 0)
+        lookup->found = false;
+}
+
+static void on_replay(const PGresult *result, void *context)
+{
+    struct lookup *lookup = context;
+    struct co_partition *partition = lookup->partition;
+
+    if (partition->epoch != lookup->epoch || partition->state != CO_PARTITION_HOLDING)
+        return;
+    lookup->found = true;
+    partition->replay_answered = true;
+    partition->replay_stored = PQntuples(result) > 0;
+}
+
+static void on_schema(const PGresult *result, void *context)
+{
+    struct lookup *lookup = context;
+    struct lm_error error;
+
+    if (PQntuples(result) == 0)
+        return;
+    if (lm_schema_set_add(lookup->intake->schemas, PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), NULL,
+                          &error) == 0)
+        lookup->found = true;
+    else
+        lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
+}
+
+static void on_looked_up(const struct lm_error *error, void *context)
+{
+    struct lookup *lookup = context;
+    struct co_intake *intake = lookup->intake;
+    struct co_partition *partition = lookup->partition;
+
+    if (partition->epoch == lookup->epoch && partition->state == CO_PARTITION_HOLDING) {
+        partition->hold_asked = false;
+        if (error == NULL && lookup->found)
+            resume(intake, partition);
+        else
+            partition->hold_again_us = lm_clock_mono_us() +
+                                       (partition->hold == CO_HOLD_SCHEMA ? SCHEMA_LOOK_US : LOOK_AGAIN_US);
+    }
+    co_partition_unref(partition);
+    free(lookup);
+}
+
+/* The question for what the held message waits for; false where there is none. */
+static bool write_question(const struct co_partition *partition, struct lm_buffer *sql,
+                           struct co_question *question, struct lookup *lookup)
+{
+    const rd_kafka_message_t *message = partition->held;
+    struct co_replay replay;
+    uint64_t fingerprint;
+
+    switch (partition->hold) {
+    case CO_HOLD_SOURCE:
+        lookup->source = partition->held_source;
+        lm_buffer_append_text(sql, "SELECT last_sequence FROM logmill.ingest_source WHERE topic = ");
+        lm_buffer_append_literal(sql, partition->topic, strlen(partition->topic));
+        lm_buffer_printf(sql, " AND partition = %d AND source = %" PRId64, (int)partition->number, lookup->source);
+        question->result = on_source;
+        return true;
+    case CO_HOLD_REPLAY:
+        if (!replayed_from(message, &replay) || memchr(replay.topic.data, 0, replay.topic.len) != NULL)
+            return false;
+        lm_buffer_append_text(sql, "SELECT 1 FROM logmill.ingest_replay WHERE topic = ");
+        lm_buffer_append_literal(sql, replay.topic.data, replay.topic.len);
+        lm_buffer_printf(sql, " AND partition = %d AND \"offset\" = %" PRId64, (int)replay.partition, replay.offset);
+        question->result = on_replay;
+        return true;
+    case CO_HOLD_SCHEMA:
+        memcpy(&fingerprint, (const char *)message->payload + 2, sizeof(fingerprint));
+        lm_buffer_printf(sql, "SELECT schema FROM logmill.log_schema WHERE fingerprint = %" PRId64,
+                         (int64_t)le64toh(fingerprint));
+        question->result = on_schema;
+        return true;
+    case CO_HOLD_NONE:
+    case CO_HOLD_MEMORY:
+        break;
+    }
+    return false;
+}
+
+static void look_up(struct co_intake *intake, struct co_partition *partition)
+{
+    struct co_question question = {.done = on_looked_up};
+    struct lookup *lookup = calloc(1, sizeof(*lookup));
+    struct lm_buffer sql;
+    struct lm_error error;
+
+    partition->hold_again_us = lm_clock_mono_us() + LOOK_AGAIN_US;
+    if (lookup == NULL)
+        return;
+    *lookup = (struct lookup){.intake = intake, .partition = partition, .epoch = partition->epoch};
+    question.context = lookup;
+    lm_buffer_init(&sql, 4096);
+    if (write_question(partition, &sql, &question, lookup) && (question.sql = lm_buffer_text(&sql)) != NULL &&
+        co_control_ask(intake->options.control, &question, &error) == 0) {
+        (void)co_partition_ref(partition);
+        partition->hold_asked = true;
+        lookup = NULL;
+    }
+    lm_buffer_free(&sql);
+    free(lookup);
+}
+
+static void say_schema(struct co_partition *partition, int64_t waited_us)
+{
+    char reason[256];
+    (void)snprintf(reason, sizeof(reason),
+                   "offset %lld was written with a schema this consumer does not know; waiting for it in "
+                   "logmill.log_schema (logmill-ctl migrate) since %lld s",
+                   (long long)partition->held->offset, (long long)(waited_us / LM_SECOND_US));
+    co_partition_say(partition, reason);
+}
+
+void co_intake_tick(struct co_intake *intake, struct co_partition *partition)
+{
+    int64_t now_us = lm_clock_mono_us();
+
+    if (partition->state != CO_PARTITION_HOLDING)
+        return;
+    if (partition->hold == CO_HOLD_SCHEMA) {
+        int64_t waited_us = now_us - partition->held_since_us;
+        say_schema(partition, waited_us);
+        if (waited_us >= intake->options.schema_wait_us) {
+            give_up_on_schema(intake, partition);
+            return;
+        }
+    }
+    if (partition->hold_asked || now_us < partition->hold_again_us)
+        return;
+    if (partition->hold == CO_HOLD_MEMORY)
+        resume(intake, partition);
+    else
+        look_up(intake, partition);
+}

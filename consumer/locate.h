@@ -1,0 +1,35 @@
+/*
+ * Finds where a partition is to be read from and takes librdkafka there (see assignment.h for the rules). Loop thread;
+ * watermarks and seek block and so run in the thread pool.
+ */
+#ifndef LOGMILL_CONSUMER_LOCATE_H
+#define LOGMILL_CONSUMER_LOCATE_H
+
+#include "consumer/control.h"
+#include "consumer/partition.h"
+
+struct co_locator {
+    uv_loop_t *loop;
+    rd_kafka_t *kafka;
+    struct co_control *control;
+    size_t sources_max, names_max;
+    unsigned jobs; /* in the thread pool */
+    /* The partition is running. */
+    void (*running)(struct co_partition *partition, void *context);
+    /* It did not work; the partition is in state locating or beyond_end, to be located again later. */
+    void (*failed)(struct co_partition *partition, void *context);
+    void (*settled)(void *context); /* `jobs` is 0 again */
+    void *context;
+};
+
+/* For a partition in state locating. */
+void co_locate(struct co_locator *locator, struct co_partition *partition);
+
+enum co_place {
+    CO_PLACE_INSIDE,
+    CO_PLACE_LOST_BY_RETENTION, /* below the low watermark */
+    CO_PLACE_BEYOND_END
+};
+enum co_place co_locate_place(int64_t stored, int64_t low, int64_t high);
+
+#endif

@@ -1,0 +1,246 @@
+#include "consumer/names.h"
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "consumer/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* A B-tree entry holds 2,704 bytes, three texts of a name at most 255 each. */
+#define VALUE_MAX 255
+#define FLUSH_US LM_MINUTE_US
+/* Keys of one metadata object that are looked at. */
+#define METADATA_KEYS_MAX 64
+
+struct entry {
+    struct co_name_row row;
+    bool written;
+};
+
+struct co_names {
+    struct entry *entries;
+    size_t count, cap;
+    uint32_t *fresh; /* entries never written */
+    size_t fresh_count, fresh_cap;
+    struct co_index index;
+    struct lm_arena texts;
+    size_t of_kind[CO_NAME_KIND_COUNT];
+    size_t max_of_kind;
+    uint64_t overflow;
+    int64_t flushed_us; /* monotonic */
+};
+
+static const char *const kind_names[CO_NAME_KIND_COUNT] = {
+    [CO_NAME_SERVICE] = "service",       [CO_NAME_ENVIRONMENT] = "environment",   [CO_NAME_HOST] = "host",
+    [CO_NAME_COMPONENT] = "component",   [CO_NAME_MODULE] = "module",             [CO_NAME_ENDPOINT] = "endpoint",
+    [CO_NAME_ERROR_TYPE] = "error_type", [CO_NAME_EVENT_TYPE] = "event_type",     [CO_NAME_METADATA_KEY] = "metadata_key",
+};
+
+static const struct {
+    enum co_name_kind kind;
+    enum lm_text text;
+} of_record[] = {
+    {CO_NAME_ENVIRONMENT, LM_ENVIRONMENT}, {CO_NAME_HOST, LM_HOST},         {CO_NAME_COMPONENT, LM_COMPONENT},
+    {CO_NAME_MODULE, LM_MODULE},           {CO_NAME_ENDPOINT, LM_ENDPOINT}, {CO_NAME_ERROR_TYPE, LM_ERROR_TYPE},
+    {CO_NAME_EVENT_TYPE, LM_EVENT_TYPE},
+};
+
+const char *co_name_kind_name(enum co_name_kind kind)
+{
+    return kind_names[kind];
+}
+
+struct co_names *co_names_new(size_t max_of_kind)
+{
+    struct co_names *names = calloc(1, sizeof(*names));
+    if (names == NULL)
+        return NULL;
+    names->max_of_kind = max_of_kind;
+    names->flushed_us = lm_clock_mono_us();
+    lm_arena_init(&names->texts, max_of_kind * CO_NAME_KIND_COUNT * (VALUE_MAX + 1 + 16) + 65536);
+    return names;
+}
+
+void co_names_free(struct co_names *names)
+{
+    if (names == NULL)
+        return;
+    free(names->entries);
+    free(names->fresh);
+    co_index_free(&names->index);
+    lm_arena_free(&names->texts);
+    free(names);
+}
+
+uint64_t co_names_overflow(const struct co_names *names)
+{
+    return names->overflow;
+}
+
+static bool same(struct lm_slice a, struct lm_slice b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static int make_room(void **array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return 0;
+    size_t wider = *cap == 0 ? 64 : *cap * 2;
+    void *grown = realloc(*array, wider * size);
+    if (grown == NULL)
+        return -1;
+    *array = grown;
+    *cap = wider;
+    return 0;
+}
+
+static int keep(struct co_names *names, struct lm_slice text, struct lm_slice *out)
+{
+    out->len = text.len;
+    out->data = lm_arena_copy(&names->texts, text.data, text.len);
+    return out->data == NULL ? -1 : 0;
+}
+
+static int add_entry(struct co_names *names, uint64_t hash, const struct co_name_row *row)
+{
+    struct entry entry = {.row = *row};
+
+    if (make_room((void **)&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
+        make_room((void **)&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0 ||
+        keep(names, row->value, &entry.row.value) != 0 || keep(names, row->service, &entry.row.service) != 0 ||
+        keep(names, row->environment, &entry.row.environment) != 0 ||
+        co_index_add(&names->index, hash, (uint32_t)names->count) != 0)
+        return -1;
+    names->fresh[names->fresh_count++] = (uint32_t)names->count;
+    names->entries[names->count++] = entry;
+    names->of_kind[row->kind]++;
+    return 0;
+}
+
+static void count(struct co_name_row *row, int64_t at_us)
+{
+    if (row->n == 0 || at_us < row->first_us)
+        row->first_us = at_us;
+    if (row->n == 0 || at_us > row->last_us)
+        row->last_us = at_us;
+    row->n++;
+}
+
+/* 1: counted, 0: found no place, -1: no memory. `seed` is the hash of service and environment. */
+static int add_name(struct co_names *names, const struct co_name_row *row, uint64_t seed)
+{
+    uint64_t hash = XXH3_64bits_withSeed(row->value.data, row->value.len, seed + (uint64_t)row->kind);
+    size_t cursor = co_index_start(&names->index, hash);
+    uint32_t at;
+
+    while ((at = co_index_next(&names->index, hash, &cursor)) != CO_INDEX_NONE) {
+        struct co_name_row *known = &names->entries[at].row;
+        if (known->kind == row->kind && same(known->value, row->value) && same(known->service, row->service) &&
+            same(known->environment, row->environment)) {
+            count(known, row->first_us);
+            return 1;
+        }
+    }
+    if (row->value.len > VALUE_MAX || names->of_kind[row->kind] >= names->max_of_kind) {
+        names->overflow++;
+        return 0;
+    }
+    return add_entry(names, hash, row) == 0 ? 1 : -1;
+}
+
+/*
+ * The keys of a JSON object at its top level, where JSON has been checked already. Keys with an escape are left out:
+ * what names a key in a question has none.
+ */
+static int add_metadata_keys(struct co_names *names, struct co_name_row *row, struct lm_slice json, uint64_t seed)
+{
+    int depth = 0, keys = 0;
+    const char *key = NULL;
+
+    row->kind = CO_NAME_METADATA_KEY;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.data[i];
+        if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c == ':' && depth == 1 && key != NULL) {
+            if (add_name(names, row, seed) < 0)
+                return -1;
+            key = NULL;
+            if (++keys >= METADATA_KEYS_MAX)
+                return 0;
+        } else if (c == ',') {
+            key = NULL;
+        } else if (c == '"') {
+            bool escaped = false;
+            key = &json.data[++i];
+            while (i < json.len && json.data[i] != '"') {
+                escaped = escaped || json.data[i] == '\\';
+                i += json.data[i] == '\\' ? 2 : 1;
+            }
+            row->value = (struct lm_slice){key, i < json.len ? (size_t)(&json.data[i] - key) : 0};
+            if (escaped || row->value.len == 0)
+                key = NULL;
+        }
+    }
+    return 0;
+}
+
+int co_names_add(struct co_names *names, const struct lm_record *record, bool *service_known)
+{
+    const struct lm_slice *text = record->text;
+    uint64_t seed = XXH3_64bits_withSeed(text[LM_ENVIRONMENT].data, text[LM_ENVIRONMENT].len,
+                                         XXH3_64bits(text[LM_SERVICE].data, text[LM_SERVICE].len));
+    struct co_name_row row = {.kind = CO_NAME_SERVICE,
+                              .value = text[LM_SERVICE],
+                              .service = text[LM_SERVICE],
+                              .environment = text[LM_ENVIRONMENT],
+                              .first_us = record->timestamp_us,
+                              .last_us = record->timestamp_us,
+                              .n = 1};
+    int outcome = add_name(names, &row, seed);
+
+    if (outcome < 0)
+        return -1;
+    *service_known = outcome == 1;
+    for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
+        row.kind = of_record[i].kind;
+        row.value = text[of_record[i].text];
+        if (row.value.len > 0 && add_name(names, &row, seed) < 0)
+            return -1;
+    }
+    if (text[LM_METADATA].len > 2)
+        return add_metadata_keys(names, &row, text[LM_METADATA], seed);
+    return 0;
+}
+
+static int take(struct entry *entry, struct co_name_row **rows, size_t *row_count, size_t *cap)
+{
+    if (make_room((void **)rows, *row_count, cap, sizeof(**rows)) != 0)
+        return -1;
+    (*rows)[(*row_count)++] = entry->row;
+    entry->row.n = 0;
+    entry->written = true;
+    return 0;
+}
+
+int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *row_count, size_t *cap)
+{
+    for (size_t i = 0; i < names->fresh_count; i++) {
+        if (take(&names->entries[names->fresh[i]], rows, row_count, cap) != 0)
+            return -1;
+    }
+    names->fresh_count = 0;
+    if (now_us - names->flushed_us < FLUSH_US)
+        return 0;
+    names->flushed_us = now_us;
+    for (size_t i = 0; i < names->count; i++) {
+        if (names->entries[i].row.n > 0 && take(&names->entries[i], rows, row_count, cap) != 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,81 @@
+#include "consumer/partition.h"
+
+#include "common/admin.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const state_names[] = {"locating", "beyond_end", "seeking", "running", "holding", "gone"};
+
+static const unsigned follows[] = {
+    [CO_PARTITION_LOCATING] = 1u << CO_PARTITION_BEYOND_END | 1u << CO_PARTITION_SEEKING,
+    [CO_PARTITION_BEYOND_END] = 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_SEEKING] = 1u << CO_PARTITION_RUNNING | 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_RUNNING] = 1u << CO_PARTITION_HOLDING | 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_HOLDING] = 1u << CO_PARTITION_RUNNING | 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_GONE] = 0,
+};
+
+const char *co_partition_state_name(enum co_partition_state state)
+{
+    return state_names[state];
+}
+
+int co_partition_change_state(struct co_partition *partition, enum co_partition_state to)
+{
+    enum co_partition_state from = partition->state;
+
+    if (from == CO_PARTITION_GONE || (to != CO_PARTITION_GONE && (follows[from] >> to & 1u) == 0)) {
+        lm_log(LM_LOG_ERROR, "partition", "%s/%d: %s cannot become %s", partition->topic, (int)partition->number,
+               state_names[from], state_names[to]);
+        return -1;
+    }
+    lm_log(LM_LOG_DEBUG, "partition", "%s/%d: %s -> %s", partition->topic, (int)partition->number, state_names[from],
+           state_names[to]);
+    partition->state = to;
+    return 0;
+}
+
+struct co_partition *co_partition_new(const char *topic, int32_t number, enum lm_category category)
+{
+    struct co_partition *partition = calloc(1, sizeof(*partition));
+    if (partition == NULL)
+        return NULL;
+    (void)snprintf(partition->topic, sizeof(partition->topic), "%s", topic);
+    partition->number = number;
+    partition->category = category;
+    partition->refs = 1;
+    return partition;
+}
+
+struct co_partition *co_partition_ref(struct co_partition *partition)
+{
+    partition->refs++;
+    return partition;
+}
+
+void co_partition_unref(struct co_partition *partition)
+{
+    if (--partition->refs > 0)
+        return;
+    if (partition->held != NULL)
+        rd_kafka_message_destroy(partition->held);
+    if (partition->queue != NULL)
+        rd_kafka_queue_destroy(partition->queue);
+    co_sources_free(partition->sources);
+    co_names_free(partition->names);
+    free(partition);
+}
+
+void co_partition_say(struct co_partition *partition, const char *reason)
+{
+    if (partition->condition != NULL)
+        lm_condition_set(partition->condition, reason);
+}
+
+bool co_partition_empty(const struct co_partition *partition)
+{
+    return partition->filling == NULL && partition->line_count == 0 && partition->held == NULL;
+}

@@ -1,0 +1,242 @@
+#include "consumer/rollup.h"
+
+#include "common/clock.h"
+#include "common/duration.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+static bool same(struct lm_slice a, struct lm_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static uint64_t hash_text(struct lm_slice text, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(text.data, text.len, seed);
+}
+
+static uint64_t hash_number(uint64_t value, uint64_t seed)
+{
+    uint64_t x = (value ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+    return x ^ (x >> 32);
+}
+
+/* Room for one more element of `size` bytes. 0 or -1. */
+static int make_room(void **array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap)
+        return 0;
+    size_t wider = *cap == 0 ? 64 : *cap * 2;
+    void *grown = realloc(*array, wider * size);
+    if (grown == NULL)
+        return -1;
+    *array = grown;
+    *cap = wider;
+    return 0;
+}
+
+int64_t co_floor_us(int64_t us, int64_t unit_us)
+{
+    int64_t rest = us % unit_us;
+    return us - (rest < 0 ? rest + unit_us : rest);
+}
+
+void co_rollup_free(struct co_rollup *rollup)
+{
+    free(rollup->groups);
+    free(rollup->buckets);
+    free(rollup->errors);
+    free(rollup->hours);
+    co_index_free(&rollup->group_index);
+    co_index_free(&rollup->bucket_index);
+    co_index_free(&rollup->error_index);
+    *rollup = (struct co_rollup){0};
+}
+
+void co_rollup_clear(struct co_rollup *rollup)
+{
+    rollup->group_count = 0;
+    rollup->bucket_count = 0;
+    rollup->error_count = 0;
+    rollup->hour_count = 0;
+    rollup->last_group = 0;
+    co_index_clear(&rollup->group_index);
+    co_index_clear(&rollup->bucket_index);
+    co_index_clear(&rollup->error_index);
+}
+
+static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level, struct lm_slice service,
+                     struct lm_slice environment)
+{
+    return group->minute_us == minute_us && group->level == level && same(group->service, service) &&
+           same(group->environment, environment);
+}
+
+/* Position of the record's group, made where it is missing; CO_INDEX_NONE without memory. */
+static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service)
+{
+    struct lm_slice environment = record->text[LM_ENVIRONMENT];
+    int64_t minute_us = co_floor_us(record->timestamp_us, LM_MINUTE_US);
+    uint64_t hash;
+    uint32_t at;
+
+    if (rollup->last_group < rollup->group_count &&
+        is_group(&rollup->groups[rollup->last_group], minute_us, record->level, service, environment))
+        return rollup->last_group;
+
+    hash = hash_text(environment, hash_text(service, hash_number((uint64_t)minute_us, (uint64_t)record->level)));
+    size_t cursor = co_index_start(&rollup->group_index, hash);
+    while ((at = co_index_next(&rollup->group_index, hash, &cursor)) != CO_INDEX_NONE) {
+        if (is_group(&rollup->groups[at], minute_us, record->level, service, environment))
+            return at;
+    }
+    if (make_room((void **)&rollup->groups, rollup->group_count, &rollup->group_cap, sizeof(rollup->groups[0])) != 0)
+        return CO_INDEX_NONE;
+    at = (uint32_t)rollup->group_count;
+    if (co_index_add(&rollup->group_index, hash, at) != 0)
+        return CO_INDEX_NONE;
+    rollup->groups[rollup->group_count++] = (struct co_group){
+        .minute_us = minute_us, .service = service, .environment = environment, .level = record->level};
+    return at;
+}
+
+static struct co_bucket *bucket_of(struct co_rollup *rollup, uint32_t group, int16_t bucket)
+{
+    uint64_t hash = hash_number(((uint64_t)group << 16) | (uint16_t)bucket, 1);
+    size_t cursor = co_index_start(&rollup->bucket_index, hash);
+    uint32_t at;
+
+    while ((at = co_index_next(&rollup->bucket_index, hash, &cursor)) != CO_INDEX_NONE) {
+        if (rollup->buckets[at].group == group && rollup->buckets[at].bucket == bucket)
+            return &rollup->buckets[at];
+    }
+    if (make_room((void **)&rollup->buckets, rollup->bucket_count, &rollup->bucket_cap,
+                  sizeof(rollup->buckets[0])) != 0 ||
+        co_index_add(&rollup->bucket_index, hash, (uint32_t)rollup->bucket_count) != 0)
+        return NULL;
+    rollup->buckets[rollup->bucket_count] = (struct co_bucket){.group = group, .bucket = bucket};
+    return &rollup->buckets[rollup->bucket_count++];
+}
+
+/* The longest start of `text` within `max` bytes that ends at a character. */
+static struct lm_slice cut(struct lm_slice text, size_t max)
+{
+    if (text.len > max) {
+        text.len = max;
+        while (text.len > 0 && ((unsigned char)text.data[text.len] & 0xc0) == 0x80)
+            text.len--;
+    }
+    return text;
+}
+
+static bool is_error_group(const struct co_error_group *group, const struct co_error_group *key)
+{
+    return group->hour_us == key->hour_us && group->pattern == key->pattern && same(group->service, key->service) &&
+           same(group->environment, key->environment) && same(group->error_type, key->error_type);
+}
+
+static struct co_error_group *error_group_of(struct co_rollup *rollup, const struct lm_record *record,
+                                             struct lm_slice service, int64_t pattern)
+{
+    struct co_error_group key = {.hour_us = co_floor_us(record->timestamp_us, LM_HOUR_US),
+                                 .service = service,
+                                 .environment = record->text[LM_ENVIRONMENT],
+                                 .error_type = record->text[LM_ERROR_TYPE],
+                                 .pattern = pattern,
+                                 .first_us = record->timestamp_us,
+                                 .last_us = record->timestamp_us};
+    uint64_t hash;
+    uint32_t at;
+
+    if (key.error_type.data == NULL)
+        key.error_type = LM_SLICE("");
+    hash = hash_text(key.error_type,
+                     hash_text(key.environment,
+                               hash_text(service, hash_number((uint64_t)pattern, (uint64_t)key.hour_us))));
+    size_t cursor = co_index_start(&rollup->error_index, hash);
+    while ((at = co_index_next(&rollup->error_index, hash, &cursor)) != CO_INDEX_NONE) {
+        if (is_error_group(&rollup->errors[at], &key))
+            return &rollup->errors[at];
+    }
+    if (make_room((void **)&rollup->errors, rollup->error_count, &rollup->error_cap, sizeof(rollup->errors[0])) != 0 ||
+        co_index_add(&rollup->error_index, hash, (uint32_t)rollup->error_count) != 0)
+        return NULL;
+    key.sample = cut(record->text[LM_MESSAGE], CO_SAMPLE_MAX);
+    rollup->errors[rollup->error_count] = key;
+    return &rollup->errors[rollup->error_count++];
+}
+
+/* A batch touches few hours, nearly always the last one again. */
+static int touch_hour(struct co_rollup *rollup, int64_t hour_us)
+{
+    for (size_t i = rollup->hour_count; i-- > 0;) {
+        if (rollup->hours[i] == hour_us)
+            return 0;
+    }
+    if (make_room((void **)&rollup->hours, rollup->hour_count, &rollup->hour_cap, sizeof(rollup->hours[0])) != 0)
+        return -1;
+    rollup->hours[rollup->hour_count++] = hour_us;
+    return 0;
+}
+
+static int64_t add_capped(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service, int64_t pattern)
+{
+    struct co_error_group *error_group = NULL;
+    struct co_bucket *bucket = NULL;
+    uint32_t at;
+
+    /* First everything that can fail, then the counting. */
+    if (touch_hour(rollup, co_floor_us(record->timestamp_us, LM_HOUR_US)) != 0)
+        return -1;
+    at = group_of(rollup, record, service);
+    if (at == CO_INDEX_NONE)
+        return -1;
+    if (record->has_duration && (bucket = bucket_of(rollup, at, lm_duration_bucket(record->duration_ms))) == NULL)
+        return -1;
+    if (record->level >= LM_ERROR && (error_group = error_group_of(rollup, record, service, pattern)) == NULL)
+        return -1;
+
+    struct co_group *group = &rollup->groups[at];
+    rollup->last_group = at;
+    group->n++;
+    if (bucket != NULL) {
+        int64_t us = lm_duration_us(record->duration_ms);
+        bucket->count++;
+        group->duration_n++;
+        group->duration_sum_us = add_capped(group->duration_sum_us, us);
+        if (us > group->duration_max_us)
+            group->duration_max_us = us;
+    }
+    if (error_group != NULL) {
+        error_group->n++;
+        if (record->timestamp_us < error_group->first_us)
+            error_group->first_us = record->timestamp_us;
+        if (record->timestamp_us > error_group->last_us)
+            error_group->last_us = record->timestamp_us;
+    }
+    return 0;
+}
+
+static int by_group_and_bucket(const void *a, const void *b)
+{
+    const struct co_bucket *x = a, *y = b;
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return x->bucket < y->bucket ? -1 : x->bucket > y->bucket;
+}
+
+void co_rollup_sort(struct co_rollup *rollup)
+{
+    if (rollup->bucket_count > 1)
+        qsort(rollup->buckets, rollup->bucket_count, sizeof(rollup->buckets[0]), by_group_and_bucket);
+    /* The index speaks of the order before. */
+    co_index_clear(&rollup->bucket_index);
+}
