@@ -1,0 +1,397 @@
+/*
+ * The steps are sent one after another, each when the one before has answered: a statement must never run
+ * outside its transaction because BEGIN failed. The caller is told as soon as its rows are there; tidying the
+ * connection goes on behind.
+ *
+ * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
+ * rows are of one snapshot. Settings are made anew each time: DISCARD ALL puts the role's own back.
+ */
+#include "agent/execute.h"
+
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROLLBACK "ROLLBACK"
+
+enum execution_state { WAITING, BEGINNING, PRELUDE, RUNNING, ROLLING_BACK, DISCARDING, OVER };
+
+struct ag_execution {
+    struct ag_pool *pool;
+    struct ag_waiter waiter;
+    struct lm_pg *pg;
+    enum execution_state state;
+    struct ag_statement statement;
+    struct ag_fetched *fetched;
+    size_t cells_capacity;
+    ag_execute_done done; /* NULL: told, or cancelled */
+    void *context;
+    struct lm_error failure; /* of reading the rows; decision LM_OK while none */
+    bool cancelled;          /* a cancel request went out for the statement */
+    bool *over;              /* while ag_execute is on the stack: set when it ended already */
+};
+
+static const char *const state_names[] = {"waiting",  "begin",   "prelude", "running",
+                                          "rollback", "discard", "over"};
+
+static void change_state(struct ag_execution *execution, enum execution_state to)
+{
+    if (to != execution->state + 1 && to != ROLLING_BACK && to != OVER &&
+        !(execution->state == BEGINNING && to == RUNNING)) {
+        lm_log(LM_LOG_ERROR, "execute", "a statement cannot go from %s to %s", state_names[execution->state],
+               state_names[to]);
+        return;
+    }
+    execution->state = to;
+}
+
+void ag_fetched_free(struct ag_fetched *fetched)
+{
+    if (fetched != NULL) {
+        lm_arena_free(&fetched->arena);
+        free(fetched->cells);
+        free(fetched);
+    }
+}
+
+static void free_execution(struct ag_execution *execution)
+{
+    ag_fetched_free(execution->fetched);
+    free((char *)(uintptr_t)execution->statement.sql);
+    free((char *)(uintptr_t)execution->statement.prelude);
+    free(execution);
+}
+
+static void tell(struct ag_execution *execution, const struct lm_error *error)
+{
+    ag_execute_done done = execution->done;
+    struct ag_fetched *fetched = error == NULL ? execution->fetched : NULL;
+    execution->done = NULL;
+    if (done == NULL) {
+        return;
+    }
+    if (error == NULL) {
+        execution->fetched = NULL;
+    }
+    done(fetched, error, execution->context);
+}
+
+static void finish(struct ag_execution *execution, bool broken)
+{
+    change_state(execution, OVER);
+    struct ag_pool *pool = execution->pool;
+    struct lm_pg *pg = execution->pg;
+    if (execution->over != NULL) {
+        *execution->over = true;
+    }
+    free_execution(execution);
+    if (pg != NULL) {
+        ag_pool_release(pool, pg, broken);
+    }
+}
+
+/* Names a failure the way the service answers it. */
+static void explain(struct lm_error *error)
+{
+    if (strcmp(error->sqlstate, "57014") == 0) {
+        snprintf(error->kind, sizeof(error->kind), "statement_timeout");
+    } else if (error->decision == LM_RETRY &&
+               (strcmp(error->kind, "connection_lost") == 0 || strncmp(error->sqlstate, "57P", 3) == 0 ||
+                strncmp(error->sqlstate, "08", 2) == 0 || strncmp(error->sqlstate, "53", 2) == 0)) {
+        snprintf(error->kind, sizeof(error->kind), "unavailable");
+    }
+}
+
+static bool connection_gone(const struct lm_error *error)
+{
+    return strcmp(error->kind, "connection_lost") == 0;
+}
+
+static int send_step(struct ag_execution *execution, const struct lm_pg_request *request)
+{
+    struct lm_error error;
+    if (lm_pg_send(execution->pg, request, &error) == 0) {
+        return 0;
+    }
+    explain(&error);
+    tell(execution, &error);
+    finish(execution, true);
+    return -1;
+}
+
+static void on_discarded(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    finish(execution, error != NULL);
+}
+
+static void on_rolled_back(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (error != NULL) {
+        finish(execution, true);
+        return;
+    }
+    change_state(execution, DISCARDING);
+    const struct lm_pg_request discard = {.sql = "DISCARD ALL", .done = on_discarded, .context = execution};
+    (void)send_step(execution, &discard);
+}
+
+/* Whatever came of it: the caller knows, now the connection is made clean. */
+static void roll_back(struct ag_execution *execution, const struct lm_error *error)
+{
+    if (error != NULL && connection_gone(error)) {
+        /* The pool hears of the loss by itself; there is nothing to give back. */
+        execution->pg = NULL;
+        finish(execution, false);
+        return;
+    }
+    change_state(execution, ROLLING_BACK);
+    const struct lm_pg_request back = {.sql = ROLLBACK, .done = on_rolled_back, .context = execution};
+    (void)send_step(execution, &back);
+}
+
+static void fail(struct ag_execution *execution, const struct lm_error *error)
+{
+    struct lm_error told = *error;
+    explain(&told);
+    tell(execution, &told);
+    roll_back(execution, error);
+}
+
+static int keep_cells(struct ag_execution *execution, const PGresult *result, int row)
+{
+    struct ag_fetched *fetched = execution->fetched;
+    const size_t need = (fetched->rows + 1) * fetched->columns;
+    if (need > execution->cells_capacity) {
+        const size_t capacity = need * 2 < 64 ? 64 : need * 2;
+        const char **cells = realloc(fetched->cells, capacity * sizeof(*cells));
+        if (cells == NULL) {
+            return -1;
+        }
+        fetched->cells = cells;
+        execution->cells_capacity = capacity;
+    }
+    const char **cells = fetched->cells + fetched->rows * fetched->columns;
+    for (size_t i = 0; i < fetched->columns; i++) {
+        cells[i] = NULL;
+        if (PQgetisnull(result, row, (int)i) == 0) {
+            const size_t len = (size_t)PQgetlength(result, row, (int)i);
+            fetched->bytes += len;
+            cells[i] = lm_arena_copy(&fetched->arena, PQgetvalue(result, row, (int)i), len);
+            if (cells[i] == NULL) {
+                return -1;
+            }
+        }
+    }
+    fetched->rows++;
+    return 0;
+}
+
+static void stop_reading(struct ag_execution *execution)
+{
+    if (!execution->cancelled) {
+        execution->cancelled = true;
+        lm_pg_cancel(execution->pg, NULL, NULL);
+    }
+}
+
+static void on_row(const PGresult *result, void *context)
+{
+    struct ag_execution *execution = context;
+    struct ag_fetched *fetched = execution->fetched;
+    if (fetched == NULL || execution->cancelled || execution->failure.decision != LM_OK) {
+        return;
+    }
+    if ((size_t)PQnfields(result) != fetched->columns) {
+        lm_error_set(&execution->failure, LM_FATAL, "bad_rows",
+                     "the statement gave %d columns, %zu were expected", PQnfields(result), fetched->columns);
+        stop_reading(execution);
+        return;
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (fetched->rows >= execution->statement.max_rows ||
+            fetched->bytes >= execution->statement.max_bytes) {
+            fetched->cut = true;
+            stop_reading(execution);
+            return;
+        }
+        if (keep_cells(execution, result, row) != 0) {
+            lm_error_set(&execution->failure, LM_RETRY, "memory", "out of memory for the rows");
+            stop_reading(execution);
+            return;
+        }
+    }
+}
+
+static void on_statement_done(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (execution->failure.decision != LM_OK) {
+        tell(execution, &execution->failure);
+        roll_back(execution, error);
+        return;
+    }
+    const bool enough = execution->fetched != NULL && execution->fetched->cut && error != NULL &&
+                        strcmp(error->sqlstate, "57014") == 0;
+    if (error != NULL && !enough) {
+        fail(execution, error);
+        return;
+    }
+    tell(execution, NULL);
+    roll_back(execution, NULL);
+}
+
+static void run_statement(struct ag_execution *execution)
+{
+    change_state(execution, RUNNING);
+    const struct lm_pg_request statement = {.sql = execution->statement.sql,
+                                            .extended = true,
+                                            .single_row = true,
+                                            .result = on_row,
+                                            .done = on_statement_done,
+                                            .context = execution};
+    (void)send_step(execution, &statement);
+}
+
+static void on_prelude_row(const PGresult *result, void *context)
+{
+    struct ag_execution *execution = context;
+    struct ag_fetched *fetched = execution->fetched;
+    if (fetched == NULL || PQntuples(result) != 1) {
+        return;
+    }
+    for (int i = 0; i < PQnfields(result) && i < AG_PRELUDE_CELLS; i++) {
+        if (PQgetisnull(result, 0, i) == 0) {
+            fetched->prelude[i] =
+                lm_arena_copy(&fetched->arena, PQgetvalue(result, 0, i), (size_t)PQgetlength(result, 0, i));
+        }
+    }
+}
+
+static void on_prelude_done(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (error != NULL || execution->done == NULL) {
+        struct lm_error gone = {.decision = LM_RETRY};
+        fail(execution, error != NULL ? error : &gone);
+        return;
+    }
+    run_statement(execution);
+}
+
+static void on_begun(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (error != NULL || execution->done == NULL) {
+        struct lm_error gone = {.decision = LM_RETRY};
+        fail(execution, error != NULL ? error : &gone);
+        return;
+    }
+    if (execution->statement.prelude == NULL) {
+        run_statement(execution);
+        return;
+    }
+    change_state(execution, PRELUDE);
+    const struct lm_pg_request prelude = {.sql = execution->statement.prelude,
+                                          .extended = true,
+                                          .result = on_prelude_row,
+                                          .done = on_prelude_done,
+                                          .context = execution};
+    (void)send_step(execution, &prelude);
+}
+
+static void begin(struct ag_execution *execution)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %u; "
+             "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle "
+             "= 'ISO, MDY'; "
+             "SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL "
+             "extra_float_digits = 1; "
+             "SET LOCAL standard_conforming_strings = on",
+             execution->statement.timeout_ms);
+    change_state(execution, BEGINNING);
+    const struct lm_pg_request request = {.sql = text, .done = on_begun, .context = execution};
+    (void)send_step(execution, &request);
+}
+
+static void on_connection(struct lm_pg *pg, const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (pg == NULL) {
+        struct lm_error told = *error;
+        snprintf(told.kind, sizeof(told.kind), "unavailable");
+        tell(execution, &told);
+        finish(execution, false);
+        return;
+    }
+    execution->pg = pg;
+    begin(execution);
+}
+
+/* The pool is closing and has taken the connection away. */
+static void on_revoked(void *context)
+{
+    struct ag_execution *execution = context;
+    struct lm_error error;
+    execution->pg = NULL;
+    lm_error_set(&error, LM_RETRY, "unavailable", "the agent is stopping");
+    tell(execution, &error);
+    finish(execution, false);
+}
+
+int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_execute_done done,
+               void *context, struct ag_execution **out, struct lm_error *error)
+{
+    struct ag_execution *execution = calloc(1, sizeof(*execution));
+    if (execution == NULL) {
+        return lm_error_set(error, LM_RETRY, "memory", "out of memory for a statement");
+    }
+    execution->pool = pool;
+    execution->statement = *statement;
+    execution->statement.sql = strdup(statement->sql);
+    execution->statement.prelude = statement->prelude != NULL ? strdup(statement->prelude) : NULL;
+    execution->fetched = calloc(1, sizeof(*execution->fetched));
+    if (execution->statement.sql == NULL || execution->fetched == NULL ||
+        (statement->prelude != NULL && execution->statement.prelude == NULL)) {
+        free_execution(execution);
+        return lm_error_set(error, LM_RETRY, "memory", "out of memory for a statement");
+    }
+    /* Room for the last row that crosses the bound, and for alignment of many small cells. */
+    lm_arena_init(&execution->fetched->arena,
+                  statement->max_bytes * 2 + (1u << 20) + statement->max_rows * 64 * statement->columns);
+    execution->fetched->columns = statement->columns;
+    execution->done = done;
+    execution->context = context;
+    execution->waiter =
+        (struct ag_waiter){.ready = on_connection, .revoked = on_revoked, .context = execution};
+    bool over = false;
+    execution->over = &over;
+    if (ag_pool_acquire(pool, &execution->waiter, error) != 0) {
+        *out = NULL;
+        free_execution(execution);
+        return -1;
+    }
+    *out = over ? NULL : execution;
+    if (!over) {
+        execution->over = NULL;
+    }
+    return 0;
+}
+
+void ag_execute_cancel(struct ag_execution *execution)
+{
+    execution->done = NULL;
+    if (execution->state == WAITING) {
+        ag_pool_forget(execution->pool, &execution->waiter);
+        finish(execution, false);
+        return;
+    }
+    if (execution->state == RUNNING || execution->state == PRELUDE) {
+        stop_reading(execution);
+    }
+}

@@ -1,0 +1,52 @@
+/*
+ * Runs one judged statement for a question, as the reader: a connection from the pool, a read-only
+ * transaction with its own limits, a prelude in the same snapshot, the statement row by row, ROLLBACK,
+ * DISCARD ALL. Loop thread.
+ */
+#ifndef LOGMILL_AGENT_EXECUTE_H
+#define LOGMILL_AGENT_EXECUTE_H
+
+#include "agent/pool.h"
+#include "common/arena.h"
+
+#define AG_PRELUDE_CELLS 4
+
+struct ag_statement {
+    const char *sql;     /* copied */
+    const char *prelude; /* one row of at most AG_PRELUDE_CELLS cells, read in the same snapshot; NULL: none.
+                            Copied */
+    size_t columns;      /* the result must have so many */
+    size_t max_rows;
+    size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */
+    unsigned timeout_ms;
+};
+
+/* What came back. */
+struct ag_fetched {
+    struct lm_arena arena; /* of the cells */
+    const char **cells;    /* row after row; NULL is SQL's NULL */
+    size_t rows;
+    size_t columns;
+    size_t bytes;
+    bool cut;
+    const char *prelude[AG_PRELUDE_CELLS];
+};
+
+struct ag_execution;
+
+/* Called once: with the rows, which the callee then owns (ag_fetched_free), or NULL and the error: kind
+ * "statement_timeout", "unavailable" (no connection, or it broke), "cancelled", or PostgreSQL's own with its
+ * SQLSTATE. */
+typedef void (*ag_execute_done)(struct ag_fetched *fetched, const struct lm_error *error, void *context);
+
+/* 0: `done` will be called, or was already, with an error, from inside this call: then *out is NULL. -1
+ * (LM_RETRY): it will not be called. */
+int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_execute_done done,
+               void *context, struct ag_execution **out, struct lm_error *error) LM_MUST_CHECK;
+/* `done` will not be called any more; what runs is cancelled in the server, and the connection goes back to
+ * the pool when both are finished. */
+void ag_execute_cancel(struct ag_execution *execution);
+
+void ag_fetched_free(struct ag_fetched *fetched);
+
+#endif

@@ -1,0 +1,70 @@
+/* logmill-agent: arguments → configuration → log → loop → server → "ready". Stopping is ag_server_stop's. */
+#include "agent/config.h"
+#include "agent/server.h"
+#include "common/log.h"
+#include "common/service.h"
+
+#include <pg_query.h>
+#include <stdio.h>
+
+struct program {
+    struct ag_config config;
+    struct lm_service service;
+    struct ag_server *server;
+};
+
+static void on_stopped(void *context)
+{
+    struct program *program = context;
+    lm_service_release(&program->service);
+}
+
+static void on_stop(void *context, bool now)
+{
+    struct program *program = context;
+    lm_log(LM_LOG_INFO, "main", now ? "stopping at once" : "stopping");
+    if (program->server != NULL) {
+        ag_server_stop(program->server, now, on_stopped, program);
+    }
+}
+
+static int run(struct program *program)
+{
+    struct lm_error error;
+    lm_log_open("logmill-agent", (enum lm_log_level)program->config.log_level);
+    if (lm_service_open(&program->service, on_stop, program, &error) != 0) {
+        lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
+        return 1;
+    }
+    int failed = ag_server_open(&program->service.loop, &program->config, &program->server, &error);
+    if (failed != 0) {
+        lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
+        lm_service_release(&program->service);
+    } else {
+        lm_log(LM_LOG_INFO, "main", "ready: %s, logmill %s, SQL as of PostgreSQL %s",
+               ag_server_url(program->server), LOGMILL_VERSION, PG_MAJORVERSION);
+    }
+    if (lm_service_run(&program->service) != 0) {
+        failed = -1;
+    }
+    return failed != 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct program program = {.server = NULL};
+    int code = 1;
+    switch (lm_config_load(&ag_config_program, &program.config, argc, argv, NULL, NULL, stdout, stderr)) {
+    case LM_CONFIG_RUN:
+        code = run(&program);
+        break;
+    case LM_CONFIG_EXIT_OK:
+        code = 0;
+        break;
+    case LM_CONFIG_EXIT_USAGE:
+        code = 2;
+        break;
+    }
+    lm_config_free(&ag_config_program, &program.config);
+    return code;
+}

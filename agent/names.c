@@ -1,0 +1,252 @@
+/*
+ * A reading has two steps: how many names there are (names are only ever added, retention takes some away),
+ * and only when that has changed, or the copy is a minute old, all of them. The new catalogue is made beside
+ * the old one and swapped in; questions under way keep the one they hold.
+ */
+#include "agent/names.h"
+
+#include "agent/execute.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FULL_EVERY_US (60 * LM_SECOND_US)
+#define YOUNG_US LM_SECOND_US
+#define MAX_NAMES 1000000
+#define MAX_BYTES ((size_t)64 << 20)
+
+struct ag_names {
+    struct ag_names_options options;
+    struct ag_names_copy *copy;
+    uv_timer_t timer;
+    struct ag_execution *execution;
+    bool reading;
+    int64_t counted; /* what the last full reading was made from */
+    int64_t read_us; /* monotonic; when the copy was last known to be current */
+    int64_t full_us;
+    struct ag_names_waiter *first;
+    void (*closed)(void *context);
+    void *closed_context;
+    struct lm_gauge *count_gauge;
+    struct lm_log_limit complaint;
+};
+
+static const char count_sql[] = "SELECT count(*) AS n, coalesce(bool_or(kind = 'service' AND value = "
+                                "'(other)'), false) AS other FROM log_name";
+static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM log_name GROUP BY kind, value";
+
+static struct ag_names_copy *new_copy(void)
+{
+    struct ag_names_copy *copy = calloc(1, sizeof(*copy));
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->holders = 1;
+    copy->catalogue = ag_catalogue_new();
+    if (copy->catalogue == NULL) {
+        free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+struct ag_names_copy *ag_names_hold(struct ag_names *names)
+{
+    names->copy->holders++;
+    return names->copy;
+}
+
+void ag_names_drop(struct ag_names_copy *copy)
+{
+    if (copy != NULL && --copy->holders == 0) {
+        ag_catalogue_free(copy->catalogue);
+        free(copy);
+    }
+}
+
+static void unlink_waiter(struct ag_names *names, struct ag_names_waiter *waiter)
+{
+    *(waiter->previous != NULL ? &waiter->previous->next : &names->first) = waiter->next;
+    if (waiter->next != NULL) {
+        waiter->next->previous = waiter->previous;
+    }
+    waiter->next = waiter->previous = NULL;
+    waiter->waiting = false;
+}
+
+static void end_reading(struct ag_names *names, const struct lm_error *error)
+{
+    names->reading = false;
+    names->execution = NULL;
+    if (error != NULL) {
+        names->counted = -1;
+        lm_log_limited(&names->complaint, 10000, LM_LOG_WARN, "names",
+                       "the names in the data could not be read: %s", error->text);
+    } else {
+        names->read_us = lm_clock_mono_us();
+        if (names->options.condition != NULL) {
+            lm_condition_set(names->options.condition, NULL);
+        }
+    }
+    while (names->first != NULL) {
+        struct ag_names_waiter *waiter = names->first;
+        unlink_waiter(names, waiter);
+        waiter->read(waiter->context);
+    }
+}
+
+static int fill(struct ag_catalogue *catalogue, const struct ag_fetched *fetched)
+{
+    for (size_t i = 0; i < fetched->rows; i++) {
+        const char *const *cells = fetched->cells + i * fetched->columns;
+        const int kind = cells[0] != NULL ? ag_kind_from_name(cells[0]) : -1;
+        if (kind >= 0 && cells[1] != NULL &&
+            ag_catalogue_add(catalogue, (enum ag_kind)kind, cells[1],
+                             cells[2] ? strtoll(cells[2], NULL, 10) : 0) != 0) {
+            return -1;
+        }
+    }
+    return ag_catalogue_seal(catalogue);
+}
+
+static void on_names(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_names *names = context;
+    struct lm_error memory;
+    if (fetched == NULL) {
+        end_reading(names, error);
+        return;
+    }
+    struct ag_names_copy *copy = new_copy();
+    if (copy == NULL || fill(copy->catalogue, fetched) != 0) {
+        ag_names_drop(copy);
+        ag_fetched_free(fetched);
+        lm_error_set(&memory, LM_RETRY, "memory", "out of memory for the names");
+        end_reading(names, &memory);
+        return;
+    }
+    copy->services_overflowed = names->copy->services_overflowed;
+    ag_names_drop(names->copy);
+    names->copy = copy;
+    names->full_us = lm_clock_mono_us();
+    lm_gauge_set(names->count_gauge, (double)fetched->rows);
+    ag_fetched_free(fetched);
+    end_reading(names, NULL);
+}
+
+static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
+                ag_execute_done done)
+{
+    struct lm_error error;
+    const struct ag_statement statement = {
+        .sql = sql, .columns = columns, .max_rows = max_rows, .max_bytes = MAX_BYTES, .timeout_ms = 10000};
+    if (ag_execute(names->options.pool, &statement, done, names, &names->execution, &error) != 0) {
+        end_reading(names, &error);
+    }
+}
+
+static void on_count(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_names *names = context;
+    if (fetched == NULL) {
+        end_reading(names, error);
+        return;
+    }
+    const char *const count = fetched->rows == 1 ? fetched->cells[0] : NULL;
+    const int64_t counted = count != NULL ? strtoll(count, NULL, 10) : 0;
+    names->copy->services_overflowed = count != NULL && strcmp(fetched->cells[1], "t") == 0;
+    ag_fetched_free(fetched);
+    if (counted == names->counted && lm_clock_mono_us() - names->full_us < FULL_EVERY_US) {
+        end_reading(names, NULL);
+        return;
+    }
+    names->counted = counted;
+    run(names, names_sql, 3, MAX_NAMES, on_names);
+}
+
+static void start_reading(struct ag_names *names)
+{
+    if (!names->reading) {
+        names->reading = true;
+        run(names, count_sql, 2, 1, on_count);
+    }
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    start_reading(timer->data);
+}
+
+bool ag_names_read_now(struct ag_names *names, struct ag_names_waiter *waiter)
+{
+    if ((names->read_us != 0 && lm_clock_mono_us() - names->read_us < YOUNG_US) ||
+        ag_pool_up(names->options.pool) == 0) {
+        return false;
+    }
+    waiter->waiting = true;
+    waiter->previous = NULL;
+    waiter->next = names->first;
+    if (names->first != NULL) {
+        names->first->previous = waiter;
+    }
+    names->first = waiter;
+    /* A reading may fail at once and have told the waiter already: that is an answer too, but not from inside
+     * this call. */
+    if (!names->reading) {
+        uv_timer_start(&names->timer, on_timer, 0, names->options.refresh_ms);
+    }
+    return true;
+}
+
+void ag_names_forget(struct ag_names *names, struct ag_names_waiter *waiter)
+{
+    if (waiter->waiting) {
+        unlink_waiter(names, waiter);
+    }
+}
+
+int ag_names_open(const struct ag_names_options *options, struct ag_names **out, struct lm_error *error)
+{
+    struct ag_names *names = calloc(1, sizeof(*names));
+    struct ag_names_copy *copy = names != NULL ? new_copy() : NULL;
+    if (copy == NULL || ag_catalogue_seal(copy->catalogue) != 0) {
+        ag_names_drop(copy);
+        free(names);
+        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the names");
+    }
+    *names = (struct ag_names){.options = *options, .copy = copy, .counted = -1};
+    names->count_gauge =
+        lm_gauge(options->metrics, "logmill_agent_names", NULL, "Names known from the data.");
+    (void)uv_timer_init(options->loop, &names->timer);
+    names->timer.data = names;
+    uv_timer_start(&names->timer, on_timer, 0, options->refresh_ms);
+    *out = names;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct ag_names *names = handle->data;
+    void (*closed)(void *) = names->closed;
+    void *context = names->closed_context;
+    ag_names_drop(names->copy);
+    free(names);
+    if (closed != NULL) {
+        closed(context);
+    }
+}
+
+void ag_names_close(struct ag_names *names, void (*closed)(void *context), void *context)
+{
+    names->closed = closed;
+    names->closed_context = context;
+    if (names->execution != NULL) {
+        ag_execute_cancel(names->execution);
+    }
+    while (names->first != NULL) {
+        unlink_waiter(names, names->first);
+    }
+    uv_close((uv_handle_t *)&names->timer, on_closed);
+}

@@ -1,0 +1,51 @@
+/*
+ * The agent's copy of the names in the data: read from log_name once every few seconds where there are new
+ * ones, and at once when a question uses a name that the copy does not know. Loop thread; the catalogue
+ * handed out may be read by any.
+ */
+#ifndef LOGMILL_AGENT_NAMES_H
+#define LOGMILL_AGENT_NAMES_H
+
+#include "agent/catalogue.h"
+#include "agent/pool.h"
+
+struct ag_names;
+
+/* A catalogue with a count of its holders. */
+struct ag_names_copy {
+    struct ag_catalogue *catalogue;
+    unsigned holders;
+    bool services_overflowed; /* a rollup holds services under "(other)" */
+};
+
+struct ag_names_options {
+    uv_loop_t *loop;
+    struct ag_pool *pool;
+    unsigned refresh_ms;
+    struct lm_condition *condition; /* met after the first reading; may be NULL */
+    struct lm_metrics *metrics;
+};
+
+/* Starts with an empty copy and reads at once. */
+int ag_names_open(const struct ag_names_options *options, struct ag_names **out,
+                  struct lm_error *error) LM_MUST_CHECK;
+/* The present copy; never NULL. Give it back with ag_names_drop. */
+struct ag_names_copy *ag_names_hold(struct ag_names *names);
+void ag_names_drop(struct ag_names_copy *copy);
+
+/* One that waits for a reading; memory of the caller's. */
+struct ag_names_waiter {
+    struct ag_names_waiter *next, *previous;
+    bool waiting;
+    void (*read)(void *context); /* the copy is fresh, or could not be read: it is what it was */
+    void *context;
+};
+/* Reads now and calls `read` once, later, from the loop. False when the copy is younger than a second or
+ * nothing can be read: then nothing is called. */
+bool ag_names_read_now(struct ag_names *names, struct ag_names_waiter *waiter);
+void ag_names_forget(struct ag_names *names, struct ag_names_waiter *waiter);
+
+/* Before the pool closes. Waiters are forgotten. Freed when `closed` (may be NULL) is called. */
+void ag_names_close(struct ag_names *names, void (*closed)(void *context), void *context);
+
+#endif

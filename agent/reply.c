@@ -1,0 +1,184 @@
+/*
+ * The JSON of an answer. What depends only on the result (rows, insight, chart, SQL …) is written once and
+ * shared by all that ask the same; what depends on the asking (how it was understood, how long it took) is
+ * put around it.
+ */
+#include "agent/run.h"
+
+#include "agent/understand/zone.h"
+#include "common/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BODY ((size_t)48 << 20)
+
+static bool append_json(struct lm_buffer *out, const char *name, const json_t *value)
+{
+    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    if (text == NULL) {
+        return false;
+    }
+    lm_buffer_printf(out, ",\"%s\":", name);
+    lm_buffer_append_text(out, text);
+    free(text);
+    return true;
+}
+
+static void append_text(struct lm_buffer *out, const char *name, const char *text)
+{
+    lm_buffer_printf(out, ",\"%s\":", name);
+    if (text == NULL) {
+        lm_buffer_append_text(out, "null");
+    } else {
+        lm_buffer_append_json(out, text, strlen(text));
+    }
+}
+
+static void append_instant(struct lm_buffer *out, const char *name, int64_t us, const struct ag_zone *zone)
+{
+    char text[40];
+    if (us == INT64_MIN) {
+        lm_buffer_printf(out, ",\"%s\":null", name);
+        return;
+    }
+    ag_zone_format(zone, us, text);
+    append_text(out, name, text);
+}
+
+static void warn(json_t *warnings, const char *code, const char *text)
+{
+    (void)json_array_append_new(warnings, json_pack("{s:s, s:s}", "code", code, "text", text));
+}
+
+/* When the answer is of: the moment it was read, or, with a pipeline that lags, the oldest time committed. */
+static int64_t as_of(const struct ag_run *run, json_t *warnings)
+{
+    const char *behind = run->fetched->prelude[0];
+    const bool korean = run->understanding.language == AG_KO;
+    if (behind == NULL || run->request.now_given || run->closed_window) {
+        return run->request.now_us;
+    }
+    const int64_t since_us = strtoll(behind, NULL, 10);
+    char text[256];
+    snprintf(text, sizeof(text),
+             korean ? "수집이 %lld초 늦어지고 있어 최근 기록이 아직 빠져 있을 수 있습니다."
+                    : "The pipeline is %lld seconds behind: the newest records may not be in yet.",
+             (long long)((run->wall_us - since_us) / LM_SECOND_US));
+    warn(warnings, "pipeline_behind", text);
+    return since_us;
+}
+
+static int write_result(struct ag_run *run, const struct ag_answer *answer, const struct ag_zone *zone)
+{
+    struct lm_buffer out;
+    lm_buffer_init(&out, MAX_BODY);
+    const int64_t at_us = as_of(run, answer->warnings);
+    lm_buffer_append_text(&out, "\"sql\":");
+    lm_buffer_append_json(&out, run->sql.text, strlen(run->sql.text));
+    const bool complete =
+        append_json(&out, "results", answer->results) && append_json(&out, "columns", answer->columns) &&
+        append_json(&out, "chart", answer->chart) && append_json(&out, "warnings", answer->warnings);
+    lm_buffer_printf(&out, ",\"count\":%zu,\"truncated\":%s", answer->count,
+                     answer->truncated ? "true" : "false");
+    append_text(&out, "insight", answer->insight);
+    append_instant(&out, "as_of", at_us, zone);
+    append_instant(&out, "from", run->sql.from_us, zone);
+    append_instant(&out, "to", run->sql.to_us, zone);
+    const size_t len = out.len;
+    char *body = complete && lm_buffer_text(&out) != NULL ? lm_buffer_detach(&out, NULL) : NULL;
+    lm_buffer_free(&out);
+    if (body == NULL) {
+        return -1;
+    }
+    run->result = ag_result_new(body, len, answer->count, run->fetched->bytes);
+    return run->result != NULL ? 0 : -1;
+}
+
+int ag_reply_result(struct ag_run *run, struct lm_error *error)
+{
+    struct ag_answer answer = {.results = NULL};
+    const struct ag_answer_input input = {.intent = &run->understanding.intent,
+                                          .sql = &run->sql,
+                                          .rows = {run->fetched->cells, run->fetched->rows},
+                                          .cut = run->fetched->cut};
+    int result = ag_answer_make(&input, &run->arena, &answer, error);
+    if (result == 0) {
+        struct ag_zone *zone = ag_zone_new(run->request.zone);
+        result = zone != NULL ? write_result(run, &answer, zone) : -1;
+        if (result != 0) {
+            lm_error_set(error, LM_RETRY, "memory", "out of memory for the answer");
+        }
+        ag_zone_free(zone);
+    }
+    ag_answer_free(&answer);
+    return result;
+}
+
+static void append_assumptions(const struct ag_run *run, struct lm_buffer *out)
+{
+    const struct ag_understanding *understanding = &run->understanding;
+    lm_buffer_append_text(out, ",\"assumptions\":[");
+    for (size_t i = 0; i < understanding->assumption_count; i++) {
+        lm_buffer_append_text(out, i > 0 ? ",{\"code\":" : "{\"code\":");
+        lm_buffer_append_json(out, understanding->assumptions[i].code,
+                              strlen(understanding->assumptions[i].code));
+        append_text(out, "text", understanding->assumptions[i].text);
+        lm_buffer_append_char(out, '}');
+    }
+    if (run->request.now_ignored) {
+        lm_buffer_append_text(out, understanding->assumption_count > 0 ? ",{" : "{");
+        lm_buffer_append_text(out, "\"code\":\"now_ignored\"");
+        append_text(out, "text",
+                    understanding->language == AG_KO ? "요청의 now는 이 서버에서 쓰이지 않습니다."
+                                                     : "The request's now is not honoured by this server.");
+        lm_buffer_append_char(out, '}');
+    }
+    lm_buffer_append_char(out, ']');
+}
+
+static void append_understood(const struct ag_run *run, struct lm_buffer *out)
+{
+    /* The arena is the run's own; a sentence more fits or is left out. */
+    struct lm_arena *arena = (struct lm_arena *)(uintptr_t)&run->arena;
+    lm_buffer_append_text(out, "\"intent\":");
+    lm_buffer_append_text(out, run->intent_text);
+    append_text(out, "interpretation", ag_interpretation(&run->understanding.intent, &run->sql, arena));
+    append_assumptions(run, out);
+}
+
+static bool write_explanation(const struct ag_run *run, struct lm_buffer *out)
+{
+    struct ag_zone *zone = ag_zone_new(run->request.zone);
+    if (zone == NULL) {
+        return false;
+    }
+    lm_buffer_append_char(out, '{');
+    append_understood(run, out);
+    append_instant(out, "from", run->sql.from_us, zone);
+    append_instant(out, "to", run->sql.to_us, zone);
+    append_text(out, "sql", run->sql.text);
+    lm_buffer_append_char(out, '}');
+    ag_zone_free(zone);
+    return true;
+}
+
+bool ag_reply_write(const struct ag_run *run, struct lm_buffer *out)
+{
+    if (run->explain) {
+        return write_explanation(run, out);
+    }
+    lm_buffer_append_char(out, '{');
+    lm_buffer_append(out, run->result->body, run->result->len);
+    lm_buffer_append_char(out, ',');
+    append_understood(run, out);
+    lm_buffer_printf(out, ",\"execution_time_ms\":%.3f,\"engine\":\"builtin\",\"attempts\":%u,\"cached\":",
+                     (double)(lm_clock_mono_us() - run->started_us) / 1000.0, run->attempts);
+    if (run->cached != NULL) {
+        lm_buffer_append_json(out, run->cached, strlen(run->cached));
+    } else {
+        lm_buffer_append_text(out, "false");
+    }
+    lm_buffer_append_char(out, '}');
+    return true;
+}

@@ -1,0 +1,45 @@
+/* What a client asked, checked: the body of POST /query and /explain. */
+#ifndef LOGMILL_AGENT_REQUEST_H
+#define LOGMILL_AGENT_REQUEST_H
+
+#include "agent/intent.h"
+#include "common/arena.h"
+#include "common/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define AG_MAX_BODY ((size_t)64 << 10)
+#define AG_MAX_PREVIOUS ((size_t)16 << 10)
+#define AG_MAX_RESULTS 10000
+#define AG_DEFAULT_RESULTS 100
+
+struct ag_request {
+    const char *question; /* UTF-8, NUL-terminated as well */
+    size_t question_len;
+    int max_results;
+    bool max_results_stated;
+    const char *zone;
+    const struct ag_intent *previous; /* times resolved; NULL: none */
+    bool refresh;
+    int64_t now_us; /* the wall clock, or what the request says */
+    bool now_given;
+    bool now_ignored; /* it said, but that is not allowed here */
+};
+
+struct ag_request_rules {
+    const char *zone; /* for requests that name none */
+    bool allow_now;
+    int64_t wall_us;
+};
+
+/*
+ * Reads a JSON body into `out`; texts live in `arena`. 0, or -1 with LM_FATAL: kind "bad_request" (unknown
+ * key, wrong type, forged previous, unknown zone …) or "too_large" (the question is over 2,000 characters),
+ * or LM_RETRY "memory".
+ */
+int ag_request_read(const char *body, size_t len, const struct ag_request_rules *rules,
+                    struct lm_arena *arena, struct ag_request *out, struct lm_error *error) LM_MUST_CHECK;
+
+#endif

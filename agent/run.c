@@ -1,0 +1,496 @@
+/*
+ * Drives a run through the table of stages. Runs that ask the same at the same time share one execution: the
+ * first is the leader, the others follow and get its result or its failure. A client that goes away takes its
+ * run with it, unless others follow; the statement in the server is cancelled when nobody waits for it any
+ * more.
+ */
+#include "agent/run.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static void advance(struct ag_run *run, enum ag_step step);
+
+/* ---- taking a request in ---- */
+
+static bool usable_id(const char *id)
+{
+    const size_t len = id != NULL ? strlen(id) : 0;
+    if (len == 0 || len >= AG_REQUEST_ID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (id[i] <= ' ' || id[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_id(char out[AG_REQUEST_ID_SIZE], const char *id)
+{
+    if (usable_id(id)) {
+        snprintf(out, AG_REQUEST_ID_SIZE, "%s", id);
+        return;
+    }
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        random = (uint64_t)lm_clock_mono_us();
+    }
+    snprintf(out, AG_REQUEST_ID_SIZE, "%016llx", (unsigned long long)random);
+}
+
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0) {
+        return false;
+    }
+    const char next = type[sizeof(json) - 1];
+    return next == '\0' || next == ';' || next == ' ';
+}
+
+static bool accepts_json(const char *accept)
+{
+    return accept == NULL || accept[0] == '\0' || strstr(accept, "application/json") != NULL ||
+           strstr(accept, "*/*") != NULL || strstr(accept, "application/*") != NULL;
+}
+
+static void count_outcome(struct ag_runs *runs, const char *outcome)
+{
+    struct lm_buffer label;
+    char memory[128];
+    lm_buffer_init(&label, sizeof(memory));
+    lm_metrics_label(&label, "outcome", outcome);
+    lm_counter_add(lm_counter(runs->metrics, "logmill_agent_questions_total", lm_buffer_text(&label),
+                              "Questions by what came of them."),
+                   1);
+    lm_buffer_free(&label);
+}
+
+static void refuse(struct ag_runs *runs, struct lm_http_request *http, const char *code, const char *message,
+                   const char *hint)
+{
+    struct ag_failure failure = {.code = NULL};
+    ag_failure_set(&failure, code, message, hint);
+    count_outcome(runs, code);
+    ag_failure_reply(http, &failure);
+}
+
+/* ---- the end of a run ---- */
+
+static void audit(struct ag_run *run, const char *verdict)
+{
+    const struct ag_audit_row row = {.at_us = run->wall_us,
+                                     .request_id = run->id,
+                                     .address = run->address,
+                                     .question = run->request.question,
+                                     .question_len = run->request.question_len,
+                                     .sql = run->judged != NULL ? run->judged : run->sql.text,
+                                     .parameters = run->intent_text,
+                                     .engine = "builtin",
+                                     .verdict = verdict,
+                                     .rows = run->result != NULL ? (int64_t)run->result->rows : -1,
+                                     .bytes = run->result != NULL ? (int64_t)run->result->bytes : -1,
+                                     .duration_ms = (double)(lm_clock_mono_us() - run->started_us) / 1000.0,
+                                     .cached = run->cached};
+    (void)ag_audit_add(run->runs->audit, &row);
+}
+
+static void free_run(struct ag_run *run)
+{
+    struct ag_runs *runs = run->runs;
+    *(run->previous != NULL ? &run->previous->next : &runs->first) = run->next;
+    if (run->next != NULL) {
+        run->next->previous = run->previous;
+    }
+    runs->count--;
+    json_decref(run->intent);
+    free(run->intent_text);
+    free(run->judged);
+    ag_fetched_free(run->fetched);
+    ag_result_drop(run->result);
+    ag_failure_clear(&run->failure);
+    ag_names_drop(run->names);
+    lm_arena_free(&run->arena);
+    free(run);
+    if (runs->count == 0 && runs->stopping && runs->drained != NULL) {
+        void (*drained)(void *) = runs->drained;
+        runs->drained = NULL;
+        drained(runs->drained_context);
+    }
+}
+
+static void reply_answer(struct ag_run *run)
+{
+    struct lm_buffer out;
+    lm_buffer_init(&out, (size_t)64 << 20);
+    if (ag_reply_write(run, &out) && lm_buffer_text(&out) != NULL) {
+        lm_http_reply_header(run->http, "Cache-Control", "no-store");
+        lm_http_reply(run->http, 200, "application/json", out.data, out.len);
+    } else {
+        ag_failure_set(&run->failure, "unavailable", "out of memory for the answer", NULL);
+        ag_failure_reply(run->http, &run->failure);
+    }
+    lm_buffer_free(&out);
+}
+
+/* Answers, audits, frees. */
+static void finish(struct ag_run *run)
+{
+    struct ag_runs *runs = run->runs;
+    const char *verdict = run->failure.code;
+    if (verdict == NULL) {
+        verdict = run->http == NULL ? "abandoned" : run->explain ? "explained" : "answered";
+    }
+    audit(run, verdict);
+    count_outcome(runs, verdict);
+    if (run->http != NULL) {
+        lm_histogram_observe(runs->seconds, (double)(lm_clock_mono_us() - run->started_us) / 1e6);
+        if (run->failure.code != NULL) {
+            ag_failure_reply(run->http, &run->failure);
+        } else {
+            reply_answer(run);
+        }
+    }
+    free_run(run);
+}
+
+static void copy_failure(struct ag_run *to, const struct ag_run *from)
+{
+    ag_failure_set(&to->failure, from->failure.code, from->failure.message, from->failure.hint);
+}
+
+static void serve_followers(struct ag_run *run)
+{
+    while (run->followers != NULL) {
+        struct ag_run *follower = run->followers;
+        run->followers = follower->next_follower;
+        follower->leader = NULL;
+        if (run->result != NULL) {
+            follower->result = ag_result_hold(run->result);
+        } else {
+            copy_failure(follower, run);
+        }
+        finish(follower);
+    }
+}
+
+static void end(struct ag_run *run)
+{
+    serve_followers(run);
+    finish(run);
+}
+
+/* ---- sharing ---- */
+
+static void leave_leader(struct ag_run *run)
+{
+    struct ag_run **at = &run->leader->followers;
+    while (*at != NULL && *at != run) {
+        at = &(*at)->next_follower;
+    }
+    if (*at == run) {
+        *at = run->next_follower;
+    }
+    run->leader = NULL;
+}
+
+/* The run that executes the same question already, if there is one. */
+static struct ag_run *find_leader(const struct ag_run *run)
+{
+    for (struct ag_run *other = run->runs->first; other != NULL; other = other->next) {
+        if (other != run && other->keyed && !other->explain && other->leader == NULL &&
+            other->stage >= AG_STAGE_GUARD && !other->request.refresh &&
+            memcmp(other->key, run->key, AG_KEY_SIZE) == 0) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static void stop_waiting(struct ag_run *run)
+{
+    ag_names_forget(run->runs->names, &run->names_waiter);
+    if (run->execution != NULL) {
+        struct ag_execution *execution = run->execution;
+        run->execution = NULL;
+        ag_execute_cancel(execution);
+    }
+}
+
+/* Nobody waits for the run. Where it works on the thread pool its end comes when it is back. */
+static void give_up(struct ag_run *run)
+{
+    if (run->working) {
+        return;
+    }
+    stop_waiting(run);
+    finish(run);
+}
+
+static void on_abandoned(struct lm_http_request *http, void *context)
+{
+    struct ag_run *run = context;
+    (void)http;
+    run->http = NULL;
+    if (run->leader != NULL) {
+        struct ag_run *leader = run->leader;
+        leave_leader(run);
+        finish(run);
+        if (leader->http == NULL && leader->followers == NULL) {
+            give_up(leader);
+        }
+        return;
+    }
+    if (run->followers == NULL) {
+        give_up(run);
+    }
+}
+
+/* ---- the stages ---- */
+
+static void work(uv_work_t *request)
+{
+    struct ag_run *run = request->data;
+    run->outcome = ag_stages[run->stage].step(run);
+}
+
+static void worked(uv_work_t *request, int status)
+{
+    struct ag_run *run = request->data;
+    run->working = false;
+    if (status != 0 || (run->http == NULL && run->followers == NULL) || run->runs->stopping) {
+        if (run->runs->stopping && run->failure.code == NULL) {
+            ag_failure_set(&run->failure, "unavailable", "the agent is stopping", NULL);
+        }
+        end(run);
+        return;
+    }
+    advance(run, run->outcome);
+}
+
+static void on_names(void *context)
+{
+    struct ag_run *run = context;
+    ag_names_drop(run->names);
+    run->names = ag_names_hold(run->runs->names);
+    ag_failure_clear(&run->failure);
+    advance(run, AG_STEP_AGAIN);
+}
+
+/* The names are read once for a question; a name that is still unknown then is not in the data. */
+static bool wait_for_names(struct ag_run *run)
+{
+    if (run->names_read) {
+        return false;
+    }
+    run->names_read = true;
+    run->names_waiter = (struct ag_names_waiter){.read = on_names, .context = run};
+    return ag_names_read_now(run->runs->names, &run->names_waiter);
+}
+
+/* True when the run has what it needs, or waits for another's. */
+static bool take_ready(struct ag_run *run)
+{
+    ag_run_make_key(run);
+    if (!run->keyed || run->request.refresh) {
+        return false;
+    }
+    run->result = ag_cache_get(run->runs->cache, run->key);
+    if (run->result != NULL) {
+        run->cached = "process";
+        end(run);
+        return true;
+    }
+    struct ag_run *leader = find_leader(run);
+    if (leader != NULL) {
+        run->leader = leader;
+        run->next_follower = leader->followers;
+        leader->followers = run;
+        return true;
+    }
+    return false;
+}
+
+static void keep(struct ag_run *run)
+{
+    struct ag_validity validity = {
+        .until_us = run->until_us,
+        .spans = {run->sql.from_us, run->sql.to_us, run->sql.against_from_us, run->sql.against_to_us}};
+    const char *const *prelude = run->fetched->prelude;
+    if (run->closed_window) {
+        if (prelude[1] == NULL || prelude[2] == NULL) {
+            return;
+        }
+        validity.version = (struct ag_version){strtoll(prelude[1], NULL, 10), strtoll(prelude[2], NULL, 10)};
+    }
+    if (run->keyed) {
+        ag_cache_put(run->runs->cache, run->key, run->result, &validity);
+    }
+}
+
+static void start_stage(struct ag_run *run)
+{
+    if (run->stage == ag_stage_count) {
+        keep(run);
+        end(run);
+        return;
+    }
+    if (run->stage == AG_STAGE_GUARD && !run->explain && run->attempts == 1 && take_ready(run)) {
+        return;
+    }
+    if (run->stage == AG_STAGE_EXECUTE && run->explain) {
+        end(run);
+        return;
+    }
+    if (!ag_stages[run->stage].off_loop) {
+        advance(run, ag_stages[run->stage].step(run));
+        return;
+    }
+    run->work.data = run;
+    run->working = true;
+    if (uv_queue_work(run->runs->loop, &run->work, work, worked) != 0) {
+        run->working = false;
+        ag_failure_set(&run->failure, "unavailable", "no worker for the question", NULL);
+        end(run);
+    }
+}
+
+static void advance(struct ag_run *run, enum ag_step step)
+{
+    switch (step) {
+    case AG_STEP_WAIT:
+        return;
+    case AG_STEP_NEXT:
+        run->stage++;
+        start_stage(run);
+        return;
+    case AG_STEP_AGAIN:
+        run->stage = AG_STAGE_SQL;
+        start_stage(run);
+        return;
+    case AG_STEP_NAMES:
+        if (wait_for_names(run)) {
+            return;
+        }
+        end(run);
+        return;
+    case AG_STEP_FAILED:
+        end(run);
+        return;
+    }
+}
+
+void ag_run_resume(struct ag_run *run, enum ag_step step)
+{
+    advance(run, step);
+}
+
+/* ---- starting and stopping ---- */
+
+static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http, bool explain)
+{
+    struct ag_run *run = calloc(1, sizeof(*run));
+    if (run == NULL) {
+        return NULL;
+    }
+    run->runs = runs;
+    run->http = http;
+    run->explain = explain;
+    run->wall_us = lm_clock_wall_us();
+    run->started_us = lm_clock_mono_us();
+    run->attempts = 1;
+    take_id(run->id, lm_http_header(http, "X-Request-Id"));
+    lm_http_reply_header(http, "X-Request-Id", run->id);
+    snprintf(run->address, sizeof(run->address), "%s", lm_http_peer(http));
+    lm_arena_init(&run->arena, AG_RUN_ARENA);
+    run->names = ag_names_hold(runs->names);
+    run->next = runs->first;
+    if (runs->first != NULL) {
+        runs->first->previous = run;
+    }
+    runs->first = run;
+    runs->count++;
+    lm_http_on_abandoned(http, on_abandoned, run);
+    return run;
+}
+
+static bool fit(struct ag_runs *runs, struct lm_http_request *http)
+{
+    const char *encoding = lm_http_header(http, "Content-Encoding");
+    if (!is_json(lm_http_header(http, "Content-Type")) ||
+        (encoding != NULL && strcasecmp(encoding, "identity") != 0)) {
+        refuse(runs, http, "unsupported_media_type", "the body must be application/json, not compressed",
+               "send the header Content-Type: application/json");
+        return false;
+    }
+    if (!accepts_json(lm_http_header(http, "Accept"))) {
+        refuse(runs, http, "not_acceptable", "answers are application/json", "accept application/json");
+        return false;
+    }
+    if (runs->stopping || runs->count >= (unsigned)runs->config->max_in_flight) {
+        refuse(runs, http, "unavailable",
+               runs->stopping ? "the agent is stopping"
+                              : "as many questions as allowed are under way already",
+               "ask again in a moment");
+        return false;
+    }
+    if (runs->config->audit_required && ag_audit_full(runs->audit)) {
+        refuse(runs, http, "unavailable",
+               "the audit log cannot be written, and nothing is answered without it",
+               "see whether PostgreSQL is up; audit.required turns this off");
+        return false;
+    }
+    return true;
+}
+
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, bool explain)
+{
+    struct lm_error error;
+    size_t len = 0;
+    if (!fit(runs, http)) {
+        return;
+    }
+    struct ag_run *run = new_run(runs, http, explain);
+    if (run == NULL) {
+        refuse(runs, http, "unavailable", "out of memory for the question", NULL);
+        return;
+    }
+    const char *body = lm_http_body(http, &len);
+    const struct ag_request_rules rules = {
+        .zone = runs->config->timezone, .allow_now = runs->config->allow_now, .wall_us = run->wall_us};
+    if (ag_request_read(body, len, &rules, &run->arena, &run->request, &error) != 0) {
+        const char *code = error.decision == LM_RETRY             ? "unavailable"
+                           : strcmp(error.kind, "too_large") == 0 ? "too_large"
+                                                                  : "bad_request";
+        ag_failure_set(&run->failure, code, error.text, NULL);
+        end(run);
+        return;
+    }
+    start_stage(run);
+}
+
+void ag_runs_abort(struct ag_runs *runs)
+{
+    struct ag_run *next = NULL;
+    for (struct ag_run *run = runs->first; run != NULL; run = next) {
+        next = run->next;
+        if (run->working || run->leader != NULL) {
+            continue; /* comes back from the thread pool, or ends with its leader */
+        }
+        /* The followers that end with it may be `next`: start over. */
+        const bool followed = run->followers != NULL;
+        stop_waiting(run);
+        ag_failure_set(&run->failure, "unavailable", "the agent is stopping", NULL);
+        end(run);
+        if (followed) {
+            next = runs->first;
+        }
+    }
+}

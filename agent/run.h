@@ -1,0 +1,122 @@
+/*
+ * One question on its way through the five stages: retrieve_schema → generate_sql → validate_sql →
+ * execute_query → generate_insight (stages.c has the table). A run belongs to the loop; stages marked so work
+ * on libuv's thread pool, and then nothing else touches the run until they are back.
+ */
+#ifndef LOGMILL_AGENT_RUN_H
+#define LOGMILL_AGENT_RUN_H
+
+#include "agent/answer/answer.h"
+#include "agent/audit.h"
+#include "agent/cache.h"
+#include "agent/config.h"
+#include "agent/execute.h"
+#include "agent/failure.h"
+#include "agent/names.h"
+#include "agent/request.h"
+#include "agent/sql/sql.h"
+#include "agent/understand/understand.h"
+#include "common/http_server.h"
+
+#define AG_MAX_ATTEMPTS 3
+#define AG_RUN_ARENA ((size_t)8 << 20)
+#define AG_REQUEST_ID_SIZE 129
+
+struct ag_run;
+
+/* What every run works with; all of it outlives the runs. */
+struct ag_runs {
+    uv_loop_t *loop;
+    const struct ag_config *config;
+    const struct ag_vocabulary *vocabulary;
+    struct ag_pool *pool;
+    struct ag_names *names;
+    struct ag_epochs *epochs;
+    struct ag_cache *cache;
+    struct ag_audit *audit;
+    struct lm_metrics *metrics;
+    struct lm_histogram *seconds;
+    struct ag_run *first; /* under way */
+    unsigned count;
+    bool stopping;
+    void (*drained)(void *context); /* called when `count` falls to 0 while stopping */
+    void *drained_context;
+};
+
+enum ag_step {
+    AG_STEP_NEXT,  /* done: the next stage */
+    AG_STEP_WAIT,  /* something calls ag_run_resume later */
+    AG_STEP_AGAIN, /* back to generate_sql: the next attempt */
+    AG_STEP_NAMES, /* a name is unknown: read the names and do this stage again */
+    AG_STEP_FAILED /* run->failure says why */
+};
+
+struct ag_stage {
+    const char *name;
+    bool off_loop; /* on the thread pool */
+    enum ag_step (*step)(struct ag_run *run);
+};
+
+/* In order; `count` of them. */
+extern const struct ag_stage ag_stages[];
+extern const size_t ag_stage_count;
+enum { AG_STAGE_SCHEMA, AG_STAGE_SQL, AG_STAGE_GUARD, AG_STAGE_EXECUTE, AG_STAGE_INSIGHT };
+
+struct ag_run {
+    struct ag_runs *runs;
+    struct ag_run *next, *previous;
+    struct lm_http_request *http; /* NULL once the client has gone */
+    bool explain;                 /* POST /explain: ends after validate_sql */
+    char id[AG_REQUEST_ID_SIZE];
+    char address[64];
+    int64_t wall_us;
+    int64_t started_us; /* monotonic */
+    struct lm_arena arena;
+    struct ag_request request;
+    size_t stage;
+    unsigned attempts;
+    bool working; /* on the thread pool */
+    uv_work_t work;
+    enum ag_step outcome; /* of the stage that worked there */
+
+    struct ag_names_copy *names;
+    struct ag_names_waiter names_waiter;
+    bool names_read; /* once for this question already */
+
+    struct ag_understanding understanding;
+    bool no_rollups; /* a later attempt: read rows only */
+    struct ag_sql sql;
+    json_t *intent;
+    char *intent_text;
+    char *judged; /* what the guard lets run; malloc */
+
+    uint8_t key[AG_KEY_SIZE];
+    bool keyed;
+    bool closed_window;
+    int64_t until_us; /* an open window's entry is good until then; monotonic */
+    struct ag_execution *execution;
+    struct ag_fetched *fetched;
+    struct ag_run *leader;    /* runs the same question: this run waits for its result */
+    struct ag_run *followers; /* wait for this run's result; linked by next_follower */
+    struct ag_run *next_follower;
+
+    struct ag_result *result;
+    const char *cached; /* "process", or NULL */
+    struct ag_failure failure;
+};
+
+/* Takes a request in: answers it at once when it is unfit, else starts a run. */
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, bool explain);
+/* From the loop, after AG_STEP_WAIT: goes on with `step`. */
+void ag_run_resume(struct ag_run *run, enum ag_step step);
+/* Ends every run with 503. For a stop that does not wait. */
+void ag_runs_abort(struct ag_runs *runs);
+
+/* The body of a finished run's answer; false without memory. reply.c. */
+bool ag_reply_write(const struct ag_run *run, struct lm_buffer *out);
+/* The shared part of an answer, from the fetched rows: sets run->result. Any thread. */
+int ag_reply_result(struct ag_run *run, struct lm_error *error) LM_MUST_CHECK;
+/* Sets run->key and what a cached answer is good for. */
+void ag_run_make_key(struct ag_run *run);
+
+#endif

@@ -1,0 +1,307 @@
+#include "agent/server.h"
+
+#include "agent/run.h"
+#include "agent/understand/vocabulary.h"
+#include "agent/understand/zone.h"
+#include "common/admin.h"
+#include "common/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum server_state {
+    SERVER_OPEN,
+    SERVER_CLOSING_INTAKE,
+    SERVER_DRAINING,
+    SERVER_CLOSING_AUDIT,
+    SERVER_CLOSING_READS
+};
+
+struct ag_server {
+    const struct ag_config *config;
+    uv_loop_t *loop;
+    enum server_state state;
+    struct lm_metrics *metrics;
+    struct lm_http_server *http;
+    struct lm_admin *admin;
+    struct ag_vocabulary *vocabulary;
+    struct ag_runs runs;
+    unsigned open; /* parts that are still closing */
+    void (*stopped)(void *context);
+    void *context;
+};
+
+static const char *const state_names[] = {"open", "closing intake", "draining", "closing audit",
+                                          "closing reads"};
+
+static void change_state(struct ag_server *server, enum server_state to)
+{
+    lm_log(LM_LOG_DEBUG, "server", "%s -> %s", state_names[server->state], state_names[to]);
+    server->state = to;
+}
+
+static void on_query(struct lm_http_request *request, void *context)
+{
+    struct ag_server *server = context;
+    ag_run_start(&server->runs, request, false);
+}
+
+static void on_explain(struct lm_http_request *request, void *context)
+{
+    struct ag_server *server = context;
+    ag_run_start(&server->runs, request, true);
+}
+
+/* Without keys whoever reaches the port may read every log: only this machine, unless told otherwise. */
+static int check_listen(const struct ag_config *config, struct lm_error *error)
+{
+    const char *listen = config->listen;
+    const bool loopback = strncmp(listen, "127.", 4) == 0 || strncmp(listen, "localhost:", 10) == 0 ||
+                          strncmp(listen, "[::1]:", 6) == 0;
+    if (loopback || config->auth == AG_AUTH_OFF) {
+        return 0;
+    }
+    return lm_error_set(error, LM_FATAL, "listen",
+                        "no API key has been made, so the agent listens on this machine only, not on %s: use "
+                        "--listen 127.0.0.1:8001, or --auth off where everybody may read every log",
+                        listen);
+}
+
+static int check(const struct ag_config *config, struct lm_error *error)
+{
+    if (!ag_zone_known(config->timezone)) {
+        return lm_error_set(
+            error, LM_FATAL, "timezone",
+            "timezone \"%s\" is not in the time zone database (package tzdata): use a name as Asia/Seoul",
+            config->timezone);
+    }
+    return check_listen(config, error);
+}
+
+static int open_http(struct ag_server *server, struct lm_error *error)
+{
+    const struct lm_http_options options = {
+        .loop = server->loop, .listen = server->config->listen, .metrics = server->metrics};
+    const struct lm_http_route routes[] = {
+        {.method = "POST", .path = "/query", .max_body = AG_MAX_BODY, .handler = on_query, .context = server},
+        {.method = "POST",
+         .path = "/explain",
+         .max_body = AG_MAX_BODY,
+         .handler = on_explain,
+         .context = server},
+    };
+    if (lm_http_server_open(&options, &server->http, error) != 0 ||
+        lm_admin_open(server->http, server->metrics, &server->admin, error) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (lm_http_server_route(server->http, &routes[i]) != 0) {
+            return lm_error_set(error, LM_FATAL, "memory", "out of memory for the routes");
+        }
+    }
+    return 0;
+}
+
+static int open_reads(struct ag_server *server, struct lm_error *error)
+{
+    const struct ag_config *config = server->config;
+    const struct ag_pool_options pool = {.loop = server->loop,
+                                         .conninfo = config->postgres_url,
+                                         .size = (unsigned)config->pool_size,
+                                         .max_waiters = (unsigned)config->max_in_flight * 2,
+                                         .condition = lm_admin_condition(server->admin, "postgres"),
+                                         .metrics = server->metrics};
+    if (ag_pool_open(&pool, &server->runs.pool, error) != 0) {
+        return -1;
+    }
+    const struct ag_names_options names = {.loop = server->loop,
+                                           .pool = server->runs.pool,
+                                           .refresh_ms = (unsigned)config->names_refresh_ms,
+                                           .condition = lm_admin_condition(server->admin, "names"),
+                                           .metrics = server->metrics};
+    const struct ag_epochs_options epochs = {
+        .loop = server->loop, .pool = server->runs.pool, .poll_ms = 1000};
+    if (ag_names_open(&names, &server->runs.names, error) != 0 ||
+        ag_epochs_open(&epochs, &server->runs.epochs, error) != 0) {
+        return -1;
+    }
+    server->runs.cache = ag_cache_new((size_t)config->cache_bytes, server->runs.epochs, server->metrics);
+    return server->runs.cache != NULL
+               ? 0
+               : lm_error_set(error, LM_FATAL, "memory", "out of memory for the cache");
+}
+
+static int open_audit(struct ag_server *server, struct lm_error *error)
+{
+    char *conninfo = ag_audit_conninfo(server->config->audit_url, server->config->postgres_url, error);
+    if (conninfo == NULL) {
+        return -1;
+    }
+    const struct ag_audit_options options = {
+        .loop = server->loop,
+        .conninfo = conninfo,
+        .condition = server->config->audit_required ? lm_admin_condition(server->admin, "audit") : NULL,
+        .metrics = server->metrics};
+    const int result = ag_audit_open(&options, &server->runs.audit, error);
+    free(conninfo);
+    return result;
+}
+
+static int open_parts(struct ag_server *server, struct lm_error *error)
+{
+    static const double bounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30};
+    const struct ag_config *config = server->config;
+    server->metrics = lm_metrics_new();
+    if (server->metrics == NULL) {
+        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the metrics");
+    }
+    server->vocabulary = ag_vocabulary_new(config->vocabulary[0] != '\0' ? config->vocabulary : NULL, error);
+    if (server->vocabulary == NULL) {
+        return -1;
+    }
+    server->runs.loop = server->loop;
+    server->runs.config = config;
+    server->runs.vocabulary = server->vocabulary;
+    server->runs.metrics = server->metrics;
+    server->runs.seconds =
+        lm_histogram(server->metrics, "logmill_agent_question_seconds", NULL, "Time from question to answer.",
+                     bounds, sizeof(bounds) / sizeof(bounds[0]));
+    if (open_http(server, error) != 0 || open_reads(server, error) != 0) {
+        return -1;
+    }
+    return open_audit(server, error);
+}
+
+/* ---- stopping ---- */
+
+static void release(void *context)
+{
+    struct ag_server *server = context;
+    if (--server->open > 0) {
+        return;
+    }
+    void (*stopped)(void *) = server->stopped;
+    void *stopped_context = server->context;
+    ag_cache_free(server->runs.cache);
+    lm_admin_free(server->admin);
+    ag_vocabulary_free(server->vocabulary);
+    lm_metrics_free(server->metrics);
+    free(server);
+    if (stopped != NULL) {
+        stopped(stopped_context);
+    }
+}
+
+/* The names and the epochs let go of their connections before the pool closes. */
+static void close_reads(struct ag_server *server)
+{
+    change_state(server, SERVER_CLOSING_READS);
+    server->open = 1;
+    if (server->runs.names != NULL) {
+        server->open++;
+        ag_names_close(server->runs.names, release, server);
+    }
+    if (server->runs.epochs != NULL) {
+        server->open++;
+        ag_epochs_close(server->runs.epochs, release, server);
+    }
+    if (server->runs.pool != NULL) {
+        server->open++;
+        ag_pool_close(server->runs.pool, release, server);
+    }
+    release(server);
+}
+
+static void on_audit_closed(void *context)
+{
+    struct ag_server *server = context;
+    server->runs.audit = NULL;
+    close_reads(server);
+}
+
+static void close_audit(struct ag_server *server, unsigned deadline_ms)
+{
+    change_state(server, SERVER_CLOSING_AUDIT);
+    if (server->runs.audit != NULL) {
+        ag_audit_close(server->runs.audit, deadline_ms, on_audit_closed, server);
+    } else {
+        close_reads(server);
+    }
+}
+
+static void on_drained(void *context)
+{
+    struct ag_server *server = context;
+    close_audit(server, (unsigned)server->config->drain_timeout_ms);
+}
+
+/* Runs whose client the HTTP server has already let go of are over, or come back from the thread pool. */
+static void on_intake_closed(void *context)
+{
+    struct ag_server *server = context;
+    server->http = NULL;
+    change_state(server, SERVER_DRAINING);
+    server->runs.stopping = true;
+    server->runs.drained = on_drained;
+    server->runs.drained_context = server;
+    ag_runs_abort(&server->runs);
+    if (server->runs.count == 0 && server->runs.drained != NULL) {
+        server->runs.drained = NULL;
+        on_drained(server);
+    }
+}
+
+static void close_intake(struct ag_server *server, unsigned deadline_ms)
+{
+    change_state(server, SERVER_CLOSING_INTAKE);
+    if (server->http != NULL) {
+        lm_http_server_close(server->http, deadline_ms, on_intake_closed, server);
+    } else {
+        on_intake_closed(server);
+    }
+}
+
+void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *context), void *context)
+{
+    if (server->state == SERVER_OPEN) {
+        server->stopped = stopped;
+        server->context = context;
+        close_intake(server, now ? 0 : (unsigned)server->config->drain_timeout_ms);
+        return;
+    }
+    if (!now) {
+        return;
+    }
+    if (server->state == SERVER_CLOSING_INTAKE || server->state == SERVER_DRAINING) {
+        server->runs.stopping = true;
+        ag_runs_abort(&server->runs);
+    } else if (server->state == SERVER_CLOSING_AUDIT && server->runs.audit != NULL) {
+        ag_audit_close(server->runs.audit, 0, on_audit_closed, server);
+    }
+}
+
+int ag_server_open(uv_loop_t *loop, const struct ag_config *config, struct ag_server **out,
+                   struct lm_error *error)
+{
+    if (check(config, error) != 0) {
+        return -1;
+    }
+    struct ag_server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the server");
+    }
+    server->config = config;
+    server->loop = loop;
+    if (open_parts(server, error) != 0) {
+        /* What was opened closes on the loop, which the caller runs to its end. */
+        close_intake(server, 0);
+        return -1;
+    }
+    *out = server;
+    return 0;
+}
+
+const char *ag_server_url(const struct ag_server *server)
+{
+    return lm_http_server_url(server->http);
+}

@@ -1,0 +1,264 @@
+/*
+ * The five stages as a table. A stage that works off the loop touches nothing but its run (and what any
+ * thread may read: the vocabulary, the names it holds, the configuration).
+ */
+#include "agent/guard/guard.h"
+#include "agent/run.h"
+#include "agent/understand/time.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RESULT_BYTES ((size_t)4 << 20)
+
+static enum ag_step failed(struct ag_run *run, const char *code, const char *message, const char *hint)
+{
+    ag_failure_set(&run->failure, code, message, hint);
+    return AG_STEP_FAILED;
+}
+
+static enum ag_step out_of_memory(struct ag_run *run)
+{
+    return failed(run, "unavailable", "out of memory for the question", "ask for less at once");
+}
+
+/* A fault of ours in what was written: the rows can tell what the rollups could not. */
+static enum ag_step try_rows(struct ag_run *run, const char *what, const char *why)
+{
+    lm_log(LM_LOG_ERROR, "stages", "question %s, attempt %u: %s: %s; SQL: %.1000s", run->id, run->attempts,
+           what, why, run->sql.text != NULL ? run->sql.text : "");
+    if (run->attempts >= AG_MAX_ATTEMPTS || run->no_rollups) {
+        return failed(run, "internal", "the question was understood, but its SQL failed",
+                      "the agent's log has the reason");
+    }
+    run->attempts++;
+    run->no_rollups = true;
+    return AG_STEP_AGAIN;
+}
+
+/* ---- retrieve_schema ---- */
+
+static enum ag_step retrieve_schema(struct ag_run *run)
+{
+    /* What questions can be about: the names in the data, as of the last refresh. The views are the guard's
+     * tables. */
+    ag_names_drop(run->names);
+    run->names = ag_names_hold(run->runs->names);
+    return AG_STEP_NEXT;
+}
+
+/* ---- generate_sql ---- */
+
+static json_t *choice_json(const char *label, const char *question, const struct ag_intent *intent)
+{
+    json_t *json = intent != NULL ? ag_intent_to_json(intent) : json_null();
+    return json_pack("{s:s, s:s, s:o}", "label", label != NULL ? label : "", "question",
+                     question != NULL ? question : "", "intent", json != NULL ? json : json_null());
+}
+
+static enum ag_step not_understood(struct ag_run *run)
+{
+    const struct ag_understanding *understanding = &run->understanding;
+    const char *code = ag_outcome_name(understanding->outcome);
+    ag_failure_set(&run->failure, code, understanding->message, understanding->hint);
+    run->failure.suggestion_count = 0;
+    for (size_t i = 0; i < understanding->suggestion_count && i < AG_FAILURE_SUGGESTIONS; i++) {
+        run->failure.suggestions[run->failure.suggestion_count++] = understanding->suggestions[i];
+    }
+    if (understanding->choice_count > 0) {
+        run->failure.choices = json_array();
+        for (size_t i = 0; i < understanding->choice_count; i++) {
+            const struct ag_choice *choice = &understanding->choices[i];
+            (void)json_array_append_new(run->failure.choices,
+                                        choice_json(choice->label, choice->question, choice->intent));
+        }
+    }
+    return understanding->outcome == AG_UNKNOWN_ENTITY && !run->names_read ? AG_STEP_NAMES : AG_STEP_FAILED;
+}
+
+static enum ag_step narrower(struct ag_run *run, const struct ag_sql_context *context, const char *message)
+{
+    struct ag_narrower choices[AG_MAX_NARROWER];
+    const size_t count = ag_sql_narrower(&run->understanding.intent, context, &run->arena, choices);
+    ag_failure_set(&run->failure, "needs_clarification", message, NULL);
+    run->failure.choices = json_array();
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append_new(run->failure.choices,
+                                    choice_json(choices[i].label, choices[i].question, &choices[i].intent));
+    }
+    return AG_STEP_FAILED;
+}
+
+static enum ag_step write_sql(struct ag_run *run)
+{
+    const struct ag_config *config = run->runs->config;
+    struct lm_error error;
+    const struct ag_sql_context context = {.now_us = run->request.now_us,
+                                           .max_rows = run->request.max_results,
+                                           .max_rows_stated = run->request.max_results_stated,
+                                           .scan_window_us = config->scan_window_ms * 1000,
+                                           .longest_window_us = config->longest_window_ms * 1000,
+                                           .rows_since_us = INT64_MIN,
+                                           .services_overflowed = run->names->services_overflowed,
+                                           .no_rollups = run->no_rollups};
+    if (ag_sql_write(&run->understanding.intent, &context, &run->arena, &run->sql, &error) == 0) {
+        return AG_STEP_NEXT;
+    }
+    if (error.decision == LM_RETRY) {
+        return out_of_memory(run);
+    }
+    if (strcmp(error.kind, "needs_narrower") == 0) {
+        return narrower(run, &context, error.text);
+    }
+    return failed(run, strcmp(error.kind, "bad_request") == 0 ? "bad_request" : "not_understood", error.text,
+                  NULL);
+}
+
+static enum ag_step generate_sql(struct ag_run *run)
+{
+    struct lm_error error;
+    const struct ag_question question = {.text = run->request.question,
+                                         .len = run->request.question_len,
+                                         .zone = run->request.zone,
+                                         .now_us = run->request.now_us,
+                                         .previous = run->request.previous};
+    if (ag_understand(&question, run->runs->vocabulary, run->names->catalogue, &run->arena,
+                      &run->understanding, &error) != 0) {
+        return out_of_memory(run);
+    }
+    if (run->understanding.outcome != AG_UNDERSTOOD) {
+        return not_understood(run);
+    }
+    json_decref(run->intent);
+    free(run->intent_text);
+    run->intent = ag_intent_to_json(&run->understanding.intent);
+    run->intent_text = run->intent != NULL ? json_dumps(run->intent, JSON_COMPACT) : NULL;
+    if (run->intent_text == NULL) {
+        return out_of_memory(run);
+    }
+    return write_sql(run);
+}
+
+/* ---- validate_sql ---- */
+
+static enum ag_step validate_sql(struct ag_run *run)
+{
+    struct ag_guard_verdict verdict;
+    struct lm_error error;
+    /* The answer tells by one row more than it shows that there was more; series may have more rows than
+     * that. */
+    const struct ag_guard_limits limits = {.now_us = run->request.now_us,
+                                           .longest_window_us =
+                                               run->runs->config->longest_window_ms * 1000 + LM_DAY_US,
+                                           .max_rows = AG_MAX_RESULTS + 1};
+    if (ag_guard(run->sql.text, &limits, &verdict, &error) != 0) {
+        return failed(run, "unavailable", error.text, NULL);
+    }
+    if (!verdict.pass) {
+        return try_rows(run, "the guard rejected our own SQL", verdict.reason);
+    }
+    free(run->judged);
+    run->judged = verdict.sql;
+    return AG_STEP_NEXT;
+}
+
+/* ---- execute_query ---- */
+
+static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *error)
+{
+    if (strcmp(error->kind, "statement_timeout") == 0) {
+        return failed(run, "statement_timeout", "the statement ran longer than allowed and was ended",
+                      "ask about a shorter time, or about fewer records");
+    }
+    /* A serialisation failure or a lost connection may be over at once; a server that is down is told at
+     * once. */
+    if (error->decision == LM_RETRY && run->attempts < AG_MAX_ATTEMPTS && ag_pool_up(run->runs->pool) > 0) {
+        run->attempts++;
+        return AG_STEP_AGAIN;
+    }
+    if (error->decision == LM_RETRY) {
+        lm_log(LM_LOG_WARN, "stages", "question %s: %s", run->id, error->text);
+        return failed(run, "unavailable", "PostgreSQL cannot be asked at the moment",
+                      "ask again in a moment");
+    }
+    return try_rows(run, "PostgreSQL refused our own SQL", error->text);
+}
+
+static void on_executed(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_run *run = context;
+    run->execution = NULL;
+    if (fetched == NULL) {
+        ag_run_resume(run, execution_failed(run, error));
+        return;
+    }
+    run->fetched = fetched;
+    ag_run_resume(run, AG_STEP_NEXT);
+}
+
+/* Cells: since when the pipeline lags (NULL: it does not); for a closed window, count and sum of its
+ * versions. */
+static const char *write_prelude(const struct ag_run *run, struct lm_buffer *out)
+{
+    lm_buffer_printf(
+        out,
+        "SELECT (SELECT (extract(epoch FROM min(committed_time)) * 1000000)::bigint FROM ingest_progress "
+        "WHERE "
+        "updated_at > clock_timestamp() - interval '10 minutes' AND committed_time < updated_at - %" PRId64
+        " * interval '1 millisecond') AS behind",
+        run->runs->config->behind_after_ms);
+    if (run->closed_window) {
+        const struct ag_spans spans = {run->sql.from_us, run->sql.to_us, run->sql.against_from_us,
+                                       run->sql.against_to_us};
+        lm_buffer_append_text(out, ", ");
+        ag_epochs_write_sql(&spans, out);
+    }
+    return lm_buffer_text(out);
+}
+
+static enum ag_step execute_query(struct ag_run *run)
+{
+    struct lm_buffer prelude;
+    struct lm_error error;
+    lm_buffer_init(&prelude, 4096);
+    const struct ag_statement statement = {.sql = run->judged,
+                                           .prelude = write_prelude(run, &prelude),
+                                           .columns = run->sql.column_count,
+                                           .max_rows = AG_MAX_RESULTS + 1,
+                                           .max_bytes = MAX_RESULT_BYTES,
+                                           .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms};
+    ag_fetched_free(run->fetched);
+    run->fetched = NULL;
+    if (statement.prelude == NULL) {
+        lm_buffer_free(&prelude);
+        return out_of_memory(run);
+    }
+    const int result = ag_execute(run->runs->pool, &statement, on_executed, run, &run->execution, &error);
+    lm_buffer_free(&prelude);
+    return result == 0 ? AG_STEP_WAIT : execution_failed(run, &error);
+}
+
+/* ---- generate_insight ---- */
+
+static enum ag_step generate_insight(struct ag_run *run)
+{
+    struct lm_error error;
+    if (ag_reply_result(run, &error) == 0) {
+        return AG_STEP_NEXT;
+    }
+    return error.decision == LM_RETRY ? out_of_memory(run)
+                                      : try_rows(run, "the rows are not as described", error.text);
+}
+
+const struct ag_stage ag_stages[] = {
+    [AG_STAGE_SCHEMA] = {"retrieve_schema", false, retrieve_schema},
+    [AG_STAGE_SQL] = {"generate_sql", true, generate_sql},
+    [AG_STAGE_GUARD] = {"validate_sql", true, validate_sql},
+    [AG_STAGE_EXECUTE] = {"execute_query", false, execute_query},
+    [AG_STAGE_INSIGHT] = {"generate_insight", true, generate_insight},
+};
+const size_t ag_stage_count = sizeof(ag_stages) / sizeof(ag_stages[0]);
