@@ -90,7 +90,7 @@ static void a_field_cannot_replace_what_has_an_argument_of_its_own(void **state)
 
 static void refuses_what_could_never_be_stored(void **state)
 {
-    char service[300];
+    char service[300] = "";
     struct logmill_field long_service[] = {logmill_text("service", service)};
     struct lm_arena arena;
     struct lm_record record;
