@@ -60,6 +60,8 @@ const struct ag_name *ag_catalogue_at(const struct ag_catalogue *catalogue, enum
 /* The names whose folded text is `folded[0..len)`, any kind, at most `max` into `out`; how many there are. */
 size_t ag_catalogue_find(const struct ag_catalogue *catalogue, const char *folded, size_t len, const struct ag_name **out,
                          size_t max);
+/* May a name start with this text? A cheap filter before ag_catalogue_find. */
+bool ag_catalogue_may_start(const struct ag_catalogue *catalogue, const char *folded, size_t len);
 /* A name of this kind by its stored value, or NULL. */
 const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *value);
 /* Names of `kind` with `part` (folded) among their parts. */

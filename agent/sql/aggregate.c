@@ -66,9 +66,6 @@ int ag_group_items(struct ag_plan *plan)
             ag_plan_add_item(plan, "sample", ag_plan_text(plan, "left(message, %d)", AG_MAX_CELL + 1), NULL);
         }
     }
-    plan->living = plan->grouped_count > 0 || plan->out->bucket_us > 0 ||
-                   plan->intent->measure.fn == AG_DISTINCT || plan->intent->measure.fn == AG_FIRST_SEEN ||
-                   plan->intent->measure.fn == AG_LAST_SEEN;
     return 0;
 }
 

@@ -69,9 +69,6 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
     if (part->table == AG_LOGS && plan->extra_where != NULL) {
         out[count++] = plan->extra_where;
     }
-    if (part->table != AG_LOGS && plan->living) {
-        out[count++] = "n > 0";
-    }
     return count;
 }
 

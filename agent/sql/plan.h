@@ -56,7 +56,6 @@ struct ag_plan {
     bool mixed;  /* some part is a rollup: rows are counted by sum(n) */
     bool nested; /* parts are written as a subquery even where there is only one */
     bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
-    bool living; /* rows of a rollup whose count has gone back to 0 are left out */
     enum ag_table source;
     struct ag_item items[AG_MAX_ITEMS];
     size_t item_count;

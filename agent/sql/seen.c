@@ -72,7 +72,6 @@ static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, bool last,
 
 static void add_seen(struct ag_plan *plan, bool last)
 {
-    plan->living = true;
     ag_plan_add_item(plan, "seen", "created_at",
                      plan->source != AG_HOURS ? "minute"
                      : last                   ? "last_seen"

@@ -1,0 +1,10 @@
+# Writes the FILES, one behind the other, as a C array to OUT.
+set(bytes "")
+foreach(file IN LISTS FILES)
+    file(READ ${file} hex HEX)
+    string(APPEND bytes "${hex}0a")
+endforeach()
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+file(WRITE ${OUT} "#include <stddef.h>\nextern const char ag_vocabulary_data[];\nextern const size_t ag_vocabulary_data_len;\n")
+file(APPEND ${OUT} "const char ag_vocabulary_data[] = {${bytes}'\\0'};\n")
+file(APPEND ${OUT} "const size_t ag_vocabulary_data_len = sizeof ag_vocabulary_data - 1;\n")

@@ -1,0 +1,274 @@
+/*
+ * The cheapest reading of a text, by dynamic programming over its code points: every word known, every form, every name that
+ * could start at a place is an edge to where it ends.
+ */
+#include "agent/understand/tokens.h"
+
+#include "agent/understand/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COST_NAME 8
+#define COST_WORD 10
+#define COST_SUFFIX 3
+#define COST_STRAY 200
+#define COST_NONE UINT32_MAX
+#define MAX_MATCHES 24
+#define MAX_NAME_CHARS 128
+
+struct step {
+    uint32_t cost;
+    uint32_t from;
+    bool is_space;
+    bool is_name;
+    struct ag_scan scan;               /* .len 0 for a word of the vocabulary or a name */
+    const struct ag_reading *readings;
+};
+
+struct lattice {
+    const struct ag_text *text;
+    const struct ag_vocabulary *vocabulary;
+    const struct ag_catalogue *catalogue;
+    struct lm_arena *arena;
+    struct step *steps;
+    char *utf8;      /* the matching text */
+    uint32_t *bytes; /* bytes[i]: offset of cp[i] in utf8 */
+};
+
+static void relax(struct lattice *l, size_t from, size_t to, uint32_t cost, const struct step *step)
+{
+    uint32_t total = l->steps[from].cost + cost;
+
+    if (total < l->steps[to].cost) {
+        l->steps[to] = *step;
+        l->steps[to].cost = total;
+        l->steps[to].from = (uint32_t)from;
+    }
+}
+
+/* A particle must fit what it follows: 은 after a consonant, 는 after a vowel, 로 after a vowel or ㄹ. */
+static bool particle_fits(const char *value, uint32_t before)
+{
+    if (*value == '\0' || !ag_is_hangul(before))
+        return true;
+    switch (*value) {
+    case 'c':
+        return ag_has_final(before);
+    case 'v':
+        return !ag_has_final(before);
+    case 'r':
+        return !ag_has_final(before) || ag_final_is_rieul(before);
+    default:
+        return true;
+    }
+}
+
+static bool reading_fits(const struct ag_reading *reading, uint32_t before)
+{
+    if (reading->suffix && (before == ' ' || before == 0))
+        return false;
+    return reading->concept != AG_C_PARTICLE || particle_fits(reading->value, before);
+}
+
+static void add_words(struct lattice *l, size_t at)
+{
+    const struct ag_text *t = l->text;
+    struct ag_match matches[MAX_MATCHES];
+    uint32_t before = at > 0 ? t->cp[at - 1] : 0;
+    size_t n;
+
+    if (!ag_scan_starts(t, at))
+        return;
+    n = ag_vocabulary_match(l->vocabulary, t->cp + at, t->len - at, matches, MAX_MATCHES);
+    for (size_t i = 0; i < n; i++) {
+        struct step step = {.readings = matches[i].readings};
+        bool fits = false;
+        bool only_suffix = true;
+        if (!ag_scan_ends(t, at + matches[i].len))
+            continue;
+        for (const struct ag_reading *r = matches[i].readings; r; r = r->next) {
+            bool good = reading_fits(r, before);
+            fits = fits || good;
+            only_suffix = only_suffix && !(good && !r->suffix);
+        }
+        if (fits)
+            relax(l, at, at + matches[i].len, only_suffix ? COST_SUFFIX : COST_WORD, &step);
+    }
+}
+
+static bool is_vocabulary(const struct lattice *l, size_t at, size_t len)
+{
+    struct ag_match matches[MAX_MATCHES];
+    size_t n = ag_vocabulary_match(l->vocabulary, l->text->cp + at, len, matches, MAX_MATCHES);
+
+    return n > 0 && matches[n - 1].len == len && !matches[n - 1].readings->suffix;
+}
+
+static void add_names(struct lattice *l, size_t at)
+{
+    const struct ag_text *t = l->text;
+    const struct ag_name *name;
+    struct step step = {.is_name = true};
+    unsigned spaces = 0;
+
+    if (!ag_scan_starts(t, at) || !ag_catalogue_may_start(l->catalogue, l->utf8 + l->bytes[at], l->bytes[t->len] - l->bytes[at]))
+        return;
+    for (size_t n = 1; n <= MAX_NAME_CHARS && at + n <= t->len; n++) {
+        if (t->cp[at + n - 1] == ' ' && ++spaces > 2)
+            return;
+        if (!ag_scan_ends(t, at + n) || t->cp[at + n - 1] == ' ')
+            continue;
+        if (ag_catalogue_find(l->catalogue, l->utf8 + l->bytes[at], l->bytes[at + n] - l->bytes[at], &name, 1) == 0)
+            continue;
+        if (!is_vocabulary(l, at, n))
+            relax(l, at, at + n, COST_NAME, &step);
+    }
+}
+
+static void add_edges(struct lattice *l, size_t at)
+{
+    struct ag_scan scans[AG_MAX_SCANS];
+    struct step step = {.is_space = true};
+    size_t n;
+
+    if (l->text->cp[at] == ' ') {
+        relax(l, at, at + 1, 0, &step);
+        return;
+    }
+    add_words(l, at);
+    add_names(l, at);
+    n = ag_scan(l->text, at, l->arena, scans);
+    for (size_t i = 0; i < n; i++) {
+        step = (struct step){.scan = scans[i]};
+        relax(l, at, at + scans[i].len, scans[i].cost, &step);
+    }
+    step = (struct step){.scan = {.concept = AG_C_OTHER, .len = 1, .value = ""}};
+    relax(l, at, at + 1, COST_STRAY, &step);
+}
+
+static int prepare(struct lattice *l)
+{
+    const struct ag_text *t = l->text;
+
+    l->steps = lm_arena_alloc(l->arena, (t->len + 1) * sizeof *l->steps);
+    l->bytes = lm_arena_alloc(l->arena, (t->len + 1) * sizeof *l->bytes);
+    l->utf8 = ag_text_utf8(t, 0, t->len, l->arena);
+    if (!l->steps || !l->bytes || !l->utf8)
+        return -1;
+    for (size_t i = 0; i <= t->len; i++)
+        l->steps[i] = (struct step){.cost = i == 0 ? 0 : COST_NONE};
+    l->bytes[0] = 0;
+    for (size_t i = 0; i < t->len; i++)
+        l->bytes[i + 1] = l->bytes[i] + (t->cp[i] < 0x80 ? 1 : t->cp[i] < 0x800 ? 2 : t->cp[i] < 0x10000 ? 3 : 4);
+    return 0;
+}
+
+/* Readings that cannot hold at this place are left out; a token keeps its list otherwise. */
+static const struct ag_reading *fitting(const struct ag_reading *readings, uint32_t before, struct lm_arena *arena)
+{
+    const struct ag_reading *first = NULL;
+    struct ag_reading *last = NULL;
+
+    for (const struct ag_reading *r = readings; r; r = r->next) {
+        struct ag_reading *copy;
+        if (!reading_fits(r, before))
+            continue;
+        copy = lm_arena_alloc(arena, sizeof *copy);
+        if (!copy)
+            return readings;
+        *copy = *r;
+        copy->next = NULL;
+        if (last)
+            last->next = copy;
+        else
+            first = copy;
+        last = copy;
+    }
+    return first;
+}
+
+static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token *out)
+{
+    const struct step *step = &l->steps[to];
+    uint32_t before = from > 0 ? l->text->cp[from - 1] : 0;
+    size_t found;
+
+    *out = (struct ag_token){.from = from, .to = to, .glued = from > 0 && before != ' '};
+    out->text = lm_arena_copy(l->arena, l->utf8 + l->bytes[from], l->bytes[to] - l->bytes[from]);
+    if (!out->text)
+        return -1;
+    if (step->readings) {
+        out->readings = fitting(step->readings, before, l->arena);
+    } else {
+        out->own.concept = step->is_name ? (l->text->cp[from] < 0x80 ? AG_C_WORD : AG_C_HANGUL) : step->scan.concept;
+        out->own.value = step->is_name ? "" : step->scan.value;
+        out->number = step->scan.number;
+        out->time = step->scan.time;
+    }
+    if (step->scan.concept != AG_C_QUOTED) {
+        found = ag_catalogue_find(l->catalogue, out->text, strlen(out->text), out->names, AG_TOKEN_NAMES);
+        out->name_count = found < AG_TOKEN_NAMES ? found : AG_TOKEN_NAMES;
+    }
+    return 0;
+}
+
+int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary, const struct ag_catalogue *catalogue,
+                struct lm_arena *arena, struct ag_tokens *out)
+{
+    struct lattice l = {.text = text, .vocabulary = vocabulary, .catalogue = catalogue, .arena = arena};
+    size_t count = 0;
+    size_t k;
+
+    out->text = text;
+    out->count = 0;
+    if (prepare(&l) < 0)
+        return -1;
+    for (size_t i = 0; i < text->len; i++) {
+        if (l.steps[i].cost != COST_NONE)
+            add_edges(&l, i);
+    }
+    for (size_t at = text->len; at > 0; at = l.steps[at].from)
+        count += !l.steps[at].is_space;
+    if (count > AG_MAX_TOKENS)
+        return 1;
+    out->count = k = count;
+    for (size_t at = text->len; at > 0; at = l.steps[at].from) {
+        if (l.steps[at].is_space)
+            continue;
+        if (make_token(&l, l.steps[at].from, at, &out->items[--k]) < 0)
+            return -1;
+    }
+    for (k = 0; k < count; k++) {
+        struct ag_token *t = &out->items[k];
+        if (!t->readings)
+            t->readings = &t->own;
+        else if (t->readings->concept == AG_C_NUMBER)
+            t->number = (double)(t->readings->value[0] ? strtol(t->readings->value, NULL, 10) : 0);
+    }
+    return 0;
+}
+
+bool ag_is(const struct ag_tokens *tokens, size_t i, enum ag_concept concept)
+{
+    return ag_value(tokens, i, concept) != NULL;
+}
+
+const char *ag_value(const struct ag_tokens *tokens, size_t i, enum ag_concept concept)
+{
+    if (i >= tokens->count || tokens->items[i].rule)
+        return NULL;
+    for (const struct ag_reading *r = tokens->items[i].readings; r; r = r->next) {
+        if (r->concept == concept)
+            return r->value;
+    }
+    return NULL;
+}
+
+void ag_consume(struct ag_tokens *tokens, size_t from, size_t to, const char *rule)
+{
+    for (size_t i = from; i < to && i < tokens->count; i++) {
+        if (!tokens->items[i].rule)
+            tokens->items[i].rule = rule;
+    }
+}

@@ -1,0 +1,397 @@
+/*
+ * A trie over code points whose edges live in one hash table (node, code point) → node; readings hang at nodes. Built once.
+ */
+#include "agent/understand/vocabulary.h"
+
+#include "agent/catalogue.h"
+#include "agent/understand/text.h"
+#include "common/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+#include <xxhash.h>
+
+#define MAX_BYTES ((size_t)16 << 20)
+#define MAX_SURFACE 64
+#define MAX_PATHS 8
+
+/* The built-in files, one behind the other; made by the build from agent/vocabulary. */
+extern const char ag_vocabulary_data[];
+extern const size_t ag_vocabulary_data_len;
+
+struct edge {
+    uint64_t key; /* node << 32 | code point; 0: free */
+    uint32_t node;
+};
+
+struct surface {
+    const char *text;
+    const struct ag_reading *readings;
+    struct surface *next;
+};
+
+struct node {
+    struct ag_reading *readings;
+    struct surface *surface;
+};
+
+struct ag_vocabulary {
+    struct lm_arena arena;
+    struct edge *edges;
+    size_t edge_cap; /* power of two */
+    size_t edge_count;
+    struct node *nodes;
+    uint32_t node_count;
+    uint32_t node_cap;
+    struct surface *surfaces;
+    uint64_t version;
+};
+
+static uint32_t find_edge(const struct ag_vocabulary *v, uint32_t node, uint32_t cp)
+{
+    uint64_t key = (uint64_t)node << 32 | cp;
+    size_t at = (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (v->edge_cap - 1);
+
+    for (; v->edges[at].key != 0; at = (at + 1) & (v->edge_cap - 1)) {
+        if (v->edges[at].key == key)
+            return v->edges[at].node;
+    }
+    return 0;
+}
+
+static void put_edge(struct ag_vocabulary *v, uint64_t key, uint32_t node)
+{
+    size_t at = (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 20) & (v->edge_cap - 1);
+
+    while (v->edges[at].key != 0)
+        at = (at + 1) & (v->edge_cap - 1);
+    v->edges[at] = (struct edge){key, node};
+}
+
+static int grow_edges(struct ag_vocabulary *v)
+{
+    struct edge *old = v->edges;
+    size_t cap = v->edge_cap;
+
+    v->edge_cap = cap ? cap * 2 : 4096;
+    v->edges = calloc(v->edge_cap, sizeof *v->edges);
+    if (!v->edges) {
+        v->edges = old;
+        v->edge_cap = cap;
+        return -1;
+    }
+    for (size_t i = 0; i < cap; i++) {
+        if (old[i].key != 0)
+            put_edge(v, old[i].key, old[i].node);
+    }
+    free(old);
+    return 0;
+}
+
+/* A new node's number, 0 without memory (node 0 is unused, 1 the root). */
+static uint32_t new_node(struct ag_vocabulary *v)
+{
+    if (v->node_count == v->node_cap) {
+        uint32_t cap = v->node_cap ? v->node_cap * 2 : 4096;
+        struct node *nodes = realloc(v->nodes, cap * sizeof *nodes);
+        if (!nodes)
+            return 0;
+        v->nodes = nodes;
+        v->node_cap = cap;
+    }
+    v->nodes[v->node_count] = (struct node){0};
+    return v->node_count++;
+}
+
+static uint32_t child(struct ag_vocabulary *v, uint32_t node, uint32_t cp)
+{
+    uint32_t found = find_edge(v, node, cp);
+
+    if (found)
+        return found;
+    if (2 * (v->edge_count + 1) > v->edge_cap && grow_edges(v) < 0)
+        return 0;
+    found = new_node(v);
+    if (!found)
+        return 0;
+    put_edge(v, (uint64_t)node << 32 | cp, found);
+    v->edge_count++;
+    return found;
+}
+
+static int add_reading(struct ag_vocabulary *v, uint32_t at, const char *folded, const struct ag_reading *reading)
+{
+    struct ag_reading *copy = lm_arena_alloc(&v->arena, sizeof *copy);
+    struct node *node = &v->nodes[at];
+
+    if (!copy)
+        return -1;
+    *copy = *reading;
+    copy->next = NULL;
+    if (node->readings) {
+        struct ag_reading *last = node->readings;
+        for (; last->next; last = (struct ag_reading *)(uintptr_t)last->next) {
+        }
+        last->next = copy;
+        return 0;
+    }
+    node->readings = copy;
+    node->surface = lm_arena_alloc(&v->arena, sizeof *node->surface);
+    if (!node->surface)
+        return -1;
+    *node->surface = (struct surface){lm_arena_copy(&v->arena, folded, strlen(folded)), copy, v->surfaces};
+    v->surfaces = node->surface;
+    return node->surface->text ? 0 : -1;
+}
+
+/* One surface of a line into the trie. */
+static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
+{
+    char *folded;
+    uint32_t node = 1;
+    size_t at = 0;
+    size_t total;
+    int result;
+
+    if (len > 1 && text[0] == '-') {
+        reading.suffix = true;
+        text++;
+        len--;
+    }
+    folded = ag_fold(text, len);
+    if (!folded)
+        return -1;
+    total = strlen(folded);
+    while (at < total && node) {
+        utf8proc_int32_t cp;
+        at += (size_t)utf8proc_iterate((const utf8proc_uint8_t *)folded + at, (utf8proc_ssize_t)(total - at), &cp);
+        node = child(v, node, (uint32_t)cp);
+    }
+    result = node ? add_reading(v, node, folded, &reading) : -1;
+    free(folded);
+    return result;
+}
+
+static int bad_line(struct lm_error *error, const char *file, size_t line, const char *what)
+{
+    return lm_error_set(error, LM_FATAL, "vocabulary", "%s, line %zu: %s", file, line, what);
+}
+
+static int add_line(struct ag_vocabulary *v, char *line, const char *file, size_t number, struct lm_error *error)
+{
+    char *concept = strchr(line, '\t');
+    char *value = concept ? strchr(concept + 1, '\t') : NULL;
+    char *end;
+    struct ag_reading reading = {.value = ""};
+    int found;
+
+    if (line[0] == '\0' || line[0] == '#')
+        return 0;
+    if (!concept)
+        return bad_line(error, file, number, "expected surface, tab, concept");
+    *concept++ = '\0';
+    if (value) {
+        *value++ = '\0';
+        end = strchr(value, '\t');
+        if (end)
+            return bad_line(error, file, number, "more than three columns");
+        reading.value = lm_arena_copy(&v->arena, value, strlen(value));
+        if (!reading.value)
+            return bad_line(error, file, number, "the vocabulary is too large");
+    }
+    found = ag_concept_from_name(concept);
+    if (found <= 0)
+        return bad_line(error, file, number, "unknown concept");
+    reading.concept = (enum ag_concept)found;
+    for (char *surface = line; surface; surface = end) {
+        end = strchr(surface, '|');
+        if (end)
+            *end++ = '\0';
+        if (*surface == '\0' || strlen(surface) > 3 * MAX_SURFACE)
+            return bad_line(error, file, number, "a surface is empty or too long");
+        if (add_surface(v, surface, strlen(surface), reading) < 0)
+            return bad_line(error, file, number, "not UTF-8, or the vocabulary is too large");
+    }
+    return 0;
+}
+
+static int add_lines(struct ag_vocabulary *v, const char *data, size_t len, const char *file, struct lm_error *error)
+{
+    const char *at = data;
+    size_t number = 0;
+
+    v->version = XXH64(data, len, v->version);
+    while (at < data + len) {
+        const char *end = memchr(at, '\n', (size_t)(data + len - at));
+        size_t n = end ? (size_t)(end - at) : (size_t)(data + len - at);
+        char *line = malloc(n + 1);
+        int result;
+        if (!line)
+            return bad_line(error, file, number, "not enough memory");
+        memcpy(line, at, n);
+        line[n] = '\0';
+        if (n > 0 && line[n - 1] == '\r')
+            line[n - 1] = '\0';
+        result = add_line(v, line, file, ++number, error);
+        free(line);
+        if (result < 0)
+            return -1;
+        at = end ? end + 1 : data + len;
+    }
+    return 0;
+}
+
+static int add_file(struct ag_vocabulary *v, const char *path, struct lm_error *error)
+{
+    FILE *file = fopen(path, "rb");
+    char *data;
+    size_t len;
+    int result;
+
+    if (!file)
+        return lm_error_set(error, LM_FATAL, "vocabulary", "%s cannot be read", path);
+    data = malloc(MAX_BYTES / 4);
+    if (!data) {
+        fclose(file);
+        return lm_error_set(error, LM_FATAL, "vocabulary", "%s: not enough memory", path);
+    }
+    len = fread(data, 1, MAX_BYTES / 4, file);
+    if (len == MAX_BYTES / 4 || ferror(file))
+        result = lm_error_set(error, LM_FATAL, "vocabulary", "%s cannot be read whole; the limit is 4 MiB", path);
+    else
+        result = add_lines(v, data, len, path, error);
+    free(data);
+    fclose(file);
+    return result;
+}
+
+struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error)
+{
+    struct ag_vocabulary *v = calloc(1, sizeof *v);
+
+    if (!v) {
+        lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+        return NULL;
+    }
+    lm_arena_init(&v->arena, MAX_BYTES);
+    if (grow_edges(v) < 0 || (v->node_count = 0, new_node(v) != 0) || new_node(v) != 1) {
+        lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+        ag_vocabulary_free(v);
+        return NULL;
+    }
+    if (add_lines(v, ag_vocabulary_data, ag_vocabulary_data_len, "built-in vocabulary", error) < 0 ||
+        (path && add_file(v, path, error) < 0)) {
+        ag_vocabulary_free(v);
+        return NULL;
+    }
+    return v;
+}
+
+void ag_vocabulary_free(struct ag_vocabulary *v)
+{
+    if (!v)
+        return;
+    lm_arena_free(&v->arena);
+    free(v->edges);
+    free(v->nodes);
+    free(v);
+}
+
+uint64_t ag_vocabulary_version(const struct ag_vocabulary *v)
+{
+    return v->version;
+}
+
+static bool joins(uint32_t cp)
+{
+    return cp == ' ' || cp == '-' || cp == '_';
+}
+
+struct path {
+    uint32_t node;
+    size_t at;
+};
+
+/* Keeps matches shortest first and each length once. */
+static size_t add_match(struct ag_match *out, size_t count, size_t max, size_t len, const struct ag_reading *readings)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (out[i].len == len)
+            return count;
+    }
+    if (count < max)
+        out[count++] = (struct ag_match){len, readings};
+    return count;
+}
+
+size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, size_t len, struct ag_match *out, size_t max)
+{
+    struct path paths[MAX_PATHS];
+    size_t count = 0;
+    size_t active = 1;
+
+    paths[0] = (struct path){1, 0};
+    /* All paths advance together; a space in a surface may stand for nothing, which adds a path. */
+    while (active > 0) {
+        struct path next[MAX_PATHS];
+        size_t n = 0;
+        for (size_t i = 0; i < active; i++) {
+            struct path p = paths[i];
+            uint32_t gap = find_edge(v, p.node, ' ');
+            uint32_t on;
+            if (v->nodes[p.node].readings && p.at > 0)
+                count = add_match(out, count, max, p.at, v->nodes[p.node].readings);
+            if (gap && n < MAX_PATHS) {
+                if (p.at < len && joins(text[p.at]))
+                    next[n++] = (struct path){gap, p.at + 1};
+                else if ((on = p.at < len ? find_edge(v, gap, text[p.at]) : 0) != 0)
+                    next[n++] = (struct path){on, p.at + 1};
+            }
+            if (p.at < len && text[p.at] != ' ' && n < MAX_PATHS && (on = find_edge(v, p.node, text[p.at])) != 0)
+                next[n++] = (struct path){on, p.at + 1};
+        }
+        memcpy(paths, next, n * sizeof *next);
+        active = n;
+    }
+    return count;
+}
+
+const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const char *word, size_t len)
+{
+    const struct ag_reading *best = NULL;
+    unsigned limit = len >= 8 ? 2 : 1;
+    unsigned best_distance = limit + 1;
+    bool tie = false;
+
+    if (len < 4)
+        return NULL;
+    for (const struct surface *s = v->surfaces; s; s = s->next) {
+        size_t n = strlen(s->text);
+        unsigned distance;
+        if (n < 4 || (unsigned char)s->text[0] >= 0x80 || s->readings->suffix || s->text[0] != word[0] ||
+            (n > len ? n - len : len - n) > limit)
+            continue;
+        distance = ag_edit_distance(word, len, s->text, n, limit);
+        if (distance > limit)
+            continue;
+        if (distance == best_distance && best->concept != s->readings->concept)
+            tie = true;
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = s->readings;
+            tie = false;
+        }
+    }
+    return tie ? NULL : best;
+}
+
+void ag_vocabulary_each(const struct ag_vocabulary *v,
+                        bool (*visit)(const char *surface, const struct ag_reading *readings, void *context), void *context)
+{
+    for (const struct surface *s = v->surfaces; s; s = s->next) {
+        if (!visit(s->text, s->readings, context))
+            return;
+    }
+}
