@@ -22,10 +22,11 @@ struct co_assignment {
         struct lm_condition *condition;
         char name[280];
         struct condition_name *next;
-    } *conditions; /* a condition lives as long as the admin: one a partition ever seen */
+    } * conditions; /* a condition lives as long as the admin: one a partition ever seen */
 };
 
-/* --- partitions ------------------------------------------------------------------------------------------ */
+/* --- partitions ------------------------------------------------------------------------------------------
+ */
 
 static struct lm_condition *condition_of(struct co_assignment *assignment, const char *topic, int32_t number)
 {
@@ -62,8 +63,9 @@ static void create_metrics(struct co_assignment *assignment, struct co_partition
                              "Records committed to PostgreSQL."),
         .repeats = lm_counter(metrics, "logmill_consumer_repeats_total", lm_buffer_text(&labels),
                               "Records dropped because their producer had sent them before."),
-        .lost_by_retention = lm_counter(metrics, "logmill_consumer_lost_by_retention_total", lm_buffer_text(&labels),
-                                        "Records Kafka deleted before they were read.")};
+        .lost_by_retention =
+            lm_counter(metrics, "logmill_consumer_lost_by_retention_total", lm_buffer_text(&labels),
+                       "Records Kafka deleted before they were read.")};
     (void)snprintf(number, sizeof(number), "%d", (int)partition->number);
     lm_metrics_label(&labels, "partition", number);
     partition->lag_records = lm_gauge(metrics, "logmill_consumer_lag_records", lm_buffer_text(&labels),
@@ -121,7 +123,8 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
     locate(assignment, partition);
 }
 
-/* --- rebalance ------------------------------------------------------------------------------------------- */
+/* --- rebalance -------------------------------------------------------------------------------------------
+ */
 
 static enum lm_category category_of(const struct co_assignment *assignment, const char *topic)
 {
@@ -137,7 +140,8 @@ static void add_partition(struct co_assignment *assignment, const char *topic, i
     struct co_partition *partition = co_partition_new(topic, number, category_of(assignment, topic));
 
     if (partition == NULL) {
-        lm_log(LM_LOG_ERROR, "assignment", "%s/%d: no memory; not read until the next rebalance", topic, (int)number);
+        lm_log(LM_LOG_ERROR, "assignment", "%s/%d: no memory; not read until the next rebalance", topic,
+               (int)number);
         return;
     }
     partition->queue = rd_kafka_queue_get_partition(assignment->kafka, topic, number);
@@ -160,14 +164,15 @@ static void assign(struct co_assignment *assignment, rd_kafka_topic_partition_li
 {
     for (int i = 0; i < list->cnt; i++) {
         add_partition(assignment, list->elems[i].topic, list->elems[i].partition);
-        /* Nothing is fetched before the seek but what arrives meanwhile, and that the seek throws away. An absolute or
-         * stored offset could be refused, and a refused fetcher cannot be sought. */
+        /* Nothing is fetched before the seek but what arrives meanwhile, and that the seek throws away. An
+         * absolute or stored offset could be refused, and a refused fetcher cannot be sought. */
         list->elems[i].offset = RD_KAFKA_OFFSET_END;
     }
     rd_kafka_resp_err_t error = rd_kafka_assign(assignment->kafka, list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         lm_log(LM_LOG_ERROR, "assignment", "assign: %s", rd_kafka_err2str(error));
-    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next)
+    for (struct co_partition *partition = assignment->partitions; partition != NULL;
+         partition = partition->next)
         locate(assignment, partition);
     lm_log(LM_LOG_INFO, "assignment", "%d partitions assigned", list->cnt);
     assignment->options.joined(assignment->options.context);
@@ -190,8 +195,8 @@ void co_assignment_release(struct co_assignment *assignment)
     lm_gauge_set(assignment->assigned, 0);
 }
 
-void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list,
-                             void *opaque)
+void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
+                             rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct co_assignment *assignment = opaque;
 
@@ -212,7 +217,8 @@ void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_ka
     (void)rd_kafka_assign(kafka, NULL);
 }
 
-/* --- once a second --------------------------------------------------------------------------------------- */
+/* --- once a second ---------------------------------------------------------------------------------------
+ */
 
 static void measure_lag(const struct co_assignment *assignment, const struct co_partition *partition)
 {
@@ -226,21 +232,24 @@ static void measure_lag(const struct co_assignment *assignment, const struct co_
         return;
     lag = high > partition->committed ? high - partition->committed : 0;
     lm_gauge_set(partition->lag_records, (double)lag);
-    lm_gauge_set(partition->lag_seconds, lag > 0 && partition->committed_time_us > 0
-                                             ? (double)(lm_clock_wall_us() - partition->committed_time_us) / 1e6
-                                             : 0);
+    lm_gauge_set(partition->lag_seconds,
+                 lag > 0 && partition->committed_time_us > 0
+                     ? (double)(lm_clock_wall_us() - partition->committed_time_us) / 1e6
+                     : 0);
 }
 
 void co_assignment_commit(struct co_assignment *assignment)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
 
-    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next) {
+    for (struct co_partition *partition = assignment->partitions; partition != NULL;
+         partition = partition->next) {
         if (!partition->commit_to_kafka)
             continue;
         if (list == NULL)
             list = rd_kafka_topic_partition_list_new(16);
-        rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset = partition->committed;
+        rd_kafka_topic_partition_list_add(list, partition->topic, partition->number)->offset =
+            partition->committed;
         partition->commit_to_kafka = false;
     }
     if (list == NULL)
@@ -265,7 +274,8 @@ static void expire_sources(const struct co_assignment *assignment, const struct 
     lm_buffer_init(&sql, 4096);
     lm_buffer_append_text(&sql, "SELECT logmill.expire_sources(");
     lm_buffer_append_literal(&sql, partition->topic, strlen(partition->topic));
-    lm_buffer_printf(&sql, ", %d, %lld)", (int)partition->number, (long long)assignment->options.source_expiry_us);
+    lm_buffer_printf(&sql, ", %d, %lld)", (int)partition->number,
+                     (long long)assignment->options.source_expiry_us);
     struct co_question question = {.sql = lm_buffer_text(&sql), .done = on_expired};
     if (question.sql != NULL)
         (void)!co_control_ask(assignment->options.control, &question, &error);
@@ -277,7 +287,8 @@ void co_assignment_tick(struct co_assignment *assignment)
     int64_t now_us = lm_clock_mono_us();
     bool expire = now_us - assignment->expired_us >= EXPIRE_EVERY_US;
 
-    for (struct co_partition *partition = assignment->partitions; partition != NULL; partition = partition->next) {
+    for (struct co_partition *partition = assignment->partitions; partition != NULL;
+         partition = partition->next) {
         if ((partition->state == CO_PARTITION_LOCATING || partition->state == CO_PARTITION_BEYOND_END) &&
             now_us >= partition->locate_again_us) {
             if (partition->state == CO_PARTITION_BEYOND_END)
@@ -293,9 +304,11 @@ void co_assignment_tick(struct co_assignment *assignment)
     co_assignment_commit(assignment);
 }
 
-/* --- the outside ----------------------------------------------------------------------------------------- */
+/* --- the outside -----------------------------------------------------------------------------------------
+ */
 
-int co_assignment_open(const struct co_assignment_options *options, struct co_assignment **out, struct lm_error *error)
+int co_assignment_open(const struct co_assignment_options *options, struct co_assignment **out,
+                       struct lm_error *error)
 {
     struct co_assignment *assignment = calloc(1, sizeof(*assignment));
     if (assignment == NULL || (assignment->locator = calloc(1, sizeof(*assignment->locator))) == NULL) {

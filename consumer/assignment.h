@@ -1,11 +1,13 @@
 /*
- * Which partitions are ours and where they are read from: rebalances (eager), and for each partition its position out of
- * PostgreSQL, held against what the topic still has. Kafka's own committed offsets are written for lag tools and never
- * read. Blocking calls of librdkafka (watermarks, seek) run in libuv's thread pool, each on its own.
+ * Which partitions are ours and where they are read from: rebalances (eager), and for each partition its
+ * position out of PostgreSQL, held against what the topic still has. Kafka's own committed offsets are
+ * written for lag tools and never read. Blocking calls of librdkafka (watermarks, seek) run in libuv's thread
+ * pool, each on its own.
  *
  *   no row yet                 INSERT the low watermark, ON CONFLICT DO NOTHING
- *   below the low watermark    retention has deleted what we had not read: move by compare-and-set, count and say it
- *   beyond the end             the topic was made anew: stop, say so, look again until `logmill-ctl offsets` decides
+ *   below the low watermark    retention has deleted what we had not read: move by compare-and-set, count and
+ * say it beyond the end             the topic was made anew: stop, say so, look again until `logmill-ctl
+ * offsets` decides
  */
 #ifndef LOGMILL_CONSUMER_ASSIGNMENT_H
 #define LOGMILL_CONSUMER_ASSIGNMENT_H
@@ -46,8 +48,8 @@ void co_assignment_free(struct co_assignment *assignment);
 /* The consumer this is about; its rebalances come to co_assignment_rebalance. */
 void co_assignment_attach(struct co_assignment *assignment, rd_kafka_t *kafka);
 /* librdkafka's rebalance callback; `opaque` is the assignment. On the loop, from within a poll. */
-void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list,
-                             void *opaque);
+void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
+                             rd_kafka_topic_partition_list_t *list, void *opaque);
 
 /* The partitions, a list through `next`. */
 struct co_partition *co_assignment_first(const struct co_assignment *assignment);

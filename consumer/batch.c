@@ -40,11 +40,13 @@ const char *co_batch_state_name(enum co_batch_state state)
 int co_batch_change_state(struct co_batch *batch, enum co_batch_state to)
 {
     if (batch->state == CO_BATCH_DONE || (to != CO_BATCH_DONE && (follows[batch->state] >> to & 1u) == 0)) {
-        lm_log(LM_LOG_ERROR, "batch", "a %s batch cannot become %s", state_names[batch->state], state_names[to]);
+        lm_log(LM_LOG_ERROR, "batch", "a %s batch cannot become %s", state_names[batch->state],
+               state_names[to]);
         return -1;
     }
-    lm_log(LM_LOG_DEBUG, "batch", "batch %u [%lld, %lld): %s -> %s", batch->serial, (long long)batch->expected_offset,
-           (long long)batch->next_offset, state_names[batch->state], state_names[to]);
+    lm_log(LM_LOG_DEBUG, "batch", "batch %u [%lld, %lld): %s -> %s", batch->serial,
+           (long long)batch->expected_offset, (long long)batch->next_offset, state_names[batch->state],
+           state_names[to]);
     batch->state = to;
     return 0;
 }
@@ -156,19 +158,22 @@ static int make_room(void **array, size_t count, size_t *cap, size_t size)
 int co_batch_reserve(struct co_batch *batch)
 {
     if (make_room((void **)&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0 ||
-        make_room((void **)&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) != 0 ||
+        make_room((void **)&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) !=
+            0 ||
         make_room((void **)&batch->patterns, batch->pattern_count, &batch->pattern_cap,
                   sizeof(batch->patterns[0])) != 0 ||
-        make_room((void **)&batch->replays, batch->replay_count, &batch->replay_cap, sizeof(batch->replays[0])) != 0)
+        make_room((void **)&batch->replays, batch->replay_count, &batch->replay_cap,
+                  sizeof(batch->replays[0])) != 0)
         return -1;
     return 0;
 }
 
-int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
-                    enum lm_category category, struct lm_error *error)
+int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
+                    const rd_kafka_message_t *message, enum lm_category category, struct lm_error *error)
 {
     lm_record_init(&scratch->record);
-    if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record, error) != 0)
+    if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record,
+                         error) != 0)
         return -1;
     return lm_record_complete(&scratch->record, category, co_message_time_us(message), &batch->arena, error);
 }
@@ -189,7 +194,8 @@ static int append(struct co_batch *batch, struct co_batch_scratch *scratch, cons
         batch->copy.failed = false;
         return -1;
     }
-    if (co_rollup_add(&batch->rollup, &scratch->record, other ? OTHER : text[LM_SERVICE], extra.pattern) != 0) {
+    if (co_rollup_add(&batch->rollup, &scratch->record, other ? OTHER : text[LM_SERVICE], extra.pattern) !=
+        0) {
         batch->copy.len = before;
         return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
     }
@@ -198,8 +204,8 @@ static int append(struct co_batch *batch, struct co_batch_scratch *scratch, cons
 }
 
 /* A pattern whose template finds no memory is not remembered: the next record of its kind brings it again. */
-static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratch, struct co_patterns *patterns,
-                         int64_t id)
+static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratch,
+                         struct co_patterns *patterns, int64_t id)
 {
     const struct lm_buffer *template = &scratch->template;
     char *copy;
@@ -237,8 +243,8 @@ void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_
     batch->kafka_time_us = kafka_time_us;
 }
 
-int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category, size_t from,
-                     size_t to, struct lm_error *error)
+int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
+                     size_t from, size_t to, struct lm_error *error)
 {
     int64_t pattern;
 

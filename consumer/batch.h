@@ -1,7 +1,8 @@
 /*
- * A batch: consecutive records of one partition on their way into one transaction. It holds the rows as ready-made COPY
- * bytes, what they add to rollups, names and sources, and the Kafka messages the rows came from: their texts are the keys
- * of the rollups, and a row that PostgreSQL alone refuses is dead-lettered from them byte for byte.
+ * A batch: consecutive records of one partition on their way into one transaction. It holds the rows as
+ * ready-made COPY bytes, what they add to rollups, names and sources, and the Kafka messages the rows came
+ * from: their texts are the keys of the rollups, and a row that PostgreSQL alone refuses is dead-lettered
+ * from them byte for byte.
  *
  * The one policy of when a batch is full and when it is due stands here. No I/O; loop thread.
  */
@@ -69,8 +70,8 @@ struct co_batch {
     size_t row_count, row_cap;
     size_t record_count; /* rows, repeats and dead letters */
     size_t repeat_count;
-    size_t payload_bytes; /* of the messages held */
-    size_t message_bytes; /* of everything taken, to bound what goes to the dead-letter topic at once */
+    size_t payload_bytes;  /* of the messages held */
+    size_t message_bytes;  /* of everything taken, to bound what goes to the dead-letter topic at once */
     struct lm_buffer copy; /* from the header to the last tuple; the trailer is put when it is sent */
     struct lm_arena arena;
     struct co_rollup rollup;
@@ -91,7 +92,8 @@ struct co_batch {
     unsigned attempts;        /* that failed */
     struct lm_backoff backoff;
     int64_t not_before_us; /* monotonic */
-    /* Looking for the one row that a nameless error is about: rows [probe_from, probe_to) are tried and rolled back. */
+    /* Looking for the one row that a nameless error is about: rows [probe_from, probe_to) are tried and
+     * rolled back. */
     bool probing;
     size_t probe_low, probe_high; /* the bad row is within */
     size_t probe_from, probe_to;
@@ -104,7 +106,8 @@ struct co_batch_scratch {
     struct lm_record record;
 };
 
-/* NULL without memory. `bytes` bounds the COPY buffer's growth beyond which a single record is still taken. */
+/* NULL without memory. `bytes` bounds the COPY buffer's growth beyond which a single record is still taken.
+ */
 struct co_batch *co_batch_new(const struct co_policy *policy);
 void co_batch_free(struct co_batch *batch);
 /* As new, memory kept; messages are given back. For a new use within `partition`. */
@@ -117,14 +120,15 @@ bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, 
 /* Memory it holds, for the budget. */
 size_t co_batch_memory(const struct co_batch *batch);
 
-/* Decodes a message and completes it for `category`; texts live in the message or the arena. As lm_record_decode and
- * lm_record_complete. */
-int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
-                    enum lm_category category, struct lm_error *error) LM_MUST_CHECK;
+/* Decodes a message and completes it for `category`; texts live in the message or the arena. As
+ * lm_record_decode and lm_record_complete. */
+int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
+                    const rd_kafka_message_t *message, enum lm_category category,
+                    struct lm_error *error) LM_MUST_CHECK;
 /*
- * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups; the pattern's template is taken
- * along where `patterns` does not know it yet. The message is the batch's from then on. 0; -1 with the batch as before:
- * LM_DEAD_LETTER, or LM_RETRY "memory".
+ * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups; the pattern's
+ * template is taken along where `patterns` does not know it yet. The message is the batch's from then on. 0;
+ * -1 with the batch as before: LM_DEAD_LETTER, or LM_RETRY "memory".
  */
 int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
                  enum lm_category category, bool other, struct co_patterns *patterns,
@@ -135,8 +139,8 @@ int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us);
 
 /* Writes COPY bytes and rollups anew for the rows [from, to): after a row was taken out, or to try a part. */
-int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category, size_t from,
-                     size_t to, struct lm_error *error) LM_MUST_CHECK;
+int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
+                     size_t from, size_t to, struct lm_error *error) LM_MUST_CHECK;
 /* Takes a row out; its message is the caller's. co_batch_rebuild afterwards. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
 

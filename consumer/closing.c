@@ -18,8 +18,8 @@ static void append_int(struct lm_buffer *out, int64_t value)
     lm_buffer_append(out, digits + at, sizeof(digits) - at);
 }
 
-/* An element of an array literal that stands in a string literal: quotes and backslashes are escaped for the array, single
- * quotes for SQL. The text holds no NUL and is UTF-8: lm_record_complete saw to it. */
+/* An element of an array literal that stands in a string literal: quotes and backslashes are escaped for the
+ * array, single quotes for SQL. The text holds no NUL and is UTF-8: lm_record_complete saw to it. */
 static void append_element(struct lm_buffer *out, struct lm_slice text)
 {
     size_t from = 0;
@@ -137,7 +137,8 @@ static void append_histograms(struct lm_buffer *out, const struct co_rollup *rol
                                      rollup->bucket_count});
 }
 
-static void append_rollups(struct lm_buffer *out, struct co_rollup *rollup, const struct co_closing_options *options)
+static void append_rollups(struct lm_buffer *out, struct co_rollup *rollup,
+                           const struct co_closing_options *options)
 {
     const struct co_group *groups = rollup->groups;
     size_t size = sizeof(groups[0]), count = rollup->group_count;
@@ -202,7 +203,8 @@ static void append_patterns(struct lm_buffer *out, const struct co_batch *batch)
     lm_buffer_append_char(out, ')');
 }
 
-static void append_names(struct lm_buffer *out, const struct co_batch *batch, const struct co_closing_options *options)
+static void append_names(struct lm_buffer *out, const struct co_batch *batch,
+                         const struct co_closing_options *options)
 {
     const struct co_name_row *names = batch->names;
     size_t size = sizeof(names[0]), count = batch->name_count;
@@ -225,7 +227,8 @@ static void append_names(struct lm_buffer *out, const struct co_batch *batch, co
     lm_buffer_append_char(out, ')');
 }
 
-static void append_hours(struct lm_buffer *out, const struct co_rollup *rollup, const struct co_closing_options *options)
+static void append_hours(struct lm_buffer *out, const struct co_rollup *rollup,
+                         const struct co_closing_options *options)
 {
     if (rollup->hour_count == 0)
         return;
@@ -234,7 +237,8 @@ static void append_hours(struct lm_buffer *out, const struct co_rollup *rollup, 
     lm_buffer_append_char(out, ')');
 }
 
-static void append_moves(struct lm_buffer *out, const struct co_batch *batch, const struct co_closing_options *options)
+static void append_moves(struct lm_buffer *out, const struct co_batch *batch,
+                         const struct co_closing_options *options)
 {
     const struct co_source_move *moves = batch->moves;
     size_t size = sizeof(moves[0]), count = batch->move_count;
@@ -299,7 +303,8 @@ int co_closing_write(struct co_batch *batch, const struct co_closing_options *op
     lm_buffer_append_text(out, "SET LOCAL lock_timeout = ");
     append_int(out, options->lock_timeout_ms);
     /* The lock first: a bare compare-and-set would not wait for a predecessor, it would match nothing. */
-    lm_buffer_append_text(out, ";\nSELECT next_offset FROM logmill.ingest_offset WHERE (topic, partition) = (");
+    lm_buffer_append_text(out,
+                          ";\nSELECT next_offset FROM logmill.ingest_offset WHERE (topic, partition) = (");
     append_topic(out, options);
     lm_buffer_append_text(out, ") FOR UPDATE");
     append_rollups(out, &batch->rollup, options);

@@ -1,7 +1,7 @@
 /*
- * The closing message: everything of a batch's transaction that touches rows others may want too, and the COMMIT, as the
- * text of one simple Query, so that no row lock ever waits for this client. Values are literals: the extended protocol
- * takes one statement a message.
+ * The closing message: everything of a batch's transaction that touches rows others may want too, and the
+ * COMMIT, as the text of one simple Query, so that no row lock ever waits for this client. Values are
+ * literals: the extended protocol takes one statement a message.
  */
 #ifndef LOGMILL_CONSUMER_CLOSING_H
 #define LOGMILL_CONSUMER_CLOSING_H
@@ -17,7 +17,7 @@ struct co_closing_options {
 };
 
 /* Writes batch->closing anew. 0, or -1 (LM_RETRY "memory"). */
-int co_closing_write(struct co_batch *batch, const struct co_closing_options *options, struct lm_error *error)
-    LM_MUST_CHECK;
+int co_closing_write(struct co_batch *batch, const struct co_closing_options *options,
+                     struct lm_error *error) LM_MUST_CHECK;
 
 #endif

@@ -47,7 +47,8 @@ static const struct lm_config_option options[] = {
      .default_text = "50ms",
      .min = 1,
      .max = MINUTE_MS,
-     .description = "A batch that is not full is written when its first record has waited this long and a connection is free."},
+     .description = "A batch that is not full is written when its first record has waited this long and a "
+                    "connection is free."},
     {.name = "connections",
      .type = LM_CONFIG_INT,
      .offset = FIELD(connections),
@@ -61,21 +62,24 @@ static const struct lm_config_option options[] = {
      .default_text = "40MiB",
      .min = 8 * MIB,
      .max = 65536 * MIB,
-     .description = "Budget for records in memory: three quarters for batches, one for what librdkafka has fetched ahead."},
+     .description = "Budget for records in memory: three quarters for batches, one for what librdkafka has "
+                    "fetched ahead."},
     {.name = "grace",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(grace_ms),
      .default_text = "20s",
      .min = 100,
      .max = HOUR_MS,
-     .description = "After SIGTERM, how long batches under way may take before they are given up; Kafka still has them."},
+     .description = "After SIGTERM, how long batches under way may take before they are given up; Kafka "
+                    "still has them."},
     {.name = "schema_wait",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(schema_wait_ms),
      .default_text = "10m",
      .min = 0,
      .max = 7 * DAY_MS,
-     .description = "How long a partition waits for a writer's schema that is not known before its record is dead-lettered."},
+     .description = "How long a partition waits for a writer's schema that is not known before its record is "
+                    "dead-lettered."},
     {.name = "leaves_ahead",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(leaves_ahead_ms),
@@ -89,14 +93,16 @@ static const struct lm_config_option options[] = {
      .default_text = "10s",
      .min = 100,
      .max = HOUR_MS,
-     .description = "How long a batch's last step waits for a row lock before the consumer that holds it is disconnected."},
+     .description = "How long a batch's last step waits for a row lock before the consumer that holds it is "
+                    "disconnected."},
     {.name = "dlq_max_bytes",
      .type = LM_CONFIG_SIZE,
      .offset = FIELD(dlq_max_bytes),
      .default_text = "16MiB",
      .min = 1024,
      .max = 512 * MIB,
-     .description = "Largest dead letter sent; the dead-letter topics must accept as much (max.message.bytes)."},
+     .description =
+         "Largest dead letter sent; the dead-letter topics must accept as much (max.message.bytes)."},
     {.name = "source_expiry",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(source_expiry_ms),
@@ -117,7 +123,8 @@ static const struct lm_config_option options[] = {
      .default_text = "10000",
      .min = 100,
      .max = 1000000,
-     .description = "Most names of a kind kept for each partition; services beyond it count under (other) in the rollups."},
+     .description = "Most names of a kind kept for each partition; services beyond it count under (other) in "
+                    "the rollups."},
     {.name = "patterns_max",
      .type = LM_CONFIG_INT,
      .offset = FIELD(patterns_max),
@@ -131,7 +138,8 @@ static const struct lm_config_option options[] = {
      .default_text = "100ms",
      .min = 1,
      .max = MINUTE_MS,
-     .description = "Shortest wait before a failed batch or connection is tried again; doubled each time, with jitter."},
+     .description =
+         "Shortest wait before a failed batch or connection is tried again; doubled each time, with jitter."},
     {.name = "retry.cap",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(retry_cap_ms),
@@ -166,7 +174,8 @@ const struct lm_config_program co_config_program = {
     .option_count = sizeof(options) / sizeof(options[0]),
 };
 
-int co_config_check(const struct co_config *config, bool subscribed[LM_CATEGORY_COUNT], struct lm_error *error)
+int co_config_check(const struct co_config *config, bool subscribed[LM_CATEGORY_COUNT],
+                    struct lm_error *error)
 {
     memset(subscribed, 0, sizeof(bool) * LM_CATEGORY_COUNT);
     for (size_t i = 0; i < config->categories.count; i++) {

@@ -1,4 +1,5 @@
-/* The consumer's settings: one table (config.c) fills this struct and makes --help, --print-config and the documentation. */
+/* The consumer's settings: one table (config.c) fills this struct and makes --help, --print-config and the
+ * documentation. */
 #ifndef LOGMILL_CONSUMER_CONFIG_H
 #define LOGMILL_CONSUMER_CONFIG_H
 
@@ -36,8 +37,9 @@ struct co_config {
 
 extern const struct lm_config_program co_config_program;
 
-/* What the table cannot say: the categories are ours, each named once. Fills subscribed[] by category. LM_FATAL. */
-int co_config_check(const struct co_config *config, bool subscribed[LM_CATEGORY_COUNT], struct lm_error *error)
-    LM_MUST_CHECK;
+/* What the table cannot say: the categories are ours, each named once. Fills subscribed[] by category.
+ * LM_FATAL. */
+int co_config_check(const struct co_config *config, bool subscribed[LM_CATEGORY_COUNT],
+                    struct lm_error *error) LM_MUST_CHECK;
 
 #endif

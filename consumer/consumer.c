@@ -68,9 +68,9 @@ struct co_consumer {
     struct co_kafka_probe probe;
     bool joined, brokers_down;
 
-    uv_idle_t reading;  /* active while some queue may hold messages and there is room */
-    uv_timer_t age;     /* for the oldest batch that is not full */
-    uv_timer_t tick;    /* once a second */
+    uv_idle_t reading; /* active while some queue may hold messages and there is room */
+    uv_timer_t age;    /* for the oldest batch that is not full */
+    uv_timer_t tick;   /* once a second */
     uv_timer_t phase_timer;
     unsigned open_handles; /* of ours */
     enum co_closing_step step;
@@ -84,7 +84,8 @@ static const char *const phase_names[] = {"opening", "running", "draining", "lea
 static int change_phase(struct co_consumer *consumer, enum co_phase to)
 {
     if (to <= consumer->phase) {
-        lm_log(LM_LOG_ERROR, "consumer", "%s cannot become %s", phase_names[consumer->phase], phase_names[to]);
+        lm_log(LM_LOG_ERROR, "consumer", "%s cannot become %s", phase_names[consumer->phase],
+               phase_names[to]);
         return -1;
     }
     lm_log(LM_LOG_INFO, "consumer", "%s -> %s", phase_names[consumer->phase], phase_names[to]);
@@ -92,7 +93,8 @@ static int change_phase(struct co_consumer *consumer, enum co_phase to)
     return 0;
 }
 
-/* --- reading and handing over ---------------------------------------------------------------------------- */
+/* --- reading and handing over ----------------------------------------------------------------------------
+ */
 
 /* Memory of all batches, those being filled included. */
 static size_t memory_held(const struct co_consumer *consumer)
@@ -165,8 +167,8 @@ static void on_age(uv_timer_t *timer)
     hand_over_all(timer->data, false);
 }
 
-/* One turn: a slice of every partition that has room. The list may change under it (a position refused restarts the
- * partition, but never removes one: revocations come from the event queue alone). */
+/* One turn: a slice of every partition that has room. The list may change under it (a position refused
+ * restarts the partition, but never removes one: revocations come from the event queue alone). */
 static void on_reading(uv_idle_t *idle)
 {
     struct co_consumer *consumer = idle->data;
@@ -197,7 +199,8 @@ static void read_on(struct co_consumer *consumer)
         (void)uv_idle_start(&consumer->reading, on_reading);
 }
 
-/* --- phases ---------------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------------------
+ */
 
 static void close_all(struct co_consumer *consumer);
 
@@ -264,7 +267,8 @@ void co_consumer_stop(void *context, bool now)
         check_drained(consumer);
 }
 
-/* --- what the parts report -------------------------------------------------------------------------------- */
+/* --- what the parts report --------------------------------------------------------------------------------
+ */
 
 static void on_room(void *context)
 {
@@ -311,7 +315,8 @@ static void on_control_state(const struct lm_error *error, void *context)
 {
     struct co_consumer *consumer = context;
     if (error != NULL)
-        lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "control", "connection to PostgreSQL: %s", error->text);
+        lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "control", "connection to PostgreSQL: %s",
+                       error->text);
 }
 
 static void on_joined(void *context)
@@ -340,7 +345,8 @@ static void on_settled(void *context)
         close_all(consumer);
 }
 
-/* --- Kafka ----------------------------------------------------------------------------------------------- */
+/* --- Kafka -----------------------------------------------------------------------------------------------
+ */
 
 static void on_kafka_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 {
@@ -351,7 +357,8 @@ static void on_kafka_error(rd_kafka_t *kafka, int code, const char *reason, void
     lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s", reason);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         consumer->brokers_down = true;
-        (void)snprintf(text, sizeof(text), "no broker of %s answers; librdkafka goes on trying", consumer->config->brokers);
+        (void)snprintf(text, sizeof(text), "no broker of %s answers; librdkafka goes on trying",
+                       consumer->config->brokers);
         lm_condition_set(consumer->kafka_condition, text);
     }
 }
@@ -366,7 +373,8 @@ static void poll_events(struct co_consumer *consumer)
             lm_log(LM_LOG_ERROR, "kafka", "a message on the event queue: %s/%d offset %lld",
                    rd_kafka_topic_name(message->rkt), (int)message->partition, (long long)message->offset);
         else
-            lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s", rd_kafka_message_errstr(message));
+            lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s",
+                           rd_kafka_message_errstr(message));
         rd_kafka_message_destroy(message);
     }
 }
@@ -410,7 +418,8 @@ static void on_tick(uv_timer_t *timer)
     read_on(consumer);
 }
 
-/* --- closing --------------------------------------------------------------------------------------------- */
+/* --- closing ---------------------------------------------------------------------------------------------
+ */
 
 static void close_next(void *context);
 
@@ -510,13 +519,14 @@ static void close_all(struct co_consumer *consumer)
         if (consumer->assignment != NULL)
             co_assignment_release(consumer->assignment);
     }
-    if ((consumer->assignment != NULL && !co_assignment_settled(consumer->assignment)) || consumer->probe.busy ||
-        consumer->step != CO_CLOSE_CONTROL)
+    if ((consumer->assignment != NULL && !co_assignment_settled(consumer->assignment)) ||
+        consumer->probe.busy || consumer->step != CO_CLOSE_CONTROL)
         return;
     close_next(consumer);
 }
 
-/* --- opening --------------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------------------
+ */
 
 static int open_servers(struct co_consumer *consumer, struct lm_error *error)
 {
@@ -675,7 +685,8 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
     consumer->wake_open = true;
     if (co_kafka_open(&kafka, &consumer->kafka, error) != 0)
         return -1;
-    consumer->probe = (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
+    consumer->probe =
+        (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
     co_assignment_attach(consumer->assignment, consumer->kafka);
     consumer->events = rd_kafka_queue_get_consumer(consumer->kafka);
     lm_kafka_wake_attach(&consumer->wake, consumer->events);
@@ -727,15 +738,17 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     init_handles(consumer);
     if (co_config_check(config, consumer->subscribed, error) != 0 || open_state(consumer, error) != 0 ||
         open_servers(consumer, error) != 0 || open_postgres(consumer, error) != 0 ||
-        open_letters(consumer, error) != 0 || open_intake(consumer, error) != 0 || open_writer(consumer, error) != 0 ||
-        open_assignment(consumer, error) != 0 || open_kafka(consumer, error) != 0) {
+        open_letters(consumer, error) != 0 || open_intake(consumer, error) != 0 ||
+        open_writer(consumer, error) != 0 || open_assignment(consumer, error) != 0 ||
+        open_kafka(consumer, error) != 0) {
         close_all(consumer);
         return -1;
     }
     (void)change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
-    lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s", LOGMILL_VERSION,
-           rd_kafka_version_str(), PQlibVersion(), uv_version_string(), lm_http_server_url(consumer->http));
+    lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",
+           LOGMILL_VERSION, rd_kafka_version_str(), PQlibVersion(), uv_version_string(),
+           lm_http_server_url(consumer->http));
     return 0;
 }
 

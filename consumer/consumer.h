@@ -1,6 +1,6 @@
 /*
- * The consumer as a whole: opens its parts in order, turns the loop's events into reading and writing, and stops in
- * phases. One thread, the loop's; librdkafka has its own.
+ * The consumer as a whole: opens its parts in order, turns the loop's events into reading and writing, and
+ * stops in phases. One thread, the loop's; librdkafka has its own.
  *
  *   running → draining   SIGTERM: nothing is read any more, what was taken is written
  *           → leaving    all written, or the grace period is over: offsets to Kafka, leave the group
@@ -14,8 +14,8 @@
 
 struct co_consumer;
 
-/* Opens everything; the configuration must outlive it. On -1 (LM_FATAL) everything opened so far is closing: run the
- * service to its end before freeing. */
+/* Opens everything; the configuration must outlive it. On -1 (LM_FATAL) everything opened so far is closing:
+ * run the service to its end before freeing. */
 int co_consumer_open(struct lm_service *service, const struct co_config *config, struct co_consumer *consumer,
                      struct lm_error *error) LM_MUST_CHECK;
 /* NULL without memory. */

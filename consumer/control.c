@@ -65,7 +65,8 @@ static void on_done(const struct lm_error *error, void *context)
 static int send_question(struct co_control *control, struct question *question)
 {
     struct lm_error error;
-    struct lm_pg_request request = {.sql = question->sql, .result = on_result, .done = on_done, .context = question};
+    struct lm_pg_request request = {
+        .sql = question->sql, .result = on_result, .done = on_done, .context = question};
     return lm_pg_send(control->pg, &request, &error);
 }
 
@@ -126,8 +127,9 @@ static void connect_now(struct co_control *control)
         .loop = control->options.loop,
         .conninfo = control->options.conninfo,
         .application_name = "logmill-consumer control",
-        .settings = "-c standard_conforming_strings=on -c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s "
-                    "-c idle_in_transaction_session_timeout=30s",
+        .settings =
+            "-c standard_conforming_strings=on -c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s "
+            "-c idle_in_transaction_session_timeout=30s",
         .opened = on_opened,
         .lost = on_lost,
         .context = control,

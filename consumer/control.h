@@ -1,6 +1,6 @@
 /*
- * The connection for everything that is not a batch: positions, leaves, sources, schemas, offsets read back. Always
- * there: it reconnects by itself with back-off, and what is asked meanwhile waits. Loop thread.
+ * The connection for everything that is not a batch: positions, leaves, sources, schemas, offsets read back.
+ * Always there: it reconnects by itself with back-off, and what is asked meanwhile waits. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_CONTROL_H
 #define LOGMILL_CONSUMER_CONTROL_H
@@ -25,7 +25,8 @@ struct co_control_options {
 struct co_question {
     const char *sql; /* one or more statements without parameters; copied */
     void (*result)(const PGresult *result, void *context); /* may be NULL */
-    /* Exactly once, never from inside co_control_ask: NULL, or what went wrong. LM_RETRY "closing" at the end. */
+    /* Exactly once, never from inside co_control_ask: NULL, or what went wrong. LM_RETRY "closing" at the
+     * end. */
     void (*done)(const struct lm_error *error, void *context);
     void *context;
 };

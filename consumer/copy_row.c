@@ -12,11 +12,13 @@
 #define PGSQL_AF_INET6 3
 
 const char co_copy_columns[] =
-    "(created_at,category,level,log_type,service,environment,message,host,component,module,event_type,user_id,"
+    "(created_at,category,level,log_type,service,environment,message,host,component,module,event_type,user_"
+    "id,"
     "session_id,trace_id,span_id,error_type,error_code,stack_trace,http_status,endpoint,method,duration_ms,"
     "client_ip,page_path,browser,device,tags,metadata,kafka_partition,kafka_offset,ingested_at,pattern)";
 
-/* Everything below writes through a cursor into room reserved beforehand: one capacity check a row, not one a field. */
+/* Everything below writes through a cursor into room reserved beforehand: one capacity check a row, not one a
+ * field. */
 static char *put_bytes(char *at, const void *data, size_t len)
 {
     memcpy(at, data, len);
@@ -172,8 +174,9 @@ int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra
     at = put_duration(at, record);
     at = put_address(at, text[LM_CLIENT_IP]);
     if (at == NULL)
-        return lm_error_set(error, LM_DEAD_LETTER, "client_ip", "client_ip is no IPv4 or IPv6 address: \"%.*s\"",
-                            (int)(text[LM_CLIENT_IP].len < 64 ? text[LM_CLIENT_IP].len : 64), text[LM_CLIENT_IP].data);
+        return lm_error_set(
+            error, LM_DEAD_LETTER, "client_ip", "client_ip is no IPv4 or IPv6 address: \"%.*s\"",
+            (int)(text[LM_CLIENT_IP].len < 64 ? text[LM_CLIENT_IP].len : 64), text[LM_CLIENT_IP].data);
     at = put_text(at, text[LM_PAGE_PATH]);
     at = put_text(at, text[LM_BROWSER]);
     at = put_text(at, text[LM_DEVICE]);

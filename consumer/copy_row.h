@@ -1,6 +1,7 @@
 /*
- * A record as one tuple of PostgreSQL's binary COPY, written straight into the batch's buffer. The columns are those of
- * logmill.logs in table order without deleted_at; tests/unit/consumer/test_copy_row holds the two together.
+ * A record as one tuple of PostgreSQL's binary COPY, written straight into the batch's buffer. The columns
+ * are those of logmill.logs in table order without deleted_at; tests/unit/consumer/test_copy_row holds the
+ * two together.
  */
 #ifndef LOGMILL_CONSUMER_COPY_ROW_H
 #define LOGMILL_CONSUMER_COPY_ROW_H
@@ -25,8 +26,9 @@ void co_copy_begin(struct lm_buffer *out);
 void co_copy_finish(struct lm_buffer *out);
 
 /*
- * Appends the tuple of a complete record (lm_record_complete). On -1 `out` is as before: LM_DEAD_LETTER "client_ip" for an
- * address nothing can read, LM_RETRY "memory" when the buffer is at its ceiling. Any thread.
+ * Appends the tuple of a complete record (lm_record_complete). On -1 `out` is as before: LM_DEAD_LETTER
+ * "client_ip" for an address nothing can read, LM_RETRY "memory" when the buffer is at its ceiling. Any
+ * thread.
  */
 int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra, struct lm_buffer *out,
                 struct lm_error *error) LM_MUST_CHECK;

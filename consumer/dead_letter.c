@@ -19,8 +19,8 @@ struct letter {
     rd_kafka_message_t *message;
     struct lm_error why;
     unsigned attempts;
-    bool truncate; /* its headers */
-    bool refused;  /* by the broker: waits for the timer */
+    bool truncate;       /* its headers */
+    bool refused;        /* by the broker: waits for the timer */
     struct letter *next; /* in `waiting` */
 };
 
@@ -146,7 +146,8 @@ static int try_to_send(struct letter *letter, struct lm_error *error)
 
 static void on_timer(uv_timer_t *timer);
 
-/* The dead-letter topic will not have it as it is: with fewer headers, or later, when somebody has mended the topic. */
+/* The dead-letter topic will not have it as it is: with fewer headers, or later, when somebody has mended the
+ * topic. */
 static void refused(struct letter *letter, const struct lm_error *error)
 {
     struct co_letters *letters = letter->letters;
@@ -159,11 +160,12 @@ static void refused(struct letter *letter, const struct lm_error *error)
         letter->refused = true;
         letters->refused_count++;
         wait_in_line(letter);
-        (void)snprintf(reason, sizeof(reason),
-                       "topic %s.dlq refuses a dead letter (%s/%d offset %lld): %s. Make the topic, or raise its "
-                       "max.message.bytes; nothing of this partition moves on before",
-                       rd_kafka_topic_name(letter->message->rkt), rd_kafka_topic_name(letter->message->rkt),
-                       (int)letter->message->partition, (long long)letter->message->offset, error->text);
+        (void)snprintf(
+            reason, sizeof(reason),
+            "topic %s.dlq refuses a dead letter (%s/%d offset %lld): %s. Make the topic, or raise its "
+            "max.message.bytes; nothing of this partition moves on before",
+            rd_kafka_topic_name(letter->message->rkt), rd_kafka_topic_name(letter->message->rkt),
+            (int)letter->message->partition, (long long)letter->message->offset, error->text);
         lm_log_limited(&letters->limit, 30000, LM_LOG_ERROR, "dead_letter", "%s", reason);
         letters->options.state(reason, letters->options.context);
     }
@@ -288,7 +290,8 @@ static void producer_closed(void *context)
     uv_close((uv_handle_t *)&letters->timer, timer_closed);
 }
 
-void co_letters_close(struct co_letters *letters, unsigned deadline_ms, void (*closed)(void *context), void *context)
+void co_letters_close(struct co_letters *letters, unsigned deadline_ms, void (*closed)(void *context),
+                      void *context)
 {
     letters->closing = true;
     letters->closed = closed;

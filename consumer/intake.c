@@ -62,7 +62,8 @@ static void count_dead(struct co_intake *intake, const struct co_partition *part
     lm_buffer_init(&labels, 1024);
     lm_metrics_label(&labels, "topic", partition->topic);
     lm_metrics_label(&labels, "class", class);
-    lm_counter_add(lm_counter(intake->options.metrics, "logmill_consumer_dead_letters_total", lm_buffer_text(&labels),
+    lm_counter_add(lm_counter(intake->options.metrics, "logmill_consumer_dead_letters_total",
+                              lm_buffer_text(&labels),
                               "Records sent to a dead-letter topic, by what was wrong."),
                    1);
     lm_buffer_free(&labels);
@@ -76,8 +77,9 @@ static int bury(struct co_intake *intake, struct co_partition *partition, rd_kaf
     if (co_letters_send(intake->options.letters, batch, message, why, 1) != 0)
         return -1;
     count_dead(intake, partition, why->kind);
-    lm_log_limited(&intake->limit, 1000, LM_LOG_WARN, "intake", "%s/%d offset %lld to the dead letters: %s: %s",
-                   partition->topic, (int)partition->number, (long long)message->offset, why->kind, why->text);
+    lm_log_limited(&intake->limit, 1000, LM_LOG_WARN, "intake",
+                   "%s/%d offset %lld to the dead letters: %s: %s", partition->topic, (int)partition->number,
+                   (long long)message->offset, why->kind, why->text);
     return 0;
 }
 
@@ -92,7 +94,8 @@ static bool replayed_from(const rd_kafka_message_t *message, struct co_replay *o
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "dlq.offset", &offset, &offset_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "dlq.topic", &topic, &topic_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "dlq.partition", &partition, &partition_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "dlq.partition", &partition, &partition_len) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
         topic_len > 249 || partition_len >= sizeof(number) || offset_len >= sizeof(number))
         return false;
     memcpy(number, offset, offset_len);
@@ -152,8 +155,8 @@ static enum co_hold judge_replay(struct co_partition *partition, const struct co
     return CO_HOLD_NONE;
 }
 
-static enum co_hold judge_source(struct co_partition *partition, const struct lm_record *record, int64_t kafka_us,
-                                 bool *repeat)
+static enum co_hold judge_source(struct co_partition *partition, const struct lm_record *record,
+                                 int64_t kafka_us, bool *repeat)
 {
     struct co_batch *batch = partition->filling;
     enum co_verdict verdict;
@@ -161,7 +164,8 @@ static enum co_hold judge_source(struct co_partition *partition, const struct lm
 
     if (!record->has_source || !record->has_sequence)
         return CO_HOLD_NONE;
-    if (co_sources_decide(partition->sources, record->source, record->sequence, batch->move_count, &verdict, &move) != 0)
+    if (co_sources_decide(partition->sources, record->source, record->sequence, batch->move_count, &verdict,
+                          &move) != 0)
         return CO_HOLD_MEMORY;
     if (verdict == CO_VERDICT_UNKNOWN)
         return CO_HOLD_SOURCE;
@@ -179,11 +183,11 @@ enum outcome {
     REPEAT, /* given back */
     BURIED, /* the dead letters have it */
     HELD,   /* still the caller's; *hold says what it waits for */
-    LOST    /* still the caller's; memory ran out half-way: the partition starts over from what is committed */
+    LOST /* still the caller's; memory ran out half-way: the partition starts over from what is committed */
 };
 
-static enum outcome refuse(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
-                           const struct lm_error *error, enum co_hold *hold)
+static enum outcome refuse(struct co_intake *intake, struct co_partition *partition,
+                           rd_kafka_message_t *message, const struct lm_error *error, enum co_hold *hold)
 {
     if (error->decision == LM_DEAD_LETTER && bury(intake, partition, message, error) == 0)
         return BURIED;
@@ -191,9 +195,10 @@ static enum outcome refuse(struct co_intake *intake, struct co_partition *partit
     return HELD;
 }
 
-/* The verdict on repeats comes after everything that can refuse the record, because it moves the source forward. */
-static enum outcome take(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
-                         enum co_hold *hold)
+/* The verdict on repeats comes after everything that can refuse the record, because it moves the source
+ * forward. */
+static enum outcome take(struct co_intake *intake, struct co_partition *partition,
+                         rd_kafka_message_t *message, enum co_hold *hold)
 {
     struct co_batch *batch = partition->filling;
     struct co_batch_scratch *scratch = &intake->scratch;
@@ -221,7 +226,8 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     }
     if (co_names_add(partition->names, &scratch->record, &service_known) != 0)
         return LOST;
-    if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns, &error) == 0)
+    if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns,
+                     &error) == 0)
         return STORED;
     return error.decision == LM_DEAD_LETTER && bury(intake, partition, message, &error) == 0 ? BURIED : LOST;
 }
@@ -256,8 +262,8 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
         return false;
     case LOST:
         rd_kafka_message_destroy(message);
-        lm_log(LM_LOG_ERROR, "intake", "%s/%d: no memory; starting over from the committed offset", partition->topic,
-               (int)partition->number);
+        lm_log(LM_LOG_ERROR, "intake", "%s/%d: no memory; starting over from the committed offset",
+               partition->topic, (int)partition->number);
         intake->options.position_refused(partition, intake->options.context);
         return false;
     case REPEAT:
@@ -275,8 +281,10 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
     return true;
 }
 
-/* An event instead of a message: only a refused position needs a decision, librdkafka goes on by itself from the rest. */
-static bool process_event(struct co_intake *intake, struct co_partition *partition, const rd_kafka_message_t *message)
+/* An event instead of a message: only a refused position needs a decision, librdkafka goes on by itself from
+ * the rest. */
+static bool process_event(struct co_intake *intake, struct co_partition *partition,
+                          const rd_kafka_message_t *message)
 {
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
@@ -397,8 +405,8 @@ static void on_schema(const PGresult *result, void *context)
 
     if (PQntuples(result) == 0)
         return;
-    if (lm_schema_set_add(lookup->intake->schemas, PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), NULL,
-                          &error) == 0)
+    if (lm_schema_set_add(lookup->intake->schemas, PQgetvalue(result, 0, 0),
+                          (size_t)PQgetlength(result, 0, 0), NULL, &error) == 0)
         lookup->found = true;
     else
         lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
@@ -415,8 +423,8 @@ static void on_looked_up(const struct lm_error *error, void *context)
         if (error == NULL && lookup->found)
             resume(intake, partition);
         else
-            partition->hold_again_us = lm_clock_mono_us() +
-                                       (partition->hold == CO_HOLD_SCHEMA ? SCHEMA_LOOK_US : LOOK_AGAIN_US);
+            partition->hold_again_us =
+                lm_clock_mono_us() + (partition->hold == CO_HOLD_SCHEMA ? SCHEMA_LOOK_US : LOOK_AGAIN_US);
     }
     co_partition_unref(partition);
     free(lookup);
@@ -435,7 +443,8 @@ static bool write_question(const struct co_partition *partition, struct lm_buffe
         lookup->source = partition->held_source;
         lm_buffer_append_text(sql, "SELECT last_sequence FROM logmill.ingest_source WHERE topic = ");
         lm_buffer_append_literal(sql, partition->topic, strlen(partition->topic));
-        lm_buffer_printf(sql, " AND partition = %d AND source = %" PRId64, (int)partition->number, lookup->source);
+        lm_buffer_printf(sql, " AND partition = %d AND source = %" PRId64, (int)partition->number,
+                         lookup->source);
         question->result = on_source;
         return true;
     case CO_HOLD_REPLAY:
@@ -443,7 +452,8 @@ static bool write_question(const struct co_partition *partition, struct lm_buffe
             return false;
         lm_buffer_append_text(sql, "SELECT 1 FROM logmill.ingest_replay WHERE topic = ");
         lm_buffer_append_literal(sql, replay.topic.data, replay.topic.len);
-        lm_buffer_printf(sql, " AND partition = %d AND \"offset\" = %" PRId64, (int)replay.partition, replay.offset);
+        lm_buffer_printf(sql, " AND partition = %d AND \"offset\" = %" PRId64, (int)replay.partition,
+                         replay.offset);
         question->result = on_replay;
         return true;
     case CO_HOLD_SCHEMA:

@@ -1,8 +1,8 @@
 /*
- * From a partition's queue into its batch: decode, complete, time window, repeat filter, COPY bytes. Poison goes to the
- * dead letters at once; a record that must wait for something (its writer's schema, a source not in memory, whether a
- * replayed record was stored before) is held, and its partition with it. In slices, so that the loop stays responsive.
- * Loop thread.
+ * From a partition's queue into its batch: decode, complete, time window, repeat filter, COPY bytes. Poison
+ * goes to the dead letters at once; a record that must wait for something (its writer's schema, a source not
+ * in memory, whether a replayed record was stored before) is held, and its partition with it. In slices, so
+ * that the loop stays responsive. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_INTAKE_H
 #define LOGMILL_CONSUMER_INTAKE_H
@@ -31,7 +31,8 @@ struct co_intake_options {
     void *context;
 };
 
-int co_intake_open(const struct co_intake_options *options, struct co_intake **out, struct lm_error *error) LM_MUST_CHECK;
+int co_intake_open(const struct co_intake_options *options, struct co_intake **out,
+                   struct lm_error *error) LM_MUST_CHECK;
 /* After co_control_close and co_letters_close. */
 void co_intake_free(struct co_intake *intake);
 

@@ -15,13 +15,14 @@ static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struc
     return lm_error_set(error, LM_FATAL, "configuration", "kafka.%s: %s", name, text);
 }
 
-/* What the user may change stands before the user's own properties; what the guarantees rest on comes after them. */
+/* What the user may change stands before the user's own properties; what the guarantees rest on comes after
+ * them. */
 static int configure(rd_kafka_conf_t *conf, const struct co_kafka_options *options, struct lm_error *error)
 {
     static const char *const fixed[][2] = {
-        {"enable.auto.commit", "false"},     {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "error"},      {"isolation.level", "read_committed"},
-        {"enable.partition.eof", "false"},   {"partition.assignment.strategy", "range,roundrobin"},
+        {"enable.auto.commit", "false"},       {"enable.auto.offset.store", "false"},
+        {"auto.offset.reset", "error"},        {"isolation.level", "read_committed"},
+        {"enable.partition.eof", "false"},     {"partition.assignment.strategy", "range,roundrobin"},
         {"allow.auto.create.topics", "false"},
     };
 
@@ -49,8 +50,9 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
     (void)snprintf(kbytes, sizeof(kbytes), "%zu", options->fetch_ahead_bytes / 1024);
-    if (configure(conf, options, error) != 0 || (!is_given(options->properties, "queued.max.messages.kbytes") &&
-                                                 set(conf, "queued.max.messages.kbytes", kbytes, error) != 0)) {
+    if (configure(conf, options, error) != 0 ||
+        (!is_given(options->properties, "queued.max.messages.kbytes") &&
+         set(conf, "queued.max.messages.kbytes", kbytes, error) != 0)) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }
@@ -71,7 +73,8 @@ static void probe_job(uv_work_t *work) /* thread pool */
     struct co_kafka_probe *probe = work->data;
     const struct rd_kafka_metadata *metadata = NULL;
 
-    probe->answered = rd_kafka_metadata(probe->kafka, 0, NULL, &metadata, PROBE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    probe->answered =
+        rd_kafka_metadata(probe->kafka, 0, NULL, &metadata, PROBE_MS) == RD_KAFKA_RESP_ERR_NO_ERROR;
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);
 }

@@ -1,7 +1,7 @@
 /*
- * The Kafka consumer as we want it: read_committed, eager assignment, no offsets stored or reset by librdkafka, its
- * fetching ahead a share of the memory budget. And the question whether the brokers answer, asked from the thread pool
- * only after librdkafka has reported that none does.
+ * The Kafka consumer as we want it: read_committed, eager assignment, no offsets stored or reset by
+ * librdkafka, its fetching ahead a share of the memory budget. And the question whether the brokers answer,
+ * asked from the thread pool only after librdkafka has reported that none does.
  */
 #ifndef LOGMILL_CONSUMER_KAFKA_H
 #define LOGMILL_CONSUMER_KAFKA_H
@@ -19,12 +19,14 @@ struct co_kafka_options {
     const struct lm_config_map *properties;
     size_t fetch_ahead_bytes; /* for each partition */
     void (*error)(rd_kafka_t *kafka, int code, const char *reason, void *opaque);
-    void (*rebalance)(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque);
+    void (*rebalance)(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list,
+                      void *opaque);
     void *opaque;
 };
 
 /* LM_FATAL where the configuration is refused. */
-int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error) LM_MUST_CHECK;
+int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out,
+                  struct lm_error *error) LM_MUST_CHECK;
 
 struct co_kafka_probe {
     uv_work_t work;
@@ -34,7 +36,8 @@ struct co_kafka_probe {
     void (*done)(bool answered, void *context);
     void *context;
 };
-/* Asks for metadata; `done` is called on the loop within some seconds. Nothing where a question is under way. */
+/* Asks for metadata; `done` is called on the loop within some seconds. Nothing where a question is under way.
+ */
 void co_kafka_probe(struct co_kafka_probe *probe, uv_loop_t *loop);
 
 #endif

@@ -159,7 +159,8 @@ void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *cop
 
 void co_lane_close_batch(struct co_lane *lane)
 {
-    struct lm_pg_request request = {.sql = lane->batch->closing.data, .done = on_closed_batch, .context = lane};
+    struct lm_pg_request request = {
+        .sql = lane->batch->closing.data, .done = on_closed_batch, .context = lane};
     struct lm_error error;
 
     change_state(lane, CO_LANE_CLOSING);
@@ -227,8 +228,9 @@ static void connect_now(struct co_lane *lane)
         .loop = lane->loop,
         .conninfo = lane->conninfo,
         .application_name = "logmill-consumer",
-        .settings = "-c standard_conforming_strings=on -c timezone=UTC -c idle_in_transaction_session_timeout=30s "
-                    "-c statement_timeout=0 -c lock_timeout=30s",
+        .settings =
+            "-c standard_conforming_strings=on -c timezone=UTC -c idle_in_transaction_session_timeout=30s "
+            "-c statement_timeout=0 -c lock_timeout=30s",
         .opened = on_opened,
         .lost = on_lost,
         .context = lane,
@@ -268,8 +270,8 @@ void co_lane_reconnect(struct co_lane *lane)
     lm_pg_close(pg, on_dropped, lane);
 }
 
-void co_lane_open(struct co_lane *lane, uv_loop_t *loop, const char *conninfo, const struct co_lane_events *events,
-                  uint32_t retry_base_ms, uint32_t retry_cap_ms)
+void co_lane_open(struct co_lane *lane, uv_loop_t *loop, const char *conninfo,
+                  const struct co_lane_events *events, uint32_t retry_base_ms, uint32_t retry_cap_ms)
 {
     *lane = (struct co_lane){.events = events, .loop = loop, .conninfo = conninfo};
     lm_backoff_init(&lane->backoff, retry_base_ms, retry_cap_ms, 0);

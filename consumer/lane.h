@@ -1,6 +1,6 @@
 /*
- * One writing connection: it opens itself, again and again where it must, and carries one batch at a time through BEGIN,
- * COPY and the closing message. What an outcome means is the writer's business. Loop thread.
+ * One writing connection: it opens itself, again and again where it must, and carries one batch at a time
+ * through BEGIN, COPY and the closing message. What an outcome means is the writer's business. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_LANE_H
 #define LOGMILL_CONSUMER_LANE_H
@@ -10,11 +10,11 @@
 #include "consumer/batch.h"
 
 enum co_lane_state {
-    CO_LANE_DOWN,       /* not connected: waits for the timer, or connects */
+    CO_LANE_DOWN, /* not connected: waits for the timer, or connects */
     CO_LANE_IDLE,
-    CO_LANE_COPYING,    /* BEGIN and COPY */
-    CO_LANE_COPIED,     /* in the transaction, nothing under way */
-    CO_LANE_CLOSING,    /* the closing message is out */
+    CO_LANE_COPYING, /* BEGIN and COPY */
+    CO_LANE_COPIED,  /* in the transaction, nothing under way */
+    CO_LANE_CLOSING, /* the closing message is out */
     CO_LANE_ROLLING_BACK
 };
 
@@ -27,8 +27,9 @@ struct co_lane_events {
     void (*copied)(struct co_lane *lane, void *context);
     /* The closing message was answered: NULL, the transaction has ended; else see failed. */
     void (*finished)(struct co_lane *lane, void *context);
-    /* The batch failed (during COPY or in closing); `line`: the row COPY named, 1 for the first, or 0. The transaction is
-     * being rolled back, or the connection is gone: then `error` is of kind "connection_lost". */
+    /* The batch failed (during COPY or in closing); `line`: the row COPY named, 1 for the first, or 0. The
+     * transaction is being rolled back, or the connection is gone: then `error` is of kind "connection_lost".
+     */
     void (*failed)(struct co_lane *lane, struct co_batch *batch, const struct lm_error *error, long long line,
                    bool closing, void *context);
     /* Idle (again). */
@@ -44,9 +45,9 @@ struct co_lane {
     struct lm_pg *pg;       /* NULL while the timer runs */
     struct co_batch *batch; /* NULL where the lane is down or idle, or the batch has failed */
     const char *copy_sql;
-    size_t copy_sent;       /* bytes of batch->copy handed over; beyond it the trailer */
+    size_t copy_sent; /* bytes of batch->copy handed over; beyond it the trailer */
     bool abort_asked;
-    int64_t started_us;     /* monotonic: of the step under way */
+    int64_t started_us; /* monotonic: of the step under way */
     struct lm_backoff backoff;
     uv_timer_t timer;
     bool dropping; /* the old connection is closing, the timer not started yet */
@@ -57,13 +58,14 @@ struct co_lane {
 };
 
 /* Starts connecting. `lane` must not move. */
-void co_lane_open(struct co_lane *lane, uv_loop_t *loop, const char *conninfo, const struct co_lane_events *events,
-                  uint32_t retry_base_ms, uint32_t retry_cap_ms);
+void co_lane_open(struct co_lane *lane, uv_loop_t *loop, const char *conninfo,
+                  const struct co_lane_events *events, uint32_t retry_base_ms, uint32_t retry_cap_ms);
 /* Idle lanes only. `copy_sql` is static. A batch without rows skips COPY and is copied at once. */
 void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *copy_sql);
 /* Copied lanes only: sends batch->closing. */
 void co_lane_close_batch(struct co_lane *lane);
-/* Gives the batch up without a report; nothing where the closing message is out. The lane is idle some time later. */
+/* Gives the batch up without a report; nothing where the closing message is out. The lane is idle some time
+ * later. */
 void co_lane_abort(struct co_lane *lane);
 /* After an error that another server may not give (a failed-over primary that is read-only now). */
 void co_lane_reconnect(struct co_lane *lane);

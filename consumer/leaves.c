@@ -11,7 +11,8 @@
 #define AHEAD_EVERY_MS (10 * 60 * 1000)
 /* Ranges kept for a category; beyond it they are forgotten and asked for again. */
 #define RANGES_MAX 20000
-/* Leaves asked for in one go: each costs locks until its transaction ends, so each is a statement of its own. */
+/* Leaves asked for in one go: each costs locks until its transaction ends, so each is a statement of its own.
+ */
 #define MAKE_MAX 64
 
 struct range {
@@ -50,7 +51,8 @@ static bool covers(const struct ranges *ranges, int64_t at_us)
     return false;
 }
 
-bool co_leaves_known(const struct co_leaves *leaves, enum lm_category category, const int64_t *hours, size_t count)
+bool co_leaves_known(const struct co_leaves *leaves, enum lm_category category, const int64_t *hours,
+                     size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!covers(&leaves->of[category], hours[i]))
@@ -84,7 +86,8 @@ static void on_bounds(const PGresult *result, void *context)
     if (PQnfields(result) != 2) /* ensure_leaf's own answer */
         return;
     for (int i = 0; i < PQntuples(result); i++) {
-        struct range range = {strtoll(PQgetvalue(result, i, 0), NULL, 10), strtoll(PQgetvalue(result, i, 1), NULL, 10)};
+        struct range range = {strtoll(PQgetvalue(result, i, 0), NULL, 10),
+                              strtoll(PQgetvalue(result, i, 1), NULL, 10)};
         if (learn(&making->leaves->of[making->category], range) != 0)
             (void)lm_error_set(&making->error, LM_RETRY, "memory", "no memory for the bounds of leaves");
     }
@@ -108,18 +111,20 @@ static int ask_for(struct making *making, int64_t hour_us, struct lm_error *erro
     const char *category = lm_category_name(making->category);
 
     (void)lm_rfc3339_format(hour_us, at);
-    (void)snprintf(sql, sizeof(sql),
-                   "SELECT logmill.ensure_leaf('%s', '%s');"
-                   "SELECT (extract(epoch FROM greatest(lower, '0001-01-01Z')) * 1000000)::bigint,"
-                   " (extract(epoch FROM least(upper, '9999-12-31Z')) * 1000000)::bigint"
-                   " FROM logmill.leaf WHERE category = '%s' AND '%s' >= lower AND '%s' < upper AND NOT detaching",
-                   category, at, category, at, at);
+    (void)snprintf(
+        sql, sizeof(sql),
+        "SELECT logmill.ensure_leaf('%s', '%s');"
+        "SELECT (extract(epoch FROM greatest(lower, '0001-01-01Z')) * 1000000)::bigint,"
+        " (extract(epoch FROM least(upper, '9999-12-31Z')) * 1000000)::bigint"
+        " FROM logmill.leaf WHERE category = '%s' AND '%s' >= lower AND '%s' < upper AND NOT detaching",
+        category, at, category, at, at);
     struct co_question question = {.sql = sql, .result = on_bounds, .done = on_made, .context = making};
     return co_control_ask(making->leaves->options.control, &question, error);
 }
 
 int co_leaves_make(struct co_leaves *leaves, enum lm_category category, const int64_t *hours, size_t count,
-                   void (*done)(const struct lm_error *error, void *context), void *context, struct lm_error *error)
+                   void (*done)(const struct lm_error *error, void *context), void *context,
+                   struct lm_error *error)
 {
     struct making *making = calloc(1, sizeof(*making));
     if (making == NULL)

@@ -1,6 +1,6 @@
 /*
- * Leaves of the log table, made before anything is copied into them: known ones are remembered by their bounds, missing
- * ones made on the control connection, never in a batch's transaction. Loop thread.
+ * Leaves of the log table, made before anything is copied into them: known ones are remembered by their
+ * bounds, missing ones made on the control connection, never in a batch's transaction. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_LEAVES_H
 #define LOGMILL_CONSUMER_LEAVES_H
@@ -16,13 +16,16 @@ struct co_leaves_options {
     int64_t ahead_ms; /* how far ahead of time leaves are made, every ten minutes */
 };
 
-int co_leaves_open(const struct co_leaves_options *options, struct co_leaves **out, struct lm_error *error) LM_MUST_CHECK;
+int co_leaves_open(const struct co_leaves_options *options, struct co_leaves **out,
+                   struct lm_error *error) LM_MUST_CHECK;
 
 /* All of the event hours (µs, whole hours) lie in known leaves. */
-bool co_leaves_known(const struct co_leaves *leaves, enum lm_category category, const int64_t *hours, size_t count);
+bool co_leaves_known(const struct co_leaves *leaves, enum lm_category category, const int64_t *hours,
+                     size_t count);
 /*
- * Makes what is missing for them. `done` is called once, later: NULL when all are there, else what to do (LM_RETRY also
- * when too many leaves were asked for this minute). 0, or -1 with LM_RETRY and `done` is not called.
+ * Makes what is missing for them. `done` is called once, later: NULL when all are there, else what to do
+ * (LM_RETRY also when too many leaves were asked for this minute). 0, or -1 with LM_RETRY and `done` is not
+ * called.
  */
 int co_leaves_make(struct co_leaves *leaves, enum lm_category category, const int64_t *hours, size_t count,
                    void (*done)(const struct lm_error *error, void *context), void *context,

@@ -10,16 +10,17 @@
 #define WATERMARKS_MS 5000
 #define SEEK_MS 10000
 
-/* One attempt. The partition may start over or go meanwhile: then its epoch differs and the attempt ends quietly. */
+/* One attempt. The partition may start over or go meanwhile: then its epoch differs and the attempt ends
+ * quietly. */
 struct attempt {
     struct co_locator *locator;
     struct co_partition *partition;
     uint32_t epoch;
     uv_work_t work;
-    int64_t low, high;     /* watermarks */
-    int64_t stored;        /* ingest_offset's; -1 until it has answered */
+    int64_t low, high; /* watermarks */
+    int64_t stored;    /* ingest_offset's; -1 until it has answered */
     int64_t stored_time_us;
-    size_t answer;         /* which of the statements answers next */
+    size_t answer; /* which of the statements answers next */
     struct co_sources *sources;
     bool failed;
     char problem[320];
@@ -76,7 +77,8 @@ static void job_over(struct co_locator *locator)
         locator->settled(locator->context);
 }
 
-/* --- seek ------------------------------------------------------------------------------------------------ */
+/* --- seek ------------------------------------------------------------------------------------------------
+ */
 
 static void seek_job(uv_work_t *work) /* thread pool */
 {
@@ -93,7 +95,8 @@ static void seek_job(uv_work_t *work) /* thread pool */
         rd_kafka_error_destroy(error);
     } else if (list->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         attempt->failed = true;
-        (void)snprintf(attempt->problem, sizeof(attempt->problem), "seek: %s", rd_kafka_err2str(list->elems[0].err));
+        (void)snprintf(attempt->problem, sizeof(attempt->problem), "seek: %s",
+                       rd_kafka_err2str(list->elems[0].err));
     }
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -118,7 +121,8 @@ static void after_seek(uv_work_t *work, int status)
             partition->sources = attempt->sources;
             attempt->sources = NULL;
             lm_log(LM_LOG_INFO, "locate", "%s/%d: reading from offset %lld (%lld behind)", partition->topic,
-                   (int)partition->number, (long long)attempt->stored, (long long)(attempt->high - attempt->stored));
+                   (int)partition->number, (long long)attempt->stored,
+                   (long long)(attempt->high - attempt->stored));
             (void)co_partition_change_state(partition, CO_PARTITION_RUNNING);
             co_partition_say(partition, NULL);
             locator->running(partition, locator->context);
@@ -139,7 +143,8 @@ static void seek(struct attempt *attempt)
         fail(attempt, "no memory");
 }
 
-/* --- the gap --------------------------------------------------------------------------------------------- */
+/* --- the gap ---------------------------------------------------------------------------------------------
+ */
 
 static void on_moved(const struct lm_error *error, void *context)
 {
@@ -169,10 +174,12 @@ static void write_key(struct lm_buffer *sql, const struct co_partition *partitio
 }
 
 /* 0, or -1: `done` will not be called. Frees the text. */
-static int ask(struct attempt *attempt, struct lm_buffer *sql, void (*result)(const PGresult *result, void *context),
+static int ask(struct attempt *attempt, struct lm_buffer *sql,
+               void (*result)(const PGresult *result, void *context),
                void (*done)(const struct lm_error *error, void *context), struct lm_error *error)
 {
-    struct co_question question = {.sql = lm_buffer_text(sql), .result = result, .done = done, .context = attempt};
+    struct co_question question = {
+        .sql = lm_buffer_text(sql), .result = result, .done = done, .context = attempt};
     int outcome = question.sql == NULL ? lm_error_set(error, LM_RETRY, "memory", "no memory for a question")
                                        : co_control_ask(attempt->locator->control, &question, error);
     lm_buffer_free(sql);
@@ -198,10 +205,11 @@ static void stop_beyond_end(struct attempt *attempt)
     struct co_partition *partition = attempt->partition;
     char reason[512];
 
-    (void)snprintf(reason, sizeof(reason),
-                   "the stored offset %lld is beyond the topic's end %lld: the topic was made anew. Decide with "
-                   "logmill-ctl offsets; nothing of this partition is read before",
-                   (long long)attempt->stored, (long long)attempt->high);
+    (void)snprintf(
+        reason, sizeof(reason),
+        "the stored offset %lld is beyond the topic's end %lld: the topic was made anew. Decide with "
+        "logmill-ctl offsets; nothing of this partition is read before",
+        (long long)attempt->stored, (long long)attempt->high);
     if (partition->locate_attempts == 0)
         lm_log(LM_LOG_ERROR, "locate", "%s/%d: %s", partition->topic, (int)partition->number, reason);
     co_partition_say(partition, reason);
@@ -210,7 +218,8 @@ static void stop_beyond_end(struct attempt *attempt)
     end_attempt(attempt);
 }
 
-/* --- the stored position --------------------------------------------------------------------------------- */
+/* --- the stored position ---------------------------------------------------------------------------------
+ */
 
 static void take_sources(struct attempt *attempt, const PGresult *result)
 {
@@ -279,10 +288,14 @@ static void ask_position(struct attempt *attempt)
     lm_buffer_init(&sql, 16384);
     lm_buffer_append_text(&sql, "SELECT logmill.start_offset(");
     write_key(&sql, attempt->partition);
-    lm_buffer_printf(&sql, ", %" PRId64 "); SELECT next_offset, coalesce((extract(epoch FROM committed_time) * 1000000)"
-                           "::bigint, 0) FROM logmill.ingest_offset WHERE (topic, partition) = (", attempt->low);
+    lm_buffer_printf(&sql,
+                     ", %" PRId64
+                     "); SELECT next_offset, coalesce((extract(epoch FROM committed_time) * 1000000)"
+                     "::bigint, 0) FROM logmill.ingest_offset WHERE (topic, partition) = (",
+                     attempt->low);
     write_key(&sql, attempt->partition);
-    lm_buffer_append_text(&sql, "); SELECT source, last_sequence FROM logmill.ingest_source WHERE (topic, partition) = (");
+    lm_buffer_append_text(
+        &sql, "); SELECT source, last_sequence FROM logmill.ingest_source WHERE (topic, partition) = (");
     write_key(&sql, attempt->partition);
     lm_buffer_printf(&sql, ") ORDER BY last_time DESC LIMIT %zu", attempt->locator->sources_max + 1);
     if (attempt->sources == NULL) {
@@ -293,18 +306,19 @@ static void ask_position(struct attempt *attempt)
     }
 }
 
-/* --- watermarks ------------------------------------------------------------------------------------------ */
+/* --- watermarks ------------------------------------------------------------------------------------------
+ */
 
 static void watermarks_job(uv_work_t *work) /* thread pool */
 {
     struct attempt *attempt = work->data;
-    rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(attempt->locator->kafka, attempt->partition->topic, attempt->partition->number,
-                                         &attempt->low, &attempt->high, WATERMARKS_MS);
+    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+        attempt->locator->kafka, attempt->partition->topic, attempt->partition->number, &attempt->low,
+        &attempt->high, WATERMARKS_MS);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         attempt->failed = true;
-        (void)snprintf(attempt->problem, sizeof(attempt->problem), "Kafka does not say what the topic holds: %s",
-                       rd_kafka_err2str(error));
+        (void)snprintf(attempt->problem, sizeof(attempt->problem),
+                       "Kafka does not say what the topic holds: %s", rd_kafka_err2str(error));
     }
 }
 

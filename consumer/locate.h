@@ -1,6 +1,6 @@
 /*
- * Finds where a partition is to be read from and takes librdkafka there (see assignment.h for the rules). Loop thread;
- * watermarks and seek block and so run in the thread pool.
+ * Finds where a partition is to be read from and takes librdkafka there (see assignment.h for the rules).
+ * Loop thread; watermarks and seek block and so run in the thread pool.
  */
 #ifndef LOGMILL_CONSUMER_LOCATE_H
 #define LOGMILL_CONSUMER_LOCATE_H

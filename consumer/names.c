@@ -33,17 +33,24 @@ struct co_names {
 };
 
 static const char *const kind_names[CO_NAME_KIND_COUNT] = {
-    [CO_NAME_SERVICE] = "service",       [CO_NAME_ENVIRONMENT] = "environment",   [CO_NAME_HOST] = "host",
-    [CO_NAME_COMPONENT] = "component",   [CO_NAME_MODULE] = "module",             [CO_NAME_ENDPOINT] = "endpoint",
-    [CO_NAME_ERROR_TYPE] = "error_type", [CO_NAME_EVENT_TYPE] = "event_type",     [CO_NAME_METADATA_KEY] = "metadata_key",
+    [CO_NAME_SERVICE] = "service",
+    [CO_NAME_ENVIRONMENT] = "environment",
+    [CO_NAME_HOST] = "host",
+    [CO_NAME_COMPONENT] = "component",
+    [CO_NAME_MODULE] = "module",
+    [CO_NAME_ENDPOINT] = "endpoint",
+    [CO_NAME_ERROR_TYPE] = "error_type",
+    [CO_NAME_EVENT_TYPE] = "event_type",
+    [CO_NAME_METADATA_KEY] = "metadata_key",
 };
 
 static const struct {
     enum co_name_kind kind;
     enum lm_text text;
 } of_record[] = {
-    {CO_NAME_ENVIRONMENT, LM_ENVIRONMENT}, {CO_NAME_HOST, LM_HOST},         {CO_NAME_COMPONENT, LM_COMPONENT},
-    {CO_NAME_MODULE, LM_MODULE},           {CO_NAME_ENDPOINT, LM_ENDPOINT}, {CO_NAME_ERROR_TYPE, LM_ERROR_TYPE},
+    {CO_NAME_ENVIRONMENT, LM_ENVIRONMENT}, {CO_NAME_HOST, LM_HOST},
+    {CO_NAME_COMPONENT, LM_COMPONENT},     {CO_NAME_MODULE, LM_MODULE},
+    {CO_NAME_ENDPOINT, LM_ENDPOINT},       {CO_NAME_ERROR_TYPE, LM_ERROR_TYPE},
     {CO_NAME_EVENT_TYPE, LM_EVENT_TYPE},
 };
 
@@ -109,8 +116,10 @@ static int add_entry(struct co_names *names, uint64_t hash, const struct co_name
     struct entry entry = {.row = *row};
 
     if (make_room((void **)&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
-        make_room((void **)&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0 ||
-        keep(names, row->value, &entry.row.value) != 0 || keep(names, row->service, &entry.row.service) != 0 ||
+        make_room((void **)&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) !=
+            0 ||
+        keep(names, row->value, &entry.row.value) != 0 ||
+        keep(names, row->service, &entry.row.service) != 0 ||
         keep(names, row->environment, &entry.row.environment) != 0 ||
         co_index_add(&names->index, hash, (uint32_t)names->count) != 0)
         return -1;
@@ -138,8 +147,8 @@ static int add_name(struct co_names *names, const struct co_name_row *row, uint6
 
     while ((at = co_index_next(&names->index, hash, &cursor)) != CO_INDEX_NONE) {
         struct co_name_row *known = &names->entries[at].row;
-        if (known->kind == row->kind && same(known->value, row->value) && same(known->service, row->service) &&
-            same(known->environment, row->environment)) {
+        if (known->kind == row->kind && same(known->value, row->value) &&
+            same(known->service, row->service) && same(known->environment, row->environment)) {
             count(known, row->first_us);
             return 1;
         }
@@ -152,10 +161,11 @@ static int add_name(struct co_names *names, const struct co_name_row *row, uint6
 }
 
 /*
- * The keys of a JSON object at its top level, where JSON has been checked already. Keys with an escape are left out:
- * what names a key in a question has none.
+ * The keys of a JSON object at its top level, where JSON has been checked already. Keys with an escape are
+ * left out: what names a key in a question has none.
  */
-static int add_metadata_keys(struct co_names *names, struct co_name_row *row, struct lm_slice json, uint64_t seed)
+static int add_metadata_keys(struct co_names *names, struct co_name_row *row, struct lm_slice json,
+                             uint64_t seed)
 {
     int depth = 0, keys = 0;
     const char *key = NULL;
@@ -228,7 +238,8 @@ static int take(struct entry *entry, struct co_name_row **rows, size_t *row_coun
     return 0;
 }
 
-int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *row_count, size_t *cap)
+int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *row_count,
+                  size_t *cap)
 {
     for (size_t i = 0; i < names->fresh_count; i++) {
         if (take(&names->entries[names->fresh[i]], rows, row_count, cap) != 0)

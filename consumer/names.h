@@ -1,7 +1,7 @@
 /*
- * Names for the agent to link words to (log_name), seen by one partition: new ones go out with the batch that brought
- * them, counts of known ones gather here and go out once a minute. After a crash a minute's counts are missing; the
- * names are not. Bounded for each kind; what is beyond the bound is counted, not kept.
+ * Names for the agent to link words to (log_name), seen by one partition: new ones go out with the batch that
+ * brought them, counts of known ones gather here and go out once a minute. After a crash a minute's counts
+ * are missing; the names are not. Bounded for each kind; what is beyond the bound is counted, not kept.
  */
 #ifndef LOGMILL_CONSUMER_NAMES_H
 #define LOGMILL_CONSUMER_NAMES_H
@@ -35,15 +35,15 @@ struct co_names *co_names_new(size_t max_of_kind); /* NULL without memory */
 void co_names_free(struct co_names *names);
 
 /*
- * Counts the names of a record. *service_known is false where its service found no place: the rollups call it (other).
- * 0, or -1 without memory.
+ * Counts the names of a record. *service_known is false where its service found no place: the rollups call it
+ * (other). 0, or -1 without memory.
  */
 int co_names_add(struct co_names *names, const struct lm_record *record, bool *service_known) LM_MUST_CHECK;
 
 /*
- * What a batch about to be written takes along: every name not written before, and after a minute all counts. The rows are
- * appended to *rows (grown with realloc, owned by the caller); their counts start again at 0. 0, or -1 without memory
- * (nothing was taken).
+ * What a batch about to be written takes along: every name not written before, and after a minute all counts.
+ * The rows are appended to *rows (grown with realloc, owned by the caller); their counts start again at 0. 0,
+ * or -1 without memory (nothing was taken).
  */
 int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *count,
                   size_t *cap) LM_MUST_CHECK;

@@ -28,12 +28,12 @@ int co_partition_change_state(struct co_partition *partition, enum co_partition_
     enum co_partition_state from = partition->state;
 
     if (from == CO_PARTITION_GONE || (to != CO_PARTITION_GONE && (follows[from] >> to & 1u) == 0)) {
-        lm_log(LM_LOG_ERROR, "partition", "%s/%d: %s cannot become %s", partition->topic, (int)partition->number,
-               state_names[from], state_names[to]);
+        lm_log(LM_LOG_ERROR, "partition", "%s/%d: %s cannot become %s", partition->topic,
+               (int)partition->number, state_names[from], state_names[to]);
         return -1;
     }
-    lm_log(LM_LOG_DEBUG, "partition", "%s/%d: %s -> %s", partition->topic, (int)partition->number, state_names[from],
-           state_names[to]);
+    lm_log(LM_LOG_DEBUG, "partition", "%s/%d: %s -> %s", partition->topic, (int)partition->number,
+           state_names[from], state_names[to]);
     partition->state = to;
     return 0;
 }

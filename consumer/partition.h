@@ -1,6 +1,6 @@
 /*
- * One assigned partition: where it stands, what it holds, and the state it is in. Assigned anew it is a new one; the old
- * one lives until nothing points to it any more (batches, questions under way).
+ * One assigned partition: where it stands, what it holds, and the state it is in. Assigned anew it is a new
+ * one; the old one lives until nothing points to it any more (batches, questions under way).
  *
  *   locating → seeking → running ⇄ holding
  *      ↕                    ↓ (lost the offset, or the broker refused it)
@@ -18,7 +18,8 @@
 
 enum co_partition_state {
     CO_PARTITION_LOCATING,   /* asks PostgreSQL and Kafka where to read from */
-    CO_PARTITION_BEYOND_END, /* the stored offset is behind the topic's end: asks again, until somebody decides */
+    CO_PARTITION_BEYOND_END, /* the stored offset is behind the topic's end: asks again, until somebody
+                                decides */
     CO_PARTITION_SEEKING,    /* librdkafka is told */
     CO_PARTITION_RUNNING,    /* its queue is read */
     CO_PARTITION_HOLDING,    /* a record waits for something to be looked up */
@@ -44,11 +45,11 @@ struct co_partition {
     uint32_t epoch; /* raised whenever it starts over: answers to older questions are stale */
 
     rd_kafka_queue_t *queue;
-    int64_t position;  /* next offset no batch covers yet */
-    int64_t committed; /* next offset PostgreSQL has */
+    int64_t position;          /* next offset no batch covers yet */
+    int64_t committed;         /* next offset PostgreSQL has */
     int64_t committed_time_us; /* Kafka time of the last record committed; 0: none yet */
-    bool commit_to_kafka; /* committed is newer than what Kafka was told */
-    uint32_t serial;   /* of the batch filled last */
+    bool commit_to_kafka;      /* committed is newer than what Kafka was told */
+    uint32_t serial;           /* of the batch filled last */
 
     struct co_sources *sources;
     struct co_names *names;

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* Ids are hashes already: their low bits are the place to start. A forgotten id leaves a tombstone that finds its own id
- * again and no other, so that probing goes on past it. */
+/* Ids are hashes already: their low bits are the place to start. A forgotten id leaves a tombstone that finds
+ * its own id again and no other, so that probing goes on past it. */
 struct slot {
     int64_t id;
     enum { SLOT_EMPTY, SLOT_HELD, SLOT_FORGOTTEN } state;

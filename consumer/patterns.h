@@ -1,6 +1,6 @@
 /*
- * Which message patterns have their template in log_pattern: a bounded set of ids, shared by all partitions of the
- * process. Beyond the bound rows still carry their pattern; only its template is not kept.
+ * Which message patterns have their template in log_pattern: a bounded set of ids, shared by all partitions
+ * of the process. Beyond the bound rows still carry their pattern; only its template is not kept.
  */
 #ifndef LOGMILL_CONSUMER_PATTERNS_H
 #define LOGMILL_CONSUMER_PATTERNS_H

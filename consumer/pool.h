@@ -8,8 +8,8 @@
 
 struct co_pool {
     struct co_policy policy;
-    size_t budget;    /* bytes that batches may hold */
-    size_t sealed;    /* held by batches with the writer, as measured when they were sealed */
+    size_t budget; /* bytes that batches may hold */
+    size_t sealed; /* held by batches with the writer, as measured when they were sealed */
     struct co_batch *spare;
     size_t spare_count;
 };

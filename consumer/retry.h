@@ -1,5 +1,6 @@
 /*
- * What to do about a batch that failed. One decision for every error there is; the writer carries it out. Pure.
+ * What to do about a batch that failed. One decision for every error there is; the writer carries it out.
+ * Pure.
  */
 #ifndef LOGMILL_CONSUMER_RETRY_H
 #define LOGMILL_CONSUMER_RETRY_H

@@ -68,8 +68,8 @@ void co_rollup_clear(struct co_rollup *rollup)
     co_index_clear(&rollup->error_index);
 }
 
-static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level, struct lm_slice service,
-                     struct lm_slice environment)
+static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level,
+                     struct lm_slice service, struct lm_slice environment)
 {
     return group->minute_us == minute_us && group->level == level && same(group->service, service) &&
            same(group->environment, environment);
@@ -87,13 +87,15 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
         is_group(&rollup->groups[rollup->last_group], minute_us, record->level, service, environment))
         return rollup->last_group;
 
-    hash = hash_text(environment, hash_text(service, hash_number((uint64_t)minute_us, (uint64_t)record->level)));
+    hash =
+        hash_text(environment, hash_text(service, hash_number((uint64_t)minute_us, (uint64_t)record->level)));
     size_t cursor = co_index_start(&rollup->group_index, hash);
     while ((at = co_index_next(&rollup->group_index, hash, &cursor)) != CO_INDEX_NONE) {
         if (is_group(&rollup->groups[at], minute_us, record->level, service, environment))
             return at;
     }
-    if (make_room((void **)&rollup->groups, rollup->group_count, &rollup->group_cap, sizeof(rollup->groups[0])) != 0)
+    if (make_room((void **)&rollup->groups, rollup->group_count, &rollup->group_cap,
+                  sizeof(rollup->groups[0])) != 0)
         return CO_INDEX_NONE;
     at = (uint32_t)rollup->group_count;
     if (co_index_add(&rollup->group_index, hash, at) != 0)
@@ -134,8 +136,9 @@ static struct lm_slice cut(struct lm_slice text, size_t max)
 
 static bool is_error_group(const struct co_error_group *group, const struct co_error_group *key)
 {
-    return group->hour_us == key->hour_us && group->pattern == key->pattern && same(group->service, key->service) &&
-           same(group->environment, key->environment) && same(group->error_type, key->error_type);
+    return group->hour_us == key->hour_us && group->pattern == key->pattern &&
+           same(group->service, key->service) && same(group->environment, key->environment) &&
+           same(group->error_type, key->error_type);
 }
 
 static struct co_error_group *error_group_of(struct co_rollup *rollup, const struct lm_record *record,
@@ -161,7 +164,8 @@ static struct co_error_group *error_group_of(struct co_rollup *rollup, const str
         if (is_error_group(&rollup->errors[at], &key))
             return &rollup->errors[at];
     }
-    if (make_room((void **)&rollup->errors, rollup->error_count, &rollup->error_cap, sizeof(rollup->errors[0])) != 0 ||
+    if (make_room((void **)&rollup->errors, rollup->error_count, &rollup->error_cap,
+                  sizeof(rollup->errors[0])) != 0 ||
         co_index_add(&rollup->error_index, hash, (uint32_t)rollup->error_count) != 0)
         return NULL;
     key.sample = cut(record->text[LM_MESSAGE], CO_SAMPLE_MAX);
@@ -176,7 +180,8 @@ static int touch_hour(struct co_rollup *rollup, int64_t hour_us)
         if (rollup->hours[i] == hour_us)
             return 0;
     }
-    if (make_room((void **)&rollup->hours, rollup->hour_count, &rollup->hour_cap, sizeof(rollup->hours[0])) != 0)
+    if (make_room((void **)&rollup->hours, rollup->hour_count, &rollup->hour_cap, sizeof(rollup->hours[0])) !=
+        0)
         return -1;
     rollup->hours[rollup->hour_count++] = hour_us;
     return 0;
@@ -187,7 +192,8 @@ static int64_t add_capped(int64_t a, int64_t b)
     return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service, int64_t pattern)
+int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service,
+                  int64_t pattern)
 {
     struct co_error_group *error_group = NULL;
     struct co_bucket *bucket = NULL;
@@ -199,7 +205,8 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, stru
     at = group_of(rollup, record, service);
     if (at == CO_INDEX_NONE)
         return -1;
-    if (record->has_duration && (bucket = bucket_of(rollup, at, lm_duration_bucket(record->duration_ms))) == NULL)
+    if (record->has_duration &&
+        (bucket = bucket_of(rollup, at, lm_duration_bucket(record->duration_ms))) == NULL)
         return -1;
     if (record->level >= LM_ERROR && (error_group = error_group_of(rollup, record, service, pattern)) == NULL)
         return -1;

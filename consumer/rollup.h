@@ -1,8 +1,10 @@
 /*
- * What a batch adds to the rollups, aggregated while its rows are written: counts by minute, service, environment and
- * level with durations; error patterns by hour; which event hours and which leaves it touches.
+ * What a batch adds to the rollups, aggregated while its rows are written: counts by minute, service,
+ * environment and level with durations; error patterns by hour; which event hours and which leaves it
+ * touches.
  *
- * Keys are slices of the batch's own messages: nothing is copied, so the messages must outlive the aggregation.
+ * Keys are slices of the batch's own messages: nothing is copied, so the messages must outlive the
+ * aggregation.
  */
 #ifndef LOGMILL_CONSUMER_ROLLUP_H
 #define LOGMILL_CONSUMER_ROLLUP_H
@@ -54,9 +56,10 @@ struct co_rollup {
 /* Zeroed is empty and valid. */
 void co_rollup_free(struct co_rollup *rollup);
 void co_rollup_clear(struct co_rollup *rollup);
-/* `service` is what the rollups call it: the record's own or "(other)". 0, or -1 without memory (nothing was added). */
-int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service, int64_t pattern)
-    LM_MUST_CHECK;
+/* `service` is what the rollups call it: the record's own or "(other)". 0, or -1 without memory (nothing was
+ * added). */
+int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service,
+                  int64_t pattern) LM_MUST_CHECK;
 /* Orders buckets by group, then bucket: the order the closing message needs. */
 void co_rollup_sort(struct co_rollup *rollup);
 

@@ -21,9 +21,9 @@ struct table {
 struct co_sources {
     struct table young, old;
     size_t young_max;
-    uint32_t serial;        /* batch being filled */
-    uint32_t committed;     /* highest committed batch */
-    uint32_t old_serial;    /* highest batch that can have moved something in the old generation */
+    uint32_t serial;     /* batch being filled */
+    uint32_t committed;  /* highest committed batch */
+    uint32_t old_serial; /* highest batch that can have moved something in the old generation */
     bool complete;
 };
 

@@ -1,12 +1,14 @@
 /*
  * The repeat filter of one partition: the last sequence of each producer's stream (design.md 3).
  *
- * Loaded from ingest_source when the partition is assigned; from then on this consumer is the only one that moves it
- * (another's commit would fail our compare-and-set, and then the whole cache is dropped), so memory is the truth and
- * PostgreSQL is not asked again. Bounded by two generations: when the young one is full the old one is forgotten, and a
- * source in neither must be looked up. Only what a commit has covered is ever forgotten.
+ * Loaded from ingest_source when the partition is assigned; from then on this consumer is the only one that
+ * moves it (another's commit would fail our compare-and-set, and then the whole cache is dropped), so memory
+ * is the truth and PostgreSQL is not asked again. Bounded by two generations: when the young one is full the
+ * old one is forgotten, and a source in neither must be looked up. Only what a commit has covered is ever
+ * forgotten.
  *
- * Batches of a partition are numbered from 1 upwards; they commit in that order or are all dropped with this cache.
+ * Batches of a partition are numbered from 1 upwards; they commit in that order or are all dropped with this
+ * cache.
  */
 #ifndef LOGMILL_CONSUMER_SOURCES_H
 #define LOGMILL_CONSUMER_SOURCES_H
@@ -29,7 +31,8 @@ struct co_source_move {
 enum co_verdict {
     CO_VERDICT_NEW,    /* store it */
     CO_VERDICT_REPEAT, /* drop it */
-    CO_VERDICT_UNKNOWN /* not in the cache and the cache is not complete: look it up, co_sources_load, ask again */
+    CO_VERDICT_UNKNOWN /* not in the cache and the cache is not complete: look it up, co_sources_load, ask
+                          again */
 };
 
 /* At most about `max` sources are held. NULL without memory. */
@@ -47,8 +50,8 @@ void co_sources_begin(struct co_sources *sources, uint32_t serial);
 void co_sources_committed(struct co_sources *sources, uint32_t serial);
 
 /*
- * Decides, and moves the source forward on CO_VERDICT_NEW; *move is then the position in moves[] to fill: equal to
- * move_count for a source the batch did not have yet. 0, or -1 without memory.
+ * Decides, and moves the source forward on CO_VERDICT_NEW; *move is then the position in moves[] to fill:
+ * equal to move_count for a source the batch did not have yet. 0, or -1 without memory.
  */
 int co_sources_decide(struct co_sources *sources, int64_t source, int64_t sequence, size_t move_count,
                       enum co_verdict *verdict, size_t *move) LM_MUST_CHECK;

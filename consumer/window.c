@@ -2,11 +2,13 @@
 
 #include "common/clock.h"
 
-/* What timestamptz holds reaches from 4714 BC to 294277 AD; beyond the year 9999 nothing that reads a date goes along. */
+/* What timestamptz holds reaches from 4714 BC to 294277 AD; beyond the year 9999 nothing that reads a date
+ * goes along. */
 #define EARLIEST_US INT64_C(-210866803200000000)
 #define LATEST_US INT64_C(253402300799999999)
 
-int co_window_check(const struct co_window *window, int64_t timestamp_us, int64_t now_us, struct lm_error *error)
+int co_window_check(const struct co_window *window, int64_t timestamp_us, int64_t now_us,
+                    struct lm_error *error)
 {
     char text[LM_RFC3339_SIZE];
 

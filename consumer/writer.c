@@ -40,7 +40,8 @@ struct inquiry {
 
 static void schedule(struct co_writer *writer);
 
-/* --- a batch's place ------------------------------------------------------------------------------------- */
+/* --- a batch's place -------------------------------------------------------------------------------------
+ */
 
 static struct co_lane *lane_of(struct co_writer *writer, const struct co_batch *batch)
 {
@@ -103,7 +104,8 @@ static void pull_back_followers(struct co_writer *writer, const struct co_batch 
     }
 }
 
-/* --- what became of a batch ------------------------------------------------------------------------------- */
+/* --- what became of a batch -------------------------------------------------------------------------------
+ */
 
 static void commit(struct co_writer *writer, struct co_batch *batch)
 {
@@ -156,14 +158,16 @@ static void start_over(struct co_writer *writer, struct co_partition *partition)
     writer->options.position_lost(partition, writer->options.context);
 }
 
-/* --- remedies -------------------------------------------------------------------------------------------- */
+/* --- remedies --------------------------------------------------------------------------------------------
+ */
 
 static void count_retry(struct co_writer *writer, const struct lm_error *error)
 {
     struct lm_buffer labels;
     lm_buffer_init(&labels, 512);
     lm_metrics_label(&labels, "reason", error->sqlstate[0] != '\0' ? error->sqlstate : error->kind);
-    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_retries_total", lm_buffer_text(&labels),
+    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_retries_total",
+                              lm_buffer_text(&labels),
                               "Batches sent again, by SQLSTATE or kind of what went wrong."),
                    1);
     lm_buffer_free(&labels);
@@ -174,8 +178,9 @@ static void say_stuck(struct co_writer *writer, struct co_batch *batch, const st
     struct co_partition *partition = batch->partition;
     char reason[768];
 
-    (void)snprintf(reason, sizeof(reason), "%s%s%s%s (tried %u times since, goes on by itself when it is mended)",
-                   error->text, error->sqlstate[0] != '\0' ? " [" : "", error->sqlstate,
+    (void)snprintf(reason, sizeof(reason),
+                   "%s%s%s%s (tried %u times since, goes on by itself when it is mended)", error->text,
+                   error->sqlstate[0] != '\0' ? " [" : "", error->sqlstate,
                    error->sqlstate[0] != '\0' ? "]" : "", batch->attempts);
     co_partition_say(partition, reason);
     lm_log_limited(&writer->limit, 5000, error->decision == LM_FATAL ? LM_LOG_ERROR : LM_LOG_WARN, "writer",
@@ -193,15 +198,16 @@ static int rebuild(struct co_writer *writer, struct co_batch *batch, size_t from
 }
 
 /* The row goes to the dead letters, the rest is sent again once that is confirmed. */
-static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row, const struct lm_error *error)
+static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+                     const struct lm_error *error)
 {
     struct lm_buffer labels;
     rd_kafka_message_t *message;
 
     batch->probing = false;
     message = co_batch_take_row(batch, row);
-    lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d offset %lld to the dead letters", batch->partition->topic,
-                 (int)batch->partition->number, (long long)message->offset);
+    lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d offset %lld to the dead letters",
+                 batch->partition->topic, (int)batch->partition->number, (long long)message->offset);
     if (co_letters_send(writer->options.letters, batch, message, error, batch->attempts) != 0) {
         rd_kafka_message_destroy(message);
         start_over(writer, batch->partition);
@@ -210,7 +216,8 @@ static void take_row(struct co_writer *writer, struct co_batch *batch, size_t ro
     lm_buffer_init(&labels, 1024);
     lm_metrics_label(&labels, "topic", batch->partition->topic);
     lm_metrics_label(&labels, "class", error->kind);
-    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_dead_letters_total", lm_buffer_text(&labels),
+    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_dead_letters_total",
+                              lm_buffer_text(&labels),
                               "Records sent to a dead-letter topic, by what was wrong."),
                    1);
     lm_buffer_free(&labels);
@@ -246,7 +253,8 @@ static void search_failed(struct co_writer *writer, struct co_batch *batch, cons
     try_part(writer, batch);
 }
 
-/* A part passed: the bad row is behind it. If it was the last, no row is bad on its own: wait like for anything else. */
+/* A part passed: the bad row is behind it. If it was the last, no row is bad on its own: wait like for
+ * anything else. */
 static void part_passed(struct co_writer *writer, struct co_batch *batch)
 {
     send_again(batch);
@@ -264,7 +272,8 @@ static void ignore_answer(const struct lm_error *error, void *context)
 {
     (void)context;
     if (error != NULL && strcmp(error->kind, "closing") != 0)
-        lm_log_error(LM_LOG_WARN, "writer", error, "the backend that holds a partition's lock could not be ended");
+        lm_log_error(LM_LOG_WARN, "writer", error,
+                     "the backend that holds a partition's lock could not be ended");
 }
 
 static void end_holder(struct co_writer *writer, const struct co_partition *partition)
@@ -285,12 +294,13 @@ static void end_holder(struct co_writer *writer, const struct co_partition *part
     if (question.sql != NULL)
         (void)!co_control_ask(writer->options.control, &question, &error);
     lm_buffer_free(&sql);
-    lm_log(LM_LOG_WARN, "writer", "%s/%d: its lock is held by another connection; ending that, if it is a consumer's",
+    lm_log(LM_LOG_WARN, "writer",
+           "%s/%d: its lock is held by another connection; ending that, if it is a consumer's",
            partition->topic, (int)partition->number);
 }
 
-static void remedy(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error, long long line,
-                   bool closing)
+static void remedy(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error,
+                   long long line, bool closing)
 {
     enum co_remedy what = co_retry_decide(error, line, closing);
     struct co_partition *partition = batch->partition;
@@ -307,8 +317,8 @@ static void remedy(struct co_writer *writer, struct co_batch *batch, const struc
     send_again(batch);
     switch (what) {
     case CO_REMEDY_START_OVER:
-        lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d: starting over from the stored offset", partition->topic,
-                     (int)partition->number);
+        lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d: starting over from the stored offset",
+                     partition->topic, (int)partition->number);
         start_over(writer, partition);
         return;
     case CO_REMEDY_TAKE_ROW:
@@ -338,7 +348,8 @@ static void remedy(struct co_writer *writer, struct co_batch *batch, const struc
     say_stuck(writer, batch, error);
 }
 
-/* --- events of a lane ------------------------------------------------------------------------------------- */
+/* --- events of a lane -------------------------------------------------------------------------------------
+ */
 
 static double seconds_since(int64_t us)
 {
@@ -354,7 +365,8 @@ static void on_lane_state(struct co_lane *lane, const struct lm_error *error, vo
         writer->connected += writer->lanes[i].pg != NULL && (&writer->lanes[i] != lane || error == NULL) &&
                              (writer->lanes[i].state != CO_LANE_DOWN || &writer->lanes[i] == lane);
     if (error != NULL)
-        lm_log_limited(&writer->limit, 5000, LM_LOG_WARN, "writer", "connection to PostgreSQL: %s", error->text);
+        lm_log_limited(&writer->limit, 5000, LM_LOG_WARN, "writer", "connection to PostgreSQL: %s",
+                       error->text);
     if (writer->closing)
         return;
     if (writer->connected > 0)
@@ -388,8 +400,8 @@ static void on_lane_finished(struct co_lane *lane, void *context)
         commit(writer, batch);
 }
 
-static void on_lane_failed(struct co_lane *lane, struct co_batch *batch, const struct lm_error *error, long long line,
-                           bool closing, void *context)
+static void on_lane_failed(struct co_lane *lane, struct co_batch *batch, const struct lm_error *error,
+                           long long line, bool closing, void *context)
 {
     struct co_writer *writer = context;
 
@@ -410,7 +422,8 @@ static void on_lane_idle(struct co_lane *lane, void *context)
         writer->options.room(writer->options.context);
 }
 
-/* --- questions ------------------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------------------
+ */
 
 static void on_read_back(const PGresult *result, void *context)
 {
@@ -513,7 +526,8 @@ static void ask_leaves(struct co_writer *writer, struct co_batch *batch)
     }
 }
 
-/* --- what runs ------------------------------------------------------------------------------------------- */
+/* --- what runs -------------------------------------------------------------------------------------------
+ */
 
 static void make_ready(struct co_writer *writer, struct co_batch *batch)
 {
@@ -527,7 +541,8 @@ static void make_ready(struct co_writer *writer, struct co_batch *batch)
 
     if (batch->letters_pending > 0)
         return;
-    if (!co_leaves_known(writer->options.leaves, partition->category, batch->rollup.hours, batch->rollup.hour_count)) {
+    if (!co_leaves_known(writer->options.leaves, partition->category, batch->rollup.hours,
+                         batch->rollup.hour_count)) {
         ask_leaves(writer, batch);
         return;
     }
@@ -559,7 +574,8 @@ static void advance(struct co_writer *writer, struct co_batch *batch, int64_t no
         (void)co_batch_change_state(batch, CO_BATCH_COPYING);
         co_lane_start(lane, batch, writer->copy_sql[batch->partition->category]);
     }
-    if (batch->state == CO_BATCH_COPIED && place_in_line(batch) == 0 && (lane = lane_of(writer, batch)) != NULL) {
+    if (batch->state == CO_BATCH_COPIED && place_in_line(batch) == 0 &&
+        (lane = lane_of(writer, batch)) != NULL) {
         lm_histogram_observe(writer->copy_seconds, seconds_since(lane->started_us));
         (void)co_batch_change_state(batch, CO_BATCH_CLOSING);
         co_lane_close_batch(lane);
@@ -634,7 +650,8 @@ static void schedule(struct co_writer *writer)
     writer->scheduling = false;
 }
 
-/* --- the outside ----------------------------------------------------------------------------------------- */
+/* --- the outside -----------------------------------------------------------------------------------------
+ */
 
 bool co_writer_wants(const struct co_writer *writer, const struct co_partition *partition, bool full)
 {
@@ -656,7 +673,8 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition)
     struct co_batch *batch = partition->filling;
 
     /* Without memory the names go with a later batch. */
-    (void)!co_names_take(partition->names, lm_clock_mono_us(), &batch->names, &batch->name_count, &batch->name_cap);
+    (void)!co_names_take(partition->names, lm_clock_mono_us(), &batch->names, &batch->name_count,
+                         &batch->name_cap);
     lm_backoff_init(&batch->backoff, writer->options.retry_base_ms, writer->options.retry_cap_ms, 0);
     batch->charged = co_batch_memory(batch);
     writer->options.pool->sealed += batch->charged;
@@ -689,8 +707,8 @@ static void create_metrics(struct co_writer *writer)
     writer->commit_seconds = lm_histogram(metrics, "logmill_consumer_commit_seconds", NULL,
                                           "From a batch's closing message to its answer.", seconds,
                                           sizeof(seconds) / sizeof(seconds[0]));
-    writer->batch_rows = lm_histogram(metrics, "logmill_consumer_batch_rows", NULL, "Rows of a committed batch.", rows,
-                                      sizeof(rows) / sizeof(rows[0]));
+    writer->batch_rows = lm_histogram(metrics, "logmill_consumer_batch_rows", NULL,
+                                      "Rows of a committed batch.", rows, sizeof(rows) / sizeof(rows[0]));
     writer->batches = lm_counter(metrics, "logmill_consumer_batches_total", NULL, "Batches committed.");
 }
 
@@ -705,8 +723,8 @@ int co_writer_open(const struct co_writer_options *options, struct co_writer **o
         writer->options.connections = LANES_MAX;
     for (int i = 0; i < LM_CATEGORY_COUNT; i++)
         (void)snprintf(writer->copy_sql[i], sizeof(writer->copy_sql[i]),
-                       "COPY logmill.logs_%s %s FROM STDIN (FORMAT binary)", lm_category_name((enum lm_category)i),
-                       co_copy_columns);
+                       "COPY logmill.logs_%s %s FROM STDIN (FORMAT binary)",
+                       lm_category_name((enum lm_category)i), co_copy_columns);
     create_metrics(writer);
     (void)uv_timer_init(options->loop, &writer->timer);
     writer->timer.data = writer;
@@ -718,8 +736,8 @@ int co_writer_open(const struct co_writer_options *options, struct co_writer **o
                                              .context = writer};
     *out = writer;
     for (unsigned i = 0; i < writer->options.connections; i++)
-        co_lane_open(&writer->lanes[i], options->loop, options->conninfo, &writer->events, options->retry_base_ms,
-                     options->retry_cap_ms);
+        co_lane_open(&writer->lanes[i], options->loop, options->conninfo, &writer->events,
+                     options->retry_base_ms, options->retry_cap_ms);
     return 0;
 }
 

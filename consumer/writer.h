@@ -1,6 +1,6 @@
 /*
- * Batches into PostgreSQL: a few connections, batches of different partitions in parallel, those of one partition in
- * order. The life of a batch:
+ * Batches into PostgreSQL: a few connections, batches of different partitions in parallel, those of one
+ * partition in order. The life of a batch:
  *
  *   sealed    waits for its dead letters to be confirmed and its leaves to exist
  *   ready     waits for a connection
@@ -8,9 +8,9 @@
  *   copied    waits for the batch before it to commit
  *   closing   one message: lock, rollups, names, sources, offset by compare-and-set, COMMIT
  *
- * Whatever fails is rolled back, decided (retry.c) and comes back to sealed; what follows it in its partition is rolled
- * back with it. What runs is decided in one place, schedule(), called after every event: nothing is forgotten because a
- * callback did not think of it. Loop thread.
+ * Whatever fails is rolled back, decided (retry.c) and comes back to sealed; what follows it in its partition
+ * is rolled back with it. What runs is decided in one place, schedule(), called after every event: nothing is
+ * forgotten because a callback did not think of it. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_WRITER_H
 #define LOGMILL_CONSUMER_WRITER_H
@@ -45,15 +45,16 @@ struct co_writer_options {
     void *context;
 };
 
-int co_writer_open(const struct co_writer_options *options, struct co_writer **out, struct lm_error *error) LM_MUST_CHECK;
+int co_writer_open(const struct co_writer_options *options, struct co_writer **out,
+                   struct lm_error *error) LM_MUST_CHECK;
 
-/* A sealed batch of partition->line may be handed over: a line has room, and a batch that is only old also finds a
- * connection free. */
+/* A sealed batch of partition->line may be handed over: a line has room, and a batch that is only old also
+ * finds a connection free. */
 bool co_writer_wants(const struct co_writer *writer, const struct co_partition *partition, bool full);
 /* Takes partition->filling, which becomes the last of its line. */
 void co_writer_submit(struct co_writer *writer, struct co_partition *partition);
-/* Drops all batches of the partition, the one being filled too; those in PostgreSQL are rolled back, but for one whose
- * closing message is out: it commits or not, nobody waits for it. */
+/* Drops all batches of the partition, the one being filled too; those in PostgreSQL are rolled back, but for
+ * one whose closing message is out: it commits or not, nobody waits for it. */
 void co_writer_drop(struct co_writer *writer, struct co_partition *partition);
 /* A dead letter was confirmed, or anything else may have changed. */
 void co_writer_kick(struct co_writer *writer);

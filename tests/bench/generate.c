@@ -1,0 +1,293 @@
+/*
+ * logmill-generate: N log records into a topic, the same ones for the same seed, for benches and chaos tests.
+ * About 310 bytes as Avro, 24 fields. Record i goes to partition i % P and carries its number within the
+ * partition in metadata ("n", from 0), so that a test can tell lost from doubled. With --sources S each
+ * partition has S ordered streams (source, sequence); the stream of a record depends on its number only, so
+ * that sending again repeats exactly.
+ */
+#include "common/buffer.h"
+#include "common/clock.h"
+#include "common/kafka_producer.h"
+#include "common/record_avro.h"
+#include "common/record_json.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVICES 20
+
+struct generator {
+    const char *brokers, *topic;
+    int64_t count, from, seed, base_us, step_us, rate;
+    int32_t partitions;
+    int sources;
+    bool json;
+
+    uv_loop_t loop;
+    uv_timer_t timer; /* for --rate */
+    struct lm_kafka_producer *producer;
+    struct lm_arena arena;
+    struct lm_buffer value;
+    int64_t next, delivered, failed, started_us;
+};
+
+static const char *const hosts[] = {"web-1", "web-2", "web-3", "db-1", "cache-1"};
+static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+static const char *const components[] = {"http", "db", "cache", "queue", "scheduler"};
+static const char *const errors[] = {"TimeoutError", "ConnectionError", "ValueError"};
+
+/* splitmix64 of seed and number: every record on its own, whatever was made before it. */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static struct lm_slice text(struct lm_arena *arena, const char *format, ...) LM_PRINTF(2, 3);
+
+static struct lm_slice text(struct lm_arena *arena, const char *format, ...)
+{
+    char buffer[256];
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(buffer, sizeof(buffer), format, arguments);
+    va_end(arguments);
+    return (struct lm_slice){lm_arena_copy(arena, buffer, (size_t)len), (size_t)len};
+}
+
+static struct lm_slice fixed(const char *value)
+{
+    return (struct lm_slice){value, strlen(value)};
+}
+
+static void make(struct generator *g, int64_t i, struct lm_record *record)
+{
+    uint64_t state = (uint64_t)g->seed * 1000003 + (uint64_t)i;
+    struct lm_arena *arena = &g->arena;
+    struct lm_slice *field = record->text;
+    uint64_t r = draw(&state);
+    unsigned service = (unsigned)(r % SERVICES), kind = (unsigned)((r >> 8) % 100);
+    int64_t n = i / g->partitions;
+
+    lm_arena_reset(arena);
+    lm_record_init(record);
+    record->has_timestamp = true;
+    record->timestamp_us = g->base_us + i * g->step_us + (int64_t)(draw(&state) % 1000);
+    record->level = kind < 10   ? LM_DEBUG
+                    : kind < 85 ? LM_INFO
+                    : kind < 94 ? LM_WARN
+                    : kind < 99 ? LM_ERROR
+                                : LM_LEVEL_FATAL;
+    field[LM_LOG_TYPE] = fixed("BACKEND");
+    field[LM_SERVICE] = text(arena, "service-%02u", service);
+    field[LM_ENVIRONMENT] = fixed(r >> 20 & 1 ? "production" : "staging");
+    field[LM_MESSAGE] = text(arena, "request %" PRId64 " of user u%u took %u ms on %s", n,
+                             (unsigned)(r >> 24 & 0xfff), (unsigned)(r >> 40 & 0x3ff), hosts[r % 5]);
+    field[LM_HOST] = fixed(hosts[r % 5]);
+    field[LM_COMPONENT] = fixed(components[r >> 3 & 3]);
+    field[LM_MODULE] = text(arena, "module_%u", (unsigned)(r >> 6 & 7));
+    field[LM_EVENT_TYPE] = fixed("request");
+    field[LM_USER_ID] = text(arena, "u%u", (unsigned)(r >> 24 & 0xfff));
+    field[LM_SESSION_ID] = text(arena, "s%08x", (unsigned)(draw(&state) & 0xffffffff));
+    field[LM_TRACE_ID] = text(arena, "%016" PRIx64 "%016" PRIx64, draw(&state), draw(&state));
+    field[LM_SPAN_ID] = text(arena, "%016" PRIx64, draw(&state));
+    field[LM_ENDPOINT] = text(arena, "/api/v1/orders/%u", (unsigned)(r >> 12 & 31));
+    field[LM_METHOD] = fixed(methods[r >> 14 & 3]);
+    field[LM_CLIENT_IP] =
+        text(arena, "10.%u.%u.%u", (unsigned)(r & 255), (unsigned)(r >> 8 & 255), (unsigned)(r >> 16 & 255));
+    field[LM_METADATA] = text(arena, "{\"n\":%" PRId64 ",\"region\":\"ap-%u\"}", n, (unsigned)(r & 3));
+    if (record->level >= LM_ERROR) {
+        field[LM_ERROR_TYPE] = fixed(errors[r % 3]);
+        field[LM_ERROR_CODE] = text(arena, "E%u", (unsigned)(r & 15));
+    }
+    if (kind % 5 != 0) {
+        record->has_duration = true;
+        record->duration_ms = (double)(draw(&state) % 2000000) / 1000.0;
+    }
+    record->has_http_status = true;
+    record->http_status = record->level >= LM_ERROR ? 500 : 200;
+    if (g->sources > 0) {
+        record->has_source = record->has_sequence = true;
+        record->source = ((i % g->partitions) << 32) + n % g->sources;
+        record->sequence = n;
+    }
+}
+
+/* True: there is room for more. */
+static bool send_next(struct generator *g)
+{
+    struct lm_record record;
+    struct lm_error error;
+    struct lm_kafka_message message = {.topic = g->topic, .partition = (int32_t)(g->next % g->partitions)};
+    int outcome;
+
+    make(g, g->next, &record);
+    lm_buffer_clear(&g->value);
+    if (g->json)
+        lm_record_write_json(&record, &g->value);
+    else if (lm_record_encode(&record, &g->value) != 0)
+        g->value.failed = true;
+    if (g->value.failed) {
+        fputs("logmill-generate: a record cannot be encoded\n", stderr);
+        exit(1);
+    }
+    message.value = g->value.data;
+    message.value_len = g->value.len;
+    outcome = lm_kafka_producer_send(g->producer, &message, &error);
+    if (outcome < 0) {
+        fprintf(stderr, "logmill-generate: %s\n", error.text);
+        exit(1);
+    }
+    g->next += outcome == 0;
+    return outcome == 0;
+}
+
+static void on_closed(void *context)
+{
+    struct generator *g = context;
+    uv_close((uv_handle_t *)&g->timer, NULL);
+}
+
+static void send_some(struct generator *g)
+{
+    int64_t upto = g->count;
+    if (g->rate > 0) {
+        int64_t due = g->from + (lm_clock_mono_us() - g->started_us) * g->rate / LM_SECOND_US;
+        upto = due < upto ? due : upto;
+    }
+    while (g->next < upto && send_next(g))
+        ;
+}
+
+static void on_delivered(void *opaque, const struct lm_error *error, void *context)
+{
+    struct generator *g = context;
+    (void)opaque;
+    if (error != NULL) {
+        if (g->failed++ == 0)
+            fprintf(stderr, "logmill-generate: not delivered: %s\n", error->text);
+    } else {
+        g->delivered++;
+    }
+    if (g->delivered + g->failed == g->count - g->from) {
+        (void)uv_timer_stop(&g->timer);
+        lm_kafka_producer_close(g->producer, 1000, on_closed, g);
+    }
+}
+
+static void on_room(void *context)
+{
+    send_some(context);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    send_some(timer->data);
+}
+
+static int parse(struct generator *g, int argc, char **argv)
+{
+    static const struct option options[] = {{"brokers", required_argument, NULL, 'b'},
+                                            {"topic", required_argument, NULL, 't'},
+                                            {"partitions", required_argument, NULL, 'p'},
+                                            {"count", required_argument, NULL, 'n'},
+                                            {"from", required_argument, NULL, 'f'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"base-us", required_argument, NULL, 'a'},
+                                            {"step-us", required_argument, NULL, 'u'},
+                                            {"sources", required_argument, NULL, 'S'},
+                                            {"rate", required_argument, NULL, 'r'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {0}};
+    int c;
+
+    *g = (struct generator){
+        .brokers = "localhost:9092", .partitions = 4, .count = 1000, .seed = 1, .step_us = 1000};
+    g->base_us = lm_clock_wall_us() / LM_HOUR_US * LM_HOUR_US - LM_HOUR_US;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'b':
+            g->brokers = optarg;
+            break;
+        case 't':
+            g->topic = optarg;
+            break;
+        case 'p':
+            g->partitions = (int32_t)strtol(optarg, NULL, 10);
+            break;
+        case 'n':
+            g->count = strtoll(optarg, NULL, 10);
+            break;
+        case 'f':
+            g->from = strtoll(optarg, NULL, 10);
+            break;
+        case 's':
+            g->seed = strtoll(optarg, NULL, 10);
+            break;
+        case 'a':
+            g->base_us = strtoll(optarg, NULL, 10);
+            break;
+        case 'u':
+            g->step_us = strtoll(optarg, NULL, 10);
+            break;
+        case 'S':
+            g->sources = (int)strtol(optarg, NULL, 10);
+            break;
+        case 'r':
+            g->rate = strtoll(optarg, NULL, 10);
+            break;
+        case 'j':
+            g->json = true;
+            break;
+        default:
+            return -1;
+        }
+    }
+    return g->topic == NULL || g->partitions < 1 || g->count <= g->from ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct generator g;
+    struct lm_config_map none = {0};
+    struct lm_error error;
+
+    if (parse(&g, argc, argv) != 0) {
+        fputs("usage: logmill-generate --topic T [--brokers B] [--partitions P] [--count N] [--from I] "
+              "[--seed S]\n"
+              "       [--base-us US] [--step-us US] [--sources N] [--rate RECORDS/S] [--json]\n",
+              stderr);
+        return 2;
+    }
+    lm_arena_init(&g.arena, 1 << 20);
+    lm_buffer_init(&g.value, 1 << 20);
+    (void)uv_loop_init(&g.loop);
+    (void)uv_timer_init(&g.loop, &g.timer);
+    g.timer.data = &g;
+    struct lm_kafka_producer_options options = {.loop = &g.loop,
+                                                .brokers = g.brokers,
+                                                .properties = &none,
+                                                .delivered = on_delivered,
+                                                .room = on_room,
+                                                .context = &g};
+    if (lm_kafka_producer_open(&options, &g.producer, &error) != 0) {
+        fprintf(stderr, "logmill-generate: %s\n", error.text);
+        return 1;
+    }
+    g.next = g.from;
+    g.started_us = lm_clock_mono_us();
+    (void)uv_timer_start(&g.timer, on_timer, 0, 5);
+    (void)uv_run(&g.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&g.loop);
+    lm_buffer_free(&g.value);
+    lm_arena_free(&g.arena);
+    printf("%" PRId64 " records, %" PRId64 " not delivered, %.1f s\n", g.delivered, g.failed,
+           (double)(lm_clock_mono_us() - g.started_us) / 1e6);
+    return g.failed > 0;
+}
