@@ -264,6 +264,22 @@ static int check_texts(const struct lm_record *record, struct lm_error *error)
     return 0;
 }
 
+/* An object that jsonb takes, without the blanks around it. */
+static int settle_metadata(struct lm_record *record, struct lm_error *error)
+{
+    struct lm_slice *text = &record->text[LM_METADATA];
+
+    if (text->data == NULL)
+        return 0;
+    if (lm_json_check_object(text->data, text->len, error) != 0)
+        return -1;
+    for (; *text->data != '{'; text->len--)
+        text->data++;
+    while (text->data[text->len - 1] != '}')
+        text->len--;
+    return 0;
+}
+
 /* A duration that no percentile can count becomes NULL; what it was stays readable. */
 static int settle_duration(struct lm_record *record, struct lm_arena *arena, struct lm_error *error)
 {
@@ -317,8 +333,7 @@ int lm_record_complete(struct lm_record *record, enum lm_category category, int6
         return lm_error_set(error, LM_DEAD_LETTER, "no_message", "the record has no message");
     if (check_texts(record, error) != 0)
         return -1;
-    struct lm_slice metadata = record->text[LM_METADATA];
-    if (metadata.data != NULL && lm_json_check_object(metadata.data, metadata.len, error) != 0)
+    if (settle_metadata(record, error) != 0)
         return -1;
     if (check_numbers(record, error) != 0)
         return -1;

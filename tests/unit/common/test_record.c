@@ -208,6 +208,15 @@ static void impossible_durations_move_to_metadata(void **state)
     assert_true(f->record.has_duration);
 }
 
+static void blanks_around_metadata_go(void **state)
+{
+    struct fixture *f = *state;
+
+    fresh(f)->text[LM_METADATA] = LM_SLICE(" \n{ \"a\":1 }\t ");
+    assert_int_equal(complete(f), 0);
+    assert_slice(f->record.text[LM_METADATA], "{ \"a\":1 }");
+}
+
 static void without_room_the_record_waits(void **state)
 {
     struct fixture *f = *state;
@@ -275,6 +284,7 @@ int main(void)
         FIXTURE_TEST(numbers_out_of_range_are_poison),
         FIXTURE_TEST(addresses_are_what_inet_takes),
         FIXTURE_TEST(impossible_durations_move_to_metadata),
+        FIXTURE_TEST(blanks_around_metadata_go),
         FIXTURE_TEST(without_room_the_record_waits),
         cmocka_unit_test(levels_of_others_map_to_the_five),
         cmocka_unit_test(names_and_parsers_agree),

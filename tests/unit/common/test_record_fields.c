@@ -133,6 +133,42 @@ static void json_has_the_same_names(void **state)
     json_decref(object);
 }
 
+/* Rows "| `field` | `name` `name` |" of the page, in the order of the ranks. */
+static void the_page_lists_the_names_we_know(void **state)
+{
+    char *text = calloc(1, 1 << 16);
+    FILE *file = fopen(LOGMILL_SOURCE_DIR "/schemas/README.md", "rb");
+    size_t name_count, listed = 0;
+
+    (void)state;
+    assert_non_null(file);
+    (void)!fread(text, 1, (1 << 16) - 1, file);
+    fclose(file);
+    (void)lm_record_names(&name_count);
+    char *rest = strstr(text, "| field | also known as |\n|---|---|\n"), *line;
+    assert_non_null(rest);
+    (void)strsep(&rest, "\n");
+    (void)strsep(&rest, "\n");
+    for (size_t i = 0; i < field_count; i++) {
+        int slot = -1, rank = 0;
+        line = strsep(&rest, "\n");
+        (void)strsep(&line, "`");
+        for (char *name; line != NULL && (name = strsep(&line, "`")) != NULL; (void)strsep(&line, "`")) {
+            const struct lm_record_name *known = lm_record_name_find(name, strlen(name));
+            if (known == NULL)
+                fail_msg("the page lists %s, which is not known", name);
+            if (rank == 0)
+                assert_string_equal(name, fields[i].name);
+            assert_int_equal(known->rank, rank++);
+            assert_true(slot == -1 || slot == known->slot);
+            slot = known->slot;
+            listed++;
+        }
+    }
+    assert_int_equal(listed, name_count);
+    free(text);
+}
+
 /* The words of the migrations are few enough to read the definition itself: name, type, [NOT NULL]. */
 static const char *sql_type(char *type)
 {
@@ -215,6 +251,7 @@ int main(void)
         FIXTURE_TEST(json_has_the_same_names),
         cmocka_unit_test(the_table_of_logs_begins_with_our_columns),
         cmocka_unit_test(sql_enums_are_ours),
+        cmocka_unit_test(the_page_lists_the_names_we_know),
     };
     fields = lm_record_fields(&field_count);
     return cmocka_run_group_tests(tests, NULL, NULL);
