@@ -111,10 +111,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE
        logmill.ingest_offset, logmill.ingest_source, logmill.ingest_replay
     TO logmill_writer;
 GRANT SELECT ON logmill.log_schema, logmill.leaf, logmill.leaf_period TO logmill_writer;
--- Functions run with their caller's rights, but for ensure_leaf and ensure_leaves; what is inner to leaves and to soft
+-- Functions run with their caller's rights, but for ensure_leaf, ensure_leaves and leaves; what is inner to leaves and to soft
 -- deletion stays the owner's.
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA logmill TO logmill_writer;
-REVOKE EXECUTE ON FUNCTION logmill.make_leaf, logmill.lock_leaves, logmill.shift_bucket, logmill.shift_minute,
+REVOKE EXECUTE ON FUNCTION logmill.find_leaf, logmill.make_leaf, logmill.lock_leaves, logmill.shift_bucket, logmill.shift_minute,
                            logmill.shift_pattern, logmill.soft_delete
     FROM logmill_writer;
 
