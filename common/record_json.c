@@ -512,15 +512,19 @@ static bool has_field(const struct lm_record *record, const struct lm_record_fie
 static void write_field(const struct lm_record *record, const struct lm_record_field *field,
                         struct lm_buffer *out)
 {
+    const char *name;
+
     switch (field->kind) {
     case LM_FIELD_TIMESTAMP:
         lm_buffer_printf(out, "%" PRId64, record->timestamp_us);
         return;
     case LM_FIELD_CATEGORY:
-        lm_buffer_printf(out, "\"%s\"", lm_category_name(record->category));
+        name = lm_category_name(record->category);
+        lm_buffer_append_json(out, name, strlen(name));
         return;
     case LM_FIELD_LEVEL:
-        lm_buffer_printf(out, "\"%s\"", lm_level_name(record->level));
+        name = lm_level_name(record->level);
+        lm_buffer_append_json(out, name, strlen(name));
         return;
     case LM_FIELD_TEXT:
         if (field->text == LM_METADATA)
@@ -556,7 +560,9 @@ void lm_record_write_json(const struct lm_record *record, struct lm_buffer *out)
     for (size_t i = 0; i < count; i++) {
         if (!has_field(record, &fields[i]))
             continue;
-        lm_buffer_printf(out, "%s\"%s\":", first ? "" : ",", fields[i].name);
+        lm_buffer_append_text(out, first ? "\"" : ",\"");
+        lm_buffer_append_text(out, fields[i].name);
+        lm_buffer_append_text(out, "\":");
         write_field(record, &fields[i], out);
         first = false;
     }

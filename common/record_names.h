@@ -46,6 +46,7 @@ enum lm_record_reading {
 
 struct lm_record_name {
     const char *name;
+    uint8_t len;     /* of the name */
     uint8_t slot;    /* enum lm_text or enum lm_record_slot */
     uint8_t rank;    /* of two names for one slot the lower wins; 0 is our own */
     uint8_t reading; /* enum lm_record_reading */

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (accepted)
         fuzz_require(tree != NULL || json_error_code(&theirs) == json_error_numeric_overflow,
                      "accepted here, refused by jansson");
-    else if (tree != NULL)
+    else if (tree != NULL && memchr(data, '\0', size) == NULL) /* jansson takes a NUL for the end */
         fuzz_require(strcmp(error.kind, "depth") == 0, "refused here, accepted by jansson");
     json_decref(tree);
     lm_arena_init(&arena, 16 << 20);

@@ -369,6 +369,7 @@ static void the_table_of_names_is_sorted_and_found(void **state)
 
     (void)state;
     for (size_t i = 0; i < count; i++) {
+        assert_int_equal(names[i].len, strlen(names[i].name));
         assert_ptr_equal(lm_record_name_find(names[i].name, strlen(names[i].name)), &names[i]);
         for (size_t j = 0; j < i; j++) {
             assert_string_not_equal(names[i].name, names[j].name);
