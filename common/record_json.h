@@ -13,7 +13,8 @@
 /*
  * Decodes one JSON object. Strict: UTF-8 valid, no NUL, no trailing text, at most 64 levels deep. Texts point
  * into `data` or `arena`. 0, or -1 with LM_DEAD_LETTER and the kind "json", "nul", "utf8", "depth",
- * "not_an_object", "timestamp", "metadata"; LM_RETRY "memory" when the arena is full.
+ * "not_an_object", "timestamp", "metadata"; LM_RETRY "memory" when the arena is full. Twenty
+ * times the value and 64 KiB are always enough.
  *
  * Lenient in what a field means, so that no record is lost for a name it shares with ours:
  * - A field is known by our name or by one of others' (the table in record_names.c). Our own name wins, then

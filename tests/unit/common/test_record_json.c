@@ -419,6 +419,54 @@ static void fluent_bit_bodies_decode(void **state)
     }
 }
 
+/* The record inside OpenTelemetry's example; what its envelope means is the gateway's. */
+static void an_otlp_log_record_is_understood(void **state)
+{
+    struct fixture *f = *state;
+    size_t len;
+    char *file = read_data_file("conformance/otlp/examples/logs.json", &len);
+
+    if (file == NULL)
+        skip();
+    char *list = strstr(file, "\"logRecords\"");
+    assert_non_null(list);
+    char *record = strchr(list, '{');
+    struct lm_json_scan scan;
+    struct lm_json_value value;
+    lm_json_open(&scan, record, strlen(record));
+    assert_int_equal(lm_json_value(&scan, &value, &f->error), 0);
+    assert_int_equal(lm_record_decode_json(value.raw.data, value.raw.len, &f->arena, &f->record, &f->error),
+                     0);
+    assert_int_equal(f->record.timestamp_us, 1544712660300000);
+    assert_int_equal(f->record.level, LM_INFO);
+    assert_slice(f->record.text[LM_TRACE_ID], "5B8EFFF798038103D269B633813FC60C");
+    assert_slice(f->record.text[LM_SPAN_ID], "EEE19B7EC3C1B174");
+    free(file);
+}
+
+/* The shapes that take most: one member and one element after another, as short as can be. */
+static void twenty_times_the_value_is_room_enough(void **state)
+{
+    static const char *const items[][3] = {
+        {"{\"tags\":[", "1,", "1]}"},         {"{\"tags\":[", "\"\\n\",", "1]}"},
+        {"{", "\"\":0,", "\"\":0}"},          {"{", "\"\\n\":0,", "\"\":0}"},
+        {"{", "\"log\":\"\\n\",", "\"\":0}"}, {"{", "\"\":0,\"tags\":\"\\n\",", "\"\":0}"}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
+        lm_buffer_clear(&f->buffer);
+        lm_buffer_append_text(&f->buffer, items[i][0]);
+        for (int n = 0; n < 100000; n++)
+            lm_buffer_append_text(&f->buffer, items[i][1]);
+        lm_buffer_append_text(&f->buffer, items[i][2]);
+        struct lm_arena arena;
+        lm_arena_init(&arena, 20 * f->buffer.len + 65536);
+        if (lm_record_decode_json(f->buffer.data, f->buffer.len, &arena, &f->record, &f->error) != 0)
+            fail_msg("shape %zu: %s", i, f->error.text);
+        lm_arena_free(&arena);
+    }
+}
+
 static void without_memory_the_record_waits(void **state)
 {
     static const char text[] =
@@ -461,6 +509,8 @@ int main(void)
         FIXTURE_TEST(values_on_a_topic_are_told_apart),
         cmocka_unit_test(the_table_of_names_is_sorted_and_found),
         FIXTURE_TEST(fluent_bit_bodies_decode),
+        FIXTURE_TEST(an_otlp_log_record_is_understood),
+        FIXTURE_TEST(twenty_times_the_value_is_room_enough),
         FIXTURE_TEST(without_memory_the_record_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

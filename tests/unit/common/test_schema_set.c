@@ -53,7 +53,7 @@ static void apaches_schema_vectors_pass(void **state)
 static void apaches_single_object_message_is_read(void **state)
 {
     struct fixture *f = *state;
-    size_t schema_len, message_len;
+    size_t schema_len, message_len = 0;
     char *schema = read_data_file("conformance/avro/messageV1/test_schema.avsc", &schema_len);
     char *message =
         schema != NULL ? read_data_file("conformance/avro/messageV1/test_message.bin", &message_len) : NULL;
@@ -77,6 +77,10 @@ static void apaches_single_object_message_is_read(void **state)
     free(schema);
     free(message);
 }
+
+static const char defined_twice[] =
+    "{\"type\":\"record\",\"name\":\"a\",\"fields\":[{\"name\":\"x\",\"type\":{\"type\":\"fixed\","
+    "\"name\":\"a\",\"size\":1}}]}";
 
 static void bad_schemas_are_refused(void **state)
 {
@@ -102,8 +106,7 @@ static void bad_schemas_are_refused(void **state)
         "{\"type\":\"map\",\"values\":7}",
         "[\"int\",[\"long\"]]",
         "{\"type\":\"int\",\"type\":\"int\"}",
-        "{\"type\":\"record\",\"name\":\"a\",\"fields\":[{\"name\":\"x\",\"type\":{\"type\":\"fixed\","
-        "\"name\":\"a\",\"size\":1}}]}",
+        defined_twice,
     };
     struct fixture *f = *state;
 
@@ -173,7 +176,7 @@ static void other_write(struct fixture *f, struct other *other)
 
 static avro_value_t field_of(struct other *other, const char *name)
 {
-    avro_value_t field;
+    avro_value_t field = {0};
 
     assert_int_equal(avro_value_get_by_name(&other->value, name, &field, NULL), 0);
     return field;
