@@ -41,7 +41,8 @@ json_t *ag_chart(const struct ag_table *table)
     const struct ag_intent *intent = table->intent;
     size_t bucket = ag_table_find(table, AG_ROLE_BUCKET, 0);
     size_t group = ag_table_find(table, AG_ROLE_GROUP, 0);
-    size_t second = group < table->column_count ? ag_table_find(table, AG_ROLE_GROUP, group + 1) : table->column_count;
+    size_t second =
+        group < table->column_count ? ag_table_find(table, AG_ROLE_GROUP, group + 1) : table->column_count;
     size_t side = ag_table_find(table, AG_ROLE_SIDE, 0);
     bool adds_up = intent->measure.fn == AG_COUNT;
     if (table->row_count == 0) {
@@ -53,8 +54,8 @@ json_t *ag_chart(const struct ag_table *table)
     }
     if (intent->shape == AG_SERIES) {
         const char *series = name_of(table, side < table->column_count ? side : group);
-        return chart("line", "bucket", measures(table, false), series, adds_up && group < table->column_count &&
-                                                                           side >= table->column_count);
+        return chart("line", "bucket", measures(table, false), series,
+                     adds_up && group < table->column_count && side >= table->column_count);
     }
     if (bucket < table->column_count) {
         return chart("bar", "bucket", measures(table, false), name_of(table, group), false);

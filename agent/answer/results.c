@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXACT_INTEGER INT64_C(9007199254740992) /* 2^53: beyond it a double, which JSON readers use, is not exact */
+#define EXACT_INTEGER                                                                                        \
+    INT64_C(9007199254740992) /* 2^53: beyond it a double, which JSON readers use, is not exact */
 
 /* At most AG_MAX_CELL bytes, cut between characters and marked. */
 static json_t *text_value(struct ag_table *table, const char *text)
@@ -75,7 +76,8 @@ static json_t *array_value(const char *text)
         c += *c == ',';
         const char *value = lm_buffer_text(&item);
         bool null = !quoted && value != NULL && strcmp(value, "NULL") == 0;
-        good = value != NULL && json_array_append_new(array, null ? json_null() : json_stringn(value, item.len)) == 0;
+        good = value != NULL &&
+               json_array_append_new(array, null ? json_null() : json_stringn(value, item.len)) == 0;
     }
     lm_buffer_free(&item);
     if (!good) {
@@ -91,7 +93,8 @@ static int make_exact(json_t *value)
     const char *key = NULL;
     json_t *inner = NULL;
     size_t i = 0;
-    json_object_foreach (value, key, inner) {
+    json_object_foreach(value, key, inner)
+    {
         if (json_is_integer(inner) && llabs(json_integer_value(inner)) > EXACT_INTEGER) {
             json_t *text = json_sprintf("%lld", (long long)json_integer_value(inner));
             if (json_object_set_new(value, key, text) != 0) {
@@ -101,7 +104,8 @@ static int make_exact(json_t *value)
             return -1;
         }
     }
-    json_array_foreach (value, i, inner) {
+    json_array_foreach(value, i, inner)
+    {
         if (json_is_integer(inner) && llabs(json_integer_value(inner)) > EXACT_INTEGER) {
             json_t *text = json_sprintf("%lld", (long long)json_integer_value(inner));
             if (json_array_set_new(value, i, text) != 0) {
@@ -139,7 +143,8 @@ static json_t *cell_value(struct ag_table *table, const char *text, enum ag_type
         errno = 0;
         int64_t n = strtoll(text, &end, 10);
         if (end == text || *end != '\0' || errno != 0) {
-            (void)lm_error_set(table->error, LM_FATAL, "bad_rows", "\"%.32s\" came where a whole number was expected", text);
+            (void)lm_error_set(table->error, LM_FATAL, "bad_rows",
+                               "\"%.32s\" came where a whole number was expected", text);
             return NULL;
         }
         return integer_value(n, text);
@@ -184,9 +189,11 @@ json_t *ag_results_columns(const struct ag_column *columns, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < count; i++) {
-        json_t *column = json_pack("{s:s, s:s}", "name", columns[i].name, "type", ag_type_name(columns[i].type));
-        bool good = column != NULL &&
-                    (columns[i].unit == NULL || json_object_set_new(column, "unit", json_string(columns[i].unit)) == 0);
+        json_t *column =
+            json_pack("{s:s, s:s}", "name", columns[i].name, "type", ag_type_name(columns[i].type));
+        bool good =
+            column != NULL && (columns[i].unit == NULL ||
+                               json_object_set_new(column, "unit", json_string(columns[i].unit)) == 0);
         if (!good) {
             json_decref(column);
             column = NULL;

@@ -1,5 +1,6 @@
 /*
- * Time buckets of an answer: empty ones are shown, and the busiest and the spikes are picked here, after they are.
+ * Time buckets of an answer: empty ones are shown, and the busiest and the spikes are picked here, after they
+ * are.
  */
 #include "agent/answer/table.h"
 
@@ -12,7 +13,8 @@
 
 int64_t ag_series_next(const struct ag_sql *sql, const struct ag_zone *zone, int64_t bucket_us)
 {
-    return sql->bucket_unit != 0 ? ag_zone_add(zone, bucket_us, sql->bucket_unit, 1) : bucket_us + sql->bucket_us;
+    return sql->bucket_unit != 0 ? ag_zone_add(zone, bucket_us, sql->bucket_unit, 1)
+                                 : bucket_us + sql->bucket_us;
 }
 
 static int64_t first_bucket(const struct ag_sql *sql, const struct ag_zone *zone)
@@ -101,9 +103,10 @@ static size_t distinct_groups(const struct ag_table *table, const char *const **
     return count;
 }
 
-/* Puts the groups missing in rows [at, at + have) of one bucket behind them; returns how many rows the bucket has then. */
-static int fill_groups(struct ag_table *table, size_t at, size_t have, int64_t bucket_us, const char *const *const *groups,
-                       size_t group_count, size_t *now)
+/* Puts the groups missing in rows [at, at + have) of one bucket behind them; returns how many rows the bucket
+ * has then. */
+static int fill_groups(struct ag_table *table, size_t at, size_t have, int64_t bucket_us,
+                       const char *const *const *groups, size_t group_count, size_t *now)
 {
     *now = have;
     for (size_t g = 0; g < group_count; g++) {
@@ -144,7 +147,8 @@ int ag_series_fill(struct ag_table *table)
     }
     bool cut = table->row_count > (size_t)sql->row_limit;
     size_t row = 0;
-    for (int64_t at = first_bucket(sql, table->zone); at < sql->to_us; at = ag_series_next(sql, table->zone, at)) {
+    for (int64_t at = first_bucket(sql, table->zone); at < sql->to_us;
+         at = ag_series_next(sql, table->zone, at)) {
         int64_t there = 0;
         while (row < table->row_count && ag_table_instant(table, row, bucket, &there) && there < at) {
             row++;
@@ -153,7 +157,8 @@ int ag_series_fill(struct ag_table *table)
             break;
         }
         size_t have = 0;
-        while (row + have < table->row_count && ag_table_instant(table, row + have, bucket, &there) && there == at) {
+        while (row + have < table->row_count && ag_table_instant(table, row + have, bucket, &there) &&
+               there == at) {
             have++;
         }
         if (!grouped && have == 0) {
@@ -224,7 +229,8 @@ static int write_spike(struct ag_table *table, size_t measure)
     for (size_t i = 0; i < table->row_count; i++) {
         table->rows[i][median] = ag_table_text(table, "%.17g", table->median);
         if (table->median > 0) {
-            table->rows[i][times] = ag_table_text(table, "%.17g", ag_table_number(table, i, measure) / table->median);
+            table->rows[i][times] =
+                ag_table_text(table, "%.17g", ag_table_number(table, i, measure) / table->median);
         }
         if (table->rows[i][median] == NULL) {
             return ag_table_no_memory(table);

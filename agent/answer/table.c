@@ -1,6 +1,6 @@
 /*
- * The table: what the statement returned, without what a ranking leaves out, cut at the row limit, with differences and
- * filled buckets.
+ * The table: what the statement returned, without what a ranking leaves out, cut at the row limit, with
+ * differences and filled buckets.
  */
 #include "agent/answer/table.h"
 #include "common/clock.h"
@@ -98,10 +98,11 @@ static struct ag_column *push(struct ag_column *columns, size_t *count, struct a
     return &columns[*count - 1];
 }
 
-struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type, const char *unit,
-                                      enum ag_role role)
+struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type,
+                                      const char *unit, enum ag_role role)
 {
-    return push(table->columns, &table->column_count, (struct ag_column){.name = name, .type = type, .unit = unit, .role = role});
+    return push(table->columns, &table->column_count,
+                (struct ag_column){.name = name, .type = type, .unit = unit, .role = role});
 }
 
 static bool compared(const struct ag_sql *sql)
@@ -126,8 +127,10 @@ static const char *prefixed(struct lm_arena *arena, const char *name, const char
     return text;
 }
 
-/* Differences stand behind the measures: "difference" and "change", or p95_duration_ms_difference where there are several. */
-static void add_differences(const struct ag_sql *sql, struct lm_arena *arena, struct ag_column *out, size_t *count)
+/* Differences stand behind the measures: "difference" and "change", or p95_duration_ms_difference where there
+ * are several. */
+static void add_differences(const struct ag_sql *sql, struct lm_arena *arena, struct ag_column *out,
+                            size_t *count)
 {
     size_t measures = 0;
     for (size_t i = 0; i < sql->column_count; i++) {
@@ -138,12 +141,17 @@ static void add_differences(const struct ag_sql *sql, struct lm_arena *arena, st
         if (column->role != AG_ROLE_MEASURE || *count + 2 > AG_TABLE_COLUMNS) {
             continue;
         }
-        push(out, count, (struct ag_column){
-            .name = measures > 1 ? prefixed(arena, column->name, "difference") : "difference",
-            .type = column->type, .unit = column->unit, .role = AG_ROLE_DETAIL});
-        push(out, count, (struct ag_column){
-            .name = measures > 1 ? prefixed(arena, column->name, "change") : "change",
-            .type = AG_NUMBER, .unit = "ratio", .role = AG_ROLE_DETAIL});
+        push(out, count,
+             (struct ag_column){.name =
+                                    measures > 1 ? prefixed(arena, column->name, "difference") : "difference",
+                                .type = column->type,
+                                .unit = column->unit,
+                                .role = AG_ROLE_DETAIL});
+        push(out, count,
+             (struct ag_column){.name = measures > 1 ? prefixed(arena, column->name, "change") : "change",
+                                .type = AG_NUMBER,
+                                .unit = "ratio",
+                                .role = AG_ROLE_DETAIL});
         if (measures > 2) {
             break; /* room for two pairs */
         }
@@ -164,7 +172,8 @@ size_t ag_table_columns(const struct ag_intent *intent, const struct ag_sql *sql
     }
     if (intent->shape == AG_SPIKE) {
         push(out, &count, (struct ag_column){.name = "median", .type = AG_NUMBER, .role = AG_ROLE_DETAIL});
-        push(out, &count, (struct ag_column){.name = "times_median", .type = AG_NUMBER, .role = AG_ROLE_DETAIL});
+        push(out, &count,
+             (struct ag_column){.name = "times_median", .type = AG_NUMBER, .role = AG_ROLE_DETAIL});
     }
     if (sql->bucket_us > 0) {
         push(out, &count, (struct ag_column){.name = "partial", .type = AG_BOOLEAN, .role = AG_ROLE_DETAIL});
@@ -225,7 +234,8 @@ static void leave_out(struct ag_table *table)
     }
     size_t samples = ag_table_find(table, AG_ROLE_SAMPLES, 0);
     size_t group = ag_table_find(table, AG_ROLE_GROUP, 0);
-    bool sampled = intent->measure.fn == AG_PERCENTILE && samples < table->column_count && table->sql->bucket_us == 0;
+    bool sampled =
+        intent->measure.fn == AG_PERCENTILE && samples < table->column_count && table->sql->bucket_us == 0;
     for (size_t i = 0; i < table->row_count;) {
         bool few = sampled && ag_table_number(table, i, samples) < AG_MIN_SAMPLES;
         if (!few && !group_is_null(table, i)) {
@@ -309,7 +319,8 @@ int ag_table_make(const struct ag_answer_input *input, struct lm_arena *arena, s
                                .error = error,
                                .zone = ag_zone_new(input->intent->zone)};
     if (table->zone == NULL) {
-        return lm_error_set(error, LM_FATAL, "bad_request", "the time zone \"%.64s\" is not known", input->intent->zone);
+        return lm_error_set(error, LM_FATAL, "bad_request", "the time zone \"%.64s\" is not known",
+                            input->intent->zone);
     }
     table->column_count = ag_table_columns(input->intent, input->sql, arena, table->columns);
     if (take_rows(table, &input->rows) != 0) {
@@ -354,7 +365,8 @@ bool ag_table_empty(const struct ag_table *table)
             enum ag_role role = table->columns[i].role;
             bool counts = table->columns[i].type == AG_INTEGER &&
                           (role == AG_ROLE_MEASURE || role == AG_ROLE_PREVIOUS || role == AG_ROLE_SAMPLES ||
-                           strcmp(table->columns[i].name, "count") == 0 || strcmp(table->columns[i].name, "requests") == 0);
+                           strcmp(table->columns[i].name, "count") == 0 ||
+                           strcmp(table->columns[i].name, "requests") == 0);
             counted |= counts;
             if (counts && ag_table_number(table, row, i) != 0) {
                 return false;

@@ -1,8 +1,8 @@
 /*
  * The rows of a statement made into what is shown: shared by the files of agent/answer and by nobody else.
  *
- * Cells stay PostgreSQL's text; what is computed here (differences, filled buckets, medians) is written the same way, so that
- * results, insight and chart read one table.
+ * Cells stay PostgreSQL's text; what is computed here (differences, filled buckets, medians) is written the
+ * same way, so that results, insight and chart read one table.
  */
 #ifndef LOGMILL_AGENT_ANSWER_TABLE_H
 #define LOGMILL_AGENT_ANSWER_TABLE_H
@@ -30,18 +30,19 @@ struct ag_table {
 
     /* What the rows no longer say. */
     bool has_total;
-    int64_t total;         /* of all groups, shown or not */
-    int64_t without_value; /* rows a ranking leaves out */
+    int64_t total;                    /* of all groups, shown or not */
+    int64_t without_value;            /* rows a ranking leaves out */
     const char *few[AG_NAMED_GROUPS]; /* groups left out for too few samples */
     size_t few_count;
-    bool tie;          /* the first one cut is as large as the last one shown */
-    bool has_median;   /* spike */
+    bool tie;        /* the first one cut is as large as the last one shown */
+    bool has_median; /* spike */
     double median;
     size_t cells_cut;
 };
 
 /* table.c */
-/* Takes the rows in: leaves out, fills, sorts, cuts, adds columns. Free with ag_table_free, also after a failure. */
+/* Takes the rows in: leaves out, fills, sorts, cuts, adds columns. Free with ag_table_free, also after a
+ * failure. */
 int ag_table_make(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_table *table,
                   struct lm_error *error) LM_MUST_CHECK;
 void ag_table_free(struct ag_table *table);
@@ -56,8 +57,8 @@ const char *ag_table_text(struct ag_table *table, const char *format, ...) LM_PR
 int ag_table_no_memory(struct ag_table *table) LM_MUST_CHECK;
 /* A row of NULLs at `at`; NULL without memory. */
 const char **ag_table_insert(struct ag_table *table, size_t at);
-struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type, const char *unit,
-                                      enum ag_role role);
+struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type,
+                                      const char *unit, enum ag_role role);
 /* Columns of the statement that are shown, then those the answer adds; `out` holds AG_TABLE_COLUMNS. */
 size_t ag_table_columns(const struct ag_intent *intent, const struct ag_sql *sql, struct lm_arena *arena,
                         struct ag_column out[AG_TABLE_COLUMNS]);
@@ -78,13 +79,14 @@ json_t *ag_chart(const struct ag_table *table);
 json_t *ag_warnings(struct ag_table *table);
 
 /* figure.c: pieces of sentences. */
-void ag_put_count(struct lm_buffer *out, int64_t n);   /* 12,345 */
+void ag_put_count(struct lm_buffer *out, int64_t n);     /* 12,345 */
 void ag_put_number(struct lm_buffer *out, double value); /* three significant digits: 12,300, 4.27, 0.00123 */
 void ag_put_percent(struct lm_buffer *out, double ratio);
 /* "name" as it is when it is a plain identifier, else quoted, cut, control characters escaped. */
 void ag_put_name(struct lm_buffer *out, const char *text);
 void ag_put_quoted(struct lm_buffer *out, const char *text, size_t max_chars);
-/* 2026-03-18 14:35, with seconds where there are some; `day_of` another instant: the date is left out on the same day. */
+/* 2026-03-18 14:35, with seconds where there are some; `day_of` another instant: the date is left out on the
+ * same day. */
 void ag_put_instant(struct lm_buffer *out, const struct ag_zone *zone, int64_t us, const int64_t *day_of);
 
 /* particle.c: Korean particles by the last sound of what stands before them. */
@@ -92,10 +94,16 @@ enum ag_particle { AG_EUN_NEUN, AG_I_GA, AG_EUL_REUL, AG_GWA_WA, AG_EURO_RO };
 /* Appends the particle that fits what `out` ends with. */
 void ag_put_particle(struct lm_buffer *out, enum ag_particle particle);
 
-/* subject.c: what is counted. */
+/* label.c: fields as words. `many` matters in English only. */
+const char *ag_label(enum ag_field field, enum ag_language language, bool many);
+/* A group's value as it is said: hours and days of the week by name, texts as names; NULL is "none". */
+void ag_put_group_value(struct lm_buffer *out, enum ag_field field, const char *value,
+                        enum ag_language language);
+
+/* facts.c: what is counted. */
 struct ag_subject {
-    bool errors;         /* level is exactly ERROR and FATAL */
-    const char *level;   /* one level, or the lowest of an open range; NULL */
+    bool errors;       /* level is exactly ERROR and FATAL */
+    const char *level; /* one level, or the lowest of an open range; NULL */
     bool level_or_above;
     const char *service; /* the one service asked for; NULL */
     size_t others;       /* further filters */
@@ -109,6 +117,14 @@ bool ag_table_empty(const struct ag_table *table);
 void ag_insight_ko(struct ag_table *table, struct lm_buffer *out);
 void ag_insight_en(struct ag_table *table, struct lm_buffer *out);
 
+/* interpretation_ko.c, interpretation_en.c: one sentence. `from_us` and `to_us` are what is read. */
+void ag_interpretation_ko(const struct ag_intent *intent, const struct ag_sql *sql,
+                          const struct ag_zone *zone, struct lm_buffer *out);
+void ag_interpretation_en(const struct ag_intent *intent, const struct ag_sql *sql,
+                          const struct ag_zone *zone, struct lm_buffer *out);
+/* Width of a bucket as said: "5분", "1시간", "하루" or "5 minutes", "hour", "day". */
+void ag_put_width(struct lm_buffer *out, int64_t us, enum ag_language language);
+
 /* facts.c: what the sentences are about. */
 struct ag_facts {
     size_t measure;  /* column; column_count where there is none */
@@ -121,7 +137,7 @@ struct ag_facts {
     double median;   /* over all rows; of buckets */
     bool stands_out; /* the peak is at least three times the median, among at least five buckets */
     bool has_share;
-    double share;    /* of the first row in the whole */
+    double share; /* of the first row in the whole */
 };
 struct ag_facts ag_facts_of(const struct ag_table *table);
 

@@ -1,0 +1,74 @@
+/*
+ * The answer put together.
+ */
+#include "agent/answer/answer.h"
+
+#include "agent/answer/table.h"
+
+#define MAX_INSIGHT 8192
+
+static const char *insight(struct ag_table *table)
+{
+    struct lm_buffer out;
+    lm_buffer_init(&out, MAX_INSIGHT);
+    if (table->intent->language == AG_KO) {
+        ag_insight_ko(table, &out);
+    } else {
+        ag_insight_en(table, &out);
+    }
+    const char *text = lm_buffer_text(&out);
+    const char *copy = text == NULL ? NULL : lm_arena_copy(table->arena, text, out.len);
+    lm_buffer_free(&out);
+    return copy;
+}
+
+int ag_answer_make(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_answer *out,
+                   struct lm_error *error)
+{
+    struct ag_table table;
+    struct lm_error own;
+    *out = (struct ag_answer){.results = NULL};
+    error = error == NULL ? &own : error;
+    lm_error_clear(error);
+    int result = ag_table_make(input, arena, &table, error);
+    if (result != 0) {
+        goto done;
+    }
+    out->results = ag_results_rows(&table);
+    if (out->results == NULL) {
+        result = error->decision == LM_OK ? ag_table_no_memory(&table) : -1;
+        goto done;
+    }
+    out->columns = ag_results_columns(table.columns, table.column_count);
+    out->chart = ag_chart(&table);
+    out->warnings = ag_warnings(&table);
+    out->insight = insight(&table);
+    out->count = table.row_count;
+    out->truncated = table.truncated;
+    if (out->columns == NULL || out->chart == NULL || out->warnings == NULL || out->insight == NULL) {
+        result = ag_table_no_memory(&table);
+    }
+done:
+    ag_table_free(&table);
+    return result;
+}
+
+void ag_answer_free(struct ag_answer *answer)
+{
+    json_decref(answer->results);
+    json_decref(answer->columns);
+    json_decref(answer->chart);
+    json_decref(answer->warnings);
+    *answer = (struct ag_answer){.results = NULL};
+}
+
+json_t *ag_answer_columns(const struct ag_intent *intent, const struct ag_sql *sql)
+{
+    struct ag_column columns[AG_TABLE_COLUMNS];
+    struct lm_arena arena;
+    lm_arena_init(&arena, 65536);
+    size_t count = ag_table_columns(intent, sql, &arena, columns);
+    json_t *list = ag_results_columns(columns, count);
+    lm_arena_free(&arena);
+    return list;
+}

@@ -1,0 +1,240 @@
+/*
+ * The interpretation in English.
+ */
+#include "agent/answer/table.h"
+
+#define SHOWN_VALUES 5
+
+static void say(struct lm_buffer *out, const char *text)
+{
+    lm_buffer_append_text(out, text);
+}
+
+static void put_field(struct lm_buffer *out, enum ag_field field, const char *key)
+{
+    if (field == AG_METADATA && key != NULL) {
+        ag_put_name(out, key);
+    } else {
+        say(out, ag_label(field, AG_EN, false));
+    }
+}
+
+static void put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between,
+                       bool quoted)
+{
+    for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
+        say(out, i > 0 ? between : "");
+        if (quoted) {
+            ag_put_quoted(out, filter->values[i], 64);
+        } else {
+            ag_put_group_value(out, filter->field, filter->values[i], AG_EN);
+        }
+    }
+    say(out, filter->value_count > SHOWN_VALUES ? " and others" : "");
+    say(out, filter->field == AG_DURATION ? " ms" : "");
+}
+
+/* "service payment-service", "duration above 500 ms" */
+static void put_filter(struct lm_buffer *out, const struct ag_filter *filter)
+{
+    static const char *const words[] = {[AG_IN] = " ",
+                                        [AG_NOT_IN] = " other than ",
+                                        [AG_AT_LEAST] = " at least ",
+                                        [AG_ABOVE] = " above ",
+                                        [AG_BELOW] = " below ",
+                                        [AG_AT_MOST] = " at most ",
+                                        [AG_BETWEEN] = " from ",
+                                        [AG_CONTAINS] = " containing ",
+                                        [AG_NOT_CONTAINS] = " not containing ",
+                                        [AG_PREFIX] = " beginning with ",
+                                        [AG_NOT_PREFIX] = " not beginning with "};
+    if (filter->op == AG_IS_NULL || filter->op == AG_NOT_NULL) {
+        say(out, filter->op == AG_IS_NULL ? "no " : "any ");
+        if (filter->field == AG_REQUEST) {
+            say(out, "endpoint or status");
+        } else {
+            put_field(out, filter->field, filter->key);
+        }
+        return;
+    }
+    put_field(out, filter->field, filter->key);
+    say(out, words[filter->op]);
+    bool text = filter->op == AG_CONTAINS || filter->op == AG_NOT_CONTAINS || filter->op == AG_PREFIX ||
+                filter->op == AG_NOT_PREFIX;
+    put_values(out, filter, filter->op == AG_BETWEEN ? " to " : " or ", text);
+}
+
+static void put_filters(struct lm_buffer *out, const struct ag_intent *intent, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        say(out, i == 0 ? " with " : i + 1 < count ? ", " : " and ");
+        put_filter(out, &intent->filters[i]);
+    }
+}
+
+static void put_window(struct lm_buffer *out, const struct ag_zone *zone, int64_t from_us, int64_t to_us,
+                       bool all)
+{
+    if (all) {
+        say(out, "in everything kept");
+        return;
+    }
+    say(out, "from ");
+    ag_put_instant(out, zone, from_us, NULL);
+    say(out, " to ");
+    ag_put_instant(out, zone, to_us, &from_us);
+}
+
+static void put_percentiles(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->measure.p_count; i++) {
+        lm_buffer_printf(out, "%sp%.6g",
+                         i == 0                            ? ""
+                         : i + 1 < intent->measure.p_count ? ", "
+                                                           : " and ",
+                         intent->measure.p[i] * 100);
+    }
+}
+
+static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_DISTINCT:
+        say(out, "The number of different ");
+        say(out, ag_label(intent->measure.field, AG_EN, true));
+        say(out, " in records");
+        break;
+    case AG_ERROR_RATE:
+        say(out, "The error rate (errors over all) of records");
+        break;
+    case AG_FAILURE_RATE:
+        say(out, "The failure rate (5xx over those with a status) of requests");
+        break;
+    case AG_SHARE:
+        say(out, "The share with ");
+        if (intent->filter_count > 0) {
+            put_filter(out, &intent->filters[intent->filter_count - 1]);
+        }
+        say(out, " among records");
+        break;
+    case AG_AVG:
+        say(out, "The average duration of records");
+        break;
+    case AG_MIN:
+        say(out, "The shortest duration of records");
+        break;
+    case AG_MAX:
+        say(out, "The longest duration of records");
+        break;
+    case AG_SUM:
+        say(out, "The total duration of records");
+        break;
+    case AG_PERCENTILE:
+        say(out, "The duration's ");
+        put_percentiles(out, intent);
+        say(out, " over records");
+        break;
+    case AG_RATE:
+        say(out, "The number a ");
+        ag_put_width(out, intent->measure.rate_unit_us, AG_EN);
+        say(out, " of records");
+        break;
+    case AG_FIRST_SEEN:
+        say(out, "The first occurrence of records");
+        break;
+    case AG_LAST_SEEN:
+        say(out, "The last occurrence of records");
+        break;
+    case AG_NAMES:
+        say(out, "The ");
+        say(out, ag_label(intent->measure.field, AG_EN, true));
+        say(out, " of records");
+        break;
+    case AG_LIST:
+        say(out, "Records");
+        break;
+    default:
+        say(out, "The number of records");
+        break;
+    }
+}
+
+static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    enum ag_field field = intent->shape == AG_SILENT ? AG_SERVICE : AG_ERROR_TYPE;
+    say(out, intent->shape == AG_SILENT ? "Any " : "New ");
+    if (intent->group_count > 0 && intent->groups[0].key != NULL) {
+        say(out, "values of ");
+        ag_put_name(out, intent->groups[0].key);
+    } else {
+        bool many = intent->shape == AG_NEW;
+        say(out, ag_label(intent->group_count > 0 ? intent->groups[0].field : field, AG_EN, many));
+    }
+    if (intent->shape == AG_SILENT) {
+        say(out, " silent for more than ");
+        int64_t silent = intent->silent_us > 0 ? intent->silent_us : 15 * AG_MINUTE;
+        say(out, silent == AG_HOUR ? "an " : silent == AG_MINUTE || silent == AG_DAY ? "a " : "");
+        ag_put_width(out, silent, AG_EN);
+        say(out, " at the end, among records");
+    } else {
+        say(out, " of records");
+    }
+}
+
+static void put_how(struct lm_buffer *out, const struct ag_intent *intent, const struct ag_sql *sql)
+{
+    for (size_t i = 0; i < intent->group_count && intent->shape != AG_SILENT && intent->shape != AG_NEW;
+         i++) {
+        say(out, i == 0 ? ", by " : " and ");
+        put_field(out, intent->groups[i].field, intent->groups[i].key);
+    }
+    if (intent->measure.fn == AG_LIST) {
+        say(out, intent->order == AG_OLDEST    ? ", oldest first"
+                 : intent->order == AG_SLOWEST ? ", slowest first"
+                 : intent->order == AG_FASTEST ? ", fastest first"
+                 : intent->order == AG_NEWEST  ? ", newest first"
+                                               : "");
+    }
+    if (sql != NULL && sql->bucket_us > 0) {
+        say(out, intent->shape == AG_SERIES ? ", for every " : ": where it stands out most, for every ");
+        ag_put_width(out, sql->bucket_us, AG_EN);
+    }
+    if (intent->threshold.set) {
+        static const char *const words[] = {[AG_AT_LEAST] = "at least",
+                                            [AG_ABOVE] = "more than",
+                                            [AG_BELOW] = "less than",
+                                            [AG_AT_MOST] = "at most"};
+        enum ag_op op = intent->threshold.op;
+        lm_buffer_printf(out, ", only %s ", op >= AG_AT_LEAST && op <= AG_AT_MOST ? words[op] : "more than");
+        ag_put_number(out, intent->threshold.value);
+    }
+    if (intent->limit > 0) {
+        lm_buffer_printf(out, ", the first %d", intent->limit);
+    }
+}
+
+void ag_interpretation_en(const struct ag_intent *intent, const struct ag_sql *sql,
+                          const struct ag_zone *zone, struct lm_buffer *out)
+{
+    size_t filters = intent->filter_count;
+    if (intent->measure.fn == AG_SHARE && filters > 0) {
+        filters--;
+    }
+    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+        put_change(out, intent);
+    } else {
+        put_measure(out, intent);
+    }
+    put_filters(out, intent, filters);
+    put_how(out, intent, sql);
+    say(out, ", ");
+    put_window(out, zone, sql != NULL ? sql->from_us : intent->window.from_us,
+               sql != NULL ? sql->to_us : intent->window.to_us, intent->window.from_us == INT64_MIN);
+    if (intent->compare == AG_COMPARE_WINDOW) {
+        say(out, " compared with ");
+        ag_put_instant(out, zone, intent->against.from_us, NULL);
+        say(out, " to ");
+        ag_put_instant(out, zone, intent->against.to_us, &intent->against.from_us);
+    }
+    lm_buffer_printf(out, " (%s).", intent->zone);
+}

@@ -1,0 +1,276 @@
+/*
+ * The interpretation in Korean.
+ */
+#include "agent/answer/table.h"
+
+#define SHOWN_VALUES 5
+
+static void say(struct lm_buffer *out, const char *text)
+{
+    lm_buffer_append_text(out, text);
+}
+
+static void put_field(struct lm_buffer *out, enum ag_field field, const char *key)
+{
+    if (field == AG_METADATA && key != NULL) {
+        ag_put_name(out, key);
+    } else {
+        say(out, ag_label(field, AG_KO, false));
+    }
+}
+
+static void put_values(struct lm_buffer *out, const struct ag_filter *filter, bool quoted)
+{
+    for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
+        say(out, i > 0 ? " 또는 " : "");
+        if (quoted) {
+            ag_put_quoted(out, filter->values[i], 64);
+        } else {
+            ag_put_group_value(out, filter->field, filter->values[i], AG_KO);
+        }
+    }
+    say(out, filter->value_count > SHOWN_VALUES ? " 등" : "");
+    say(out, filter->field == AG_DURATION ? " ms" : "");
+}
+
+/* "서비스가 payment-service인" */
+static void put_filter(struct lm_buffer *out, const struct ag_filter *filter)
+{
+    static const char *const ends[] = {
+        [AG_IN] = "인",         [AG_AT_LEAST] = " 이상인", [AG_ABOVE] = " 초과인",
+        [AG_BELOW] = " 미만인", [AG_AT_MOST] = " 이하인",  [AG_BETWEEN] = "",
+    };
+    if (filter->field == AG_REQUEST) {
+        say(out, filter->op == AG_IS_NULL ? "요청이 아닌" : "요청인");
+        return;
+    }
+    put_field(out, filter->field, filter->key);
+    switch (filter->op) {
+    case AG_CONTAINS:
+    case AG_NOT_CONTAINS:
+        say(out, "에 ");
+        put_values(out, filter, true);
+        ag_put_particle(out, AG_I_GA);
+        say(out, filter->op == AG_CONTAINS ? " 들어 있는" : " 들어 있지 않은");
+        return;
+    case AG_PREFIX:
+    case AG_NOT_PREFIX:
+        ag_put_particle(out, AG_I_GA);
+        say(out, " ");
+        put_values(out, filter, true);
+        ag_put_particle(out, AG_EURO_RO);
+        say(out, filter->op == AG_PREFIX ? " 시작하는" : " 시작하지 않는");
+        return;
+    case AG_IS_NULL:
+    case AG_NOT_NULL:
+        ag_put_particle(out, AG_I_GA);
+        say(out, filter->op == AG_IS_NULL ? " 없는" : " 있는");
+        return;
+    case AG_BETWEEN:
+        ag_put_particle(out, AG_I_GA);
+        say(out, " ");
+        ag_put_group_value(out, filter->field, filter->value_count > 0 ? filter->values[0] : NULL, AG_KO);
+        say(out, " 이상 ");
+        ag_put_group_value(out, filter->field, filter->value_count > 1 ? filter->values[1] : NULL, AG_KO);
+        say(out, " 이하인");
+        return;
+    case AG_NOT_IN:
+        ag_put_particle(out, AG_I_GA);
+        say(out, " ");
+        put_values(out, filter, false);
+        ag_put_particle(out, AG_I_GA);
+        say(out, " 아닌");
+        return;
+    default:
+        ag_put_particle(out, AG_I_GA);
+        say(out, " ");
+        put_values(out, filter, false);
+        say(out, ends[filter->op]);
+        return;
+    }
+}
+
+static void put_filters(struct lm_buffer *out, const struct ag_intent *intent, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        put_filter(out, &intent->filters[i]);
+        say(out, i + 1 < count ? ", " : " ");
+    }
+}
+
+static void put_window(struct lm_buffer *out, const struct ag_zone *zone, int64_t from_us, int64_t to_us,
+                       bool all)
+{
+    if (all) {
+        say(out, "보관된 전체 기간");
+        return;
+    }
+    ag_put_instant(out, zone, from_us, NULL);
+    say(out, "부터 ");
+    ag_put_instant(out, zone, to_us, &from_us);
+    say(out, "까지");
+}
+
+/* What is computed, with its object particle. */
+static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    switch (intent->measure.fn) {
+    case AG_DISTINCT:
+        say(out, "기록에 나타난 서로 다른 ");
+        say(out, ag_label(intent->measure.field, AG_KO, true));
+        say(out, "의 수");
+        break;
+    case AG_ERROR_RATE:
+        say(out, "기록의 오류율(오류 ÷ 전체 기록)");
+        break;
+    case AG_FAILURE_RATE:
+        say(out, "요청의 실패율(5xx ÷ 상태 코드가 있는 요청)");
+        break;
+    case AG_SHARE:
+        say(out, "기록 중 ");
+        if (intent->filter_count > 0) {
+            put_filter(out, &intent->filters[intent->filter_count - 1]);
+        }
+        say(out, " 것의 비율");
+        break;
+    case AG_AVG:
+        say(out, "기록의 평균 소요 시간");
+        break;
+    case AG_MIN:
+        say(out, "기록의 가장 짧은 소요 시간");
+        break;
+    case AG_MAX:
+        say(out, "기록의 가장 긴 소요 시간");
+        break;
+    case AG_SUM:
+        say(out, "기록의 소요 시간 합");
+        break;
+    case AG_PERCENTILE:
+        say(out, "기록의 소요 시간 ");
+        for (size_t i = 0; i < intent->measure.p_count; i++) {
+            lm_buffer_printf(out, "%sp%.6g", i > 0 ? ", " : "", intent->measure.p[i] * 100);
+        }
+        break;
+    case AG_RATE:
+        ag_put_width(out, intent->measure.rate_unit_us, AG_KO);
+        say(out, "당 기록 수");
+        break;
+    case AG_FIRST_SEEN:
+        say(out, "기록이 처음 나타난 때");
+        break;
+    case AG_LAST_SEEN:
+        say(out, "기록이 마지막으로 나타난 때");
+        break;
+    case AG_NAMES:
+        say(out, "기록에 나타난 ");
+        say(out, ag_label(intent->measure.field, AG_KO, true));
+        break;
+    case AG_LIST:
+        say(out, "기록");
+        break;
+    default:
+        say(out, "기록의 수");
+        break;
+    }
+    ag_put_particle(out, AG_EUL_REUL);
+    say(out, " ");
+}
+
+static void put_groups(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->group_count; i++) {
+        put_field(out, intent->groups[i].field, intent->groups[i].key);
+        say(out, i + 1 < intent->group_count ? "·" : "별로 ");
+    }
+}
+
+static void put_list_order(struct lm_buffer *out, enum ag_order order)
+{
+    say(out, order == AG_OLDEST    ? "오래된 것부터 "
+             : order == AG_SLOWEST ? "느린 것부터 "
+             : order == AG_FASTEST ? "빠른 것부터 "
+             : order == AG_NEWEST  ? "최신 것부터 "
+                                   : "");
+}
+
+static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    if (intent->threshold.set) {
+        static const char *const signs[] = {[AG_AT_LEAST] = "이상인",
+                                            [AG_ABOVE] = "을 넘는",
+                                            [AG_BELOW] = "보다 작은",
+                                            [AG_AT_MOST] = "이하인"};
+        enum ag_op op = intent->threshold.op;
+        ag_put_number(out, intent->threshold.value);
+        say(out, op == AG_AT_LEAST || op == AG_AT_MOST ? " " : "");
+        say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
+        say(out, " 것만 ");
+    }
+    if (intent->limit > 0) {
+        lm_buffer_printf(out, intent->measure.fn == AG_LIST ? "%d건 " : "%d개까지 ", intent->limit);
+    }
+    switch (intent->shape) {
+    case AG_BUSIEST:
+        say(out, intent->order == AG_FEWEST ? "나누어 가장 적은 구간을 찾습니다."
+                                            : "나누어 가장 많은 구간을 찾습니다.");
+        break;
+    case AG_SPIKE:
+        say(out, "나누어 갑자기 늘어난 구간을 찾습니다.");
+        break;
+    default:
+        say(out, intent->measure.fn == AG_LIST || intent->measure.fn == AG_NAMES ? "보여 줍니다."
+                 : intent->compare == AG_COMPARE_WINDOW                          ? "비교합니다."
+                                                                                 : "구합니다.");
+        break;
+    }
+}
+
+static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    if (intent->shape == AG_SILENT) {
+        ag_put_width(out, intent->silent_us > 0 ? intent->silent_us : 15 * AG_MINUTE, AG_KO);
+        say(out, " 넘게 조용한 ");
+    } else {
+        say(out, "처음 나타난 ");
+    }
+    if (intent->group_count > 0) {
+        put_field(out, intent->groups[0].field, intent->groups[0].key);
+    } else {
+        say(out, ag_label(intent->shape == AG_SILENT ? AG_SERVICE : AG_ERROR_TYPE, AG_KO, false));
+    }
+    ag_put_particle(out, AG_EUL_REUL);
+    say(out, " 찾습니다.");
+}
+
+void ag_interpretation_ko(const struct ag_intent *intent, const struct ag_sql *sql,
+                          const struct ag_zone *zone, struct lm_buffer *out)
+{
+    size_t filters = intent->filter_count;
+    if (intent->measure.fn == AG_SHARE && filters > 0) {
+        filters--;
+    }
+    put_window(out, zone, sql != NULL ? sql->from_us : intent->window.from_us,
+               sql != NULL ? sql->to_us : intent->window.to_us, intent->window.from_us == INT64_MIN);
+    if (intent->compare == AG_COMPARE_WINDOW) {
+        ag_put_particle(out, AG_GWA_WA);
+        say(out, " ");
+        put_window(out, zone, intent->against.from_us, intent->against.to_us, false);
+    }
+    lm_buffer_printf(out, "(%s) ", intent->zone);
+    put_filters(out, intent, filters);
+    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+        say(out, "기록에서 ");
+        put_change(out, intent);
+        return;
+    }
+    put_measure(out, intent);
+    put_groups(out, intent);
+    if (sql != NULL && sql->bucket_us > 0) {
+        ag_put_width(out, sql->bucket_us, AG_KO);
+        say(out, " 단위로 ");
+    }
+    if (intent->measure.fn == AG_LIST) {
+        put_list_order(out, intent->order);
+    }
+    put_end(out, intent);
+}
