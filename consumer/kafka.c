@@ -42,6 +42,13 @@ static bool is_given(const struct lm_config_map *properties, const char *name)
     return false;
 }
 
+/* Ours unless the user has set it. */
+static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options, const char *name, const char *value,
+                  struct lm_error *error)
+{
+    return is_given(options->properties, name) ? 0 : set(conf, name, value, error);
+}
+
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error)
 {
     rd_kafka_conf_t *conf = NULL;
@@ -50,9 +57,12 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
     (void)snprintf(kbytes, sizeof(kbytes), "%zu", options->fetch_ahead_bytes / 1024);
+    /* A fetch that waits for records holds up what else is asked of that broker: watermarks, above all. */
     if (configure(conf, options, error) != 0 ||
-        (!is_given(options->properties, "queued.max.messages.kbytes") &&
-         set(conf, "queued.max.messages.kbytes", kbytes, error) != 0)) {
+        prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||
+        prefer(conf, options, "fetch.wait.max.ms", "50", error) != 0 ||
+        /* What a killed consumer had stands still for as long. */
+        prefer(conf, options, "session.timeout.ms", "10000", error) != 0) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }

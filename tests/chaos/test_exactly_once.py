@@ -1,0 +1,56 @@
+"""Records go through Kafka into PostgreSQL while the consumer is killed and PostgreSQL falls: each is there exactly once.
+
+LOGMILL_CHAOS_SEED repeats a run, LOGMILL_CHAOS_RECORDS sets its size (200,000; 1,000,000 with LOGMILL_TEST_LONG=1).
+"""
+import os
+import random
+import threading
+import unittest
+
+import harness
+import ingest
+
+RECORDS = int(os.environ.get("LOGMILL_CHAOS_RECORDS", 1000000 if harness.LONG else 200000))
+KILLS = 5
+
+
+class ExactlyOnce(harness.Case):
+    def test_kills_of_the_consumer_and_a_fall_of_postgres_lose_and_double_nothing(self):
+        seed = int(os.environ.get("LOGMILL_CHAOS_SEED", random.SystemRandom().randrange(1 << 32)))
+        print("seed %d, %d records" % (seed, RECORDS), flush=True)
+        dice = random.Random(seed)
+        world = self.world(own=True)
+
+        feeder = threading.Thread(target=ingest.generate, args=(world, RECORDS),
+                                  kwargs=dict(seed=seed % 1000, sources=50, rate=RECORDS // 12))
+        feeder.start()
+        fall = dice.randrange(KILLS)
+        for kill in range(KILLS):
+            # A static member is let in again at once; any other waits for the session of the one killed to run out.
+            consumer = world.start("logmill-consumer", "--kafka=group.instance.id=one", ready=False)
+            ingest.pause(dice, 0.5, 3)
+            if kill == fall:
+                world.servers.stop_postgres("immediate")
+                ingest.pause(dice, 0.2, 2)
+                world.servers.up()
+                ingest.pause(dice, 0.2, 2)
+            print("kill %d at %d records" % (kill + 1, ingest.stored(world)), flush=True)
+            consumer.kill()
+        feeder.join()
+        self.send_part_again(world, seed)
+
+        consumer = world.start("logmill-consumer", "--kafka=group.instance.id=one", ready=False)
+        total = RECORDS + self.repeated
+        harness.wait_until(lambda: ingest.stored(world) == total, 120, "all records committed")
+        self.assertEqual(consumer.terminate(), 0)
+        ingest.check_exactly_once(self, world, RECORDS)
+        self.assertEqual(ingest.dead_letters(world), 0)
+
+    def send_part_again(self, world, seed):
+        """What a producer does that was killed before it had heard: the same records, sources and sequences once more."""
+        self.repeated = RECORDS // 10
+        ingest.generate(world, self.repeated, seed=seed % 1000, sources=50)
+
+
+if __name__ == "__main__":
+    unittest.main()
