@@ -101,6 +101,13 @@ void lm_pg_error_from_result(const PGresult *result, struct lm_error *error, lon
     }
 }
 
+/* The server closes the connection after this. */
+bool pg_is_farewell(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 /* Finds "FATAL:  28P01: …": two blanks, five capitals or digits, a colon. Severity words are translated, this
  * is not. */
 static const char *find_sqlstate(const char *text)

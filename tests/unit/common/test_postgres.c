@@ -866,6 +866,61 @@ static void copy_through_send_is_ended_not_hung(void **state)
     assert_string_equal(f->done_error.kind, "connection_lost");
 }
 
+static void every_sqlstate_has_its_decision(void **state)
+{
+    static const struct {
+        const char *sqlstate, *kind;
+        enum lm_decision decision;
+    } table[] = {
+        {"40001", "rollback", LM_RETRY},        {"40P01", "rollback", LM_RETRY},
+        {"53100", "resources", LM_RETRY},       {"53300", "resources", LM_RETRY},
+        {"55P03", "lock_timeout", LM_RETRY},    {"25006", "read_only", LM_RETRY},
+        {"57014", "cancelled", LM_RETRY},       {"58030", "system", LM_RETRY},
+        {"22021", "data_exception", LM_RETRY},  {"23505", "constraint", LM_RETRY},
+        {"54001", "program_limit", LM_RETRY},   {"LM001", "postgres", LM_RETRY},
+        {"P0001", "postgres", LM_RETRY},        {"XX000", "postgres", LM_RETRY},
+        {"42P01", "statement", LM_FATAL},       {"42703", "statement", LM_FATAL},
+        {"42501", "no_privilege", LM_FATAL},    {"28000", "authorization", LM_FATAL},
+        {"3D000", "no_database", LM_FATAL},     {"3F000", "no_schema", LM_FATAL},
+        {"08006", "connection_lost", LM_RETRY}, {"57P03", "cannot_connect", LM_RETRY},
+    };
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char sql[256];
+        snprintf(sql, sizeof(sql),
+                 "DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = 'made', DETAIL = 'so'; END$$",
+                 table[i].sqlstate);
+        run_sql(f, pg, sql);
+        assert_string_equal(f->done_error.sqlstate, table[i].sqlstate);
+        assert_string_equal(f->done_error.kind, table[i].kind);
+        assert_int_equal(f->done_error.decision, table[i].decision);
+        assert_non_null(strstr(f->done_error.text, "made (so)"));
+        assert_int_equal(f->copy_line, 0);
+    }
+    close_now(f, pg);
+}
+
+/* The context of an error inside a trigger names the trigger first, the COPY line after it. */
+static void copy_names_the_row_behind_a_trigger_too(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    run_sql(f, pg,
+            "CREATE TEMP TABLE t (n int);"
+            "CREATE FUNCTION pg_temp.odd() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN PERFORM 1 / (NEW.n - 4); RETURN NEW; END$$;"
+            "CREATE TRIGGER o BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION pg_temp.odd()");
+    f->chunk = "1\n2\n3\n4\n5\n";
+    f->chunk_len = f->to_send = strlen(f->chunk);
+    copy_with(f, "COPY t FROM STDIN", on_copy_started);
+    wait_until(f, &f->done, 2);
+    assert_string_equal(f->done_error.sqlstate, "22012");
+    assert_int_equal(f->copy_line, 4);
+    assert_int_equal(f->done_error.decision, LM_DEAD_LETTER);
+    close_now(f, pg);
+}
+
 static void copy_names_the_bad_row(void **state)
 {
     struct fixture *f = *state;
@@ -1111,7 +1166,9 @@ int main(void)
         TEST(copy_of_a_wrong_table_fails_at_the_start),
         TEST(copy_start_with_another_statement_is_refused),
         TEST(copy_through_send_is_ended_not_hung),
+        TEST(every_sqlstate_has_its_decision),
         TEST(copy_names_the_bad_row),
+        TEST(copy_names_the_row_behind_a_trigger_too),
         TEST(copy_of_a_row_without_a_leaf_is_no_poison),
         TEST(copy_ended_with_an_error_stores_nothing),
         TEST(a_refused_copy_ends_long_before_everything_is_sent),
