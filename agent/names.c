@@ -14,6 +14,7 @@
 
 #define FULL_EVERY_US (60 * LM_SECOND_US)
 #define YOUNG_US LM_SECOND_US
+#define FIRST_AGAIN_MS 50
 #define MAX_NAMES 1000000
 #define MAX_BYTES ((size_t)64 << 20)
 
@@ -36,6 +37,8 @@ struct ag_names {
 static const char count_sql[] = "SELECT count(*) AS n, coalesce(bool_or(kind = 'service' AND value = "
                                 "'(other)'), false) AS other FROM log_name";
 static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM log_name GROUP BY kind, value";
+
+static void on_timer(uv_timer_t *timer);
 
 static struct ag_names_copy *new_copy(void)
 {
@@ -82,7 +85,11 @@ static void end_reading(struct ag_names *names, const struct lm_error *error)
     names->execution = NULL;
     if (error != NULL) {
         names->counted = -1;
-        lm_log_limited(&names->complaint, 10000, LM_LOG_WARN, "names",
+        if (names->read_us == 0) {
+            /* Not even the first reading: the connections are still being made. */
+            uv_timer_start(&names->timer, on_timer, FIRST_AGAIN_MS, names->options.refresh_ms);
+        }
+        lm_log_limited(&names->complaint, 10000, names->read_us == 0 ? LM_LOG_DEBUG : LM_LOG_WARN, "names",
                        "the names in the data could not be read: %s", error->text);
     } else {
         names->read_us = lm_clock_mono_us();

@@ -12,6 +12,7 @@
 #include "common/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum slot_state { SLOT_DOWN, SLOT_OPENING, SLOT_WARMING, SLOT_IDLE, SLOT_TAKEN, SLOT_CLOSING };
 
@@ -42,7 +43,7 @@ struct ag_pool {
 static const char warming[] =
     "SELECT 1 FROM logs WHERE created_at >= '2000-01-01 00:00:00+00' AND created_at < "
     "'2000-01-01 00:00:01+00'; SELECT 1 FROM log_rollup_minute WHERE minute = '2000-01-01 00:00:00+00'; "
-    "SELECT 1 FROM ingest_progress LIMIT 1; DISCARD ALL";
+    "SELECT 1 FROM ingest_progress LIMIT 1";
 
 static void open_slot(struct slot *slot);
 
@@ -168,16 +169,15 @@ static void on_warm(const struct lm_error *error, void *context)
     if (slot->state != SLOT_WARMING) {
         return;
     }
-    if (error != NULL && error->decision == LM_FATAL) {
-        /* The views are not there or not ours to read: the schema is not migrated. Say so and try again. */
-        struct lm_error told = *error;
-        lm_pg_close(slot->pg, NULL, NULL);
-        slot_down(slot, &told);
-        return;
-    }
     if (error == NULL) {
         lm_backoff_reset(&slot->backoff);
         slot_idle(slot);
+    } else if (strcmp(error->kind, "connection_lost") != 0) {
+        /* Most likely the views are not there or not ours to read: the schema is not migrated. Say so and try
+         * again. */
+        struct lm_error told = *error;
+        lm_pg_close(slot->pg, NULL, NULL);
+        slot_down(slot, &told);
     }
     /* A broken connection comes through on_lost. */
 }

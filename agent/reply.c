@@ -82,6 +82,8 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
     lm_buffer_printf(&out, ",\"count\":%zu,\"truncated\":%s", answer->count,
                      answer->truncated ? "true" : "false");
     append_text(&out, "insight", answer->insight);
+    append_text(&out, "interpretation",
+                ag_interpretation(&run->understanding.intent, &run->sql, &run->arena));
     append_instant(&out, "as_of", at_us, zone);
     append_instant(&out, "from", run->sql.from_us, zone);
     append_instant(&out, "to", run->sql.to_us, zone);
@@ -139,22 +141,22 @@ static void append_assumptions(const struct ag_run *run, struct lm_buffer *out)
 
 static void append_understood(const struct ag_run *run, struct lm_buffer *out)
 {
-    /* The arena is the run's own; a sentence more fits or is left out. */
-    struct lm_arena *arena = (struct lm_arena *)(uintptr_t)&run->arena;
     lm_buffer_append_text(out, "\"intent\":");
     lm_buffer_append_text(out, run->intent_text);
-    append_text(out, "interpretation", ag_interpretation(&run->understanding.intent, &run->sql, arena));
     append_assumptions(run, out);
 }
 
 static bool write_explanation(const struct ag_run *run, struct lm_buffer *out)
 {
+    /* The arena is the run's own; the sentence fits it or is left out. */
+    struct lm_arena *arena = (struct lm_arena *)(uintptr_t)&run->arena;
     struct ag_zone *zone = ag_zone_new(run->request.zone);
     if (zone == NULL) {
         return false;
     }
     lm_buffer_append_char(out, '{');
     append_understood(run, out);
+    append_text(out, "interpretation", ag_interpretation(&run->understanding.intent, &run->sql, arena));
     append_instant(out, "from", run->sql.from_us, zone);
     append_instant(out, "to", run->sql.to_us, zone);
     append_text(out, "sql", run->sql.text);
