@@ -48,6 +48,11 @@ struct ag_facts ag_facts_of(const struct ag_table *table)
     };
     double peak = NAN;
     for (size_t i = 0; i < table->row_count; i++) {
+        bool named = true;
+        for (size_t j = 0; j < table->column_count; j++) {
+            named &= table->columns[j].role != AG_ROLE_GROUP || table->rows[i][j] != NULL;
+        }
+        facts.named += named;
         double value = ag_table_number(table, i, facts.measure);
         if (isnan(value)) {
             continue;

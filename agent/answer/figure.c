@@ -172,3 +172,8 @@ void ag_put_instant(struct lm_buffer *out, const struct ag_zone *zone, int64_t u
         lm_buffer_printf(out, ":%02d", at.second);
     }
 }
+
+bool ag_whole_day(const struct ag_zone *zone, int64_t from_us, int64_t to_us)
+{
+    return ag_zone_floor(zone, from_us, 'd') == from_us && ag_zone_add(zone, from_us, 'd', 1) == to_us;
+}

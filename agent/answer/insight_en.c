@@ -16,6 +16,15 @@ static void say(struct lm_buffer *out, const char *text)
 
 static void put_window(const struct ag_table *table, struct lm_buffer *out, int64_t from_us, int64_t to_us)
 {
+    if (table->intent->window.from_us == INT64_MIN && from_us == table->sql->from_us) {
+        say(out, "in everything kept");
+        return;
+    }
+    if (ag_whole_day(table->zone, from_us, to_us)) {
+        struct ag_local day = ag_zone_local(table->zone, from_us);
+        lm_buffer_printf(out, "on %04d-%02d-%02d", day.year, day.month, day.day);
+        return;
+    }
     say(out, "from ");
     ag_put_instant(out, table->zone, from_us, NULL);
     say(out, " to ");
@@ -99,10 +108,10 @@ static void put_measure_name(const struct ag_table *table, struct lm_buffer *out
         say(out, "share");
         break;
     case AG_RATE:
-        say(out, intent->measure.rate_unit_us == AG_SECOND   ? "number a second"
-                 : intent->measure.rate_unit_us == AG_MINUTE ? "number a minute"
-                 : intent->measure.rate_unit_us == AG_HOUR   ? "number an hour"
-                                                             : "number a unit of time");
+        say(out, intent->measure.rate_unit_us == AG_SECOND   ? "number per second"
+                 : intent->measure.rate_unit_us == AG_MINUTE ? "number per minute"
+                 : intent->measure.rate_unit_us == AG_HOUR   ? "number per hour"
+                                                             : "number per unit of time");
         break;
     case AG_DISTINCT:
         say(out, "number of different ");
@@ -157,6 +166,13 @@ static void number_sentence(const struct ag_table *table, const struct ag_facts 
         put_value(table, out, 0, count);
         say(out, " ");
         put_subject(table->intent, out, one);
+    } else if (fn == AG_DISTINCT) {
+        bool one = ag_table_number(table, 0, facts->measure) == 1;
+        put_value(table, out, 0, facts->measure);
+        say(out, " different ");
+        say(out, ag_label(table->intent->measure.field, AG_EN, !one));
+        say(out, " among ");
+        put_subject(table->intent, out, false);
     } else {
         for (size_t i = facts->measure; i < table->column_count;
              i = ag_table_find(table, AG_ROLE_MEASURE, i + 1)) {
@@ -171,7 +187,7 @@ static void number_sentence(const struct ag_table *table, const struct ag_facts 
         }
         put_basis(table, out, 0);
     }
-    say(out, fn == AG_FIRST_SEEN || fn == AG_LAST_SEEN ? " " : ", ");
+    say(out, fn == AG_COUNT || fn == AG_FIRST_SEEN || fn == AG_LAST_SEEN || fn == AG_DISTINCT ? " " : ", ");
     put_window(table, out, table->sql->from_us, table->sql->to_us);
     say(out, ".");
 }
@@ -231,8 +247,12 @@ static void group_sentences(const struct ag_table *table, const struct ag_facts 
     bool by_clock = group_field(table, 0) == AG_HOUR_OF_DAY || group_field(table, 0) == AG_DAY_OF_WEEK;
     size_t leader = by_clock && table->intent->order != AG_FEWEST ? facts->peak : 0;
     if (table->row_count > 1 && !table->truncated && !table->sql->limit_stated) {
-        lm_buffer_printf(out, "Of %zu ", table->row_count);
-        put_label(table, 0, out, true);
+        lm_buffer_printf(out, "Of %zu ", facts->named);
+        if (table->intent->group_count > 1) {
+            say(out, "combinations");
+        } else {
+            put_label(table, 0, out, true);
+        }
         say(out, ", ");
     }
     put_group(table, out, leader);
@@ -277,10 +297,12 @@ static void put_bucket(const struct ag_table *table, const struct ag_facts *fact
     int64_t end = ag_series_next(table->sql, table->zone, at);
     if (table->sql->bucket_us >= AG_DAY) {
         struct ag_local day = ag_zone_local(table->zone, at);
-        lm_buffer_printf(out, "%s%04d-%02d-%02d", table->sql->bucket_us > AG_DAY ? "the period from " : "",
-                         day.year, day.month, day.day);
+        lm_buffer_printf(out, "%s%04d-%02d-%02d",
+                         table->sql->bucket_us > AG_DAY ? "in the period from " : "on ", day.year, day.month,
+                         day.day);
         return;
     }
+    say(out, "at ");
     ag_put_instant(out, table->zone, at, NULL);
     say(out, "–");
     ag_put_instant(out, table->zone, end, &at);
@@ -307,7 +329,7 @@ static void series_sentences(const struct ag_table *table, const struct ag_facts
         put_subject(intent, out, facts->sum == 1);
         say(out, " ");
         put_window(table, out, table->sql->from_us, table->sql->to_us);
-        say(out, ", the most in ");
+        say(out, ", the most ");
     } else {
         say(out, "The ");
         put_measure_name(table, out, facts->measure);
@@ -315,7 +337,7 @@ static void series_sentences(const struct ag_table *table, const struct ag_facts
         put_subject(intent, out, false);
         say(out, " ");
         put_window(table, out, table->sql->from_us, table->sql->to_us);
-        say(out, fewest ? " was lowest in " : " was highest in ");
+        say(out, fewest ? " was lowest " : " was highest ");
     }
     put_bucket(table, facts, out, row);
     if (facts->group < table->column_count) {
@@ -456,14 +478,14 @@ static void change_sentences(const struct ag_table *table, struct lm_buffer *out
         say(out, one ? " has been silent for the last " : " have been silent for the last ");
         put_span(table->intent->silent_us > 0 ? table->intent->silent_us : 15 * AG_MINUTE, out);
     } else {
-        say(out, one ? " has appeared " : " have appeared ");
+        say(out, " appeared ");
         put_window(table, out, table->sql->from_us, table->sql->to_us);
     }
     if (table->row_count == 0) {
         say(out, ".");
         return;
     }
-    say(out, silent ? " (last seen): " : " (first seen): ");
+    say(out, silent ? "; last seen: " : "; first seen: ");
     put_names(table, out);
 }
 

@@ -16,6 +16,15 @@ static void say(struct lm_buffer *out, const char *text)
 
 static void put_window(const struct ag_table *table, struct lm_buffer *out, int64_t from_us, int64_t to_us)
 {
+    if (table->intent->window.from_us == INT64_MIN && from_us == table->sql->from_us) {
+        say(out, "보관된 전체 기간에서");
+        return;
+    }
+    if (ag_whole_day(table->zone, from_us, to_us)) {
+        struct ag_local day = ag_zone_local(table->zone, from_us);
+        lm_buffer_printf(out, "%04d-%02d-%02d 하루", day.year, day.month, day.day);
+        return;
+    }
     ag_put_instant(out, table->zone, from_us, NULL);
     say(out, "부터 ");
     ag_put_instant(out, table->zone, to_us, &from_us);
@@ -27,7 +36,7 @@ static void put_subject(const struct ag_intent *intent, struct lm_buffer *out)
     struct ag_subject subject = ag_subject_of(intent);
     if (subject.service != NULL) {
         ag_put_name(out, subject.service);
-        say(out, "에서 ");
+        say(out, subject.others > 0 ? "에서 " : " ");
     }
     if (subject.others > 0) {
         say(out, "조건에 맞는 ");
@@ -56,10 +65,8 @@ static void put_value(const struct ag_table *table, struct lm_buffer *out, size_
         }
     } else if (table->columns[column].type == AG_INTEGER) {
         ag_put_count(out, (int64_t)value);
-        say(out,
-            table->intent->measure.fn == AG_DISTINCT && strncmp(table->columns[column].name, "count", 5) != 0
-                ? "개"
-                : "건");
+        bool distinct = table->intent->measure.fn == AG_DISTINCT;
+        say(out, !distinct ? "건" : table->intent->measure.field == AG_USER_ID ? "명" : "개");
     } else if (unit != NULL && strcmp(unit, "ratio") == 0) {
         ag_put_percent(out, value);
     } else if (unit != NULL && strcmp(unit, "ms") == 0) {
@@ -242,8 +249,12 @@ static void group_sentences(const struct ag_table *table, const struct ag_facts 
     put_subject(table->intent, out);
     if (table->row_count > 1 && !table->truncated && !table->sql->limit_stated) {
         say(out, "의 ");
-        put_label(table, 0, out);
-        lm_buffer_printf(out, " %zu개 중 ", table->row_count);
+        if (table->intent->group_count > 1) {
+            say(out, "조합");
+        } else {
+            put_label(table, 0, out);
+        }
+        lm_buffer_printf(out, " %zu개 중 ", facts->named);
     } else {
         say(out, ": ");
     }
@@ -362,7 +373,8 @@ static void put_change(const struct ag_table *table, const struct ag_facts *fact
         say(out, "%p");
     } else if (table->columns[facts->measure].type == AG_INTEGER) {
         ag_put_count(out, (int64_t)fabs(now - then));
-        say(out, table->intent->measure.fn == AG_DISTINCT ? "개" : "건");
+        bool distinct = table->intent->measure.fn == AG_DISTINCT;
+        say(out, !distinct ? "건" : table->intent->measure.field == AG_USER_ID ? "명" : "개");
     } else {
         ag_put_number(out, fabs(now - then));
         say(out, table->columns[facts->measure].unit != NULL &&

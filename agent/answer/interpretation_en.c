@@ -135,7 +135,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, " over records");
         break;
     case AG_RATE:
-        say(out, "The number a ");
+        say(out, "The number per ");
         ag_put_width(out, intent->measure.rate_unit_us, AG_EN);
         say(out, " of records");
         break;
@@ -189,15 +189,20 @@ static void put_how(struct lm_buffer *out, const struct ag_intent *intent, const
         put_field(out, intent->groups[i].field, intent->groups[i].key);
     }
     if (intent->measure.fn == AG_LIST) {
-        say(out, intent->order == AG_OLDEST    ? ", oldest first"
-                 : intent->order == AG_SLOWEST ? ", slowest first"
-                 : intent->order == AG_FASTEST ? ", fastest first"
-                 : intent->order == AG_NEWEST  ? ", newest first"
-                                               : "");
+        enum ag_order order = sql != NULL ? sql->list_order : intent->order;
+        say(out, order == AG_OLDEST    ? ", oldest first"
+                 : order == AG_SLOWEST ? ", slowest first"
+                 : order == AG_FASTEST ? ", fastest first"
+                 : order == AG_NEWEST  ? ", newest first"
+                                       : "");
     }
     if (sql != NULL && sql->bucket_us > 0) {
-        say(out, intent->shape == AG_SERIES ? ", for every " : ": where it stands out most, for every ");
+        say(out, ", for every ");
         ag_put_width(out, sql->bucket_us, AG_EN);
+        say(out, intent->shape == AG_SPIKE     ? ", looking for the sharpest rise"
+                 : intent->shape != AG_BUSIEST ? ""
+                 : intent->order == AG_FEWEST  ? ", looking for the lowest"
+                                               : ", looking for the highest");
     }
     if (intent->threshold.set) {
         static const char *const words[] = {[AG_AT_LEAST] = "at least",
@@ -209,7 +214,7 @@ static void put_how(struct lm_buffer *out, const struct ag_intent *intent, const
         ag_put_number(out, intent->threshold.value);
     }
     if (intent->limit > 0) {
-        lm_buffer_printf(out, ", the first %d", intent->limit);
+        lm_buffer_printf(out, intent->rank ? ", the top %d" : ", at most %d", intent->limit);
     }
 }
 

@@ -19,10 +19,11 @@ static void put_field(struct lm_buffer *out, enum ag_field field, const char *ke
     }
 }
 
-static void put_values(struct lm_buffer *out, const struct ag_filter *filter, bool quoted)
+static void put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between,
+                       bool quoted)
 {
     for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
-        say(out, i > 0 ? " 또는 " : "");
+        say(out, i > 0 ? between : "");
         if (quoted) {
             ag_put_quoted(out, filter->values[i], 64);
         } else {
@@ -33,68 +34,62 @@ static void put_values(struct lm_buffer *out, const struct ag_filter *filter, bo
     say(out, filter->field == AG_DURATION ? " ms" : "");
 }
 
-/* "서비스가 payment-service인" */
-static void put_filter(struct lm_buffer *out, const struct ag_filter *filter)
+/* "서비스가 payment-service인"; `linked` to one more: "서비스가 payment-service이고". */
+static void put_filter(struct lm_buffer *out, const struct ag_filter *filter, bool linked)
 {
-    static const char *const ends[] = {
-        [AG_IN] = "인",         [AG_AT_LEAST] = " 이상인", [AG_ABOVE] = " 초과인",
-        [AG_BELOW] = " 미만인", [AG_AT_MOST] = " 이하인",  [AG_BETWEEN] = "",
+    static const char *const endings[][2] = {
+        [AG_IN] = {"인", "이고"},
+        [AG_NOT_IN] = {" 아닌", " 아니고"},
+        [AG_AT_LEAST] = {" 이상인", " 이상이고"},
+        [AG_ABOVE] = {" 초과인", " 초과이고"},
+        [AG_BELOW] = {" 미만인", " 미만이고"},
+        [AG_AT_MOST] = {" 이하인", " 이하이고"},
+        [AG_BETWEEN] = {" 이하인", " 이하이고"},
+        [AG_CONTAINS] = {" 들어 있는", " 들어 있고"},
+        [AG_NOT_CONTAINS] = {" 들어 있지 않은", " 들어 있지 않고"},
+        [AG_PREFIX] = {" 시작하는", " 시작하고"},
+        [AG_NOT_PREFIX] = {" 시작하지 않는", " 시작하지 않고"},
+        [AG_IS_NULL] = {" 없는", " 없고"},
+        [AG_NOT_NULL] = {" 있는", " 있고"},
     };
     if (filter->field == AG_REQUEST) {
-        say(out, filter->op == AG_IS_NULL ? "요청이 아닌" : "요청인");
+        enum ag_op op = filter->op == AG_IS_NULL ? AG_NOT_IN : AG_IN;
+        say(out, op == AG_IN ? "요청" : "요청이");
+        say(out, endings[op][linked]);
         return;
     }
     put_field(out, filter->field, filter->key);
-    switch (filter->op) {
-    case AG_CONTAINS:
-    case AG_NOT_CONTAINS:
+    if (filter->op == AG_CONTAINS || filter->op == AG_NOT_CONTAINS) {
         say(out, "에 ");
-        put_values(out, filter, true);
+        put_values(out, filter, " 또는 ", true);
         ag_put_particle(out, AG_I_GA);
-        say(out, filter->op == AG_CONTAINS ? " 들어 있는" : " 들어 있지 않은");
-        return;
-    case AG_PREFIX:
-    case AG_NOT_PREFIX:
+    } else if (filter->op == AG_PREFIX || filter->op == AG_NOT_PREFIX) {
         ag_put_particle(out, AG_I_GA);
         say(out, " ");
-        put_values(out, filter, true);
+        put_values(out, filter, " 또는 ", true);
         ag_put_particle(out, AG_EURO_RO);
-        say(out, filter->op == AG_PREFIX ? " 시작하는" : " 시작하지 않는");
-        return;
-    case AG_IS_NULL:
-    case AG_NOT_NULL:
+    } else {
         ag_put_particle(out, AG_I_GA);
-        say(out, filter->op == AG_IS_NULL ? " 없는" : " 있는");
-        return;
-    case AG_BETWEEN:
-        ag_put_particle(out, AG_I_GA);
-        say(out, " ");
-        ag_put_group_value(out, filter->field, filter->value_count > 0 ? filter->values[0] : NULL, AG_KO);
-        say(out, " 이상 ");
-        ag_put_group_value(out, filter->field, filter->value_count > 1 ? filter->values[1] : NULL, AG_KO);
-        say(out, " 이하인");
-        return;
-    case AG_NOT_IN:
-        ag_put_particle(out, AG_I_GA);
-        say(out, " ");
-        put_values(out, filter, false);
-        ag_put_particle(out, AG_I_GA);
-        say(out, " 아닌");
-        return;
-    default:
-        ag_put_particle(out, AG_I_GA);
-        say(out, " ");
-        put_values(out, filter, false);
-        say(out, ends[filter->op]);
-        return;
+        if (filter->op != AG_IS_NULL && filter->op != AG_NOT_NULL) {
+            say(out, " ");
+            put_values(out, filter,
+                       filter->op == AG_BETWEEN  ? " 이상 "
+                       : filter->op == AG_NOT_IN ? ", "
+                                                 : " 또는 ",
+                       false);
+        }
+        if (filter->op == AG_NOT_IN) {
+            ag_put_particle(out, AG_I_GA);
+        }
     }
+    say(out, endings[filter->op][linked]);
 }
 
 static void put_filters(struct lm_buffer *out, const struct ag_intent *intent, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        put_filter(out, &intent->filters[i]);
-        say(out, i + 1 < count ? ", " : " ");
+        put_filter(out, &intent->filters[i], i + 1 < count);
+        say(out, " ");
     }
 }
 
@@ -129,7 +124,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
     case AG_SHARE:
         say(out, "기록 중 ");
         if (intent->filter_count > 0) {
-            put_filter(out, &intent->filters[intent->filter_count - 1]);
+            put_filter(out, &intent->filters[intent->filter_count - 1], false);
         }
         say(out, " 것의 비율");
         break;
@@ -152,8 +147,19 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
         }
         break;
     case AG_RATE:
-        ag_put_width(out, intent->measure.rate_unit_us, AG_KO);
-        say(out, "당 기록 수");
+        if (intent->measure.rate_unit_us == AG_DAY) {
+            say(out, "하루당 기록 수");
+        } else {
+            struct lm_buffer width;
+            lm_buffer_init(&width, 64);
+            ag_put_width(&width, intent->measure.rate_unit_us, AG_KO);
+            const char *text = lm_buffer_text(&width);
+            say(out, text == NULL                                         ? ""
+                     : text[0] == '1' && (text[1] < '0' || text[1] > '9') ? text + 1
+                                                                          : text);
+            say(out, "당 기록 수");
+            lm_buffer_free(&width);
+        }
         break;
     case AG_FIRST_SEEN:
         say(out, "기록이 처음 나타난 때");
@@ -206,8 +212,12 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
         say(out, " 것만 ");
     }
-    if (intent->limit > 0) {
-        lm_buffer_printf(out, intent->measure.fn == AG_LIST ? "%d건 " : "%d개까지 ", intent->limit);
+    if (intent->limit > 0 && intent->measure.fn == AG_LIST) {
+        lm_buffer_printf(out, "%d건 ", intent->limit);
+    } else if (intent->limit > 0 && intent->shape == AG_PLAIN) {
+        lm_buffer_printf(out, intent->rank ? "구해 상위 %d개를 보여 줍니다." : "구해 %d개를 보여 줍니다.",
+                         intent->limit);
+        return;
     }
     switch (intent->shape) {
     case AG_BUSIEST:
@@ -270,7 +280,7 @@ void ag_interpretation_ko(const struct ag_intent *intent, const struct ag_sql *s
         say(out, " 단위로 ");
     }
     if (intent->measure.fn == AG_LIST) {
-        put_list_order(out, intent->order);
+        put_list_order(out, sql != NULL ? sql->list_order : intent->order);
     }
     put_end(out, intent);
 }

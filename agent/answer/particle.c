@@ -59,16 +59,17 @@ static enum sound of_word(const char *text, size_t len)
     char before = len > 1 && is_letter(text[len - 2]) ? text[len - 2] : '\0';
     bool letter_names = is_upper(last) && (before == '\0' || (is_upper(before) && !is_vowel(lower(before))));
     char c = lower(last);
-    if (c == 'l') {
-        return RIEUL;
+    char b = lower(before);
+    bool silent_e = c == 'e' && !letter_names && len > 2;
+    if (c == 'l' || (silent_e && b == 'l')) {
+        return RIEUL; /* mobile, console */
     }
-    if (c == 'm' || c == 'n') {
-        return CONSONANT;
+    if (c == 'm' || c == 'n' || (silent_e && (b == 'm' || b == 'n' || b == 'p'))) {
+        return CONSONANT; /* chrome, pipeline, type */
     }
     if (letter_names) {
         return c == 'r' ? RIEUL : VOWEL;
     }
-    char b = lower(before);
     bool closed =
         b == 'c' ? c == 'k' : is_vowel(b) && (c == 't' || c == 'k' || c == 'p' || c == 'c' || c == 'b');
     if (closed || (c == 'g' && b == 'n')) {
@@ -79,6 +80,16 @@ static enum sound of_word(const char *text, size_t len)
 
 static enum sound last_sound(const char *text, size_t len)
 {
+    /* What stands in brackets behind a word does not change its particle: 365건(53.6%)으로. */
+    if (len > 0 && text[len - 1] == ')') {
+        size_t open = len;
+        while (open > 0 && text[open - 1] != '(') {
+            open--;
+        }
+        if (open > 1 && text[open - 2] != ' ') {
+            len = open - 1;
+        }
+    }
     /* Brackets and quotes are not read. */
     while (len > 0 && strchr(")]}\"'.…", text[len - 1]) != NULL) {
         len--;

@@ -229,7 +229,7 @@ static bool group_is_null(const struct ag_table *table, size_t row)
 static void leave_out(struct ag_table *table)
 {
     const struct ag_intent *intent = table->intent;
-    if (!intent->rank) {
+    if (!intent->rank && !table->sql->drops_null) {
         return;
     }
     size_t samples = ag_table_find(table, AG_ROLE_SAMPLES, 0);
@@ -238,11 +238,12 @@ static void leave_out(struct ag_table *table)
         intent->measure.fn == AG_PERCENTILE && samples < table->column_count && table->sql->bucket_us == 0;
     for (size_t i = 0; i < table->row_count;) {
         bool few = sampled && ag_table_number(table, i, samples) < AG_MIN_SAMPLES;
-        if (!few && !group_is_null(table, i)) {
+        bool null = (intent->rank || table->sql->drops_null) && group_is_null(table, i);
+        if (!few && !null) {
             i++;
             continue;
         }
-        if (few && !group_is_null(table, i) && table->few_count < AG_NAMED_GROUPS) {
+        if (few && !null && table->few_count < AG_NAMED_GROUPS) {
             table->few[table->few_count++] = table->rows[i][group];
         }
         remove_row(table, i);

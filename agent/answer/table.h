@@ -89,6 +89,9 @@ void ag_put_quoted(struct lm_buffer *out, const char *text, size_t max_chars);
  * same day. */
 void ag_put_instant(struct lm_buffer *out, const struct ag_zone *zone, int64_t us, const int64_t *day_of);
 
+/* [from, to) is one day of the zone, midnight to midnight. */
+bool ag_whole_day(const struct ag_zone *zone, int64_t from_us, int64_t to_us);
+
 /* particle.c: Korean particles by the last sound of what stands before them. */
 enum ag_particle { AG_EUN_NEUN, AG_I_GA, AG_EUL_REUL, AG_GWA_WA, AG_EURO_RO };
 /* Appends the particle that fits what `out` ends with. */
@@ -132,6 +135,7 @@ struct ag_facts {
     size_t group;    /* first group column */
     size_t bucket;
     size_t samples;
+    size_t named;    /* rows whose groups all have a value */
     double sum;      /* of the measure over all rows, NULL left out */
     size_t peak;     /* row with the largest measure */
     double median;   /* over all rows; of buckets */

@@ -40,12 +40,11 @@ static void without_value(struct writer *writer)
         ag_put_particle(text, AG_I_GA);
         lm_buffer_append_text(text, " 없는 기록 ");
         ag_put_count(text, table->without_value);
-        lm_buffer_append_text(text, "건은 순위에서 뺐습니다.");
+        lm_buffer_append_text(text, "건은 뺐습니다.");
     } else {
         ag_put_count(text, table->without_value);
-        lm_buffer_printf(text, " record%s without %s %s left out of the ranking.",
-                         table->without_value == 1 ? "" : "s", name,
-                         table->without_value == 1 ? "was" : "were");
+        lm_buffer_printf(text, " record%s without %s %s left out.", table->without_value == 1 ? "" : "s",
+                         name, table->without_value == 1 ? "was" : "were");
     }
     finish(writer, "without_value");
 }

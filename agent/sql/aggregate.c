@@ -140,7 +140,11 @@ static void hidden_columns(struct ag_plan *plan)
             ->hidden = true;
     }
     const char *null = ag_group_null(plan, false);
-    if (intent->rank && null != NULL && !(plan->mixed && ag_measure_is_duration(intent))) {
+    /* A ranking is of groups that have a name; so is an average by two fields, where a half-named group says
+     * nothing. */
+    plan->out->drops_null =
+        null != NULL && (intent->rank || (plan->grouped_count > 1 && ag_measure_is_duration(intent)));
+    if (plan->out->drops_null && !(plan->mixed && ag_measure_is_duration(intent))) {
         const char *sum =
             ag_plan_text(plan, "coalesce(sum(%s) FILTER (WHERE %s) OVER (), 0)::bigint", rows, null);
         ag_plan_add_column(plan, "without_value", sum, AG_INTEGER, NULL, AG_ROLE_WITHOUT)->hidden = true;

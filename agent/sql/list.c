@@ -122,6 +122,7 @@ int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql)
     bool coarse = coarse_helps(plan, order);
     const char *texts[AG_MAX_COLUMNS];
     plan->out->lists_rows = true;
+    plan->out->list_order = order;
     ag_row_limit(plan, 0);
     if (check_window(plan, coarse) != 0) {
         return -1;
