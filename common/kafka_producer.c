@@ -16,6 +16,7 @@
 
 #include "common/backoff.h"
 #include "common/clock.h"
+#include "common/kafka_message.h"
 #include "common/kafka_wake.h"
 #include "common/log.h"
 
@@ -31,21 +32,6 @@
 #define PURGE_WAIT_US (2 * LM_SECOND_US)
 #define POLL_ROUNDS 20
 #define STALL_US LM_SECOND_US
-
-struct message {
-    struct message *next, **link;
-    const char *topic;
-    int32_t partition;
-    const void *key, *value; /* NULL stays NULL */
-    size_t key_len, value_len, bytes;
-    int64_t timestamp_ms;
-    rd_kafka_headers_t *headers;
-    void *opaque;
-    bool sent;                   /* librdkafka has it */
-    bool suspect;                /* a batch with it was refused for good: send it alone */
-    bool alone;                  /* it was sent so */
-    rd_kafka_resp_err_t verdict; /* refused by librdkafka at once; told from the loop */
-};
 
 enum producer_state {
     PRODUCER_RUNNING,
@@ -64,15 +50,15 @@ struct lm_kafka_producer {
     uv_timer_t retry, deadline;
     unsigned open_handles; /* wake, the timers, instances being destroyed */
     enum producer_state state;
-    struct message *head, **tail;
-    struct message *unsent; /* the first that librdkafka does not have; all behind it neither */
+    struct kafka_message *head, **tail;
+    struct kafka_message *unsent; /* the first that librdkafka does not have; all behind it neither */
     size_t count, bytes, in_flight, verdicts;
     bool renew;     /* the instance must be replaced */
     bool want_room; /* somebody was told "full" */
     bool closing;
     int64_t purge_since_us, progress_us;
     struct lm_backoff backoff;
-    struct lm_log_limit log_limit;
+    struct lm_log_limit log_limit, batch_limit;
     struct lm_counter *delivered, *refused, *renewed;
     struct lm_gauge *pending_messages, *pending_bytes;
     void (*closed)(void *context);
@@ -104,52 +90,6 @@ static bool change_state(struct lm_kafka_producer *producer, enum producer_state
 
 /* ---- messages ---- */
 
-static size_t headers_bytes(const rd_kafka_headers_t *headers)
-{
-    size_t bytes = 0;
-    const char *name;
-    const void *value;
-    size_t len;
-    for (size_t i = 0; headers != NULL &&
-                       rd_kafka_header_get_all(headers, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR;
-         i++)
-        bytes += strlen(name) + len;
-    return bytes;
-}
-
-/* One block: the struct, topic, key, value. */
-static struct message *new_message(const struct lm_kafka_message *from, size_t bytes)
-{
-    size_t topic_size = strlen(from->topic) + 1;
-    struct message *message = calloc(1, sizeof(*message) + topic_size + from->key_len + from->value_len + 2);
-    if (message == NULL)
-        return NULL;
-    message->headers = from->headers != NULL ? rd_kafka_headers_copy(from->headers) : NULL;
-    char *text = (char *)(message + 1);
-    message->topic = memcpy(text, from->topic, topic_size);
-    text += topic_size;
-    if (from->key != NULL)
-        message->key = memcpy(text, from->key, from->key_len);
-    text += from->key_len + 1;
-    if (from->value != NULL)
-        message->value = memcpy(text, from->value, from->value_len);
-    message->partition = from->partition;
-    message->key_len = from->key_len;
-    message->value_len = from->value_len;
-    message->bytes = bytes;
-    /* Fixed now, so that a message sent again carries the same time. */
-    message->timestamp_ms = from->timestamp_ms != 0 ? from->timestamp_ms : lm_clock_wall_us() / 1000;
-    message->opaque = from->opaque;
-    return message;
-}
-
-static void free_message(struct message *message)
-{
-    if (message->headers != NULL)
-        rd_kafka_headers_destroy(message->headers);
-    free(message);
-}
-
 static void show_pending(struct lm_kafka_producer *producer)
 {
     if (producer->pending_messages == NULL)
@@ -158,7 +98,7 @@ static void show_pending(struct lm_kafka_producer *producer)
     lm_gauge_set(producer->pending_bytes, (double)producer->bytes);
 }
 
-static void append(struct lm_kafka_producer *producer, struct message *message)
+static void append(struct lm_kafka_producer *producer, struct kafka_message *message)
 {
     if (producer->count == 0)
         producer->progress_us = lm_clock_mono_us();
@@ -173,7 +113,8 @@ static void append(struct lm_kafka_producer *producer, struct message *message)
 }
 
 /* Off the list, the owner told, freed. */
-static void finish(struct lm_kafka_producer *producer, struct message *message, const struct lm_error *error)
+static void finish(struct lm_kafka_producer *producer, struct kafka_message *message,
+                   const struct lm_error *error)
 {
     *message->link = message->next;
     if (message->next != NULL)
@@ -189,7 +130,7 @@ static void finish(struct lm_kafka_producer *producer, struct message *message, 
     if (counter != NULL)
         lm_counter_add(counter, 1);
     producer->options.delivered(message->opaque, error, producer->options.context);
-    free_message(message);
+    kafka_message_free(message);
 }
 
 static void offer_room(struct lm_kafka_producer *producer)
@@ -205,35 +146,12 @@ static void offer_room(struct lm_kafka_producer *producer)
 
 /* ---- verdicts ---- */
 
-/* The message itself is at fault; nothing that passes will help. */
-static bool is_permanent(rd_kafka_resp_err_t code)
-{
-    switch ((int)code) {
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
-    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
-    case RD_KAFKA_RESP_ERR__INVALID_ARG:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* There is no such topic or partition, and the time for it to appear is over: nobody else is to blame, no
- * retry alone helps. */
-static bool is_unknown(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-}
-
-static void refuse(struct lm_kafka_producer *producer, struct message *message, rd_kafka_resp_err_t code)
+static void refuse(struct lm_kafka_producer *producer, struct kafka_message *message,
+                   rd_kafka_resp_err_t code)
 {
     struct lm_error error;
     const char *kind =
-        is_unknown(code) ? "unknown_topic"
+        kafka_topic_unknown(code) ? "unknown_topic"
         : code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE
             ? "too_large"
             : "refused";
@@ -246,7 +164,7 @@ static void refuse(struct lm_kafka_producer *producer, struct message *message, 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *opaque)
 {
     struct lm_kafka_producer *producer = opaque;
-    struct message *message = report->_private;
+    struct kafka_message *message = report->_private;
     (void)rk;
     if (message->sent) {
         message->sent = false; /* a purged one stays in the list; only the next instance sends it */
@@ -258,13 +176,19 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *
         finish(producer, message, NULL);
         return;
     }
-    if (is_unknown(report->err) || (is_permanent(report->err) && message->alone)) {
+    if (kafka_topic_unknown(report->err) || (kafka_message_at_fault(report->err) && message->alone)) {
         refuse(producer, message, report->err);
         return;
     }
     producer->renew = true;
-    if (is_permanent(report->err))
+    if (kafka_message_at_fault(report->err)) {
         message->suspect = true;
+        lm_log_limited(&producer->batch_limit, 10000, LM_LOG_WARN, "kafka",
+                       "a batch for %s was refused (%s): its messages go again one by one; if this repeats, "
+                       "set kafka.batch.size "
+                       "below the topic's max.message.bytes",
+                       message->topic, rd_kafka_err2str(report->err));
+    }
     if (report->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && report->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT &&
         report->err != RD_KAFKA_RESP_ERR__FATAL)
         lm_log_limited(&producer->log_limit, 10000, LM_LOG_WARN, "kafka", "a message for %s goes again: %s",
@@ -286,37 +210,22 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 /* ---- sending ---- */
 
-static rd_kafka_resp_err_t produce(struct lm_kafka_producer *producer, struct message *message)
-{
-    rd_kafka_headers_t *headers = message->headers != NULL ? rd_kafka_headers_copy(message->headers) : NULL;
-    rd_kafka_resp_err_t code =
-        rd_kafka_producev(producer->rk, RD_KAFKA_V_TOPIC(message->topic),
-                          RD_KAFKA_V_PARTITION(message->partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_KEY((void *)(uintptr_t)message->key, message->key_len),
-                          RD_KAFKA_V_VALUE((void *)(uintptr_t)message->value, message->value_len),
-                          RD_KAFKA_V_TIMESTAMP(message->timestamp_ms), RD_KAFKA_V_OPAQUE(message),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL)
-        rd_kafka_headers_destroy(headers); /* librdkafka takes them only when it takes the message */
-    return code;
-}
-
 /* Gives librdkafka what it does not have yet, in order. A suspect goes alone: nothing before, nothing beside
  * it. */
 static void pump(struct lm_kafka_producer *producer)
 {
     while (producer->state == PRODUCER_RUNNING && !producer->renew && producer->unsent != NULL) {
-        struct message *message = producer->unsent;
+        struct kafka_message *message = producer->unsent;
         if (producer->in_flight > 0 && (message->suspect || producer->head->alone))
             return;
-        rd_kafka_resp_err_t code = produce(producer, message);
+        rd_kafka_resp_err_t code = kafka_message_produce(producer->rk, message);
         if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             return; /* the next report, or the wake's second, comes back here */
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             message->sent = true;
             message->alone = message->suspect;
             producer->in_flight++;
-        } else if (is_permanent(code) || is_unknown(code)) {
+        } else if (kafka_message_at_fault(code) || kafka_topic_unknown(code)) {
             message->verdict = code;
             producer->verdicts++;
             lm_kafka_wake_again(&producer->wake);
@@ -331,8 +240,8 @@ static void pump(struct lm_kafka_producer *producer)
 
 static void tell_verdicts(struct lm_kafka_producer *producer)
 {
-    struct message *next;
-    for (struct message *message = producer->head; message != NULL && producer->verdicts > 0;
+    struct kafka_message *next;
+    for (struct kafka_message *message = producer->head; message != NULL && producer->verdicts > 0;
          message = next) {
         next = message->next;
         if (message->verdict == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -345,7 +254,7 @@ static void tell_verdicts(struct lm_kafka_producer *producer)
 int lm_kafka_producer_send(struct lm_kafka_producer *producer, const struct lm_kafka_message *message,
                            struct lm_error *error)
 {
-    size_t bytes = message->key_len + message->value_len + headers_bytes(message->headers);
+    size_t bytes = message->key_len + message->value_len + kafka_headers_bytes(message->headers);
     if (bytes > producer->options.max_message_bytes)
         return lm_error_set(error, LM_DEAD_LETTER, "too_large",
                             "a message of %zu bytes for %s is over the limit of %zu", bytes, message->topic,
@@ -357,7 +266,7 @@ int lm_kafka_producer_send(struct lm_kafka_producer *producer, const struct lm_k
         producer->want_room = true;
         return 1;
     }
-    struct message *copy = new_message(message, bytes);
+    struct kafka_message *copy = kafka_message_new(message, bytes);
     if (copy == NULL) { /* as good as full */
         producer->want_room = true;
         return 1;
@@ -457,7 +366,7 @@ static void on_retry(uv_timer_t *timer)
 /* Everything in the list goes again. */
 static void take_back(struct lm_kafka_producer *producer)
 {
-    for (struct message *message = producer->head; message != NULL; message = message->next) {
+    for (struct kafka_message *message = producer->head; message != NULL; message = message->next) {
         message->sent = false;
         message->alone = false;
         message->verdict = RD_KAFKA_RESP_ERR_NO_ERROR;
