@@ -8,7 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { OUTPUT_SPARE = 16 << 20 };
+/* What JSON may take: names cost more than the bytes they stand for, and a null costs bytes where Avro has
+ * none, so that a count alone must not fill memory. */
+enum { OUTPUT_SPARE = 256 << 10, OUTPUT_TIMES = 64 };
 
 struct walk {
     struct lm_avro_reader in;
@@ -197,7 +199,7 @@ static void write_value(struct walk *walk, const struct lm_avro_type *type)
 int lm_avro_datum_write_json(const struct lm_avro_type *type, const void *data, size_t len,
                              struct lm_buffer *out, struct lm_error *error)
 {
-    struct walk walk = {.out = out, .output_max = out->len + OUTPUT_SPARE + 6 * len};
+    struct walk walk = {.out = out, .output_max = out->len + OUTPUT_SPARE + OUTPUT_TIMES * len};
 
     lm_avro_reader_init(&walk.in, data, len);
     write_value(&walk, type);

@@ -11,9 +11,9 @@
 
 #include "common/avro_schema.h"
 
-/* Appends to `out`, whose ceiling should be far above the 16 MiB + 6 `len` that a datum may become. 0, or -1
- * with LM_DEAD_LETTER ("truncated", "trailing_bytes", "union_index", "enum_index", "length", "undecodable",
- * "utf8", "nul", "depth") or LM_RETRY "memory". */
+/* Appends to `out`, whose ceiling should be far above the 256 KiB + 64 `len` that a datum may become. 0, or
+ * -1 with LM_DEAD_LETTER ("truncated", "trailing_bytes", "union_index", "enum_index", "length",
+ * "undecodable", "utf8", "nul", "depth") or LM_RETRY "memory". */
 int lm_avro_datum_write_json(const struct lm_avro_type *type, const void *data, size_t len,
                              struct lm_buffer *out, struct lm_error *error) LM_MUST_CHECK;
 
