@@ -107,9 +107,15 @@ static const struct lm_config_option options[] = {
      FIELD(delivery_timeout),
      .default_text = "60s",
      .max = 86400000,
-     .description = "At the end, how long to wait while Kafka acknowledges nothing before giving up with "
-                    "exit code 1; 0: for "
-                    "ever."},
+     .description = "How long to wait while Kafka acknowledges nothing before giving up with exit code 1; 0: "
+                    "for ever, as with --follow."},
+    {.name = "stop_timeout",
+     .type = LM_CONFIG_DURATION,
+     FIELD(stop_timeout),
+     .default_text = "25s",
+     .max = 600000,
+     .description = "How long a stop waits for the records on their way; files go on from there at the next "
+                    "start."},
 };
 
 const struct lm_config_program sh_config_program = {

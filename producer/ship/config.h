@@ -28,6 +28,7 @@ struct sh_config {
     int64_t queue_records;
     int64_t queue_bytes;
     int64_t delivery_timeout; /* ms without an acknowledgement before the end is given up; 0: never */
+    int64_t stop_timeout;     /* ms that a stop waits for what is on its way */
 };
 
 extern const struct lm_config_program sh_config_program;

@@ -1,12 +1,13 @@
 #include "producer/ship/input.h"
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/record_avro.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COMPLAINT_MS 1000 /* refused records are named at most so often; the metric counts all */
 
 int sh_input_init(struct sh_input *input, struct sh_output *output, const char *service, const char *path,
                   int64_t source, int64_t offset, struct lm_error *error)
@@ -17,7 +18,7 @@ int sh_input_init(struct sh_input *input, struct sh_output *output, const char *
         .output = output,
         .service = strdup(service),
         .source = source,
-        .window = {.delivered = offset},
+        .window = {.name = path ? path : "standard input", .delivered = offset},
     };
     if (!input->service) {
         return lm_error_set(error, LM_RETRY, "memory", "no memory for an input");
@@ -50,19 +51,16 @@ int sh_input_add(struct sh_input *input, const char *data, size_t len)
     return sh_lines_add(&input->lines, data, len);
 }
 
-/* A record that can never be stored is counted, said, and passed over. */
-static enum sh_pump refuse(struct sh_input *input, const struct lm_error *error)
+/* A record that can never be stored is counted, said, and passed over: what follows it goes on. */
+static void refuse(struct sh_output *output, const char *name, int64_t end, const struct lm_error *error)
 {
-    lm_counter_add(input->output->refused, 1);
-    lm_log_error(LM_LOG_ERROR, "input", error, "%s: the record that ends at byte %lld cannot be sent: %s",
-                 input->labels.path ? input->labels.path : "standard input", (long long)input->waiting.end,
-                 error->text);
-    input->window.failed = true;
-    input->output->failed++;
-    return SH_PUMP_FAILED;
+    output->lost++;
+    lm_counter_add(output->refused, 1);
+    lm_log_limited(&output->complaints, COMPLAINT_MS, LM_LOG_ERROR, "output",
+                   "%s: the record that ends at byte %lld is lost: %s", name, (long long)end, error->text);
 }
 
-/* Sends the waiting record. HUNGRY: it is on its way. */
+/* Sends the waiting record. HUNGRY: it is on its way, or was refused. */
 static enum sh_pump send_waiting(struct sh_input *input)
 {
     struct sh_output *output = input->output;
@@ -76,7 +74,12 @@ static enum sh_pump send_waiting(struct sh_input *input)
     lm_buffer_clear(&output->value);
     output->value.failed = false;
     if (sh_parse(&input->waiting, &input->labels, &output->arena, &record, &error) != 0) {
-        return error.decision == LM_DEAD_LETTER ? refuse(input, &error) : SH_PUMP_BLOCKED;
+        if (error.decision != LM_DEAD_LETTER) {
+            return SH_PUMP_BLOCKED;
+        }
+        refuse(output, input->window.name, input->waiting.end, &error);
+        input->has_waiting = false;
+        return SH_PUMP_HUNGRY;
     }
     record.source = input->source;
     record.sequence = input->waiting.end;
@@ -96,15 +99,20 @@ static enum sh_pump send_waiting(struct sh_input *input)
                                                               .value_len = output->value.len,
                                                               .opaque = sent},
                                    &error);
-    if (taken != 0) {
+    if (taken > 0) {
         free(sent);
-        return taken > 0 ? SH_PUMP_BLOCKED : refuse(input, &error);
+        return SH_PUMP_BLOCKED;
+    }
+    input->has_waiting = false;
+    if (taken < 0) {
+        free(sent);
+        refuse(output, input->window.name, input->waiting.end, &error);
+        return SH_PUMP_HUNGRY;
     }
     sh_window_add(sent);
     output->sent++;
     lm_counter_add(output->records, 1);
     lm_counter_add(output->bytes, input->waiting.text.len);
-    input->has_waiting = false;
     return SH_PUMP_HUNGRY;
 }
 
@@ -122,8 +130,8 @@ enum sh_pump sh_input_pump(struct sh_input *input, bool at_end)
     enum sh_pump state;
     int joined;
 
-    if (input->window.failed) {
-        return SH_PUMP_FAILED;
+    if (input->window.gap) {
+        return SH_PUMP_GAP;
     }
     if (input->has_waiting && (state = send_waiting(input)) != SH_PUMP_HUNGRY) {
         return state;
@@ -164,22 +172,29 @@ enum sh_pump sh_input_tick(struct sh_input *input, int64_t now_us)
     return flush_open(input);
 }
 
-bool sh_input_empty(const struct sh_input *input)
-{
-    return !input->has_waiting && !input->has_line && !input->join.open &&
-           input->lines.taken == input->lines.bytes.len;
-}
-
 void sh_output_delivered(void *opaque, const struct lm_error *error, void *context)
 {
     struct sh_output *output = context;
+    struct sh_sent *sent = opaque;
+    enum sh_fate fate = SH_DELIVERED;
 
     if (!error) {
         output->acknowledged++;
-    } else if (error->decision == LM_DEAD_LETTER) {
-        output->failed++;
-        lm_counter_add(output->refused, 1);
-        lm_log_error(LM_LOG_ERROR, "output", error, "a record was refused: %s", error->text);
+        output->no_topic = false;
+    } else if (error->decision == LM_DEAD_LETTER && strcmp(error->kind, "unknown_topic") != 0) {
+        fate = SH_REFUSED;
+        output->sent--;
+        refuse(output, sent->window->name, sent->end, error);
+    } else {
+        /* The producer was closed first, or there is no such topic: nothing is wrong with the record. */
+        fate = SH_UNDELIVERED;
+        output->sent--;
+        if (error->decision == LM_DEAD_LETTER) {
+            output->no_topic = true;
+            lm_log_limited(&output->complaints, COMPLAINT_MS, LM_LOG_ERROR, "output",
+                           "the topic %s does not exist: create it with `logmill-ctl topics create`",
+                           output->topic);
+        }
     }
-    sh_window_end(opaque, error == NULL);
+    sh_window_end(sent, fate);
 }

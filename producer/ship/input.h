@@ -9,6 +9,7 @@
 #define LOGMILL_PRODUCER_SHIP_INPUT_H
 
 #include "common/kafka_producer.h"
+#include "common/log.h"
 #include "common/metrics.h"
 #include "producer/ship/join.h"
 #include "producer/ship/parse.h"
@@ -23,7 +24,11 @@ struct sh_output {
     struct lm_arena arena;
     struct lm_buffer value;
     struct lm_counter *records, *bytes, *refused;
-    uint64_t sent, acknowledged, failed;
+    struct lm_log_limit complaints;
+    /* Of the records given to the producer: those it gave back to go again do not count as sent. */
+    uint64_t sent, acknowledged;
+    uint64_t lost; /* records refused for good, and reads of what cannot be read twice that failed */
+    bool no_topic; /* Kafka says that the topic does not exist */
 };
 
 struct sh_input {
@@ -46,7 +51,11 @@ struct sh_input {
     void *context;
 };
 
-enum sh_pump { SH_PUMP_HUNGRY, SH_PUMP_BLOCKED, SH_PUMP_FAILED };
+enum sh_pump {
+    SH_PUMP_HUNGRY,  /* all that was given is sent, but for a record that waits for its continuation */
+    SH_PUMP_BLOCKED, /* no room in the producer, or no memory: again later */
+    SH_PUMP_GAP      /* a record must go again: nothing more is sent behind it */
+};
 
 /* `service`: of records that name none. `path`: of the file, kept by pointer, or NULL. `offset`: of the first
  * byte to come. */
@@ -60,9 +69,6 @@ int sh_input_add(struct sh_input *input, const char *data, size_t len) LM_MUST_C
 enum sh_pump sh_input_pump(struct sh_input *input, bool at_end);
 /* Sends the record that has waited for continuation lines longer than join_wait. */
 enum sh_pump sh_input_tick(struct sh_input *input, int64_t now_us);
-/* Bytes that are in no record sent yet. */
-bool sh_input_empty(const struct sh_input *input);
-
 /* The delivery callback of the producer that all inputs share; its context is the sh_output. */
 void sh_output_delivered(void *opaque, const struct lm_error *error, void *context);
 

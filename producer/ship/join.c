@@ -2,6 +2,8 @@
 
 #include "producer/ship/log4j.h"
 
+#include <string.h>
+
 void sh_join_init(struct sh_join *join, enum sh_format format, bool utc, size_t max_record)
 {
     *join = (struct sh_join){.format = format, .utc = utc, .max_record = max_record};
@@ -34,11 +36,26 @@ static enum sh_format decide(const struct sh_join *join, struct lm_slice line)
 static bool blank(struct lm_slice line)
 {
     for (size_t i = 0; i < line.len; i++) {
-        if (line.data[i] != ' ' && line.data[i] != '\t') {
+        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r') {
             return false;
         }
     }
     return true;
+}
+
+void sh_join_settle(struct sh_join *join, const char *beginning, size_t len)
+{
+    const char *end = beginning + len;
+
+    while (join->format == SH_AUTO && beginning < end) {
+        const char *newline = memchr(beginning, '\n', (size_t)(end - beginning));
+        struct lm_slice line = {beginning, (size_t)((newline ? newline : end) - beginning)};
+
+        if (!blank(line)) {
+            join->format = decide(join, line);
+        }
+        beginning += line.len + 1;
+    }
 }
 
 /* Whether the line goes on with the record that waits. */

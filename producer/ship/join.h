@@ -31,6 +31,8 @@ struct sh_join {
 
 void sh_join_init(struct sh_join *join, enum sh_format format, bool utc, size_t max_record);
 void sh_join_free(struct sh_join *join);
+/* Settles the format `auto` by an input's beginning, for a join that starts further on. */
+void sh_join_settle(struct sh_join *join, const char *beginning, size_t len);
 /* Takes one line. 1: *out is a record that this line completed; 0: none yet; -1: no memory (the line was not
  * taken). */
 int sh_join_line(struct sh_join *join, const struct sh_line *line, struct sh_entry *out) LM_MUST_CHECK;

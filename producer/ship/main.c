@@ -4,8 +4,10 @@
 #include "common/log.h"
 #include "producer/ship/ship.h"
 
+#include <fcntl.h>
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct program {
     struct sh_config config;
@@ -21,22 +23,30 @@ static void stop(void *context, bool now)
     ship_stop(program->ship, now);
 }
 
+/* A closed standard input must not become the number of some socket of ours, and then be read as input. */
+static void occupy_standard_input(void)
+{
+    if (fcntl(STDIN_FILENO, F_GETFD) < 0) {
+        (void)!open("/dev/null", O_RDONLY);
+    }
+}
+
 /* The exit code of a run with the configuration loaded. */
 static int run(struct program *program, const char *const *paths, size_t path_count)
 {
-    struct lm_error error;
+    struct lm_error error = {0};
     int status = 1;
 
     lm_log_open("logmill-ship", (enum lm_log_level)program->config.log_level);
     program->metrics = lm_metrics_new();
     if (!program->metrics || lm_service_open(&program->service, stop, program, &error) != 0) {
-        lm_log(LM_LOG_FATAL, "ship", "cannot start: no memory or too many open files");
+        lm_log_error(LM_LOG_FATAL, "ship", &error, "cannot start");
         goto done;
     }
     if (ship_open(
             &(struct ship_options){&program->service, &program->config, program->metrics, paths, path_count},
             &program->ship, &error) != 0) {
-        lm_log_error(LM_LOG_FATAL, "ship", &error, "cannot start: %s", error.text);
+        lm_log_error(LM_LOG_FATAL, "ship", &error, "cannot start");
         if (program->ship) {
             ship_stop(program->ship, true);
         } else {
@@ -63,6 +73,7 @@ int main(int argc, char **argv)
     size_t path_count = 0;
     int status = 1;
 
+    occupy_standard_input();
     if (!paths) {
         return 1;
     }

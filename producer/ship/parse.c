@@ -7,21 +7,27 @@
 
 #include <string.h>
 
+#define REPAIRED_MAX ((size_t)900000)
+
 static struct lm_slice slice_of(const char *text)
 {
     return text && *text ? (struct lm_slice){text, strlen(text)} : (struct lm_slice){0};
 }
 
-/* The text itself where it is valid, else a repaired copy in the arena. data NULL: the arena is full. */
+/* The text itself where it is valid, else a repaired copy in the arena. data NULL: the arena is full. A copy
+ * that would outgrow a Kafka message gets a "?" for each bad byte instead. */
 static struct lm_slice repaired(struct lm_slice text, struct lm_arena *arena)
 {
-    static const char replacement[] = "\xEF\xBF\xBD";
-    const size_t grown = sizeof(replacement) - 1;
-    size_t used = 0, at = 0;
+    const char *replacement = "\xEF\xBF\xBD";
+    size_t grown = strlen(replacement), used = 0, at = 0;
     char *copy;
 
     if (lm_utf8_check(text.data, text.len) == LM_UTF8_OK) {
         return text;
+    }
+    if (text.len > REPAIRED_MAX / grown) {
+        replacement = "?";
+        grown = 1;
     }
     copy = lm_arena_alloc(arena, text.len * grown + 1);
     if (!copy) {

@@ -4,17 +4,21 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FORGET_US (30 * LM_DAY_US)
 
 struct sh_positions {
     char *path, *temporary;
+    int lock;                   /* descriptor; -1: none */
     struct sh_position **items; /* each of its own, so that pointers stay */
     size_t count, room;
     bool changed;
@@ -37,6 +41,9 @@ void sh_positions_free(struct sh_positions *positions)
         free_position(positions->items[i]);
     }
     free(positions->items);
+    if (positions->lock >= 0) {
+        close(positions->lock);
+    }
     free(positions->path);
     free(positions->temporary);
     free(positions);
@@ -84,13 +91,16 @@ static json_t *write_hex(uint64_t value)
 
 static struct sh_position *parse_position(const json_t *object)
 {
-    const json_t *offset = json_object_get(object, "offset"), *cuts = json_object_get(object, "cuts");
+    const json_t *offset = json_object_get(object, "offset"), *cuts = json_object_get(object, "cuts"),
+                 *seen = json_object_get(object, "seen");
     const char *path = json_string_value(json_object_get(object, "path"));
     struct sh_position *position = calloc(1, sizeof(*position));
     uint64_t born;
 
-    if (!position || !path || !json_is_integer(offset) || json_integer_value(offset) < 0 ||
-        json_array_size(cuts) > SH_MAX_CUTS || read_hex(object, "device", &position->identity.device) != 0 ||
+    if (!position || !path || !json_is_integer(offset) || !json_is_integer(seen) ||
+        json_integer_value(seen) < 0 || json_integer_value(seen) > INT64_MAX / LM_SECOND_US ||
+        json_integer_value(offset) < 0 || json_array_size(cuts) > SH_MAX_CUTS ||
+        read_hex(object, "device", &position->identity.device) != 0 ||
         read_hex(object, "inode", &position->identity.inode) != 0 || read_hex(object, "born", &born) != 0 ||
         read_hex(object, "first_line", &position->identity.first_line) != 0 ||
         read_hex(object, "generation", &position->generation) != 0) {
@@ -98,7 +108,7 @@ static struct sh_position *parse_position(const json_t *object)
     }
     position->identity.born_ns = (int64_t)born;
     position->offset = json_integer_value(offset);
-    position->seen_us = json_integer_value(json_object_get(object, "seen")) * LM_SECOND_US;
+    position->seen_us = json_integer_value(seen) * LM_SECOND_US;
     for (size_t i = 0; i < json_array_size(cuts); i++) {
         position->cuts[position->cut_count++] = json_integer_value(json_array_get(cuts, i));
     }
@@ -109,6 +119,14 @@ static struct sh_position *parse_position(const json_t *object)
 fail:
     free_position(position);
     return NULL;
+}
+
+/* The file may be shipped further any day, however long it was quiet. */
+static bool still_there(const struct sh_position *position)
+{
+    struct stat status;
+
+    return stat(position->path, &status) == 0 && status.st_ino == position->identity.inode;
 }
 
 /* 0, or -1 where the text is not what sh_positions_save writes. */
@@ -127,7 +145,7 @@ static int parse(struct sh_positions *positions, FILE *file)
             result = -1;
             break;
         }
-        if (now - position->seen_us > FORGET_US) {
+        if (now - position->seen_us > FORGET_US && !still_there(position)) {
             free_position(position);
         } else if (add(positions, position) != 0) {
             result = -1;
@@ -163,17 +181,47 @@ static int set_aside(struct sh_positions *positions, struct lm_error *error)
     return result;
 }
 
+/* The lock ends with the process, however it ends. */
+static int take_lock(struct sh_positions *positions, struct lm_error *error)
+{
+    char *name;
+
+    if (asprintf(&name, "%s.lock", positions->path) < 0) {
+        return lm_error_set(error, LM_FATAL, "memory", "no memory to start");
+    }
+    positions->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    free(name);
+    if (positions->lock < 0) {
+        return lm_error_set(error, LM_FATAL, "positions",
+                            "%s.lock cannot be written: %s. Make its folder writable, or choose another with "
+                            "--positions",
+                            positions->path, strerror(errno));
+    }
+    if (flock(positions->lock, LOCK_EX | LOCK_NB) != 0) {
+        return lm_error_set(error, LM_FATAL, "positions",
+                            "another logmill-ship uses %s: stop it, or choose another file with --positions",
+                            positions->path);
+    }
+    return 0;
+}
+
 int sh_positions_open(const char *path, struct sh_positions **out, struct lm_error *error)
 {
     struct sh_positions *positions = calloc(1, sizeof(*positions));
     FILE *file;
 
+    if (positions) {
+        positions->lock = -1;
+    }
     if (!positions || !(positions->path = strdup(path)) ||
         asprintf(&positions->temporary, "%s.new", path) < 0) {
         lm_error_set(error, LM_FATAL, "memory", "no memory to start");
         goto fail;
     }
     if (*path) {
+        if (take_lock(positions, error) != 0) {
+            goto fail;
+        }
         file = fopen(path, "re");
         if (!file && errno != ENOENT) {
             lm_error_set(error, LM_FATAL, "positions",
@@ -271,6 +319,16 @@ bool sh_position_is_cut(const struct sh_position *position, int64_t offset)
         }
     }
     return false;
+}
+
+void sh_position_touch(struct sh_positions *positions, struct sh_position *position)
+{
+    int64_t now = lm_clock_wall_us();
+
+    if (now - position->seen_us > LM_DAY_US) {
+        position->seen_us = now;
+        positions->changed = true;
+    }
 }
 
 void sh_position_renew(struct sh_positions *positions, struct sh_position *position, int64_t offset)

@@ -27,8 +27,10 @@ struct sh_position {
 
 struct sh_positions;
 
-/* `path` "" keeps them in memory only. A file that cannot be parsed is set aside as PATH.broken with a
- * warning: delivery begins anew. LM_FATAL where it cannot be read or its folder cannot be written. */
+/* `path` "" keeps them in memory only. Holds a lock on PATH.lock until freed: two shippers would overwrite
+ * each other's positions. A file that cannot be parsed is set aside as PATH.broken with a warning: delivery
+ * begins anew. What was not open for 30 days, and is no longer where it was, is forgotten. LM_FATAL where it
+ * cannot be read, its folder cannot be written, or another process has the lock. */
 int sh_positions_open(const char *path, struct sh_positions **out, struct lm_error *error) LM_MUST_CHECK;
 void sh_positions_free(struct sh_positions *positions);
 
@@ -43,6 +45,8 @@ void sh_position_advance(struct sh_positions *positions, struct sh_position *pos
 int sh_position_cut(struct sh_positions *positions, struct sh_position *position,
                     int64_t offset) LM_MUST_CHECK;
 bool sh_position_is_cut(const struct sh_position *position, int64_t offset);
+/* The file is still open: its position is kept for another 30 days. */
+void sh_position_touch(struct sh_positions *positions, struct sh_position *position);
 /* The id can no longer be used: a random generation, and reading begins at `offset` under it. */
 void sh_position_renew(struct sh_positions *positions, struct sh_position *position, int64_t offset);
 

@@ -17,7 +17,7 @@
 #define SAVE_US LM_SECOND_US /* and positions written */
 #define PROGRESS_US (5 * LM_SECOND_US)
 #define STALLED_US (10 * LM_SECOND_US)
-#define STOP_WAIT_MS 10000
+#define COMPLAINT_MS 30000
 
 enum ship_state { SHIP_READING, SHIP_DRAINING, SHIP_CLOSING, SHIP_CLOSED };
 
@@ -42,7 +42,8 @@ struct ship {
     int64_t scanned_us, saved_us, progress_us, draining_us;
     uint64_t progress_sent;
     unsigned open_handles; /* what ship_close waits for */
-    bool reported_full;
+    struct lm_log_limit file_complaints, save_complaints;
+    bool unread; /* a file that was named, or matched, could not be opened */
     bool complete;
 };
 
@@ -62,8 +63,14 @@ static void drop_tail(struct ship *ship, size_t index)
     ship->tails[index] = ship->tails[--ship->tail_count];
 }
 
-/* Opens what is not open yet. `must`: it was named by hand. 0, or -1 where it must and cannot be opened. */
-static int add_file(struct ship *ship, const char *path, bool must, struct lm_error *error)
+static void complain(struct ship *ship, const struct lm_error *error)
+{
+    ship->unread = true;
+    lm_log_limited(&ship->file_complaints, COMPLAINT_MS, LM_LOG_WARN, "ship", "%s", error->text);
+}
+
+/* Opens what is not open yet. 0, or -1 where it is there and cannot be opened. */
+static int add_file(struct ship *ship, const char *path, struct lm_error *error)
 {
     const struct sh_tail_options options = {&ship->service->loop, &ship->output, ship->positions, path,
                                             ship->config->follow};
@@ -75,54 +82,70 @@ static int add_file(struct ship *ship, const char *path, bool must, struct lm_er
                 return sh_tail_rename(ship->tails[i], path);
             }
         }
-    } else if (!must) {
-        return 0; /* gone since the glob was read */
     }
     if (ship->tail_count == MAX_FILES) {
-        if (!ship->reported_full) {
-            lm_log(LM_LOG_ERROR, "ship",
-                   "more than %d files match: %s and others are not read until some end", MAX_FILES, path);
-            ship->reported_full = true;
-        }
-        return lm_error_set(error, LM_RETRY, "files", "more than %d files at once", MAX_FILES);
+        return lm_error_set(error, LM_RETRY, "files",
+                            "more than %d files match: %s and others are not read until some end", MAX_FILES,
+                            path);
     }
     if (sh_tail_open(&options, &ship->tails[ship->tail_count], error) != 0) {
-        if (must) {
-            return -1;
-        }
-        lm_log_error(LM_LOG_WARN, "ship", error, "%s", error->text);
-        return 0;
+        return -1;
     }
     ship->tail_count++;
     return 0;
+}
+
+/* A pattern may match folders and sockets, which nobody meant, and what is gone by now. */
+static void add_matches(struct ship *ship, const glob_t *found)
+{
+    struct lm_error error;
+    struct stat status;
+
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        if (stat(found->gl_pathv[i], &status) == 0 && S_ISREG(status.st_mode) &&
+            add_file(ship, found->gl_pathv[i], &error) != 0) {
+            complain(ship, &error);
+        }
+    }
 }
 
 /* Looks what the arguments name now. In the first scan without --follow, naming nothing is an error. */
 static int scan(struct ship *ship, bool first, struct lm_error *error)
 {
     bool must = first && !ship->config->follow;
-    int result = 0;
 
     for (size_t i = 0; i < ship->path_count; i++) {
+        const char *path = ship->paths[i];
         glob_t found = {0};
-        int status = glob(ship->paths[i], GLOB_NOSORT, NULL, &found);
+        struct stat status;
 
-        if (status == GLOB_NOMATCH && must) {
-            result = lm_error_set(error, LM_FATAL, "file", "%s: no such file", ship->paths[i]);
-        } else if (status == GLOB_NOMATCH && first) {
-            lm_log(LM_LOG_WARN, "ship", "%s: nothing matches yet; it is read when it appears",
-                   ship->paths[i]);
-        }
-        for (size_t j = 0; status == 0 && j < found.gl_pathc; j++) {
-            if (add_file(ship, found.gl_pathv[j], must, error) != 0 && must) {
-                result = -1;
-                break;
+        if (stat(path, &status) == 0) { /* also a name that looks like a pattern */
+            if (add_file(ship, path, error) != 0) {
+                if (must) {
+                    return -1;
+                }
+                complain(ship, error);
             }
+            continue;
+        }
+        switch (glob(path, GLOB_NOSORT, NULL, &found)) {
+        case 0:
+            add_matches(ship, &found);
+            break;
+        case GLOB_NOMATCH:
+            if (must) {
+                return lm_error_set(error, LM_FATAL, "file", "%s: no such file", path);
+            }
+            if (first) {
+                lm_log(LM_LOG_WARN, "ship", "%s: nothing matches yet; it is read when it appears", path);
+            }
+            break;
+        default:
+            lm_error_set(error, LM_RETRY, "files", "%s cannot be searched for files", path);
+            complain(ship, error);
+            break;
         }
         globfree(&found);
-        if (result != 0) {
-            return -1;
-        }
     }
     return 0;
 }
@@ -132,7 +155,7 @@ static void save_positions(struct ship *ship)
     struct lm_error error;
 
     if (ship->positions && sh_positions_save(ship->positions, &error) != 0) {
-        lm_log_error(LM_LOG_ERROR, "ship", &error, "%s", error.text);
+        lm_log_limited(&ship->save_complaints, COMPLAINT_MS, LM_LOG_ERROR, "ship", "%s", error.text);
     }
 }
 
@@ -146,6 +169,29 @@ static bool inputs_done(const struct ship *ship)
     return !ship->standard || sh_standard_input_done(ship->standard);
 }
 
+static bool inputs_complete(const struct ship *ship)
+{
+    for (size_t i = 0; i < ship->tail_count; i++) {
+        if (!sh_tail_complete(ship->tails[i])) {
+            return false;
+        }
+    }
+    return !ship->standard || sh_standard_input_complete(ship->standard);
+}
+
+static void report_kafka(struct ship *ship, int64_t now)
+{
+    int64_t since = lm_kafka_producer_stalled_since(ship->output.producer);
+    const char *reason = NULL;
+
+    if (ship->output.no_topic) {
+        reason = "the topic does not exist: create it with `logmill-ctl topics create`";
+    } else if (since && now - since > STALLED_US) {
+        reason = "Kafka acknowledges nothing: are the brokers reachable?";
+    }
+    lm_condition_set(ship->kafka, reason);
+}
+
 static void report_progress(struct ship *ship, int64_t now)
 {
     const struct sh_output *output = &ship->output;
@@ -154,11 +200,7 @@ static void report_progress(struct ship *ship, int64_t now)
     lm_gauge_set(ship->pending, (double)pending);
     lm_gauge_set(ship->files, (double)ship->tail_count);
     if (ship->kafka) {
-        int64_t since = lm_kafka_producer_stalled_since(output->producer);
-        bool stalled = since && now - since > STALLED_US;
-
-        lm_condition_set(ship->kafka,
-                         stalled ? "Kafka acknowledges nothing: are the brokers reachable?" : NULL);
+        report_kafka(ship, now);
     }
     if (now - ship->progress_us >= PROGRESS_US) {
         if (output->sent != ship->progress_sent || (pending > 0 && !ship->config->follow)) {
@@ -172,25 +214,23 @@ static void report_progress(struct ship *ship, int64_t now)
 
 static void close_all(struct ship *ship);
 
-/* Whether the end waits in vain: nothing was acknowledged for delivery_timeout. */
+/* Whether the end waits in vain: the stop for stop_timeout, or nothing acknowledged for delivery_timeout. */
 static bool gave_up(struct ship *ship, int64_t now)
 {
     int64_t limit = ship->config->delivery_timeout * 1000;
     int64_t since = lm_kafka_producer_stalled_since(ship->output.producer);
+    bool stalled = !ship->config->follow && limit != 0 && since != 0 && now - since >= limit;
+    bool late = ship->state == SHIP_DRAINING && now - ship->draining_us >= ship->config->stop_timeout * 1000;
 
-    if (ship->state == SHIP_DRAINING && now - ship->draining_us > STOP_WAIT_MS * 1000 &&
-        ship->config->follow) {
-        return true;
+    if (stalled || late) {
+        lm_log(
+            LM_LOG_ERROR, "ship",
+            "giving up with %zu records undelivered: Kafka at %s did not acknowledge them within %lld s. Is "
+            "it reachable? Do the topics exist?",
+            lm_kafka_producer_pending(ship->output.producer), ship->config->brokers,
+            (long long)((stalled ? ship->config->delivery_timeout : ship->config->stop_timeout) / 1000));
     }
-    if (ship->config->follow || limit == 0 || since == 0 || now - since < limit) {
-        return false;
-    }
-    lm_log(LM_LOG_ERROR, "ship",
-           "Kafka at %s acknowledged nothing for %lld s: giving up with %zu records undelivered. Is it "
-           "reachable? Do the topics exist?",
-           ship->config->brokers, (long long)(ship->config->delivery_timeout / 1000),
-           lm_kafka_producer_pending(ship->output.producer));
-    return true;
+    return stalled || late;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -321,7 +361,6 @@ int ship_open(const struct ship_options *options, struct ship **out, struct lm_e
         open_inputs(ship, error) != 0) {
         return -1;
     }
-    ship->complete = true;
     ship->scanned_us = ship->saved_us = ship->progress_us = lm_clock_mono_us();
     uv_timer_init(&ship->service->loop, &ship->timer);
     ship->timer.data = ship;
@@ -345,18 +384,28 @@ static void on_timer_closed(uv_handle_t *handle)
     one_closed(handle->data);
 }
 
+static void report_end(struct ship *ship)
+{
+    const struct sh_output *output = &ship->output;
+
+    ship->complete = inputs_complete(ship) && output->lost == 0 && output->acknowledged == output->sent &&
+                     (ship->config->follow || !ship->unread);
+    lm_log(ship->complete ? LM_LOG_INFO : LM_LOG_ERROR, "ship",
+           "%s: %llu records acknowledged by Kafka, %llu lost",
+           ship->complete ? "everything has arrived" : "not everything has arrived",
+           (unsigned long long)output->acknowledged, (unsigned long long)output->lost);
+}
+
 /* The producer is gone and every window is settled: the rest follows. */
 static void on_producer_closed(void *context)
 {
     struct ship *ship = context;
 
     ship->output.producer = NULL;
-    ship->complete =
-        ship->complete && ship->output.failed == 0 && ship->output.acknowledged == ship->output.sent;
     save_positions(ship);
-    lm_log(ship->complete ? LM_LOG_INFO : LM_LOG_ERROR, "ship",
-           "%llu records sent, %llu acknowledged, %llu refused", (unsigned long long)ship->output.sent,
-           (unsigned long long)ship->output.acknowledged, (unsigned long long)ship->output.failed);
+    if (ship->has_timer) { /* it got as far as reading */
+        report_end(ship);
+    }
     if (ship->standard) {
         ship->open_handles++;
         sh_standard_input_close(ship->standard, one_closed, ship);
@@ -381,8 +430,6 @@ static void close_all(struct ship *ship)
     if (ship->state >= SHIP_CLOSING) {
         return;
     }
-    /* Ended by itself, all of it sent: the acknowledgements are in. Given up or told to: not all may be. */
-    ship->complete = ship->complete && inputs_done(ship);
     if (ship->output.producer) {
         stop_inputs(ship);
     }

@@ -24,17 +24,12 @@ struct sh_standard_input {
     bool reading;  /* the stream is started, or a file read is under way */
     bool ended;    /* no more bytes will come */
     bool finished; /* and all that came was sent */
+    bool broken;   /* something that was there, or should have been, was not sent */
     void (*closed)(void *context);
     void *closed_context;
 };
 
 static void read_more(struct sh_standard_input *standard);
-
-static void on_moved(struct sh_window *window, void *context)
-{
-    (void)window;
-    (void)context;
-}
 
 static void pause_reading(struct sh_standard_input *standard)
 {
@@ -54,11 +49,10 @@ static void pump(struct sh_standard_input *standard)
     case SH_PUMP_BLOCKED:
         pause_reading(standard);
         break;
-    case SH_PUMP_FAILED:
-        /* A pipe cannot be read again: the refused record is counted, the rest goes on. */
-        standard->input.window.failed = false;
-        standard->input.has_waiting = false;
-        pump(standard);
+    case SH_PUMP_GAP:
+        /* There is no topic, and a pipe cannot be read again: the writer sees it closed. */
+        pause_reading(standard);
+        standard->ended = standard->finished = standard->broken = true;
         break;
     }
 }
@@ -68,12 +62,12 @@ static void take(struct sh_standard_input *standard, ssize_t got)
     if (got > 0) {
         if (sh_input_add(&standard->input, standard->buffer.base, (size_t)got) != 0) {
             lm_log(LM_LOG_ERROR, "input", "no memory for %zd bytes of standard input: they are lost", got);
-            standard->output->failed++;
+            standard->broken = true;
         }
     } else {
         if (got != UV_EOF && got != 0) {
             lm_log(LM_LOG_ERROR, "input", "standard input cannot be read: %s", uv_strerror((int)got));
-            standard->output->failed++;
+            standard->broken = true;
         }
         pause_reading(standard);
         standard->ended = true;
@@ -149,6 +143,8 @@ static int open_handle(struct sh_standard_input *standard)
         break;
     case UV_TTY:
         result = uv_tty_init(standard->loop, &standard->in.tty, 0, 1);
+        standard->is_file = result != 0; /* then it is read like one */
+        result = 0;
         break;
     default:
         standard->is_file = true;
@@ -177,13 +173,11 @@ int sh_standard_input_open(uv_loop_t *loop, struct sh_output *output, struct sh_
         free(standard);
         return lm_error_set(error, LM_FATAL, "memory", "no memory to start");
     }
-    standard->input.window.moved = on_moved;
     result = open_handle(standard);
     if (result != 0) {
         /* The handle is initialised: it goes through sh_standard_input_close like any other. */
-        standard->ended = standard->finished = true;
+        standard->ended = standard->finished = standard->broken = true;
         lm_log(LM_LOG_ERROR, "input", "standard input cannot be opened: %s", uv_strerror(result));
-        output->failed++;
     }
     read_more(standard);
     *out = standard;
@@ -192,9 +186,13 @@ int sh_standard_input_open(uv_loop_t *loop, struct sh_output *output, struct sh_
 
 void sh_standard_input_look(struct sh_standard_input *standard, int64_t now_us)
 {
-    if (!standard->ended && sh_input_tick(&standard->input, now_us) != SH_PUMP_HUNGRY) {
-        pump(standard);
+    if (standard->finished) {
+        return;
     }
+    if (!standard->ended) {
+        (void)sh_input_tick(&standard->input, now_us);
+    }
+    pump(standard); /* also what memory had no room for: that brings no word from Kafka */
 }
 
 void sh_standard_input_resume(struct sh_standard_input *standard)
@@ -209,8 +207,15 @@ void sh_standard_input_stop(struct sh_standard_input *standard)
     if (!standard->ended) {
         pause_reading(standard);
         standard->ended = true;
+        standard->broken = standard->broken || standard->is_file; /* it has an end, and this is not it */
         pump(standard);
     }
+}
+
+bool sh_standard_input_complete(const struct sh_standard_input *standard)
+{
+    return standard->finished && !standard->broken && standard->input.window.count == 0 &&
+           !standard->input.window.gap;
 }
 
 bool sh_standard_input_done(const struct sh_standard_input *standard)

@@ -19,8 +19,10 @@ void sh_standard_input_look(struct sh_standard_input *input, int64_t now_us);
 void sh_standard_input_resume(struct sh_standard_input *input);
 /* No more reading; what was read goes out, complete or not. */
 void sh_standard_input_stop(struct sh_standard_input *input);
-/* At its end, all of it sent and acknowledged or refused. */
+/* At its end, and nothing is on its way. */
 bool sh_standard_input_done(const struct sh_standard_input *input);
+/* Everything of it has arrived: to its end, or of a pipe that was stopped, to where it was read. */
+bool sh_standard_input_complete(const struct sh_standard_input *input);
 /* Closes its handle; `closed` is called on the loop, freed by then. The producer has closed before. */
 void sh_standard_input_close(struct sh_standard_input *input, void (*closed)(void *context), void *context);
 

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #define READ_SIZE ((size_t)128 << 10)
-#define ROTATE_WAIT_US (5 * LM_SECOND_US) /* a writer may hold a renamed file open for a moment */
+#define BEGINNING_SIZE ((size_t)16 << 10)
+#define ROTATE_WAIT_US LM_MINUTE_US      /* a writer may hold a renamed file open for a while */
+#define TRY_AGAIN_US (10 * LM_SECOND_US) /* after a failure */
+#define COMPLAINT_MS 30000
 
 struct sh_tail {
     uv_loop_t *loop;
@@ -24,10 +27,14 @@ struct sh_tail {
     int fd;
     uint64_t device, inode;
     bool follow, stopping;
-    bool reading; /* the read request belongs to the loop */
+    bool reading;  /* the read request belongs to the loop */
+    bool cut_back; /* its bytes are not those that were delivered: never go on under the same source */
+    bool at_end;   /* all of it was read and sent */
     enum sh_tail_state state;
-    int64_t offset;  /* of the next read */
-    int64_t grew_us; /* monotonic, when it last grew */
+    int64_t offset;    /* of the next read */
+    int64_t grew_us;   /* monotonic, when it last grew */
+    int64_t failed_us; /* and when it failed */
+    struct lm_log_limit complaints;
     uv_fs_t read;
     uv_buf_t buffer;
 };
@@ -36,10 +43,14 @@ static void change_state(struct sh_tail *tail, enum sh_tail_state state)
 {
     static const char *const names[] = {"unknown", "idle", "reading", "blocked", "failed", "ended"};
 
-    if (tail->state == SH_TAIL_FAILED || tail->state == state) {
-        return; /* failed is for good */
+    if (tail->state == state || (tail->state == SH_TAIL_FAILED && state != SH_TAIL_UNKNOWN) ||
+        tail->state == SH_TAIL_ENDED) {
+        return; /* ended is for good, and out of a failure leads only the beginning */
     }
-    if (state >= SH_TAIL_FAILED || tail->state == SH_TAIL_UNKNOWN) {
+    if (state == SH_TAIL_FAILED) {
+        tail->failed_us = lm_clock_mono_us();
+    }
+    if (state >= SH_TAIL_FAILED || state == SH_TAIL_UNKNOWN || tail->state == SH_TAIL_UNKNOWN) {
         lm_log(LM_LOG_DEBUG, "tail", "%s: %s → %s", tail->path, names[tail->state], names[state]);
     }
     tail->state = state;
@@ -50,20 +61,24 @@ static bool is_cut(int64_t offset, void *context)
     return sh_position_is_cut(((struct sh_tail *)context)->position, offset);
 }
 
+static int save(struct sh_tail *tail)
+{
+    struct lm_error error;
+
+    if (sh_positions_save(tail->positions, &error) != 0) {
+        lm_log_limited(&tail->complaints, COMPLAINT_MS, LM_LOG_WARN, "tail", "%s waits: %s", tail->path,
+                       error.text);
+        return -1;
+    }
+    return 0;
+}
+
 /* Written down before the record goes: see positions.h. */
 static int cut(int64_t offset, void *context)
 {
     struct sh_tail *tail = context;
-    struct lm_error error;
 
-    if (sh_position_cut(tail->positions, tail->position, offset) != 0) {
-        return -1;
-    }
-    if (sh_positions_save(tail->positions, &error) != 0) {
-        lm_log_error(LM_LOG_WARN, "tail", &error, "%s", error.text);
-        return -1;
-    }
-    return 0;
+    return sh_position_cut(tail->positions, tail->position, offset) == 0 ? save(tail) : -1;
 }
 
 static void on_moved(struct sh_window *window, void *context)
@@ -71,14 +86,15 @@ static void on_moved(struct sh_window *window, void *context)
     struct sh_tail *tail = context;
 
     sh_position_advance(tail->positions, tail->position, window->delivered);
-    if (window->failed && window->count == 0) {
-        /* What came after the refused record may be stored: it goes again under a new id, rather doubled than
-         * lost. */
+    if (!window->gap) {
+        return;
+    }
+    if (window->count == 0 && sh_window_passed_gap(window)) {
+        /* What came behind the gap is stored: under the same source the gap would now be dropped as a repeat.
+         * Rather doubled than lost. */
         sh_position_renew(tail->positions, tail->position, window->delivered);
     }
-    if (window->failed) {
-        change_state(tail, SH_TAIL_FAILED);
-    }
+    change_state(tail, SH_TAIL_FAILED);
 }
 
 /* "/var/log/shop.2026.log" is of the service "shop.2026". */
@@ -92,6 +108,17 @@ static int service_of(const char *path, const char *configured, char **out)
         *out = strndup(name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
     }
     return *out ? 0 : -1;
+}
+
+/* What the lines are is decided by the file's first, wherever reading goes on. */
+static void settle_format(struct sh_tail *tail)
+{
+    char beginning[BEGINNING_SIZE];
+    ssize_t got = tail->offset > 0 ? pread(tail->fd, beginning, sizeof(beginning), 0) : 0;
+
+    if (got > 0) {
+        sh_join_settle(&tail->input.join, beginning, (size_t)got);
+    }
 }
 
 static int start_input(struct sh_tail *tail, struct lm_error *error)
@@ -111,6 +138,7 @@ static int start_input(struct sh_tail *tail, struct lm_error *error)
         return -1;
     }
     tail->has_input = true;
+    settle_format(tail);
     tail->input.is_cut = is_cut;
     tail->input.cut = cut;
     tail->input.context = tail;
@@ -119,12 +147,15 @@ static int start_input(struct sh_tail *tail, struct lm_error *error)
     return 0;
 }
 
-/* Finds out who the file is and where to go on. 0 also where it cannot be told yet. */
-static int recognise(struct sh_tail *tail, struct lm_error *error)
+/* Finds out who the file is and where to go on. 0 also where it cannot be told yet; `complete`: it must be.
+ */
+static int recognise(struct sh_tail *tail, bool complete, struct lm_error *error)
 {
+    struct sh_position *before = tail->position;
     struct sh_identity identity;
+    bool renewed = false;
     struct stat status;
-    int known = sh_identity_of(tail->fd, !tail->follow, &identity, error);
+    int known = sh_identity_of(tail->fd, complete, &identity, error);
 
     if (known <= 0) {
         return known;
@@ -137,11 +168,21 @@ static int recognise(struct sh_tail *tail, struct lm_error *error)
         lm_log(LM_LOG_WARN, "tail",
                "%s is shorter than what was delivered of it: read from its beginning as a new file",
                tail->path);
+        renewed = true;
+    } else if (tail->cut_back && (tail->position == before || tail->position->offset > 0)) {
+        renewed = true; /* it begins as one that was delivered */
+    }
+    if (renewed) {
+        /* A random generation cannot be derived again: it is written down before anything goes under it. */
         sh_position_renew(tail->positions, tail->position, 0);
+        if (sh_positions_save(tail->positions, error) != 0) {
+            return -1;
+        }
     }
     if (start_input(tail, error) != 0) {
         return -1;
     }
+    tail->cut_back = false;
     lm_log(LM_LOG_INFO, "tail", "%s: reading from byte %lld", tail->path, (long long)tail->offset);
     change_state(tail, SH_TAIL_IDLE);
     return 0;
@@ -179,7 +220,7 @@ int sh_tail_open(const struct sh_tail_options *options, struct sh_tail **out, st
     }
     tail->device = status.st_dev;
     tail->inode = status.st_ino;
-    if (recognise(tail, error) != 0) {
+    if (recognise(tail, !tail->follow, error) != 0) {
         goto fail;
     }
     *out = tail;
@@ -200,12 +241,11 @@ static void on_read(uv_fs_t *request)
     uv_fs_req_cleanup(request);
     tail->reading = false;
     change_state(tail, SH_TAIL_IDLE);
-    if (tail->stopping) {
-        return; /* read again at the next start */
+    if (tail->stopping || tail->state == SH_TAIL_FAILED) {
+        return; /* read again later */
     }
     if (got < 0) {
         lm_log(LM_LOG_ERROR, "tail", "%s cannot be read: %s", tail->path, uv_strerror((int)got));
-        tail->output->failed++;
         change_state(tail, SH_TAIL_FAILED);
         return;
     }
@@ -215,7 +255,7 @@ static void on_read(uv_fs_t *request)
         }
         return;
     }
-    if (tail->state == SH_TAIL_FAILED || sh_input_add(&tail->input, tail->buffer.base, (size_t)got) != 0) {
+    if (sh_input_add(&tail->input, tail->buffer.base, (size_t)got) != 0) {
         return; /* read again from the same offset at the next look */
     }
     tail->offset += got;
@@ -241,6 +281,7 @@ static void pump(struct sh_tail *tail, bool at_end)
     switch (sh_input_pump(&tail->input, at_end)) {
     case SH_PUMP_HUNGRY:
         if (at_end) {
+            tail->at_end = true;
             change_state(tail, SH_TAIL_ENDED);
         } else {
             change_state(tail, SH_TAIL_IDLE);
@@ -250,28 +291,32 @@ static void pump(struct sh_tail *tail, bool at_end)
     case SH_PUMP_BLOCKED:
         change_state(tail, SH_TAIL_BLOCKED);
         break;
-    case SH_PUMP_FAILED:
-        on_moved(&tail->input.window, tail);
+    case SH_PUMP_GAP:
+        change_state(tail, SH_TAIL_FAILED);
         break;
     }
 }
 
-/* The file was cut back under us: all of it is new. */
+/* Goes on from the delivered position, or as another file. Only with nothing on its way. */
 static void begin_anew(struct sh_tail *tail)
 {
-    struct lm_error error;
+    if (tail->has_input) {
+        sh_input_free(&tail->input);
+        tail->has_input = false;
+    }
+    change_state(tail, SH_TAIL_UNKNOWN);
+}
 
-    if (tail->input.window.count > 0) {
-        return; /* what is on its way first */
+/* Whether the bytes that were read are gone: the file is shorter, or begins with another line. */
+static bool was_cut_back(const struct sh_tail *tail, int64_t size)
+{
+    struct sh_identity now;
+
+    if (size < tail->offset) {
+        return true;
     }
-    lm_log(LM_LOG_WARN, "tail", "%s was cut back: read from its beginning as a new file", tail->path);
-    sh_input_free(&tail->input);
-    tail->has_input = false;
-    sh_position_renew(tail->positions, tail->position, 0);
-    if (start_input(tail, &error) != 0) {
-        lm_log_error(LM_LOG_ERROR, "tail", &error, "%s", error.text);
-        change_state(tail, SH_TAIL_FAILED);
-    }
+    return size > tail->offset && tail->follow && sh_identity_of(tail->fd, false, &now, NULL) == 1 &&
+           now.first_line != tail->position->identity.first_line;
 }
 
 /* Whether the name leads to another file now, or nowhere. */
@@ -282,25 +327,31 @@ static bool was_replaced(const struct sh_tail *tail)
     return stat(tail->path, &status) != 0 || status.st_dev != tail->device || status.st_ino != tail->inode;
 }
 
-void sh_tail_look(struct sh_tail *tail, int64_t now_us)
+static void look_unknown(struct sh_tail *tail, int64_t now_us)
 {
+    bool gone = was_replaced(tail) && now_us - tail->grew_us > ROTATE_WAIT_US;
     struct lm_error error;
+
+    if (recognise(tail, gone || !tail->follow, &error) != 0) {
+        lm_log_limited(&tail->complaints, COMPLAINT_MS, LM_LOG_ERROR, "tail", "%s: %s", tail->path,
+                       error.text);
+    }
+}
+
+static void look_idle(struct sh_tail *tail, int64_t now_us)
+{
     struct stat status;
 
-    if (tail->state == SH_TAIL_UNKNOWN) {
-        if (recognise(tail, &error) != 0) {
-            lm_log_error(LM_LOG_ERROR, "tail", &error, "%s: %s", tail->path, error.text);
-        }
-        if (tail->state == SH_TAIL_UNKNOWN && was_replaced(tail)) {
-            change_state(tail, SH_TAIL_ENDED);
-        }
+    if (fstat(tail->fd, &status) != 0) {
         return;
     }
-    if (tail->state != SH_TAIL_IDLE || fstat(tail->fd, &status) != 0) {
-        return;
-    }
-    if (status.st_size < tail->offset) {
-        begin_anew(tail);
+    sh_position_touch(tail->positions, tail->position);
+    if (was_cut_back(tail, status.st_size)) {
+        if (tail->input.window.count == 0) { /* what is on its way first */
+            lm_log(LM_LOG_WARN, "tail", "%s was cut back: read from its beginning", tail->path);
+            tail->cut_back = true;
+            begin_anew(tail);
+        }
     } else if (status.st_size > tail->offset || !tail->follow) {
         read_more(tail);
     } else if (sh_input_tick(&tail->input, now_us) == SH_PUMP_BLOCKED) {
@@ -308,6 +359,33 @@ void sh_tail_look(struct sh_tail *tail, int64_t now_us)
     } else if (was_replaced(tail) && now_us - tail->grew_us > ROTATE_WAIT_US) {
         lm_log(LM_LOG_INFO, "tail", "%s was replaced and read to its end", tail->path);
         pump(tail, true);
+    }
+}
+
+void sh_tail_look(struct sh_tail *tail, int64_t now_us)
+{
+    if (tail->stopping) {
+        return;
+    }
+    switch (tail->state) {
+    case SH_TAIL_UNKNOWN:
+        look_unknown(tail, now_us);
+        break;
+    case SH_TAIL_IDLE:
+        look_idle(tail, now_us);
+        break;
+    case SH_TAIL_BLOCKED:
+        sh_tail_resume(tail); /* what memory or the positions had no room for brings no word from Kafka */
+        break;
+    case SH_TAIL_FAILED:
+        if (tail->follow && !tail->reading && now_us - tail->failed_us > TRY_AGAIN_US &&
+            (!tail->has_input || tail->input.window.count == 0)) {
+            begin_anew(tail);
+        }
+        break;
+    case SH_TAIL_READING:
+    case SH_TAIL_ENDED:
+        break;
     }
 }
 
@@ -322,12 +400,9 @@ void sh_tail_resume(struct sh_tail *tail)
 void sh_tail_stop(struct sh_tail *tail)
 {
     tail->stopping = true;
-    if (tail->has_input && tail->input.join.open && cut(tail->input.join.end, tail) == 0) {
+    if (tail->follow && tail->has_input && tail->state != SH_TAIL_FAILED) {
         /* The record that waits is complete as far as it can be told: it goes, and ends here. */
         (void)sh_input_tick(&tail->input, INT64_MAX);
-    }
-    if (tail->state != SH_TAIL_READING) {
-        change_state(tail, SH_TAIL_ENDED);
     }
 }
 
@@ -343,8 +418,16 @@ bool sh_tail_reading(const struct sh_tail *tail)
 
 bool sh_tail_done(const struct sh_tail *tail)
 {
-    return (tail->state >= SH_TAIL_FAILED || tail->stopping) && !tail->reading &&
-           (!tail->has_input || tail->input.window.count == 0);
+    bool over =
+        tail->state == SH_TAIL_ENDED || tail->stopping || (tail->state == SH_TAIL_FAILED && !tail->follow);
+
+    return over && !tail->reading && (!tail->has_input || tail->input.window.count == 0);
+}
+
+bool sh_tail_complete(const struct sh_tail *tail)
+{
+    return tail->state != SH_TAIL_FAILED && (tail->at_end || tail->follow) &&
+           (!tail->has_input || (tail->input.window.count == 0 && !tail->input.window.gap));
 }
 
 const char *sh_tail_path(const struct sh_tail *tail)
@@ -372,6 +455,7 @@ int sh_tail_rename(struct sh_tail *tail, const char *path)
     tail->path = copy;
     if (tail->has_input) {
         tail->input.labels.path = copy;
+        tail->input.window.name = copy;
     }
     return 0;
 }

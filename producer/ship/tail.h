@@ -2,8 +2,11 @@
  * One file, read from its delivered position to its end and beyond: appended, renamed, cut back.
  *
  * A file is known by its identity, not its name. Renamed away, it is read to its end and let go when nothing
- * came for a while; cut back, it is read from its beginning under a new id. Loop thread; reads run on the
- * loop's thread pool.
+ * came for a minute; cut back, it is read from its beginning as the file that it now is. That is seen by its
+ * size, or by its first line when it has grown again since the last look; a file that was cut back and has
+ * grown beyond what was delivered while no shipper ran, with the same first line, cannot be told.
+ *
+ * Loop thread; reads run on the loop's thread pool.
  */
 #ifndef LOGMILL_PRODUCER_SHIP_TAIL_H
 #define LOGMILL_PRODUCER_SHIP_TAIL_H
@@ -17,8 +20,8 @@ enum sh_tail_state {
     SH_TAIL_UNKNOWN, /* its first line is not complete: who it is cannot be told */
     SH_TAIL_IDLE,    /* at its end, or waiting for the next look */
     SH_TAIL_READING, /* a read is under way */
-    SH_TAIL_BLOCKED, /* Kafka has no room */
-    SH_TAIL_FAILED,  /* a record was refused for good, or the file cannot be read */
+    SH_TAIL_BLOCKED, /* Kafka or memory has no room */
+    SH_TAIL_FAILED,  /* there is no topic, or the file cannot be read: a followed one is tried again later */
     SH_TAIL_ENDED    /* read to its end for good; records may be on their way */
 };
 
@@ -44,8 +47,10 @@ void sh_tail_stop(struct sh_tail *tail);
 enum sh_tail_state sh_tail_state(const struct sh_tail *tail);
 /* A read belongs to the loop just now: the tail must not be freed. */
 bool sh_tail_reading(const struct sh_tail *tail);
-/* Nothing will be read any more and nothing is on its way. */
+/* Nothing will be read any more and nothing is on its way. A followed file that failed is not done. */
 bool sh_tail_done(const struct sh_tail *tail);
+/* Everything of it has arrived: up to its end, or where it is followed, up to where it was read. */
+bool sh_tail_complete(const struct sh_tail *tail);
 const char *sh_tail_path(const struct sh_tail *tail);
 /* Whether it reads the file of that device and inode. */
 bool sh_tail_is(const struct sh_tail *tail, uint64_t device, uint64_t inode);

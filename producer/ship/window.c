@@ -26,16 +26,16 @@ void sh_window_add(struct sh_sent *sent)
     window->count++;
 }
 
-void sh_window_end(struct sh_sent *sent, bool acknowledged)
+void sh_window_end(struct sh_sent *sent, enum sh_fate fate)
 {
     struct sh_window *window = sent->window;
 
     window->count--;
-    sent->acknowledged = acknowledged;
-    if (!acknowledged) {
-        window->failed = true;
+    sent->settled = fate != SH_UNDELIVERED;
+    if (fate == SH_UNDELIVERED) {
+        window->gap = true;
     }
-    while (window->oldest && window->oldest->acknowledged) {
+    while (window->oldest && window->oldest->settled) {
         struct sh_sent *done = window->oldest;
 
         window->oldest = done->next;
@@ -45,7 +45,19 @@ void sh_window_end(struct sh_sent *sent, bool acknowledged)
     if (!window->oldest) {
         window->newest = NULL;
     }
-    window->moved(window, window->context);
+    if (window->moved) {
+        window->moved(window, window->context);
+    }
+}
+
+bool sh_window_passed_gap(const struct sh_window *window)
+{
+    for (const struct sh_sent *sent = window->oldest; sent; sent = sent->next) {
+        if (sent->settled) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void sh_window_clear(struct sh_window *window)

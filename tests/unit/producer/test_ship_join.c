@@ -105,11 +105,37 @@ static void what_was_flushed_is_not_joined_with_what_comes_after(void **state)
     sh_join_free(&join);
 }
 
+static void a_join_that_starts_further_on_takes_the_format_of_the_beginning(void **state)
+{
+    static const char log4j[] = "\r\n[2016-12-19 16:04:03,213] INFO first\n\tat a.B\n";
+    struct sh_join join;
+
+    (void)state;
+    sh_join_init(&join, SH_AUTO, true, 100);
+    sh_join_settle(&join, log4j, strlen(log4j));
+    assert_int_equal(join.format, SH_LOG4J);
+    sh_join_settle(&join, "{}", 2);
+    assert_int_equal(join.format, SH_LOG4J);
+    sh_join_free(&join);
+    sh_join_init(&join, SH_AUTO, true, 100);
+    sh_join_settle(&join, " \n\n", 3);
+    assert_int_equal(join.format, SH_AUTO);
+    sh_join_free(&join);
+}
+
+static void a_line_of_carriage_returns_is_blank(void **state)
+{
+    (void)state;
+    assert_joined(SH_PLAIN, 100, "a\n\r \n\r\r\nb\n", "a|b");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_lines_are_records_and_blank_ones_are_none),
         cmocka_unit_test(stack_traces_belong_to_the_line_before),
+        cmocka_unit_test(a_join_that_starts_further_on_takes_the_format_of_the_beginning),
+        cmocka_unit_test(a_line_of_carriage_returns_is_blank),
         cmocka_unit_test(the_first_line_decides_the_format),
         cmocka_unit_test(a_record_never_grows_beyond_its_bound),
         cmocka_unit_test(what_was_flushed_is_not_joined_with_what_comes_after),

@@ -28,12 +28,15 @@ static int make_path(void **state)
 
 static int remove_path(void **state)
 {
-    char *aside;
+    static const char *const suffixes[] = {"", ".broken", ".lock"};
 
-    assert_true(asprintf(&aside, "%s.broken", (char *)*state) > 0);
-    unlink(*state);
-    unlink(aside);
-    free(aside);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        char *path;
+
+        assert_true(asprintf(&path, "%s%s", (char *)*state, suffixes[i]) > 0);
+        unlink(path);
+        free(path);
+    }
     free(*state);
     return 0;
 }
@@ -70,6 +73,19 @@ static void a_saved_position_is_there_after_a_restart(void **state)
     sh_position_advance(positions, position, 120);
     assert_int_equal(position->offset, 150);
     sh_positions_free(positions);
+}
+
+static void a_second_shipper_with_the_same_file_is_refused(void **state)
+{
+    struct sh_positions *first = open_positions(*state), *second;
+    struct lm_error error;
+
+    assert_int_equal(sh_positions_open(*state, &second, &error), -1);
+    assert_int_equal(error.decision, LM_FATAL);
+    assert_non_null(strstr(error.text, "--positions"));
+    sh_positions_free(first);
+    second = open_positions(*state);
+    sh_positions_free(second);
 }
 
 static void another_file_in_the_same_place_begins_at_zero(void **state)
@@ -162,36 +178,54 @@ static void delivered_moves_only_without_a_gap(void **state)
     struct sh_sent *first = send(&window, 10), *second = send(&window, 20), *third = send(&window, 30);
 
     (void)state;
-    sh_window_end(second, true);
+    sh_window_end(second, SH_DELIVERED);
     assert_int_equal(window.delivered, 0);
-    sh_window_end(first, true);
+    sh_window_end(first, SH_DELIVERED);
     assert_int_equal(window.delivered, 20);
-    sh_window_end(third, true);
+    sh_window_end(third, SH_DELIVERED);
     assert_int_equal(window.delivered, 30);
     assert_int_equal(window.count, 0);
     assert_int_equal(moves, 3);
     sh_window_clear(&window);
 }
 
-static void a_refused_record_stops_the_delivered_offset_for_good(void **state)
+static void a_record_that_must_go_again_stops_the_delivered_offset(void **state)
 {
     int moves = 0;
     struct sh_window window = {.moved = count_moves, .context = &moves};
+    struct sh_sent *first = send(&window, 10), *second = send(&window, 20), *third = send(&window, 30);
+
+    (void)state;
+    sh_window_end(first, SH_DELIVERED);
+    sh_window_end(second, SH_UNDELIVERED);
+    assert_true(window.gap);
+    assert_false(sh_window_passed_gap(&window));
+    sh_window_end(third, SH_DELIVERED);
+    assert_true(sh_window_passed_gap(&window));
+    assert_int_equal(window.delivered, 10);
+    assert_int_equal(window.count, 0);
+    sh_window_clear(&window);
+}
+
+static void a_refused_record_is_passed_over(void **state)
+{
+    struct sh_window window = {0};
     struct sh_sent *first = send(&window, 10), *second = send(&window, 20);
 
     (void)state;
-    sh_window_end(first, false);
-    sh_window_end(second, true);
-    assert_true(window.failed);
-    assert_int_equal(window.delivered, 0);
-    assert_int_equal(window.count, 0);
-    sh_window_clear(&window);
+    sh_window_end(first, SH_REFUSED);
+    sh_window_end(second, SH_DELIVERED);
+    assert_false(window.gap);
+    assert_int_equal(window.delivered, 20);
+    assert_null(window.oldest);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_saved_position_is_there_after_a_restart, make_path, remove_path),
+        cmocka_unit_test_setup_teardown(a_second_shipper_with_the_same_file_is_refused, make_path,
+                                        remove_path),
         cmocka_unit_test_setup_teardown(another_file_in_the_same_place_begins_at_zero, make_path,
                                         remove_path),
         cmocka_unit_test_setup_teardown(a_renewed_position_gives_another_source, make_path, remove_path),
@@ -200,7 +234,8 @@ int main(void)
         cmocka_unit_test(a_folder_that_cannot_be_written_is_said_at_the_start),
         cmocka_unit_test_setup_teardown(more_cuts_than_can_be_held_are_refused, make_path, remove_path),
         cmocka_unit_test(delivered_moves_only_without_a_gap),
-        cmocka_unit_test(a_refused_record_stops_the_delivered_offset_for_good),
+        cmocka_unit_test(a_record_that_must_go_again_stops_the_delivered_offset),
+        cmocka_unit_test(a_refused_record_is_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
