@@ -23,7 +23,7 @@
 
 #define DEFAULT_RECORDS 100000
 #define DEFAULT_BYTES ((size_t)64 << 20)
-#define RECORD_MAX ((size_t)1 << 20)
+#define RECORD_MAX ((size_t)1000000) /* leaves the broker's 1 MiB room for key and framing */
 #define ARENA_MAX ((size_t)4 << 20)
 
 struct logmill {
@@ -42,7 +42,8 @@ struct logmill {
     char *service, *environment, *log_type, *host, *brokers;
     char *topics[LM_CATEGORY_COUNT];
     char key[17];
-    unsigned close_deadline_ms; /* written before `closing` is set under the lock */
+    uint64_t reported_refused; /* refused records that a flush has told of; under the lock */
+    int64_t close_by_us;       /* monotonic; written before `closing` is set under the lock */
 
     /* Background thread. */
     uv_loop_t loop;
@@ -50,7 +51,9 @@ struct logmill {
     uv_timer_t deadline;
     struct lm_kafka_producer *producer;
     struct pl_entry *backlog; /* taken from the queue, not yet taken by the producer */
-    bool producer_closing;
+    struct lm_log_limit complaints;
+    bool closing;          /* nothing more will come from the queue */
+    bool producer_closing; /* nothing more goes to the producer */
 };
 
 static void close_handles(void *context)
@@ -61,24 +64,36 @@ static void close_handles(void *context)
     uv_close((uv_handle_t *)&client->deadline, NULL);
 }
 
-/* Everything is sent, or the time is up: the producer drains what it holds and gives up on the rest. */
-static void close_producer(struct logmill *client, unsigned deadline_ms)
+static unsigned left_ms(const struct logmill *client)
 {
-    if (!client->producer_closing) {
-        client->producer_closing = true;
-        uv_timer_stop(&client->deadline);
-        while (client->backlog) {
-            struct pl_entry *entry = client->backlog;
-            client->backlog = entry->next_queued;
-            pl_queue_end(&client->queue, entry, PL_LOST);
-        }
-        lm_kafka_producer_close(client->producer, deadline_ms, close_handles, client);
+    int64_t left = (client->close_by_us - lm_clock_mono_us()) / 1000;
+
+    return left > 0 ? (unsigned)left : 0;
+}
+
+/* The producer has everything, or the time is up: it drains what it holds and gives up on the rest. */
+static void close_producer(struct logmill *client)
+{
+    client->producer_closing = true;
+    uv_timer_stop(&client->deadline);
+    while (client->backlog) {
+        struct pl_entry *entry = client->backlog;
+        client->backlog = entry->next_queued;
+        pl_queue_end(&client->queue, entry, PL_LOST);
     }
+    lm_kafka_producer_close(client->producer, left_ms(client), close_handles, client);
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
-    close_producer(timer->data, 0);
+    close_producer(timer->data);
+}
+
+/* A library has no log of its own: losing records for good is said on standard error all the same. */
+static void complain(struct logmill *client, const struct lm_error *error)
+{
+    lm_log_limited(&client->complaints, 10000, LM_LOG_ERROR, "liblogmill", "a record is lost: %s",
+                   error->text);
 }
 
 static void on_delivered(void *opaque, const struct lm_error *error, void *context)
@@ -86,8 +101,11 @@ static void on_delivered(void *opaque, const struct lm_error *error, void *conte
     struct logmill *client = context;
     enum pl_outcome outcome = PL_DELIVERED;
 
-    if (error) {
-        outcome = error->decision == LM_DEAD_LETTER ? PL_REFUSED : PL_LOST;
+    if (error && error->decision == LM_DEAD_LETTER) {
+        outcome = PL_REFUSED;
+        complain(client, error);
+    } else if (error) {
+        outcome = PL_LOST;
     }
     pl_queue_end(&client->queue, opaque, outcome);
 }
@@ -113,19 +131,26 @@ static void send_backlog(struct logmill *client)
         }
         client->backlog = entry->next_queued;
         if (taken < 0) {
-            lm_log_error(LM_LOG_ERROR, "liblogmill", &error, "a record was refused: %s", error.text);
+            complain(client, &error);
             pl_queue_end(&client->queue, entry, PL_REFUSED);
         }
     }
 }
 
+static void go_on(struct logmill *client)
+{
+    if (client->producer_closing) {
+        return;
+    }
+    send_backlog(client);
+    if (client->closing && !client->backlog) {
+        close_producer(client);
+    }
+}
+
 static void on_room(void *context)
 {
-    struct logmill *client = context;
-
-    if (!client->producer_closing) {
-        send_backlog(client);
-    }
+    go_on(context);
 }
 
 static void on_wake(uv_async_t *wake)
@@ -134,23 +159,16 @@ static void on_wake(uv_async_t *wake)
     struct pl_entry *taken, **end = &client->backlog;
     bool closing;
 
-    if (client->producer_closing) {
-        return;
-    }
-    pthread_mutex_lock(&client->queue.lock);
-    closing = client->queue.closing;
-    pthread_mutex_unlock(&client->queue.lock);
-    taken = pl_queue_take_all(&client->queue);
+    taken = pl_queue_take_all(&client->queue, &closing);
     while (*end) {
         end = &(*end)->next_queued;
     }
     *end = taken;
-    send_backlog(client);
-    if (closing && !client->backlog) {
-        close_producer(client, client->close_deadline_ms);
-    } else if (closing && !uv_is_active((uv_handle_t *)&client->deadline)) {
-        uv_timer_start(&client->deadline, on_deadline, client->close_deadline_ms, 0);
+    if (closing && !client->closing) {
+        client->closing = true;
+        uv_timer_start(&client->deadline, on_deadline, left_ms(client), 0);
     }
+    go_on(client);
 }
 
 static void *run(void *argument)
@@ -299,7 +317,11 @@ int logmill_open(const struct logmill_options *options, struct logmill **out, ch
         lm_error_set(&error, LM_FATAL, "loop", "the event loop could not be made: too many open files?");
         goto fail_queue;
     }
-    uv_async_init(&client->loop, &client->wake, on_wake);
+    if (uv_async_init(&client->loop, &client->wake, on_wake) != 0) {
+        lm_error_set(&error, LM_FATAL, "loop", "the event loop could not be made: too many open files?");
+        uv_loop_close(&client->loop);
+        goto fail_queue;
+    }
     uv_timer_init(&client->loop, &client->deadline);
     client->wake.data = client;
     client->deadline.data = client;
@@ -352,6 +374,9 @@ static int enqueue(struct logmill *client, const struct pl_event *event)
     struct pl_entry *entry;
     int result;
 
+    if (!pl_queue_has_room(&client->queue, 0)) {
+        return LOGMILL_FULL; /* encoding it would be in vain */
+    }
     lm_arena_reset(&client->arena);
     lm_buffer_clear(&client->encoded);
     result = pl_event_record(event, &client->defaults, &client->arena, &record);
@@ -361,7 +386,7 @@ static int enqueue(struct logmill *client, const struct pl_event *event)
     record.sequence = client->sequence + 1;
     record.has_sequence = true;
     if (lm_record_encode(&record, &client->encoded) != 0) {
-        return LOGMILL_INVALID; /* over 1 MiB */
+        return LOGMILL_INVALID; /* over RECORD_MAX */
     }
     if (!pl_queue_has_room(&client->queue, client->encoded.len)) {
         return LOGMILL_FULL;
@@ -415,17 +440,19 @@ int logmill_log(struct logmill *client, enum logmill_level level, const char *me
 
 int logmill_flush(struct logmill *client, unsigned deadline_ms)
 {
-    struct logmill_stats before, after;
+    bool refused;
 
     if (getpid() != client->owner) {
         return LOGMILL_CLOSED;
     }
-    logmill_get_stats(client, &before);
     if (pl_queue_wait(&client->queue, deadline_ms) != 0) {
         return LOGMILL_TIMEOUT;
     }
-    logmill_get_stats(client, &after);
-    return after.refused > before.refused ? LOGMILL_FAILED : LOGMILL_OK;
+    pthread_mutex_lock(&client->queue.lock);
+    refused = client->queue.stats.refused > client->reported_refused;
+    client->reported_refused = client->queue.stats.refused;
+    pthread_mutex_unlock(&client->queue.lock);
+    return refused ? LOGMILL_FAILED : LOGMILL_OK;
 }
 
 int logmill_close(struct logmill *client, unsigned deadline_ms)
@@ -439,13 +466,13 @@ int logmill_close(struct logmill *client, unsigned deadline_ms)
         return LOGMILL_CLOSED; /* the thread is the parent's; its memory goes with the child */
     }
     pthread_mutex_lock(&client->queue.lock);
-    client->close_deadline_ms = deadline_ms;
+    client->close_by_us = lm_clock_mono_us() + (int64_t)deadline_ms * 1000;
     client->queue.closing = true;
     pthread_mutex_unlock(&client->queue.lock);
     uv_async_send(&client->wake);
     pthread_join(client->thread, NULL);
     uv_loop_close(&client->loop);
-    lost = client->queue.stats.lost;
+    lost = client->queue.stats.lost; /* the other thread is gone */
     pl_queue_free(&client->queue);
     free_client(client);
     return lost > 0 ? LOGMILL_TIMEOUT : LOGMILL_OK;
@@ -453,6 +480,10 @@ int logmill_close(struct logmill *client, unsigned deadline_ms)
 
 void logmill_get_stats(struct logmill *client, struct logmill_stats *out)
 {
+    if (getpid() != client->owner) {
+        *out = (struct logmill_stats){0}; /* whoever held the lock did not come along */
+        return;
+    }
     pthread_mutex_lock(&client->queue.lock);
     *out = client->queue.stats;
     pthread_mutex_unlock(&client->queue.lock);

@@ -143,9 +143,11 @@ int pl_event_record(const struct pl_event *event, const struct pl_defaults *defa
             goto done;
         }
     }
-    result = lm_record_complete(record, record->category, event->timestamp_us, arena, &error) == 0
-                 ? LOGMILL_OK
-                 : LOGMILL_INVALID;
+    if (lm_record_complete(record, record->category, event->timestamp_us, arena, &error) == 0) {
+        result = LOGMILL_OK;
+    } else {
+        result = error.decision == LM_DEAD_LETTER ? LOGMILL_INVALID : LOGMILL_NOMEM;
+    }
 done:
     lm_buffer_free(&metadata);
     return result;

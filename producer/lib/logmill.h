@@ -1,24 +1,28 @@
 /*
  * liblogmill: sends log records to Logmill through Kafka.
  *
+ *     struct logmill_options options = {.brokers = "kafka:9092", .service = "checkout"};
  *     struct logmill *log;
  *     char why[256];
- *     if (logmill_open(&(struct logmill_options){.brokers = "kafka:9092", .service = "checkout"}, &log, why,
- * sizeof why) != 0) … struct logmill_field fields[] = {logmill_text("user_id", "u1234"),
+ *
+ *     if (logmill_open(&options, &log, why, sizeof(why)) != LOGMILL_OK) …
+ *     struct logmill_field fields[] = {logmill_text("user_id", "u1234"),
  * logmill_number("duration_ms", 12.5)}; logmill_log(log, LOGMILL_INFO, "order placed", fields, 2);
  *     logmill_close(log, 5000);
  *
  * Promises. Logging never blocks: a record is encoded into a bounded queue that one background thread
  * empties; when the queue is full the record is dropped, the call says so and the drop is counted. A record
  * that logmill_flush reported as delivered was acknowledged by every in-sync replica. Each client is one
- * ordered stream with a random id, so that what the library sends twice is stored once.
+ * ordered stream with a random id, so that what the library sends twice is stored once. Trouble with the
+ * brokers, and records lost for good, are said on standard error, one line every ten seconds at most.
  *
  * What it does not do: keep records over the end of the process. What is undelivered when logmill_close runs
  * out of time is lost and counted.
  *
  * Threads: every function but logmill_open and logmill_close may be called from any thread at any time, for
  * the same client too. After fork() the child must open a client of its own: logging to the parent's is
- * refused. All texts are UTF-8. Nothing is kept of the arguments after a call returns.
+ * refused, and its statistics are zero. All texts are UTF-8. Nothing is kept of the arguments after a call
+ * returns.
  */
 #ifndef LOGMILL_H
 #define LOGMILL_H
@@ -146,7 +150,8 @@ LOGMILL_API int logmill_log_event(struct logmill *client, enum logmill_category 
 
 /*
  * Waits until everything accepted before the call is delivered or refused. LOGMILL_OK, LOGMILL_FAILED when
- * some of it was refused for good, or LOGMILL_TIMEOUT after `deadline_ms`: the records stay queued.
+ * records were refused for good since the last flush that said so, or LOGMILL_TIMEOUT after `deadline_ms`:
+ * the records stay queued.
  */
 LOGMILL_API int logmill_flush(struct logmill *client, unsigned deadline_ms) LOGMILL_CHECKED;
 
@@ -155,6 +160,7 @@ LOGMILL_API int logmill_flush(struct logmill *client, unsigned deadline_ms) LOGM
  */
 LOGMILL_API int logmill_close(struct logmill *client, unsigned deadline_ms);
 
+/* The counts of this moment. */
 LOGMILL_API void logmill_get_stats(struct logmill *client, struct logmill_stats *out);
 
 /* "0.1.0". */

@@ -68,7 +68,7 @@ void pl_queue_push(struct pl_queue *queue, struct pl_entry *entry)
     queue->stats.pending_bytes += entry->len;
 }
 
-struct pl_entry *pl_queue_take_all(struct pl_queue *queue)
+struct pl_entry *pl_queue_take_all(struct pl_queue *queue, bool *closing)
 {
     struct pl_entry *list;
 
@@ -76,6 +76,7 @@ struct pl_entry *pl_queue_take_all(struct pl_queue *queue)
     list = queue->first_queued;
     queue->first_queued = NULL;
     queue->last_queued = NULL;
+    *closing = queue->closing;
     pthread_mutex_unlock(&queue->lock);
     return list;
 }

@@ -1,7 +1,7 @@
 /*
  * The records on their way: a bounded queue from the application's threads to the background thread, and the
- * list of all that is not yet delivered, in the order accepted. One lock for both; it is held for list
- * surgery only.
+ * list of all that is not yet delivered, in the order accepted. One lock for both, which the client also
+ * holds while it encodes a record: so the sequences are in the order of the queue.
  */
 #ifndef LOGMILL_PRODUCER_LIB_QUEUE_H
 #define LOGMILL_PRODUCER_LIB_QUEUE_H
@@ -41,8 +41,9 @@ void pl_queue_free(struct pl_queue *queue);
 bool pl_queue_has_room(const struct pl_queue *queue, size_t len);
 void pl_queue_push(struct pl_queue *queue, struct pl_entry *entry);
 
-/* Background thread: all that is queued, as a list over next_queued; they stay undelivered. */
-struct pl_entry *pl_queue_take_all(struct pl_queue *queue);
+/* Background thread: all that is queued, as a list over next_queued; they stay undelivered. *closing: it is
+ * the last. */
+struct pl_entry *pl_queue_take_all(struct pl_queue *queue, bool *closing);
 /* Background thread: the entry's fate is known; frees it. */
 void pl_queue_end(struct pl_queue *queue, struct pl_entry *entry, enum pl_outcome outcome);
 

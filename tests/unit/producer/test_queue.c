@@ -50,16 +50,20 @@ static void has_no_room_beyond_its_bytes(void **state)
 static void keeps_counting_what_was_taken_but_has_not_ended(void **state)
 {
     struct pl_queue queue;
+    bool closing;
     struct pl_entry *first, *second;
 
     (void)state;
     assert_int_equal(pl_queue_init(&queue, 2, 1000), 0);
     first = push(&queue, 10);
     second = push(&queue, 20);
-    assert_ptr_equal(pl_queue_take_all(&queue), first);
+    assert_ptr_equal(pl_queue_take_all(&queue, &closing), first);
+    assert_false(closing);
     assert_ptr_equal(first->next_queued, second);
     assert_null(second->next_queued);
-    assert_null(pl_queue_take_all(&queue));
+    queue.closing = true;
+    assert_null(pl_queue_take_all(&queue, &closing));
+    assert_true(closing);
     assert_false(pl_queue_has_room(&queue, 1));
     pl_queue_end(&queue, second, PL_DELIVERED);
     assert_int_equal(queue.stats.pending, 1);
@@ -74,13 +78,14 @@ static void keeps_counting_what_was_taken_but_has_not_ended(void **state)
 static void wait_times_out_while_an_older_entry_is_out_even_if_newer_ones_ended(void **state)
 {
     struct pl_queue queue;
+    bool closing;
     struct pl_entry *newer;
 
     (void)state;
     assert_int_equal(pl_queue_init(&queue, 10, 1000), 0);
     push(&queue, 1);
     newer = push(&queue, 1);
-    pl_queue_take_all(&queue);
+    (void)!pl_queue_take_all(&queue, &closing);
     pl_queue_end(&queue, newer, PL_DELIVERED);
     assert_int_equal(pl_queue_wait(&queue, 20), -1);
     pl_queue_free(&queue);
@@ -102,13 +107,14 @@ static void *end_entry(void *argument)
 static void wait_returns_when_another_thread_ends_the_last_entry(void **state)
 {
     struct pl_queue queue;
+    bool closing;
     struct ending ending;
     pthread_t thread;
 
     (void)state;
     assert_int_equal(pl_queue_init(&queue, 10, 1000), 0);
     ending = (struct ending){&queue, push(&queue, 1)};
-    pl_queue_take_all(&queue);
+    (void)!pl_queue_take_all(&queue, &closing);
     assert_int_equal(pthread_create(&thread, NULL, end_entry, &ending), 0);
     assert_int_equal(pl_queue_wait(&queue, 10000), 0);
     pthread_join(thread, NULL);
