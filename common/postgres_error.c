@@ -124,7 +124,9 @@ static const char *find_sqlstate(const char *text)
 
 void pg_error_from_connection(const PGconn *conn, const char *kind, struct lm_error *error)
 {
-    const char *text = conn != NULL ? PQerrorMessage(conn) : "out of memory";
+    const char *text = conn != NULL ? PQerrorMessage(conn) : "";
+    if (text[0] == '\0') /* libpq is content: it was us */
+        text = "no memory or descriptors for a PostgreSQL connection";
     const char *sqlstate = find_sqlstate(text);
     /* With several hosts there is a line for each; the first is shown, a SQLSTATE decides whichever line it
      * is on. */

@@ -7,6 +7,8 @@
 
 #include "common/log.h"
 
+#include "tests/unit/common/failing_alloc.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -846,6 +848,59 @@ static void every_form_of_address_is_listened_on(void **state)
     }
 }
 
+/* ---- out of memory ---- */
+
+static void a_server_without_memory_is_not_opened(void **state)
+{
+    struct fixture *f = *state;
+    const struct lm_http_route route = {.method = "GET", .path = "/{name}", .handler = on_show, .context = f};
+    bool struck = true;
+    for (unsigned n = 1; struck; n++) {
+        struct lm_http_server *server = NULL;
+        struct lm_error error;
+        struct lm_http_options options = {.loop = &f->loop, .listen = "127.0.0.1:0"};
+        failing_alloc_after(n);
+        int opened = lm_http_server_open(&options, &server, &error);
+        int routed = opened == 0 ? lm_http_server_route(server, &route) : -1;
+        struck = failing_alloc_struck();
+        failing_alloc_after(0);
+        assert_int_equal(routed, struck ? -1 : 0);
+        if (opened == 0) {
+            int closed = f->closed;
+            lm_http_server_close(server, 100, on_closed, f);
+            wait_for(f, &f->closed, closed + 1);
+            f->closed = closed;
+        }
+    }
+}
+
+static void a_request_without_memory_is_dropped_and_the_next_one_served(void **state)
+{
+    struct fixture *f = *state;
+    static char request[4096];
+    int head =
+        snprintf(request, sizeof(request),
+                 "POST /echo HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\nContent-Length: 2000\r\n\r\n");
+    memset(request + head, 'b', 2000);
+    bool struck = true;
+    for (unsigned n = 1; struck; n++) {
+        int fd = dial(f), later = dial(f);
+        failing_alloc_after(n);
+        say_bytes(f, fd, request, (size_t)head + 2000);
+        say(f, later, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        answer_waiting(f);
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        struck = failing_alloc_struck();
+        failing_alloc_after(0);
+        close(fd);
+        close(later);
+        ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
+    }
+}
+
 /* ---- curl ---- */
 
 static void on_exit_child(uv_process_t *process, int64_t status, int signal)
@@ -951,6 +1006,8 @@ int main(void)
         TEST(an_address_in_use_is_fatal_and_named),
         TEST(wrong_addresses_are_fatal),
         TEST(every_form_of_address_is_listened_on),
+        TEST(a_server_without_memory_is_not_opened),
+        TEST(a_request_without_memory_is_dropped_and_the_next_one_served),
         TEST(curl_gets_posts_and_uploads),
     };
     lm_log_open("test_http_server", LM_LOG_ERROR);

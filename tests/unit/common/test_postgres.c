@@ -6,6 +6,8 @@
 
 #include "common/log.h"
 
+#include "tests/unit/common/failing_alloc.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -866,6 +868,51 @@ static void copy_through_send_is_ended_not_hung(void **state)
     assert_string_equal(f->done_error.kind, "connection_lost");
 }
 
+/* Whatever allocation fails: an error at once, or one callback; never a hang, never a leak. */
+static void a_connection_without_memory_fails_and_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    bool struck = true;
+    for (unsigned n = 1; struck; n++) {
+        struct lm_pg_options options = {.loop = &f->loop,
+                                        .conninfo = getenv("LOGMILL_TEST_POSTGRES_URL"),
+                                        .application_name = "test_postgres",
+                                        .settings = "-c lock_timeout=5s",
+                                        .opened = on_opened,
+                                        .lost = on_lost,
+                                        .context = f};
+        const char *params[] = {"one", NULL};
+        struct lm_pg_request request = {.sql = "SELECT $1::text, $2::text",
+                                        .param_count = 2,
+                                        .params = params,
+                                        .done = on_done,
+                                        .context = f};
+        struct lm_error error;
+        int opened = f->opened, done = f->done;
+        lm_error_clear(&f->open_error);
+        failing_alloc_after(n);
+        struct lm_pg *pg = NULL;
+        int started = lm_pg_open(&options, &pg, &error);
+        if (started == 0 && lm_pg_send(pg, &request, &error) == 0)
+            wait_until(f, &f->done, done + 1);
+        if (started == 0) {
+            wait_until(f, &f->opened, opened + 1);
+            if (f->open_error.decision == LM_OK)
+                lm_pg_cancel(pg, NULL, NULL);
+        }
+        struck = failing_alloc_struck();
+        failing_alloc_after(0);
+        if (started != 0)
+            assert_true(error.text[0] != '\0');
+        else if (f->open_error.decision == LM_OK)
+            close_now(f, pg);
+        else
+            assert_true(f->open_error.text[0] != '\0');
+        uv_run(&f->loop, UV_RUN_DEFAULT);
+    }
+    assert_int_equal(f->lost, 0);
+}
+
 static void every_sqlstate_has_its_decision(void **state)
 {
     static const struct {
@@ -1166,6 +1213,7 @@ int main(void)
         TEST(copy_of_a_wrong_table_fails_at_the_start),
         TEST(copy_start_with_another_statement_is_refused),
         TEST(copy_through_send_is_ended_not_hung),
+        TEST(a_connection_without_memory_fails_and_leaves_nothing),
         TEST(every_sqlstate_has_its_decision),
         TEST(copy_names_the_bad_row),
         TEST(copy_names_the_row_behind_a_trigger_too),
