@@ -1,4 +1,4 @@
-/* A request's body as the client meant it: gzip and deflate undone, the size bounded. */
+/* A request's body as the client meant it: gzip, deflate and zstd undone, the size bounded. */
 #ifndef LOGMILL_PRODUCER_GATEWAY_BODY_H
 #define LOGMILL_PRODUCER_GATEWAY_BODY_H
 
@@ -13,8 +13,9 @@ enum gw_body_result {
 };
 
 /*
- * `encoding` is the Content-Encoding header (NULL, "", "identity", "gzip", "x-gzip", "deflate", in any case).
- * With an identity encoding *text points to `body`, else into `out`, whose ceiling bounds the inflated size.
+ * `encoding` is the Content-Encoding header (NULL, "", "identity", "gzip", "x-gzip", "deflate", "zstd", in
+ * any case). With an identity encoding *text points to `body`, else into `out`, whose ceiling bounds the
+ * inflated size.
  */
 enum gw_body_result gw_body_decode(const char *encoding, const char *body, size_t len, struct lm_buffer *out,
                                    const char **text, size_t *text_len) LM_MUST_CHECK;

@@ -16,6 +16,7 @@
 #define RECORD_MAX ((size_t)1000000) /* leaves the broker's 1 MiB room for key and framing */
 #define DEADLINE_TICK_MS 250
 #define STALLED_US (10 * LM_SECOND_US)
+#define MAX_SEQUENCE (INT64_MAX / 2) /* room to number the records of a body from there on */
 
 struct gw_ingest {
     const struct gw_config *config;
@@ -35,8 +36,9 @@ struct gw_request {
     struct gw_request *previous, *next;
     enum gw_answer answer;
     int64_t deadline_us;
-    bool sending;    /* still reading the body: not to be finished by an early acknowledgement */
-    bool has_source; /* all its records are of one stream, named by header or query */
+    bool sending;      /* still reading the body: not to be finished by an early acknowledgement */
+    bool has_source;   /* `source` is of this request until all its records are acknowledged */
+    bool has_sequence; /* header or query named the stream: its records are numbered from `sequence` on */
     int64_t source, sequence;
     size_t outstanding; /* published, not yet acknowledged */
     size_t accepted;
@@ -69,6 +71,12 @@ static void release(struct gw_request *request)
         gw_rejections_free(&request->rejections);
         free(request);
     }
+}
+
+static void reject(struct gw_request *request, size_t index, const char *reason)
+{
+    gw_reject(&request->rejections, index, reason);
+    lm_counter_add(request->ingest->rejected, 1);
 }
 
 static void finish_if_complete(struct gw_request *request)
@@ -110,9 +118,10 @@ static void on_delivered(void *opaque, const struct lm_error *error, void *conte
     if (!error) {
         request->accepted++;
         lm_counter_add(request->ingest->accepted, 1);
+    } else if (strcmp(error->kind, "unknown_topic") == 0) {
+        reply_unavailable(request, "the category has no topic: create it with `logmill-ctl topics create`");
     } else if (error->decision == LM_DEAD_LETTER) {
-        gw_reject(&request->rejections, sent->index, error->text);
-        lm_counter_add(request->ingest->rejected, 1);
+        reject(request, sent->index, error->text);
     } else {
         reply_unavailable(request, "the gateway is stopping: the records were not acknowledged");
     }
@@ -155,7 +164,7 @@ static int publish(struct gw_request *request, const struct lm_record *record, s
     lm_buffer_clear(value);
     value->failed = false;
     if (lm_record_encode(record, value) != 0) {
-        gw_reject(&request->rejections, index, "too_large: a record holds at most 1,000,000 bytes");
+        reject(request, index, "too_large: a record holds at most 1,000,000 bytes");
         return 0;
     }
     sent = malloc(sizeof(*sent));
@@ -178,15 +187,51 @@ static int publish(struct gw_request *request, const struct lm_record *record, s
     }
     free(sent);
     if (taken < 0) {
-        gw_reject(&request->rejections, index, error.text);
+        reject(request, index, error.text);
         return 0;
     }
     return -1;
 }
 
-/* One record of the body: decoded, completed, published. As publish. */
-static int take_record(struct gw_request *request, struct lm_slice text, size_t index,
-                       const enum lm_category *category, struct lm_arena *arena, struct lm_buffer *value)
+static bool source_is_busy(const struct gw_request *asking, int64_t source)
+{
+    for (const struct gw_request *other = asking->ingest->requests; other; other = other->next) {
+        if (other != asking && other->has_source && other->source == source) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Numbers the record in the request's stream. False: that stream is busy, and nothing was published yet. */
+static bool settle_stream(struct gw_request *request, struct lm_record *record, size_t index)
+{
+    if (request->has_sequence) {
+        record->source = request->source;
+        record->sequence = request->sequence + (int64_t)index;
+        record->has_source = record->has_sequence = true;
+    } else if (record->has_source && !request->has_source) {
+        if (request->outstanding == 0 && source_is_busy(request, record->source)) {
+            return false;
+        }
+        request->has_source = true;
+        request->source = record->source;
+    }
+    return true;
+}
+
+static void reply_busy(struct lm_http_request *http)
+{
+    gw_reply_error(http, 409, "source_busy",
+                   "another request of this source is under way: send one after the other");
+}
+
+enum take { TAKE_MORE, TAKE_FULL, TAKE_BUSY };
+
+/* One record of the body: decoded, completed, published. FULL: the queue is, or memory. */
+static enum take take_record(struct gw_request *request, struct lm_slice text, size_t index,
+                             const enum lm_category *category, struct lm_arena *arena,
+                             struct lm_buffer *value)
 {
     struct lm_record record;
     struct lm_error error;
@@ -196,24 +241,40 @@ static int take_record(struct gw_request *request, struct lm_slice text, size_t 
     if (lm_record_decode_json(text.data, text.len, arena, &record, &error) == 0) {
         enum lm_category target = category ? *category : record.has_category ? record.category : LM_RAW;
 
-        if (request->has_source) {
-            record.source = request->source;
-            record.sequence = request->sequence + (int64_t)index;
-            record.has_source = record.has_sequence = true;
+        if (!settle_stream(request, &record, index)) {
+            return TAKE_BUSY;
         }
         if (lm_record_complete(&record, target, lm_clock_wall_us(), arena, &error) == 0) {
             record.category = target;
             record.has_category = true;
-            return publish(request, &record, index, value);
+            return publish(request, &record, index, value) < 0 ? TAKE_FULL : TAKE_MORE;
         }
     }
     if (error.decision != LM_DEAD_LETTER) {
-        return -1;
+        return TAKE_FULL;
     }
     snprintf(reason, sizeof(reason), "%s: %s", error.kind, error.text);
-    gw_reject(&request->rejections, index, reason);
-    lm_counter_add(request->ingest->rejected, 1);
-    return 0;
+    reject(request, index, reason);
+    return TAKE_MORE;
+}
+
+/* Nothing more of the body is published; what was stays on its way. */
+static void refuse_rest(struct gw_request *request, enum take why)
+{
+    struct gw_ingest *ingest = request->ingest;
+
+    if (why == TAKE_BUSY) {
+        reply_busy(request->http);
+    } else if (request->outstanding > 0 &&
+               request->outstanding == lm_kafka_producer_pending(ingest->producer)) {
+        gw_reply_error(request->http, 413, "too_many_records",
+                       "the body holds more records than the queue to Kafka: send it in parts");
+    } else {
+        lm_counter_add(ingest->refused_full, 1);
+        gw_reply_unavailable(request->http, "the queue to Kafka is full: send the whole request again later");
+    }
+    request->http = NULL;
+    release(request);
 }
 
 static void take_body(struct gw_request *request, struct gw_split *split, const enum lm_category *category)
@@ -222,24 +283,22 @@ static void take_body(struct gw_request *request, struct gw_split *split, const 
     struct lm_buffer value;
     struct lm_slice text;
     size_t index = 0;
-    bool full = false;
+    enum take taken = TAKE_MORE;
 
     lm_arena_init(&arena, ARENA_MAX);
     lm_buffer_init(&value, RECORD_MAX);
     request->sending = true;
-    while (!full && gw_split_next(split, &text) > 0) {
-        full = take_record(request, text, index++, category, &arena, &value) < 0;
+    while (taken == TAKE_MORE && gw_split_next(split, &text) > 0) {
+        taken = take_record(request, text, index++, category, &arena, &value);
     }
     request->sending = false;
     lm_buffer_free(&value);
     lm_arena_free(&arena);
-    if (full) {
-        lm_counter_add(request->ingest->refused_full, 1);
-        reply_unavailable(request, "the queue to Kafka is full: send the whole request again later");
-        release(request);
-        return;
+    if (taken == TAKE_MORE) {
+        finish_if_complete(request);
+    } else {
+        refuse_rest(request, taken);
     }
-    finish_if_complete(request);
 }
 
 /* A 64-bit source as it stands in message keys: up to 16 hex digits. */
@@ -263,7 +322,7 @@ static int parse_sequence(const char *text, int64_t *out)
 
     errno = 0;
     *out = strtoll(text, &end, 10);
-    return *text && errno == 0 && *end == '\0' && *out >= 0 ? 0 : -1;
+    return *text && errno == 0 && *end == '\0' && *out >= 0 && *out <= MAX_SEQUENCE ? 0 : -1;
 }
 
 /* The stream that the whole request belongs to, by header or query parameter. 0, or -1 after a 400 was sent.
@@ -285,18 +344,8 @@ static int read_stream(struct lm_http_request *http, struct gw_request *request)
             "Logmill-Source (up to 16 hex digits) and Logmill-Sequence (a number from 0) go together");
         return -1;
     }
-    request->has_source = true;
+    request->has_source = request->has_sequence = true;
     return 0;
-}
-
-static bool source_is_busy(const struct gw_ingest *ingest, int64_t source)
-{
-    for (const struct gw_request *other = ingest->requests; other; other = other->next) {
-        if (other->has_source && other->source == source) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static struct gw_request *new_request(struct gw_ingest *ingest, struct lm_http_request *http,
@@ -315,9 +364,8 @@ static struct gw_request *new_request(struct gw_ingest *ingest, struct lm_http_r
         free(request);
         return NULL;
     }
-    if (request->has_source && source_is_busy(ingest, request->source)) {
-        gw_reply_error(http, 409, "source_busy",
-                       "another request of this source is under way: send one after the other");
+    if (request->has_source && source_is_busy(request, request->source)) {
+        reply_busy(http);
         free(request);
         return NULL;
     }
@@ -338,7 +386,7 @@ static void refuse_body(struct lm_http_request *http, enum gw_body_result result
         break;
     case GW_BODY_UNSUPPORTED:
         gw_reply_error(http, 415, "unsupported_encoding",
-                       "Content-Encoding is none of identity, gzip and deflate");
+                       "Content-Encoding is none of identity, gzip, deflate and zstd");
         break;
     case GW_BODY_NO_MEMORY:
         gw_reply_unavailable(http, "no memory for the body");
@@ -510,6 +558,17 @@ static void on_producer_closed(void *context)
     struct gw_ingest *ingest = context;
 
     uv_close((uv_handle_t *)&ingest->deadlines, on_timer_closed);
+}
+
+void gw_ingest_hurry(struct gw_ingest *ingest, unsigned within_ms)
+{
+    int64_t until = lm_clock_mono_us() + (int64_t)within_ms * 1000;
+
+    for (struct gw_request *request = ingest->requests; request; request = request->next) {
+        if (request->deadline_us > until) {
+            request->deadline_us = until;
+        }
+    }
 }
 
 void gw_ingest_close(struct gw_ingest *ingest, unsigned deadline_ms, void (*closed)(void *context),

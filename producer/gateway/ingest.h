@@ -4,7 +4,8 @@
  *
  * 2xx is sent only after every accepted record was acknowledged. A wait that runs out is 503: its records
  * stay queued and may still arrive, so a client that repeats the request sends them twice unless they carry
- * source and sequence.
+ * source and sequence. A request belongs to one source at most (that of its first record, where neither
+ * header nor query names one): while it, or what it left queued, is under way, another is 409.
  */
 #ifndef LOGMILL_PRODUCER_GATEWAY_INGEST_H
 #define LOGMILL_PRODUCER_GATEWAY_INGEST_H
@@ -31,6 +32,8 @@ int gw_ingest_routes(struct gw_ingest *ingest, struct lm_http_server *server,
                      struct lm_error *error) LM_MUST_CHECK;
 /* NULL, or a sentence why records cannot be taken just now. Valid until the next call. */
 const char *gw_ingest_trouble(struct gw_ingest *ingest);
+/* The gateway stops: requests that still wait for Kafka in `within_ms` are answered 503 then. */
+void gw_ingest_hurry(struct gw_ingest *ingest, unsigned within_ms);
 /* After the HTTP server has closed: gives what is queued up to `deadline_ms`, then calls `closed` once; freed
  * by then. */
 void gw_ingest_close(struct gw_ingest *ingest, unsigned deadline_ms, void (*closed)(void *context),

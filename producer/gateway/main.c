@@ -2,6 +2,7 @@
  * logmill-gateway: HTTP in, Kafka out. The steps of its life; what it does with a request is in ingest.c.
  */
 #include "common/admin.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/service.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define CONDITION_TICK_MS 1000
+#define ANSWER_MS 1000 /* of a stop's time, kept to answer what waited in vain */
 
 struct gateway {
     struct gw_config config;
@@ -21,7 +23,8 @@ struct gateway {
     struct lm_condition *kafka;
     struct gw_ingest *ingest;
     uv_timer_t conditions;
-    bool stopping;
+    bool started;       /* else a signal has nothing to stop: the start is being abandoned */
+    int64_t stop_by_us; /* monotonic; 0 while running */
 };
 
 static void on_conditions(uv_timer_t *timer)
@@ -38,29 +41,35 @@ static void on_ingest_closed(void *context)
     lm_service_release(&gateway->service);
 }
 
-/* No request is left: what is queued to Kafka goes last. */
+/* No request is left: what is queued to Kafka goes last, in the time that is left. */
 static void on_server_closed(void *context)
 {
     struct gateway *gateway = context;
+    int64_t left_us = gateway->stop_by_us - lm_clock_mono_us();
 
     gateway->server = NULL;
-    gw_ingest_close(gateway->ingest, (unsigned)gateway->config.stop_timeout, on_ingest_closed, gateway);
+    gw_ingest_close(gateway->ingest, left_us > 0 ? (unsigned)(left_us / 1000) : 0, on_ingest_closed, gateway);
 }
 
 static void stop(void *context, bool now)
 {
     struct gateway *gateway = context;
+    int64_t wait_ms = gateway->config.stop_timeout;
 
-    if (now) {
-        gateway->config.stop_timeout = 0;
+    if (!gateway->started) {
+        return;
     }
-    if (!gateway->stopping) {
-        gateway->stopping = true;
-        lm_log(LM_LOG_INFO, "gateway", "stopping");
-        uv_close((uv_handle_t *)&gateway->conditions, NULL);
-        lm_http_server_close(gateway->server, (unsigned)gateway->config.stop_timeout, on_server_closed,
-                             gateway);
+    if (now) { /* the second signal: whoever waits is answered at once, and nothing is waited for */
+        gateway->stop_by_us = lm_clock_mono_us();
+        if (gateway->server) {
+            gw_ingest_hurry(gateway->ingest, 0);
+        }
+        return;
     }
+    gateway->stop_by_us = lm_clock_mono_us() + wait_ms * 1000;
+    uv_close((uv_handle_t *)&gateway->conditions, NULL);
+    gw_ingest_hurry(gateway->ingest, wait_ms > ANSWER_MS ? (unsigned)wait_ms - ANSWER_MS : 0);
+    lm_http_server_close(gateway->server, (unsigned)wait_ms, on_server_closed, gateway);
 }
 
 static int open_outward(struct gateway *gateway, struct lm_error *error)
@@ -86,6 +95,7 @@ static int open_outward(struct gateway *gateway, struct lm_error *error)
     uv_timer_init(&gateway->service.loop, &gateway->conditions);
     gateway->conditions.data = gateway;
     uv_timer_start(&gateway->conditions, on_conditions, 0, CONDITION_TICK_MS);
+    gateway->started = true;
     return 0;
 }
 
@@ -93,7 +103,7 @@ static int open_outward(struct gateway *gateway, struct lm_error *error)
 static void abandon_start(struct gateway *gateway)
 {
     if (gateway->server) {
-        lm_http_server_close(gateway->server, 0, gateway->ingest ? on_server_closed : NULL, gateway);
+        lm_http_server_close(gateway->server, 0, on_server_closed, gateway);
     } else if (gateway->ingest) {
         gw_ingest_close(gateway->ingest, 0, on_ingest_closed, gateway);
     } else {
@@ -104,13 +114,11 @@ static void abandon_start(struct gateway *gateway)
 int main(int argc, char **argv)
 {
     struct gateway gateway;
-    struct lm_error error;
-    size_t arguments = 0;
+    struct lm_error error = {0};
     int status = 1;
 
     memset(&gateway, 0, sizeof(gateway));
-    switch (
-        lm_config_load(&gw_config_program, &gateway.config, argc, argv, NULL, &arguments, stdout, stderr)) {
+    switch (lm_config_load(&gw_config_program, &gateway.config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_RUN:
         break;
     case LM_CONFIG_EXIT_OK:
@@ -123,11 +131,11 @@ int main(int argc, char **argv)
     lm_log_open("logmill-gateway", (enum lm_log_level)gateway.config.log_level);
     gateway.metrics = lm_metrics_new();
     if (!gateway.metrics || lm_service_open(&gateway.service, stop, &gateway, &error) != 0) {
-        lm_log(LM_LOG_FATAL, "gateway", "cannot start: no memory");
+        lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start");
         goto done;
     }
     if (open_outward(&gateway, &error) != 0) {
-        lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start: %s", error.text);
+        lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start");
         abandon_start(&gateway);
         (void)!lm_service_run(&gateway.service);
         goto done;

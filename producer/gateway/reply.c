@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLY_MAX ((size_t)1 << 20)
+#define REPLY_MAX ((size_t)8 << 20)
 
 void gw_reject(struct gw_rejections *rejections, size_t index, const char *reason)
 {

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define MAX_RESYNCS 100
-
 static const char *skip_space(const char *at, const char *end, bool commas)
 {
     while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n' || *at == '\x1e' ||
@@ -13,29 +11,35 @@ static const char *skip_space(const char *at, const char *end, bool commas)
     return at;
 }
 
-/* Behind the string that starts at `at` (a quote), or NULL where it does not end. */
-static const char *string_end(const char *at, const char *end)
+/* Behind the string that starts at `at` (a quote), or NULL where it does not end. `over_lines`: a line end
+ * within it is its own fault, not its end. */
+static const char *string_end(const char *at, const char *end, bool over_lines)
 {
     for (at++; at < end; at++) {
         if (*at == '\\') {
             at++;
         } else if (*at == '"') {
             return at + 1;
+        } else if (*at == '\n' && !over_lines) {
+            return NULL;
         }
     }
     return NULL;
 }
 
-/* Behind the object or array that starts at `at`, or NULL where its brackets do not match before `end`. */
-static const char *container_end(const char *at, const char *end)
+/* Behind the object or array that starts at `at`, or NULL where its brackets do not match before `end`;
+ * `open` then says whether they stay open to `end`. */
+static const char *container_end(const char *at, const char *end, bool over_lines, bool *open)
 {
     size_t depth = 0;
 
+    *open = true;
     while (at < end) {
         switch (*at) {
         case '"':
-            at = string_end(at, end);
+            at = string_end(at, end, over_lines);
             if (!at) {
+                *open = over_lines;
                 return NULL;
             }
             continue;
@@ -57,19 +61,6 @@ static const char *container_end(const char *at, const char *end)
     return NULL;
 }
 
-/* Behind a value that is no container: at a comma, a closing bracket, a line end. */
-static const char *scalar_end(const char *at, const char *end)
-{
-    if (*at == '"') {
-        const char *behind = string_end(at, end);
-        return behind ? behind : end;
-    }
-    while (at < end && *at != ',' && *at != ']' && *at != '}' && *at != '\n') {
-        at++;
-    }
-    return at;
-}
-
 static const char *line_end(const char *at, const char *end)
 {
     const char *newline = memchr(at, '\n', (size_t)(end - at));
@@ -77,17 +68,32 @@ static const char *line_end(const char *at, const char *end)
     return newline ? newline : end;
 }
 
-static const char *value_end(const char *at, const char *end)
+/* Behind a value that is no container: at a comma, a closing bracket, a line end. */
+static const char *scalar_end(const char *at, const char *end)
 {
-    return *at == '{' || *at == '[' ? container_end(at, end) : scalar_end(at, end);
+    if (*at == '"') {
+        const char *behind = string_end(at, end, false);
+        return behind ? behind : line_end(at, end);
+    }
+    while (at < end && *at != ',' && *at != ']' && *at != '}' && *at != '\n') {
+        at++;
+    }
+    return at;
+}
+
+static const char *value_end(const char *at, const char *end, bool over_lines, bool *open)
+{
+    return *at == '{' || *at == '[' ? container_end(at, end, over_lines, open) : scalar_end(at, end);
 }
 
 /* From the object's opening bracket to the array under "logs"; NULL where there is none. */
 static const char *find_logs(const char *at, const char *end)
 {
+    bool open;
+
     at = skip_space(at + 1, end, true);
     while (at < end && *at == '"') {
-        const char *key = at, *behind = string_end(at, end);
+        const char *key = at, *behind = string_end(at, end, true);
         size_t key_len;
 
         if (!behind) {
@@ -105,7 +111,7 @@ static const char *find_logs(const char *at, const char *end)
         if (key_len == sizeof("\"logs\"") - 1 && memcmp(key, "\"logs\"", key_len) == 0) {
             return *at == '[' ? at : NULL;
         }
-        at = value_end(at, end);
+        at = value_end(at, end, true, &open);
         if (!at) {
             return NULL;
         }
@@ -142,7 +148,7 @@ int gw_split_open(struct gw_split *split, enum gw_form form, const char *body, s
     } else if (form == GW_LOGS && *at != '[') {
         return lm_error_set(error, LM_DEAD_LETTER, "body",
                             "the body is neither {\"logs\": […]} nor an array");
-    } else if (*at != '[' && *at != '{') {
+    } else if (*at != '[' && !memchr(at, '{', (size_t)(end - at))) {
         return lm_error_set(error, LM_DEAD_LETTER, "body",
                             "the body is neither a JSON array nor JSON objects, one after another");
     }
@@ -154,6 +160,7 @@ int gw_split_open(struct gw_split *split, enum gw_form form, const char *body, s
 int gw_split_next(struct gw_split *split, struct lm_slice *record)
 {
     const char *start, *behind;
+    bool open = false;
 
     if (split->ended) {
         return 0;
@@ -163,10 +170,12 @@ int gw_split_next(struct gw_split *split, struct lm_slice *record)
         split->ended = true;
         return 0;
     }
-    behind = value_end(start, split->end);
+    behind =
+        value_end(start, split->one_line ? line_end(start, split->end) : split->end, split->in_array, &open);
     if (!behind) {
         /* An open bracket or quote: the record ends with its line, the rest may be whole. */
-        behind = split->resyncs++ < MAX_RESYNCS ? line_end(start, split->end) : split->end;
+        split->one_line = split->one_line || open;
+        behind = line_end(start, split->end);
     } else if (behind == start) {
         behind = start + 1; /* a stray closing bracket */
     }

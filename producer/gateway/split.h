@@ -3,7 +3,11 @@
  *
  * It looks at brackets and quotes only, so that a record with a fault in it (an invalid character, \u0000, a
  * bad number) is still found as one record, named in the answer and harms no other; the record decoder checks
- * what is in it. Where a record's brackets do not match, reading goes on at the next line.
+ * what is in it. Where a record's brackets do not match, reading goes on at the next line. Outside an array
+ * no string goes over a line's end, so that a quote left open ends with its line.
+ *
+ * One pass over the body, and one more where brackets stay open to its end: after that, records are looked
+ * for within their lines.
  */
 #ifndef LOGMILL_PRODUCER_GATEWAY_SPLIT_H
 #define LOGMILL_PRODUCER_GATEWAY_SPLIT_H
@@ -19,9 +23,8 @@ enum gw_form {
 struct gw_split {
     const char *at, *end;
     bool in_array;
+    bool one_line; /* brackets stayed open to the body's end once: records end with their lines */
     bool ended;
-    unsigned resyncs; /* how often reading went on at the next line: bounded, for each costs a pass over the
-                         rest */
 };
 
 /* Over `len` bytes, which must outlive the split. 0, or -1 with LM_DEAD_LETTER "body" where no record can be

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cmocka.h>
 
@@ -60,6 +61,33 @@ static void every_known_encoding_gives_the_text_back(void **state)
     assert_int_equal(decode("deflate", packed, len, 1000, text), GW_BODY_OK);
 }
 
+static void zstd_frames_are_undone_up_to_the_ceiling(void **state)
+{
+    const char *text = "{\"message\":\"hello hello hello hello\"}";
+    size_t text_len = strlen(text), len, more, zeros_len = 1 << 20;
+    char packed[1024], twice[256], *zeros = calloc(1, zeros_len);
+
+    (void)state;
+    assert_non_null(zeros);
+    len = ZSTD_compress(packed, sizeof(packed), text, text_len, 3);
+    assert_false(ZSTD_isError(len));
+    assert_int_equal(decode("zstd", packed, len, 1000, text), GW_BODY_OK);
+    assert_int_equal(decode("ZSTD", packed, len, text_len, text), GW_BODY_OK);
+    assert_int_equal(decode("zstd", packed, len, text_len - 1, NULL), GW_BODY_TOO_LARGE);
+    assert_int_equal(decode("zstd", packed, len - 1, 1000, NULL), GW_BODY_BROKEN);
+    assert_int_equal(decode("zstd", text, text_len, 1000, NULL), GW_BODY_BROKEN);
+    assert_int_equal(decode("zstd", packed, 0, 1000, NULL), GW_BODY_BROKEN);
+    more = ZSTD_compress(packed + len, sizeof(packed) - len, text, text_len, 3);
+    memcpy(twice, text, text_len);
+    memcpy(twice + text_len, text, text_len + 1);
+    assert_int_equal(decode("zstd", packed, len + more, 1000, twice), GW_BODY_OK);
+    assert_int_equal(decode("zstd", packed, len + more, text_len, NULL), GW_BODY_TOO_LARGE);
+    len = ZSTD_compress(packed, sizeof(packed), zeros, zeros_len, 3);
+    assert_int_equal(decode("zstd", packed, len, zeros_len, NULL), GW_BODY_OK);
+    assert_int_equal(decode("zstd", packed, len, zeros_len - 1, NULL), GW_BODY_TOO_LARGE);
+    free(zeros);
+}
+
 static void gzip_members_one_after_another_are_one_body(void **state)
 {
     char packed[256];
@@ -104,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_known_encoding_gives_the_text_back),
+        cmocka_unit_test(zstd_frames_are_undone_up_to_the_ceiling),
         cmocka_unit_test(gzip_members_one_after_another_are_one_body),
         cmocka_unit_test(a_bomb_stops_at_the_ceiling),
         cmocka_unit_test(damage_and_unknown_encodings_are_told_apart),

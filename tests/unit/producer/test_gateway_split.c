@@ -73,6 +73,8 @@ static void a_fault_inside_a_record_stays_with_it(void **state)
     assert_split(GW_STREAM, "{\"a\":\"\\u0000\"}\n{\"b\":\xff}\n{\"c\":3}",
                  "{\"a\":\"\\u0000\"}|{\"b\":\xff}|{\"c\":3}");
     assert_split(GW_STREAM, "[{\"a\":1},nonsense,{\"b\":2}]", "{\"a\":1}|nonsense|{\"b\":2}");
+    assert_split(GW_STREAM, "nonsense\n{\"a\":1}", "nonsense|{\"a\":1}");
+    assert_split(GW_STREAM, "[{\"a\":\"x\ny\"},{\"b\":2}]", "{\"a\":\"x\ny\"}|{\"b\":2}");
     assert_split(GW_STREAM, "{\"a\":1}\nnonsense\n{\"b\":2}", "{\"a\":1}|nonsense|{\"b\":2}");
 }
 
@@ -80,6 +82,8 @@ static void an_open_bracket_or_quote_ends_with_its_line(void **state)
 {
     (void)state;
     assert_split(GW_STREAM, "{\"a\":\"open}\n{\"b\":2}\n", "{\"a\":\"open}|{\"b\":2}");
+    assert_split(GW_STREAM, "{\"a\":\"open\n{\"b\":\"}\"}\n{\"c\":\"x\"}",
+                 "{\"a\":\"open|{\"b\":\"}\"}|{\"c\":\"x\"}");
     assert_split(GW_STREAM, "{\"a\":{\n{\"b\":2}\n", "{\"a\":{|{\"b\":2}");
     assert_split(GW_STREAM, "{\"a\":1}\n{\"cut", "{\"a\":1}|{\"cut");
     assert_split(GW_STREAM, "{\"a\":1}}\n{\"b\":2}", "{\"a\":1}|}|{\"b\":2}");
@@ -103,7 +107,7 @@ static void hostile_brackets_do_not_cost_a_pass_a_line(void **state)
     while (gw_split_next(&split, &record) > 0) {
         records++;
     }
-    assert_in_range(records, 1, 200);
+    assert_int_equal(records, len / 2);
     free(body);
 }
 
