@@ -3,6 +3,8 @@
  */
 #include "agent/intent.h"
 
+#include <string.h>
+
 static const char *const field_names[AG_FIELD_COUNT] = {
     [AG_NO_FIELD] = "",
     [AG_CATEGORY] = "category",
@@ -85,6 +87,32 @@ static const char *const order_names[] = {
 void ag_intent_init(struct ag_intent *intent)
 {
     *intent = (struct ag_intent){.window = {.symbolic = "last 1 hour"}, .zone = "UTC"};
+}
+
+static const char *copy_text(const char *text, struct lm_arena *arena, int *failed)
+{
+    const char *copy = text ? lm_arena_copy(arena, text, strlen(text)) : NULL;
+
+    *failed |= text && !copy;
+    return copy;
+}
+
+int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct ag_intent *to)
+{
+    int failed = 0;
+
+    *to = *from;
+    to->zone = copy_text(from->zone, arena, &failed);
+    to->window.symbolic = copy_text(from->window.symbolic, arena, &failed);
+    to->against.symbolic = copy_text(from->against.symbolic, arena, &failed);
+    for (size_t i = 0; i < to->filter_count; i++) {
+        to->filters[i].key = copy_text(from->filters[i].key, arena, &failed);
+        for (size_t k = 0; k < to->filters[i].value_count; k++)
+            to->filters[i].values[k] = copy_text(from->filters[i].values[k], arena, &failed);
+    }
+    for (size_t i = 0; i < to->group_count; i++)
+        to->groups[i].key = copy_text(from->groups[i].key, arena, &failed);
+    return failed ? -1 : 0;
 }
 
 const char *ag_field_name(enum ag_field field)

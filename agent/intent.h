@@ -168,6 +168,8 @@ struct ag_intent {
 };
 
 void ag_intent_init(struct ag_intent *intent);
+/* A copy whose texts live in `arena`; 0 or -1 without memory. */
+int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct ag_intent *to) LM_MUST_CHECK;
 
 /* Buckets of whole months, as bucket_us: calendar months of the zone, whatever their length. */
 #define AG_BUCKET_MONTH (INT64_C(30) * 86400 * 1000000)

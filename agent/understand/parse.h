@@ -27,6 +27,44 @@ struct ag_time_found {
     bool past_is_vague;      /* 최근 without a number: the default window */
 };
 
+#define AG_MAX_MENTIONS 48
+#define AG_MAX_TARGETS 6
+
+/* Something the question names that narrows the records: a service, a level, a status, a text. */
+struct ag_mention {
+    size_t from, to; /* tokens */
+    enum ag_field field;
+    const char *key; /* metadata */
+    enum ag_op op;
+    const char *value; /* NULL for AG_NOT_NULL and the like */
+    const char *second; /* AG_BETWEEN */
+    bool negated;
+};
+
+/* A field named without a value: what to group, count or list by. */
+struct ag_target {
+    size_t from, to;
+    enum ag_field field;
+    const char *key;
+    bool grouped; /* said with 별, by, per, each */
+};
+
+/* Conditions and numbers found. */
+struct ag_found {
+    int limit;
+    bool limit_newest; /* "last 10": rows, newest first */
+    bool limit_oldest;
+    struct ag_threshold threshold;
+    size_t threshold_at;
+    bool threshold_percent;
+    bool length_set; /* a condition on durations: "over 500 ms" */
+    enum ag_op length_op;
+    double length_ms;
+    int64_t bucket_us;
+    double p[AG_MAX_PERCENTILES];
+    size_t p_count;
+};
+
 struct ag_parse {
     const struct ag_question *question;
     const struct ag_vocabulary *vocabulary;
@@ -42,6 +80,12 @@ struct ag_parse {
     int64_t now;
     struct ag_time_found times[AG_MAX_TIMES];
     size_t time_count;
+    struct ag_mention mentions[AG_MAX_MENTIONS];
+    size_t mention_count;
+    struct ag_target targets[AG_MAX_TARGETS];
+    size_t target_count;
+    struct ag_found found;
+    size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as such; 0: none */
     bool stopped;      /* an outcome other than understood has been decided */
     bool memory;       /* the arena is exhausted */
     unsigned searches; /* costly look-ups made so far; bounded */
@@ -58,5 +102,43 @@ const char *ag_sayf(struct ag_parse *p, const char *format, ...) LM_PRINTF(2, 3)
 /* Bytes [0, len) into the arena; "" without memory, noted. */
 const char *ag_keep(struct ag_parse *p, const char *text, size_t len);
 void ag_suggest(struct ag_parse *p, const char *name);
+
+/* Consumes every token with this reading in its own name and remembers the first in p->said; was there one? */
+bool ag_take(struct ag_parse *p, enum ag_concept concept);
+bool ag_said(const struct ag_parse *p, enum ag_concept concept);
+/* The next and the previous token that is not a particle, a comma or an article; tokens->count, or SIZE_MAX before the first. */
+size_t ag_after(const struct ag_parse *p, size_t i);
+size_t ag_before(const struct ag_parse *p, size_t i);
+bool ag_is_korean(const struct ag_parse *p, size_t i);
+const char *ag_word(const struct ag_parse *p, size_t i);
+/* Has token `i` this reading, consumed or not? */
+bool ag_reads(const struct ag_parse *p, size_t i, enum ag_concept concept);
+const char *ag_reads_value(const struct ag_parse *p, size_t i, enum ag_concept concept);
+
+/* Adds a mention over tokens [from, to) and consumes them in the name of `rule`. */
+void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key, enum ag_op op,
+                    const char *value, const char *rule);
+bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
+
+/* The stages, in the order ag_understand runs them. Each consumes what it understands. */
+void ag_spelling_rule(struct ag_parse *p);   /* names.c: misspelt words get the readings of the word meant */
+void ag_refusal_rule(struct ag_parse *p);    /* refuse.c */
+void ag_numbers_rule(struct ag_parse *p);    /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
+void ag_text_rule(struct ag_parse *p);       /* names.c: quoted and contained text */
+void ag_ids_rule(struct ag_parse *p);        /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
+void ag_status_rule(struct ag_parse *p);     /* values.c */
+void ag_level_rule(struct ag_parse *p);      /* values.c */
+void ag_names_rule(struct ag_parse *p);      /* names.c: names of the catalogue, exact and by part */
+void ag_negation_rule(struct ag_parse *p);   /* values.c */
+void ag_targets_rule(struct ag_parse *p);    /* groups.c */
+void ag_measure_rule(struct ag_parse *p);    /* measure.c: fills the intent */
+void ag_windows_rule(struct ag_parse *p);    /* compare.c: window, comparison, defaults */
+bool ag_follow_up(struct ag_parse *p);       /* follow.c: true when the intent was made from the previous one */
+void ag_leftover_rule(struct ag_parse *p);   /* refuse.c: what nobody consumed */
+/* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it cannot be. */
+const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit);
+/* Is anything asked about at all? */
+bool ag_has_subject(const struct ag_parse *p);
+void ag_ask_what(struct ag_parse *p);        /* choices.c: needs_clarification with choices */
 
 #endif

@@ -72,10 +72,221 @@ void ag_suggest(struct ag_parse *p, const char *name)
         p->out->suggestions[p->out->suggestion_count++] = name;
 }
 
+bool ag_take(struct ag_parse *p, enum ag_concept concept)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (!ag_is(p->tokens, i, concept))
+            continue;
+        ag_consume(p->tokens, i, i + 1, ag_concept_name(concept));
+        if (p->said[concept] == 0)
+            p->said[concept] = i + 1;
+    }
+    return p->said[concept] != 0;
+}
+
+bool ag_said(const struct ag_parse *p, enum ag_concept concept)
+{
+    return p->said[concept] != 0;
+}
+
+const char *ag_word(const struct ag_parse *p, size_t i)
+{
+    return i < p->tokens->count ? p->tokens->items[i].text : "";
+}
+
+bool ag_is_korean(const struct ag_parse *p, size_t i)
+{
+    return (unsigned char)ag_word(p, i)[0] >= 0xE0;
+}
+
+const char *ag_reads_value(const struct ag_parse *p, size_t i, enum ag_concept concept)
+{
+    if (i >= p->tokens->count)
+        return NULL;
+    for (const struct ag_reading *r = p->tokens->items[i].readings; r; r = r->next) {
+        if (r->concept == concept)
+            return r->value;
+    }
+    return NULL;
+}
+
+bool ag_reads(const struct ag_parse *p, size_t i, enum ag_concept concept)
+{
+    return ag_reads_value(p, i, concept) != NULL;
+}
+
+static bool passes(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_PARTICLE) || strcmp(ag_word(p, i), "the") == 0 || strcmp(ag_word(p, i), "a") == 0 ||
+           strcmp(ag_word(p, i), "an") == 0;
+}
+
+size_t ag_after(const struct ag_parse *p, size_t i)
+{
+    for (i++; i < p->tokens->count && passes(p, i); i++) {
+    }
+    return i;
+}
+
+size_t ag_before(const struct ag_parse *p, size_t i)
+{
+    while (i-- > 0) {
+        if (!passes(p, i))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key, enum ag_op op,
+                    const char *value, const char *rule)
+{
+    ag_consume(p->tokens, from, to, rule);
+    if (p->mention_count < AG_MAX_MENTIONS)
+        p->mentions[p->mention_count++] = (struct ag_mention){.from = from, .to = to, .field = field, .key = key, .op = op, .value = value};
+    else
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
+}
+
+bool ag_mentions_field(const struct ag_parse *p, enum ag_field field)
+{
+    for (size_t i = 0; i < p->mention_count; i++) {
+        if (p->mentions[i].field == field)
+            return true;
+    }
+    return false;
+}
+
 const char *ag_outcome_name(enum ag_outcome outcome)
 {
     static const char *const names[] = {"understood",     "not_understood", "needs_clarification",
                                         "unknown_entity", "refused",        "bad_request"};
 
     return (size_t)outcome < sizeof names / sizeof *names ? names[outcome] : "";
+}
+
+/* -- the stages --------------------------------------------------------------------------------------------------------- */
+
+static enum ag_language language_of(const struct ag_text *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        if (ag_is_hangul(text->cp[i]) || (text->cp[i] >= 0x1100 && text->cp[i] <= 0x11FF))
+            return AG_KO;
+    }
+    return AG_EN;
+}
+
+static void bad_text(struct ag_parse *p, enum ag_text_fault fault)
+{
+    switch (fault) {
+    case AG_TEXT_CONTROL:
+        ag_stop(p, AG_BAD_QUESTION, "The question holds control characters.", "Send plain text.");
+        break;
+    case AG_TEXT_NOT_UTF8:
+        ag_stop(p, AG_BAD_QUESTION, "The question is not valid UTF-8.", "Send UTF-8.");
+        break;
+    case AG_TEXT_LONG:
+        ag_stop(p, AG_BAD_QUESTION, "The question is longer than 2,000 characters.", "Ask in fewer words.");
+        break;
+    default:
+        ag_stop(p, AG_BAD_QUESTION, "The question is empty.", "Ask about the logs, for example \"errors today\".");
+        break;
+    }
+}
+
+/* Finds everything the question names; nothing is decided but refusals. */
+static void collect(struct ag_parse *p)
+{
+    static void (*const rules[])(struct ag_parse *) = {
+        ag_spelling_rule, ag_refusal_rule, ag_zone_rule,  ag_numbers_rule, ag_text_rule,     ag_ids_rule,
+        ag_status_rule,   ag_times_find,   ag_names_rule, ag_level_rule,   ag_negation_rule, ag_targets_rule,
+    };
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules && !p->stopped; i++)
+        rules[i](p);
+}
+
+static bool is_vague(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_is(p->tokens, i, AG_C_VAGUE))
+            return true;
+    }
+    return false;
+}
+
+/* Turns what was found into an intent. */
+static void decide(struct ag_parse *p)
+{
+    if (ag_follow_up(p)) {
+        if (!p->stopped)
+            ag_leftover_rule(p);
+        return;
+    }
+    ag_measure_rule(p);
+    if (p->stopped)
+        return;
+    if (!ag_has_subject(p) || is_vague(p)) {
+        ag_take(p, AG_C_VAGUE);
+        ag_take(p, AG_C_PRONOUN);
+        ag_leftover_rule(p);
+        if (!p->stopped)
+            ag_ask_what(p);
+        return;
+    }
+    ag_leftover_rule(p);
+    if (!p->stopped)
+        ag_windows_rule(p);
+}
+
+static int understand(struct ag_parse *p)
+{
+    enum ag_text_fault fault = ag_text_fold(p->question->text, p->question->len, AG_QUESTION_MAX_CHARS, p->arena, &p->text);
+    int made;
+
+    if (fault == AG_TEXT_MEMORY)
+        return -1;
+    if (fault != AG_TEXT_GOOD) {
+        bad_text(p, fault);
+        return 0;
+    }
+    p->language = p->out->language = p->intent->language = language_of(&p->text);
+    p->tokens = lm_arena_alloc(p->arena, sizeof *p->tokens);
+    if (!p->tokens)
+        return -1;
+    made = ag_tokenize(&p->text, p->vocabulary, p->catalogue, p->arena, p->tokens);
+    if (made < 0)
+        return -1;
+    if (made > 0) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "질문이 너무 깁니다.", "The question has too many words."),
+                ag_say(p, "짧게 나눠 물어봐 주세요.", "Ask in fewer words."));
+        return 0;
+    }
+    collect(p);
+    if (!p->stopped)
+        decide(p);
+    return p->memory ? -1 : 0;
+}
+
+int ag_understand(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
+                  const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
+                  struct lm_error *error)
+{
+    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+    int result;
+
+    *out = (struct ag_understanding){.outcome = AG_UNDERSTOOD};
+    if (!p)
+        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    *p = (struct ag_parse){.question = question, .vocabulary = vocabulary, .catalogue = catalogue, .arena = arena, .out = out,
+                           .intent = &out->intent, .now = question->now_us};
+    ag_intent_init(&out->intent);
+    p->zone_name = ag_keep(p, question->zone, strlen(question->zone));
+    p->zone = ag_zone_new(question->zone);
+    if (!p->zone)
+        return lm_error_set(error, LM_FATAL, "bad_request", "unknown time zone");
+    result = understand(p);
+    ag_zone_free(p->zone);
+    if (result < 0)
+        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    return 0;
 }

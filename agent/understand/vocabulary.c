@@ -267,6 +267,40 @@ static int add_file(struct ag_vocabulary *v, const char *path, struct lm_error *
     return result;
 }
 
+static bool has_domain(const struct ag_vocabulary *v, const char *word, size_t len)
+{
+    uint32_t node = 1;
+
+    for (size_t i = 0; i < len && node; i++)
+        node = find_edge(v, node, (unsigned char)word[i]);
+    for (const struct ag_reading *r = node ? v->nodes[node].readings : NULL; r; r = r->next) {
+        if (r->concept == AG_C_DOMAIN)
+            return true;
+    }
+    return false;
+}
+
+/* The English roots of domain words are words themselves, each meaning itself first. */
+static int add_roots(struct ag_vocabulary *v)
+{
+    for (const struct surface *s = v->surfaces; s; s = s->next) {
+        for (const struct ag_reading *r = s->readings; r; r = r->next) {
+            const char *at = r->concept == AG_C_DOMAIN ? r->value : "";
+            while (*at) {
+                size_t len = strcspn(at, ",");
+                if (len >= 3 && !memchr(at, '_', len) && !has_domain(v, at, len)) {
+                    struct ag_reading root = {.concept = AG_C_DOMAIN};
+                    root.value = lm_arena_copy(&v->arena, at, len);
+                    if (!root.value || add_surface(v, at, len, root) < 0)
+                        return -1;
+                }
+                at += len + (at[len] == ',');
+            }
+        }
+    }
+    return 0;
+}
+
 struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error)
 {
     struct ag_vocabulary *v = calloc(1, sizeof *v);
@@ -283,6 +317,11 @@ struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error
     }
     if (add_lines(v, ag_vocabulary_data, ag_vocabulary_data_len, "built-in vocabulary", error) < 0 ||
         (path && add_file(v, path, error) < 0)) {
+        ag_vocabulary_free(v);
+        return NULL;
+    }
+    if (add_roots(v) < 0) {
+        lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
         ag_vocabulary_free(v);
         return NULL;
     }

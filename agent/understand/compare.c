@@ -1,0 +1,322 @@
+/*
+ * The window of an intent, the one it is compared with, and what is taken where no time was said.
+ */
+#include "agent/understand/parse.h"
+#include "agent/understand/time.h"
+#include "agent/understand/window.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BESIDE_AN_INSTANT AG_HOUR
+
+static const char *span_text(struct ag_parse *p, int64_t from, int64_t to)
+{
+    char a[40];
+    char b[40];
+
+    ag_zone_format(p->zone, from, a);
+    ag_zone_format(p->zone, to, b);
+    return ag_sayf(p, "%s/%s", a, to >= p->now ? "now" : b);
+}
+
+static void ask_when(struct ag_parse *p)
+{
+    ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "어느 시점을 말하는지 알 수 없습니다.", "It is not clear which moment is meant."),
+            ag_say(p, "시각을 적어 주세요. 예: \"13시 50분 전후 에러 비교\", \"오늘 10시 이후 에러\"",
+                   "Name the time, for example \"errors before and after 13:50\" or \"errors since 10:00\"."));
+}
+
+static void ask_spans(struct ag_parse *p)
+{
+    ag_stop(p, AG_NEEDS_CLARIFICATION,
+            ag_say(p, "길이가 다른 두 기간은 비교할 수 없습니다.", "Two windows of different length cannot be compared."),
+            ag_say(p, "예: \"오늘과 어제 에러 비교\", \"이번 주와 지난주 비교\"",
+                   "For example \"errors today vs yesterday\" or \"this week vs last week\"."));
+}
+
+/* "UNIT K" of a canonical text; false for others. */
+static bool calendar_of(const char *symbolic, char name[16], int *k)
+{
+    int n = 0;
+
+    return sscanf(symbolic, "%15[a-z] %d%n", name, k, &n) == 2 && symbolic[n] == '\0' && strcmp(name, "last") != 0;
+}
+
+static bool rolling_of(const char *symbolic, long *count, char name[16])
+{
+    int n = 0;
+
+    return sscanf(symbolic, "last %ld %15[a-z]%n", count, name, &n) == 2 && symbolic[n] == '\0';
+}
+
+/* The equal window before, or NULL. */
+static const char *window_before(struct ag_parse *p, const char *symbolic)
+{
+    char name[16];
+    long count;
+    int k;
+    int64_t from;
+    int64_t to;
+
+    if (calendar_of(symbolic, name, &k))
+        return ag_sayf(p, "%s %d%s", name, k - 1, k == 0 ? " so far" : "");
+    if (rolling_of(symbolic, &count, name))
+        return ag_sayf(p, "%s -1", symbolic);
+    if (strcmp(symbolic, "all") == 0 || ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
+        return NULL;
+    /* A part of a day is compared with the same part of the day before. */
+    if (to - from < AG_DAY)
+        return span_text(p, ag_zone_add(p->zone, from, 'd', -1), ag_zone_add(p->zone, to, 'd', -1));
+    return span_text(p, from - (to - from), from);
+}
+
+/* `symbolic` moved back by a unit: the day before, the week before. */
+static const char *shifted(struct ag_parse *p, const char *symbolic, const char *unit)
+{
+    char name[16];
+    long count;
+    int k;
+    int64_t from;
+    int64_t to;
+    char u = unit[0] == 'm' ? 'M' : unit[0];
+
+    if (strcmp(unit, "same") == 0)
+        return window_before(p, symbolic);
+    if (calendar_of(symbolic, name, &k) && strcmp(name, unit) == 0)
+        return ag_sayf(p, "%s %d", name, k - 1);
+    if (rolling_of(symbolic, &count, name) && strcmp(name, unit) == 0)
+        return ag_sayf(p, "%s -1", symbolic);
+    if (strcmp(symbolic, "all") == 0 || ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
+        return NULL;
+    if (u == 'h')
+        return span_text(p, from - AG_HOUR, to - AG_HOUR);
+    return span_text(p, ag_zone_add(p->zone, from, u, -1), ag_zone_add(p->zone, to, u, -1));
+}
+
+static void set_window(struct ag_parse *p, const char *symbolic, bool stated)
+{
+    p->intent->window.symbolic = symbolic;
+    p->intent->window.stated = stated;
+}
+
+static void set_against(struct ag_parse *p, const char *symbolic)
+{
+    if (!symbolic) {
+        ask_spans(p);
+        return;
+    }
+    p->intent->compare = AG_COMPARE_WINDOW;
+    p->intent->against = (struct ag_window){.symbolic = symbolic, .stated = true};
+}
+
+static void before_after(struct ag_parse *p)
+{
+    int64_t at;
+    int64_t span;
+
+    if (p->time_count != 1 || !p->times[0].instant) {
+        ask_when(p);
+        return;
+    }
+    at = p->times[0].from_us;
+    span = p->now - at < BESIDE_AN_INSTANT ? p->now - at : BESIDE_AN_INSTANT;
+    if (span <= 0) {
+        ask_when(p);
+        return;
+    }
+    set_window(p, span_text(p, at, at + span), true);
+    set_against(p, span_text(p, at - span, at));
+    ag_assume(p, "equal_spans", "그 시각 앞뒤로 같은 길이(최대 1시간)를 비교했습니다.",
+              "Equal spans of at most one hour either side of that moment are compared.");
+}
+
+static void two_windows(struct ag_parse *p)
+{
+    const struct ag_time_found *a = &p->times[0];
+    const struct ag_time_found *b = &p->times[1];
+    const struct ag_time_found *later = a->to_us > b->to_us || (a->to_us == b->to_us && a->from_us > b->from_us) ? a : b;
+    const struct ag_time_found *earlier = later == a ? b : a;
+    char later_name[16];
+    char earlier_name[16];
+    int later_k;
+    int earlier_k;
+    int64_t elapsed;
+    int64_t other;
+
+    if (strcmp(a->symbolic, b->symbolic) == 0) {
+        /* "the last hour against the previous hour" */
+        set_window(p, a->symbolic, true);
+        set_against(p, window_before(p, a->symbolic));
+        return;
+    }
+    set_window(p, later->symbolic, true);
+    if (calendar_of(later->symbolic, later_name, &later_k) && calendar_of(earlier->symbolic, earlier_name, &earlier_k) &&
+        strcmp(later_name, earlier_name) == 0) {
+        set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
+        return;
+    }
+    elapsed = (later->to_us < p->now ? later->to_us : p->now) - later->from_us;
+    other = (earlier->to_us < p->now ? earlier->to_us : p->now) - earlier->from_us;
+    if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed && other <= later->to_us - later->from_us))) {
+        ask_spans(p);
+        return;
+    }
+    set_against(p, other == elapsed ? earlier->symbolic : span_text(p, earlier->from_us, earlier->from_us + elapsed));
+}
+
+static void compare_windows(struct ag_parse *p)
+{
+    const char *unit = ag_said(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
+    char name[16];
+    int k;
+
+    if (p->time_count == 2) {
+        two_windows(p);
+        return;
+    }
+    if (p->time_count > 2) {
+        ask_spans(p);
+        return;
+    }
+    if (p->time_count == 0) {
+        set_window(p, unit && strcmp(unit, "same") != 0 && strcmp(unit, "hour") != 0 ? ag_sayf(p, "%s 0", unit) : "last 1 hour", false);
+        set_against(p, window_before(p, p->intent->window.symbolic));
+        return;
+    }
+    if (!unit && calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
+        /* "compared with yesterday": the current one against it. */
+        set_window(p, ag_sayf(p, "%s 0", name), true);
+        set_against(p, ag_sayf(p, "%s so far", p->times[0].symbolic));
+        return;
+    }
+    set_window(p, p->times[0].symbolic, true);
+    if (unit && strcmp(unit, "same") != 0) {
+        const char *before = shifted(p, p->times[0].symbolic, unit);
+        if (before && calendar_of(p->times[0].symbolic, name, &k) && k == 0 && strcmp(name, unit) == 0)
+            before = ag_sayf(p, "%s so far", before);
+        set_against(p, before);
+    } else {
+        set_against(p, window_before(p, p->times[0].symbolic));
+        ag_assume(p, "compared_with_before", "바로 앞의 같은 길이와 비교했습니다.", "Compared with the equal span before it.");
+    }
+}
+
+static bool has_filter(const struct ag_intent *intent, enum ag_field field)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        if (intent->filters[i].field == field && intent->filters[i].op == AG_IN)
+            return true;
+    }
+    return false;
+}
+
+static void assume_window(struct ag_parse *p, const char *symbolic, const char *ko, const char *en)
+{
+    set_window(p, symbolic, false);
+    ag_assume(p, "default_window", ko, en);
+}
+
+/* No time was said: what is asked decides. */
+static void default_window(struct ag_parse *p)
+{
+    const struct ag_intent *in = p->intent;
+    bool now = p->time_count == 1 && strcmp(p->times[0].symbolic, "last 1 minute") == 0;
+
+    if (ag_said(p, AG_C_HISTORY))
+        assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.", "For a history the last 30 days are searched.");
+    else if (in->measure.fn == AG_FIRST_SEEN || (in->measure.fn == AG_LAST_SEEN && in->shape != AG_SILENT) || has_filter(in, AG_TRACE_ID) ||
+             has_filter(in, AG_SESSION_ID))
+        assume_window(p, "all", "시간 제한 없이 보관된 모든 기록을 보았습니다.", "Everything kept is searched.");
+    else if (in->measure.fn == AG_NAMES || in->shape == AG_SILENT || in->shape == AG_NEW || (in->shape == AG_SERIES && in->threshold.set))
+        assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.", "No time was said: the last 24 hours.");
+    else if (now)
+        assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.", "Now is taken as the last minute.");
+    else
+        assume_window(p, "last 1 hour", "시간을 말하지 않아 최근 1시간을 보았습니다.", "No time was said: the last hour.");
+}
+
+/* "since the last deployment" has no time anybody said; "how many deployments" is a kind of event. */
+static void anchor(struct ag_parse *p)
+{
+    size_t at = p->said[AG_C_EVENT_ANCHOR] - 1;
+    size_t next = ag_after(p, at);
+    size_t before = at > 0 ? ag_before(p, at) : SIZE_MAX;
+    const struct ag_name *found[4];
+    size_t n = 0;
+    static const char *const roots[] = {"deployment", "deploy", "deployed", "release"};
+    struct ag_filter *filter;
+
+    if (p->time_count > 0 && (ag_said(p, AG_C_BEFORE_AFTER) || p->times[0].instant))
+        return; /* the time was said beside it */
+    if (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) || ag_reads(p, next, AG_C_BEFORE) || ag_reads(p, next, AG_C_FROM) ||
+        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) || ag_said(p, AG_C_NEW) ||
+        (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) || ag_reads(p, before, AG_C_BEFORE) ||
+                                ag_reads(p, before, AG_C_FROM) || ag_reads(p, before, AG_C_TO)))) {
+        ask_when(p);
+        return;
+    }
+    for (size_t i = 0; i < sizeof roots / sizeof *roots && n == 0; i++)
+        n = ag_catalogue_with_part(p->catalogue, AG_KIND_EVENT_TYPE, roots[i], found, 4);
+    if (n == 1 && p->intent->filter_count < AG_MAX_FILTERS && !has_filter(p->intent, AG_EVENT_TYPE)) {
+        filter = &p->intent->filters[p->intent->filter_count++];
+        *filter = (struct ag_filter){.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
+        filter->values[0] = ag_keep(p, found[0]->value, strlen(found[0]->value));
+        return;
+    }
+    if (!has_filter(p->intent, AG_EVENT_TYPE))
+        ask_when(p);
+}
+
+void ag_windows_rule(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    struct lm_error error;
+    bool vague = p->time_count == 1 && p->times[0].past_is_vague;
+
+    in->zone = p->zone_name;
+    if (ag_said(p, AG_C_EVENT_ANCHOR))
+        anchor(p);
+    if (p->stopped)
+        return;
+    if (ag_said(p, AG_C_BEFORE_AFTER)) {
+        before_after(p);
+    } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
+        compare_windows(p);
+    } else if (p->time_count > 1) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
+                ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
+    } else if (p->time_count == 1 && !vague) {
+        set_window(p, p->times[0].symbolic, true);
+    } else if (ag_said(p, AG_C_SHIFT)) {
+        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "무엇의 전인지 알 수 없습니다.", "It is not clear before what."),
+                ag_say(p, "기간을 적어 주세요. 예: \"어제\", \"지난주\"", "Name the window, for example \"yesterday\" or \"last week\"."));
+    } else {
+        for (size_t i = 0; i < p->tokens->count; i++) {
+            if (ag_is(p->tokens, i, AG_C_SO_FAR)) {
+                ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "언제부터인지 알 수 없습니다.", "It is not said from when."),
+                        ag_say(p, "예: \"오늘 지금까지 에러 건수\"", "For example \"errors so far today\"."));
+                return;
+            }
+        }
+        default_window(p);
+    }
+    if (p->stopped)
+        return;
+    if (in->compare == AG_COMPARE_WINDOW && in->measure.fn == AG_LIST) {
+        in->measure.fn = AG_COUNT;
+        in->order = AG_ORDER_DEFAULT;
+    }
+    if (in->compare == AG_COMPARE_WINDOW && (in->shape != AG_PLAIN || in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN ||
+                                             in->measure.fn == AG_LAST_SEEN)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);
+        return;
+    }
+    if (ag_intent_resolve(in, p->now, &error) < 0)
+        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+}
+
+const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit)
+{
+    return shifted(p, symbolic, unit);
+}

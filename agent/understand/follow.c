@@ -1,0 +1,354 @@
+/*
+ * Follow-ups: a question that leaves out what the one before it said. The slots it names are replaced, the rest is kept.
+ */
+#include "agent/understand/parse.h"
+#include "agent/understand/time.h"
+#include "agent/understand/window.h"
+
+#include <string.h>
+
+static bool follows(struct ag_parse *p)
+{
+    static const enum ag_concept complete[] = {AG_C_COUNT, AG_C_COUNT_PEOPLE, AG_C_SUMMARY, AG_C_RATE, AG_C_FAIL_RATE, AG_C_PERCENT,
+                                               AG_C_SLOWEST, AG_C_SLOW, AG_C_STOPPED, AG_C_SPIKE, AG_C_BUSIEST, AG_C_WHY};
+    bool pointed = false;
+    bool whole = false;
+    bool object = false;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_is(p->tokens, i, AG_C_SHIFT) || ag_is(p->tokens, i, AG_C_PRONOUN);
+        object = object || ag_is(p->tokens, i, AG_C_LOG) || ag_is(p->tokens, i, AG_C_REQUEST) || ag_is(p->tokens, i, AG_C_DURATION) ||
+                 ag_is(p->tokens, i, AG_C_RESPONSE);
+        for (size_t k = 0; k < sizeof complete / sizeof *complete; k++)
+            whole = whole || ag_is(p->tokens, i, complete[k]);
+    }
+    object = object || ag_mentions_field(p, AG_LEVEL) || ag_mentions_field(p, AG_HTTP_STATUS) || ag_mentions_field(p, AG_STATUS_CLASS) ||
+             ag_mentions_field(p, AG_MESSAGE);
+    if (pointed)
+        return true;
+    for (size_t i = 0; i < p->tokens->count; i++)
+        whole = whole || (object && (ag_is(p->tokens, i, AG_C_SHOW) || ag_is(p->tokens, i, AG_C_WHICH) || ag_is(p->tokens, i, AG_C_LIST)));
+    /* "errors today" with nothing pointing back is a question of its own; "오늘은?" is not. */
+    return !(whole && object) && !(object && p->time_count > 0);
+}
+
+/* Without a previous question, words that point at one leave nothing to answer. */
+static bool points(const struct ag_parse *p)
+{
+    bool pronoun = false;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_is(p->tokens, i, AG_C_FOLLOW) && !ag_is(p->tokens, i, AG_C_NOISE))
+            return true;
+        pronoun = pronoun || (ag_is(p->tokens, i, AG_C_PRONOUN) && !ag_is(p->tokens, i, AG_C_NOISE));
+    }
+    return pronoun;
+}
+
+static bool same_family(enum ag_field a, enum ag_field b)
+{
+    return a == b || (a == AG_HTTP_STATUS && b == AG_STATUS_CLASS) || (a == AG_STATUS_CLASS && b == AG_HTTP_STATUS);
+}
+
+static void drop_filters(struct ag_intent *intent, enum ag_field field, const char *key)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        bool same = same_family(f->field, field) && (field != AG_METADATA || (f->key && key && strcmp(f->key, key) == 0)) && field != AG_MESSAGE;
+        if (!same)
+            intent->filters[kept++] = *f;
+    }
+    intent->filter_count = kept;
+}
+
+static void replace_filters(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+
+    for (size_t i = 0; i < p->mention_count; i++)
+        drop_filters(in, p->mentions[i].field, p->mentions[i].key);
+    for (size_t i = 0; i < p->mention_count; i++) {
+        const struct ag_mention *m = &p->mentions[i];
+        enum ag_op op = !m->negated ? m->op : m->op == AG_IN ? AG_NOT_IN : m->op == AG_CONTAINS ? AG_NOT_CONTAINS : m->op == AG_PREFIX ? AG_NOT_PREFIX : m->op;
+        struct ag_filter *f = NULL;
+        if (m->negated && op == m->op) {
+            ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "이 조건은 뺄 수 없습니다.", "This condition cannot be taken back."), NULL);
+            return;
+        }
+        for (size_t k = 0; k < in->filter_count; k++) {
+            if (in->filters[k].field == m->field && in->filters[k].op == op && (op == AG_IN || op == AG_NOT_IN) && m->field != AG_METADATA)
+                f = &in->filters[k];
+        }
+        if (!f) {
+            if (in->filter_count == AG_MAX_FILTERS) {
+                ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
+                return;
+            }
+            f = &in->filters[in->filter_count++];
+            *f = (struct ag_filter){.field = m->field, .key = m->key, .op = op};
+        }
+        if (m->value && f->value_count < AG_MAX_VALUES)
+            f->values[f->value_count++] = m->value;
+    }
+}
+
+static bool replace_window(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    const char *unit = ag_take(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
+
+    if (p->time_count > 1 || (p->time_count == 1 && unit)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."), NULL);
+        return false;
+    }
+    if (unit) {
+        const char *shifted = ag_shift_window(p, in->window.symbolic, unit);
+        if (!shifted) {
+            ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "그 기간의 앞은 정할 수 없습니다.", "There is nothing before that window."), NULL);
+            return false;
+        }
+        in->window.symbolic = shifted;
+    } else if (p->time_count == 1) {
+        in->window.symbolic = p->times[0].symbolic;
+    } else {
+        return false;
+    }
+    in->window.stated = true;
+    in->compare = AG_NO_COMPARE;
+    return true;
+}
+
+static void count_instead_of_list(struct ag_intent *in)
+{
+    if (in->measure.fn == AG_LIST || in->measure.fn == AG_NAMES || in->measure.fn == AG_DISTINCT || in->measure.fn == AG_FIRST_SEEN ||
+        in->measure.fn == AG_LAST_SEEN) {
+        in->measure.fn = AG_COUNT;
+        in->measure.field = AG_NO_FIELD;
+    }
+    if (in->order == AG_NEWEST || in->order == AG_OLDEST || in->order == AG_SLOWEST || in->order == AG_FASTEST)
+        in->order = AG_ORDER_DEFAULT;
+}
+
+static bool replace_groups(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+
+    if (p->target_count == 0)
+        return false;
+    if (p->target_count > AG_MAX_GROUPS) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "두 가지까지만 나눠 볼 수 있습니다.", "A break-down by at most two fields is possible."), NULL);
+        return false;
+    }
+    in->group_count = 0;
+    for (size_t i = 0; i < p->target_count; i++) {
+        ag_consume(p->tokens, p->targets[i].from, p->targets[i].to, "group");
+        in->groups[in->group_count++] = (struct ag_group){p->targets[i].field, p->targets[i].key};
+    }
+    count_instead_of_list(in);
+    if (in->shape == AG_BUSIEST || in->shape == AG_SPIKE || in->shape == AG_SILENT || in->shape == AG_NEW)
+        in->shape = AG_PLAIN;
+    in->rank = false;
+    in->order = AG_ORDER_DEFAULT;
+    in->limit = 0;
+    in->threshold.set = false;
+    return true;
+}
+
+static bool replace_measure(struct ag_parse *p)
+{
+    static const struct {
+        enum ag_concept concept;
+        enum ag_measure_fn fn;
+        enum ag_field field;
+    } measures[] = {
+        {AG_C_RATE, AG_ERROR_RATE, AG_NO_FIELD}, {AG_C_FAIL_RATE, AG_FAILURE_RATE, AG_NO_FIELD}, {AG_C_AVERAGE, AG_AVG, AG_DURATION},
+        {AG_C_MAXIMUM, AG_MAX, AG_DURATION},     {AG_C_MINIMUM, AG_MIN, AG_DURATION},            {AG_C_COUNT_PEOPLE, AG_DISTINCT, AG_USER_ID},
+    };
+    struct ag_intent *in = p->intent;
+    bool changed = false;
+    bool duration = ag_take(p, AG_C_DURATION);
+
+    for (size_t i = 0; i < sizeof measures / sizeof *measures && !changed; i++) {
+        if (measures[i].field == AG_DURATION && !duration && in->measure.field != AG_DURATION)
+            continue;
+        if (!ag_take(p, measures[i].concept))
+            continue;
+        in->measure.fn = measures[i].fn;
+        in->measure.field = measures[i].field;
+        changed = true;
+    }
+    if (!changed && (p->found.p_count > 0 || duration)) {
+        in->measure.fn = AG_PERCENTILE;
+        in->measure.field = AG_DURATION;
+        in->measure.p_count = p->found.p_count ? p->found.p_count : 1;
+        in->measure.p[0] = 0.95;
+        if (p->found.p_count)
+            memcpy(in->measure.p, p->found.p, sizeof in->measure.p);
+        changed = true;
+    }
+    if (changed) {
+        if (in->shape != AG_SERIES)
+            in->shape = AG_PLAIN;
+        in->threshold.set = false;
+        if (in->order == AG_NEWEST || in->order == AG_OLDEST)
+            in->order = AG_ORDER_DEFAULT;
+        return true;
+    }
+    if (ag_take(p, AG_C_COUNT) && p->target_count == 0) {
+        count_instead_of_list(in);
+        if (in->measure.fn != AG_COUNT) {
+            in->measure.fn = AG_COUNT;
+            in->measure.field = AG_NO_FIELD;
+        }
+        return true;
+    }
+    if (p->target_count == 0 && ag_take(p, AG_C_LIST)) {
+        in->measure.fn = AG_LIST;
+        in->measure.field = AG_NO_FIELD;
+        in->group_count = 0;
+        in->shape = AG_PLAIN;
+        in->rank = false;
+        in->threshold.set = false;
+        in->order = AG_NEWEST;
+        return true;
+    }
+    return false;
+}
+
+static bool replace_shape(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    const char *by = ag_take(p, AG_C_BY_TIME) ? ag_reads_value(p, p->said[AG_C_BY_TIME] - 1, AG_C_BY_TIME) : "";
+    const char *per = ag_take(p, AG_C_PER) ? ag_reads_value(p, p->said[AG_C_PER] - 1, AG_C_PER) : "";
+    bool series = ag_take(p, AG_C_SERIES);
+    bool changed = false;
+
+    if (*by || *per || series || p->found.bucket_us) {
+        count_instead_of_list(in);
+        in->shape = AG_SERIES;
+        in->rank = false;
+        in->limit = 0;
+        in->bucket_us = p->found.bucket_us ? p->found.bucket_us : *by ? ag_unit_us(*by) : *per ? ag_unit_us(*per) : 0;
+        changed = true;
+    }
+    if (p->found.limit > 0) {
+        in->limit = p->found.limit;
+        if (in->group_count > 0) {
+            in->rank = true;
+            if (in->order == AG_ORDER_DEFAULT)
+                in->order = AG_MOST;
+        }
+        changed = true;
+    }
+    if (p->found.threshold.set && in->group_count > 0) {
+        in->threshold = p->found.threshold;
+        changed = true;
+    } else if (p->found.threshold.set) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "무엇별로 세어 비교할지 알 수 없습니다.", "It is not said what the number is to be counted by."), NULL);
+    }
+    return changed;
+}
+
+static bool replace_order(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    bool many = ag_take(p, AG_C_MOST) || ag_take(p, AG_C_HIGHEST) || ag_take(p, AG_C_TOP);
+    bool few = ag_take(p, AG_C_FEWEST) || ag_take(p, AG_C_LOWEST) || ag_take(p, AG_C_BOTTOM);
+    bool newest = ag_take(p, AG_C_NEWEST);
+    bool oldest = ag_take(p, AG_C_OLDEST);
+
+    ag_take(p, AG_C_ORDER);
+    if (in->measure.fn == AG_LIST && (newest || oldest)) {
+        in->order = oldest ? AG_OLDEST : AG_NEWEST;
+        return true;
+    }
+    if ((many || few) && in->group_count > 0) {
+        in->rank = true;
+        in->order = few ? AG_FEWEST : AG_MOST;
+        return true;
+    }
+    if (many || few || newest || oldest)
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "앞의 답에는 이 순서를 쓸 수 없습니다.", "That order does not fit the previous answer."), NULL);
+    return false;
+}
+
+/* The names of a previous intent must be known to this caller as well. */
+static bool relink(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->intent->filter_count; i++) {
+        const struct ag_filter *f = &p->intent->filters[i];
+        for (int kind = 0; kind < AG_KIND_METADATA_KEY; kind++) {
+            if (ag_kind_field((enum ag_kind)kind) != f->field || (f->op != AG_IN && f->op != AG_NOT_IN))
+                continue;
+            for (size_t k = 0; k < f->value_count; k++) {
+                if (ag_catalogue_exact(p->catalogue, (enum ag_kind)kind, f->values[k]))
+                    continue;
+                ag_stop(p, AG_UNKNOWN_ENTITY,
+                        p->language == AG_KO ? ag_sayf(p, "\"%s\"은(는) 로그에 없습니다.", f->values[k])
+                                             : ag_sayf(p, "There is no \"%s\" in the logs.", f->values[k]),
+                        NULL);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void take_fillers(struct ag_parse *p)
+{
+    static const enum ag_concept fillers[] = {AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY, AG_C_SHOW, AG_C_WHICH, AG_C_LOG, AG_C_TOTAL,
+                                              AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME};
+
+    for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++)
+        ag_take(p, fillers[i]);
+}
+
+bool ag_follow_up(struct ag_parse *p)
+{
+    const struct ag_intent *previous = p->question->previous;
+    struct lm_error error;
+    bool changed;
+
+    if (!previous) {
+        if (points(p) && !ag_has_subject(p)) {
+            ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "앞선 질문이 없어 무엇을 가리키는지 알 수 없습니다.", "There is no previous question this could refer to."),
+                    ag_say(p, "질문을 온전히 적어 주세요. 예: \"어제 결제 서비스 에러 건수\"",
+                           "Ask in full, for example \"payment-service errors yesterday\"."));
+            return true;
+        }
+        return false;
+    }
+    if (!follows(p))
+        return false;
+    if (ag_intent_copy(previous, p->arena, p->intent) < 0) {
+        p->memory = true;
+        return true;
+    }
+    p->intent->language = p->language;
+    if (strcmp(p->zone_name, p->question->zone) != 0)
+        p->intent->zone = p->zone_name;
+    if (!relink(p))
+        return true;
+    changed = replace_window(p);
+    changed = replace_groups(p) || changed;
+    changed = replace_measure(p) || changed;
+    changed = replace_shape(p) || changed;
+    changed = replace_order(p) || changed;
+    replace_filters(p);
+    changed = changed || p->mention_count > 0;
+    if (p->found.length_set && p->intent->filter_count < AG_MAX_FILTERS) {
+        struct ag_filter *f = &p->intent->filters[p->intent->filter_count++];
+        *f = (struct ag_filter){.field = AG_DURATION, .op = p->found.length_op, .value_count = 1};
+        f->values[0] = ag_sayf(p, "%.15g", p->found.length_ms);
+        changed = true;
+    }
+    take_fillers(p);
+    if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))
+        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "앞의 질문에서 무엇을 바꿀지 알 수 없습니다.", "It is not clear what to change in the previous question."),
+                ag_say(p, "예: \"어제는?\", \"서비스별로\", \"결제 서비스만\"", "For example \"and yesterday?\", \"by service\", \"only errors\"."));
+    if (!p->stopped && ag_intent_resolve(p->intent, p->now, &error) < 0)
+        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+    return true;
+}

@@ -1,0 +1,119 @@
+/*
+ * Fields named without a value: what to break down, rank, count or list by.
+ */
+#include "agent/understand/parse.h"
+
+#include <string.h>
+
+static enum ag_field field_named(const char *name)
+{
+    for (int f = AG_NO_FIELD + 1; f < AG_FIELD_COUNT; f++) {
+        if (strcmp(ag_field_name((enum ag_field)f), name) == 0)
+            return (enum ag_field)f;
+    }
+    return AG_NO_FIELD;
+}
+
+static struct ag_target *target_over(struct ag_parse *p, size_t i)
+{
+    for (size_t k = 0; k < p->target_count; k++) {
+        if (i >= p->targets[k].from && i < p->targets[k].to)
+            return &p->targets[k];
+    }
+    return NULL;
+}
+
+static bool joins(const struct ag_parse *p, size_t i)
+{
+    const char *w = ag_word(p, i);
+
+    return ag_reads(p, i, AG_C_AND) || ag_reads(p, i, AG_C_COMMA) ||
+           (ag_reads(p, i, AG_C_PARTICLE) && (strcmp(w, "와") == 0 || strcmp(w, "과") == 0 || strcmp(w, "랑") == 0 ||
+                                              strcmp(w, "이랑") == 0 || strcmp(w, "하고") == 0));
+}
+
+static void find_targets(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const char *name = ag_value(t, i, AG_C_FIELD);
+        bool pattern = ag_is(t, i, AG_C_PATTERN);
+        struct ag_target *known = target_over(p, i);
+        if (known || (!name && !pattern) || p->target_count == AG_MAX_TARGETS)
+            continue;
+        if (name && (strcmp(name, "metadata") == 0 || strcmp(name, "message") == 0))
+            continue;
+        if (pattern) {
+            bool twice = false;
+            for (size_t k = 0; k < p->target_count; k++)
+                twice = twice || p->targets[k].field == AG_PATTERN;
+            if (twice) {
+                ag_consume(t, i, i + 1, "pattern");
+                continue;
+            }
+        }
+        p->targets[p->target_count++] =
+            (struct ag_target){.from = i, .to = i + 1, .field = pattern ? AG_PATTERN : field_named(name), .grouped = pattern};
+    }
+}
+
+/* 서비스별, 서비스 기준으로, by service, each service */
+static void mark_grouped(struct ag_parse *p, struct ag_target *target)
+{
+    struct ag_tokens *t = p->tokens;
+    size_t next = target->to;
+    size_t before = target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
+
+    if (ag_is(t, next, AG_C_BY) || ag_is(t, next, AG_C_BY_AFTER)) {
+        target->grouped = true;
+        ag_consume(t, next, next + 1, "by");
+    } else if (ag_is(t, next, AG_C_PARTICLE) && ag_is(t, next + 1, AG_C_BY_AFTER)) {
+        target->grouped = true;
+        ag_consume(t, next, next + 2, "by");
+    } else if (ag_is(t, ag_after(p, target->to - 1), AG_C_DISTRIBUTION)) {
+        target->grouped = true;
+        ag_consume(t, next, ag_after(p, target->to - 1) + 1, "by");
+    }
+    if (before != SIZE_MAX && (ag_is(t, before, AG_C_BY_BEFORE) || ag_is(t, before, AG_C_EACH) || ag_is(t, before, AG_C_EVERY))) {
+        target->grouped = true;
+        ag_consume(t, before, target->from, "by");
+    }
+}
+
+/* "by user and endpoint", 서비스와 레벨별: what is joined to a grouped field is grouped as well. */
+static void spread_groups(struct ag_parse *p)
+{
+    for (size_t a = 0; a < p->target_count; a++) {
+        for (size_t b = 0; b < p->target_count; b++) {
+            struct ag_target *left = &p->targets[a];
+            struct ag_target *right = &p->targets[b];
+            size_t at = left->to;
+            if (left->to > right->from || left->grouped == right->grouped || left->field == AG_PATTERN || right->field == AG_PATTERN)
+                continue;
+            if (ag_reads(p, at, AG_C_BY))
+                at++;
+            if (at >= right->from)
+                continue;
+            while (at < right->from && joins(p, at))
+                at++;
+            if (at != right->from)
+                continue;
+            left->grouped = right->grouped = true;
+            ag_consume(p->tokens, left->to, right->from, "by");
+        }
+    }
+}
+
+void ag_targets_rule(struct ag_parse *p)
+{
+    find_targets(p);
+    for (size_t k = 0; k < p->target_count; k++)
+        mark_grouped(p, &p->targets[k]);
+    spread_groups(p);
+    spread_groups(p);
+    for (size_t k = 0; k < p->target_count; k++) {
+        if (p->targets[k].grouped)
+            ag_consume(p->tokens, p->targets[k].from, p->targets[k].to, "group");
+    }
+}

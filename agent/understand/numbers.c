@@ -1,0 +1,239 @@
+/*
+ * Numbers that are not times: how fine a series, how long a request, how many of a group, how many rows, which percentile.
+ * They run before the expressions of time, which would take "5 minutes" of "every 5 minutes" for a window.
+ */
+#include "agent/understand/parse.h"
+#include "agent/understand/window.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool comparator(const struct ag_parse *p, size_t i, enum ag_op *op)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    if (ag_is(t, i, AG_C_AT_LEAST))
+        *op = AG_AT_LEAST;
+    else if (ag_is(t, i, AG_C_AT_MOST))
+        *op = AG_AT_MOST;
+    else if (ag_is(t, i, AG_C_ABOVE))
+        *op = AG_ABOVE;
+    else if (ag_is(t, i, AG_C_BELOW))
+        *op = AG_BELOW;
+    else
+        return false;
+    return true;
+}
+
+/* 1분 단위, 5분 간격으로, 10분마다, "every 5 minutes", "per 10 minutes", "in 5 minute buckets", "5분별" */
+static void bucket_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        double n = 1;
+        char unit = 'h';
+        size_t start = i;
+        size_t end = ag_length_read(p, i, &n, &unit);
+        size_t behind = end;
+        bool every = i > 0 && (ag_is(t, i - 1, AG_C_EVERY) || (ag_is(t, i - 1, AG_C_PREPOSITION) && strcmp(ag_word(p, i - 1), "per") == 0));
+        const char *single = ag_value(t, i, AG_C_UNIT);
+        if (end == i && single && strcmp(single, "ms") != 0 && strcmp(single, "month_of_year") != 0 &&
+            (ag_is(t, i + 1, AG_C_BUCKET) || (i > 0 && ag_is(t, i - 1, AG_C_EVERY)))) {
+            unit = single[0];
+            behind = end = i + 1;
+        }
+        if (end == i)
+            continue;
+        if (ag_is(t, end, AG_C_BUCKET) || ag_is(t, end, AG_C_EVERY) || ag_is(t, end, AG_C_BY))
+            behind = end + 1;
+        if (every)
+            start = i - 1;
+        if (behind == end && !every)
+            continue;
+        if (n * (double)ag_unit_us(unit) < (double)AG_SECOND)
+            continue;
+        p->found.bucket_us = (int64_t)(n * (double)ag_unit_us(unit));
+        ag_consume(t, start, behind, "bucket");
+        p->said[AG_C_BUCKET] = start + 1;
+        return;
+    }
+}
+
+static double milliseconds(double n, char unit)
+{
+    return n * (double)ag_unit_us(unit) / 1000;
+}
+
+/* "slower than 500ms", 1초 넘게 걸린, 500ms 이상, "> 2s" */
+static void length_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+    bool talks = false;
+
+    for (size_t i = 0; i < t->count; i++)
+        talks = talks || ag_reads(p, i, AG_C_DURATION) || ag_reads(p, i, AG_C_PAGE_LOAD) || ag_reads(p, i, AG_C_SLOW) ||
+                ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE) || strstr(ag_word(p, i), "slower") ||
+                strstr(ag_word(p, i), "faster") || strncmp(ag_word(p, i), "걸", strlen("걸")) == 0 ||
+                strncmp(ag_word(p, i), "took", 4) == 0 || strncmp(ag_word(p, i), "tak", 3) == 0;
+    for (size_t i = 0; i < t->count; i++) {
+        enum ag_op op;
+        double n;
+        char unit;
+        size_t end = ag_length_read(p, i, &n, &unit);
+        size_t next;
+        if (end == i || (unit != 'z' && unit != 's' && unit != 'm') || !(talks || unit == 'z'))
+            continue;
+        if (i > 0 && comparator(p, i - 1, &op) && !ag_is_korean(p, i - 1)) {
+            size_t start = i > 1 && ag_is(t, i - 2, AG_C_SLOW) ? i - 2 : i - 1;
+            ag_consume(t, start, end, "length");
+        } else {
+            next = end;
+            while (ag_is(t, next, AG_C_PARTICLE))
+                next++;
+            if (!comparator(p, next, &op))
+                continue;
+            ag_consume(t, i, next + 1, "length");
+        }
+        p->found.length_set = true;
+        p->found.length_op = op;
+        p->found.length_ms = milliseconds(n, unit);
+        return;
+    }
+}
+
+/* "95th percentile", 95퍼센타일, p95, median */
+static void percentile_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const char *word = ag_value(t, i, AG_C_PERCENTILE);
+        size_t end = i + 1;
+        double value;
+        if (word) {
+            value = word[0] ? 0.5 : t->items[i].number;
+        } else if (ag_is(t, i, AG_C_NUMBER) && t->items[i].number > 0 && t->items[i].number < 100) {
+            if (ag_is(t, end, AG_C_ORDINAL))
+                end++;
+            if (!ag_is(t, end, AG_C_PERCENTILE_WORD))
+                continue;
+            value = t->items[i].number / 100;
+            end++;
+        } else {
+            continue;
+        }
+        ag_consume(t, i, end, "percentile");
+        if (p->found.p_count < AG_MAX_PERCENTILES)
+            p->found.p[p->found.p_count++] = value;
+        else
+            ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "백분위수는 한 번에 네 개까지입니다.", "At most four percentiles at once."), NULL);
+    }
+}
+
+static bool is_unit(const struct ag_parse *p, size_t i)
+{
+    return ag_is(p->tokens, i, AG_C_UNIT) || ag_is(p->tokens, i, AG_C_OCLOCK);
+}
+
+/* 10건 이상, 10번 넘은, "more than 20", "at least 5", 5% 이상 */
+static void threshold_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        enum ag_op op;
+        size_t start = i;
+        size_t end = i + 1;
+        bool counted;
+        bool percent;
+        bool status = i > 0 && ag_reads_value(p, ag_before(p, i), AG_C_FIELD) &&
+                      strcmp(ag_reads_value(p, ag_before(p, i), AG_C_FIELD), "http_status") == 0;
+        if (!ag_is(t, i, AG_C_NUMBER) || is_unit(p, end) || status)
+            continue;
+        counted = ag_is(t, end, AG_C_COUNTER);
+        percent = ag_is(t, end, AG_C_PERCENT);
+        if (counted || percent)
+            end++;
+        if (i > 0 && comparator(p, i - 1, &op) && (!ag_is_korean(p, i - 1) || (unsigned char)ag_word(p, i - 1)[0] < 0x80)) {
+            start = i - 1;
+        } else {
+            size_t next = end;
+            while (ag_is(t, next, AG_C_PARTICLE))
+                next++;
+            if (!comparator(p, next, &op))
+                continue;
+            end = next + 1;
+        }
+        ag_consume(t, start, end, "threshold");
+        p->found.threshold = (struct ag_threshold){.set = true, .op = op, .value = t->items[i].number};
+        p->found.threshold_at = i + 1;
+        p->found.threshold_percent = percent;
+        if (percent)
+            p->found.threshold.value /= 100;
+        return;
+    }
+}
+
+static bool names_rows(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    return ag_is(t, i, AG_C_LOG) || ag_is(t, i, AG_C_ERROR) || ag_is(t, i, AG_C_LEVEL) || ag_is(t, i, AG_C_FIELD) ||
+           ag_is(t, i, AG_C_REQUEST) || ag_is(t, i, AG_C_SLOWEST) || ag_is(t, i, AG_C_NEWEST) || ag_is(t, i, AG_C_OLDEST) ||
+           ag_is(t, i, AG_C_MOST) || ag_is(t, i, AG_C_HIGHEST) || ag_is(t, i, AG_C_FEWEST) || ag_is(t, i, AG_C_LOWEST) ||
+           ag_is(t, i, AG_C_FASTEST) || ag_is(t, i, AG_C_PATTERN) || ag_is(t, i, AG_C_RESPONSE) || ag_is(t, i, AG_C_SLOW) ||
+           ag_is(t, i, AG_C_THING) || ag_is(t, i, AG_C_STATUS_CLASS) || ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_ENVIRONMENT) ||
+           (i < t->count && t->items[i].name_count > 0) || ag_is(t, i, AG_C_DOMAIN);
+}
+
+/* top 5, 상위 10개, 5개만, "last 10", "latest 20", "the 10 slowest", "first 3" */
+static void limit_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        size_t before = i > 0 ? i - 1 : SIZE_MAX;
+        size_t end = i + 1;
+        double n = ag_is(t, i, AG_C_NUMBER) ? t->items[i].number : 0;
+        bool top;
+        bool newest;
+        bool oldest;
+        bool counted;
+        if (n < 1 || n > 10000 || n != (double)(int)n || is_unit(p, end) || ag_is(t, end, AG_C_PERCENT))
+            continue;
+        top = before != SIZE_MAX && (ag_is(t, before, AG_C_TOP) || ag_is(t, before, AG_C_BOTTOM));
+        newest = before != SIZE_MAX && (ag_is(t, before, AG_C_NEWEST) || ag_is(t, before, AG_C_LAST) || ag_is(t, before, AG_C_RECENT) ||
+                                        ag_is(t, before, AG_C_FINAL));
+        oldest = before != SIZE_MAX && ag_is(t, before, AG_C_FIRST) && !ag_is(t, before, AG_C_NEW);
+        counted = ag_is(t, end, AG_C_COUNTER);
+        if (counted)
+            end++;
+        if (!top && !newest && !oldest && !counted &&
+            !(!ag_is_korean(p, i) && names_rows(p, i + 1) && !(n >= 100 && n <= 599 && (ag_is(t, i + 1, AG_C_RESPONSE) || ag_is(t, i + 1, AG_C_ERROR) || ag_is(t, i + 1, AG_C_FIELD)))))
+            continue;
+        if (counted && ag_is_korean(p, end - 1) && (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0))
+            continue; /* ten times is a frequency, never a number of rows */
+        if ((newest || oldest) && !counted && !names_rows(p, end) && end < t->count)
+            continue;
+        p->found.limit = (int)n;
+        p->found.limit_newest = newest;
+        p->found.limit_oldest = oldest;
+        if (top || ((newest || oldest) && before != SIZE_MAX)) {
+            enum ag_concept said = ag_is(t, before, AG_C_BOTTOM) ? AG_C_BOTTOM : top ? AG_C_TOP : newest ? AG_C_NEWEST : AG_C_OLDEST;
+            p->said[said] = before + 1;
+            ag_consume(t, before, before + 1, "limit");
+        }
+        ag_consume(t, i, end, "limit");
+        return;
+    }
+}
+
+void ag_numbers_rule(struct ag_parse *p)
+{
+    bucket_rule(p);
+    length_rule(p);
+    percentile_rule(p);
+    threshold_rule(p);
+    limit_rule(p);
+}
