@@ -91,7 +91,7 @@ static enum gw_body_result inflate_zstd(const char *body, size_t len, struct lm_
             break;
         }
         out->len += room > 0 ? piece.pos : 0;
-        if (in.pos == in.size && piece.pos < piece.size) {
+        if (in.pos == in.size && (left == 0 || piece.pos < piece.size)) {
             result = left == 0 ? GW_BODY_OK : GW_BODY_BROKEN; /* else cut short */
             break;
         }
