@@ -21,8 +21,8 @@ struct lm_pg_options {
     const char *application_name; /* shown in pg_stat_activity */
     const char *settings;         /* options: "-c lock_timeout=5s -c …", or NULL */
     unsigned connect_timeout_ms;  /* 0: 10,000 */
-    /* error NULL: connected. Otherwise the attempt failed; the connection is closed already and freed after
-     * return. */
+    /* error NULL: connected. Otherwise the attempt failed, after every statement queued meanwhile got the
+     * error; the connection is closed already and freed after return. */
     void (*opened)(struct lm_pg *pg, const struct lm_error *error, void *context);
     /* The connection broke while idle or in use, after every pending statement's `done` was called with the
      * error. Freed after return. Not called for lm_pg_close. */

@@ -7,6 +7,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include "tests/unit/common/failing_alloc.h"
+
 #include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -366,6 +368,35 @@ static void full_is_said_by_bytes_too(void **state)
     assert_string_equal(f->error.kind, "not_delivered");
 }
 
+static void no_memory_is_as_good_as_full(void **state)
+{
+    struct fixture *f = *state;
+    open_with(f, (struct lm_kafka_producer_options){0});
+    struct lm_kafka_message message = {.topic = f->topic, .partition = -1, .value = "x", .value_len = 1};
+    failing_alloc_after(1);
+    int answer = try_send(f, &message);
+    failing_alloc_after(0);
+    assert_int_equal(answer, 1);
+    wait_until(f, &f->rooms, 1);
+    assert_int_equal(try_send(f, &message), 0);
+    wait_until(f, &f->done, 1);
+    assert_int_equal(f->delivered, 1);
+}
+
+static void a_producer_without_memory_is_not_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_kafka_producer_options options = {
+        .loop = &f->loop, .brokers = f->brokers, .delivered = on_delivered, .context = f};
+    struct lm_error error;
+    failing_alloc_after(1);
+    int opened = lm_kafka_producer_open(&options, &f->producer, &error);
+    failing_alloc_after(0);
+    assert_int_equal(opened, -1);
+    assert_int_equal(error.decision, LM_FATAL);
+    f->producer = NULL;
+}
+
 static void a_broker_that_is_down_is_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -663,6 +694,8 @@ int main(void)
         MOCK(a_message_over_the_limit_is_refused_at_once),
         MOCK(full_is_said_and_room_is_told_once),
         MOCK(full_is_said_by_bytes_too),
+        MOCK(no_memory_is_as_good_as_full),
+        MOCK(a_producer_without_memory_is_not_opened),
         MOCK(a_broker_that_is_down_is_waited_for),
         MOCK(errors_that_pass_are_retried),
         MOCK(a_fatal_error_makes_a_new_producer_and_nothing_is_lost),
