@@ -110,6 +110,7 @@ static void free_run(struct ag_run *run)
         run->next->previous = run->previous;
     }
     runs->count--;
+    lm_gauge_set(runs->in_flight, runs->count);
     json_decref(run->intent);
     free(run->intent_text);
     free(run->judged);
@@ -417,6 +418,7 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     }
     runs->first = run;
     runs->count++;
+    lm_gauge_set(runs->in_flight, runs->count);
     lm_http_on_abandoned(http, on_abandoned, run);
     return run;
 }

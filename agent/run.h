@@ -36,6 +36,7 @@ struct ag_runs {
     struct ag_audit *audit;
     struct lm_metrics *metrics;
     struct lm_histogram *seconds;
+    struct lm_gauge *in_flight;
     struct ag_run *first; /* under way */
     unsigned count;
     bool stopping;

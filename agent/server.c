@@ -166,6 +166,8 @@ static int open_parts(struct ag_server *server, struct lm_error *error)
     server->runs.seconds =
         lm_histogram(server->metrics, "logmill_agent_question_seconds", NULL, "Time from question to answer.",
                      bounds, sizeof(bounds) / sizeof(bounds[0]));
+    server->runs.in_flight =
+        lm_gauge(server->metrics, "logmill_agent_in_flight", NULL, "Questions under way.");
     if (open_http(server, error) != 0 || open_reads(server, error) != 0) {
         return -1;
     }
