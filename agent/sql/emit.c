@@ -88,7 +88,12 @@ static void emit_part(struct ag_plan *plan, struct lm_buffer *sql, unsigned inde
     const char *texts[AG_MAX_ITEMS + 1];
     size_t count = 0;
     if (plan->sides) {
-        texts[count++] = part->previous ? "'previous' AS side" : "'current' AS side";
+        texts[count++] =
+            part->split_us != 0
+                ? ag_plan_text(plan, "CASE WHEN created_at < %s THEN 'previous' ELSE 'current' END AS side",
+                               ag_plan_instant(plan, part->split_us))
+            : part->previous ? "'previous' AS side"
+                             : "'current' AS side";
     }
     for (size_t i = 0; i < plan->item_count; i++) {
         const struct ag_item *item = &plan->items[i];

@@ -108,10 +108,13 @@ static const char *duration_expr(struct ag_plan *plan, double p, const char *fil
         const char *max = ag_plan_text(plan, "max(%s)", ag_plan_item(plan, "duration_max_us"));
         return ag_plan_text(plan, "(%s / 1000.0)::double precision", filtered(plan, max, filter));
     }
-    const char *sum = sum_of(plan, "duration_us", filter);
     if (fn == AG_SUM) {
-        return ag_plan_text(plan, "(%s / 1000)::double precision", sum);
+        /* The sum of no durations is not 0 but none. */
+        const char *some = ag_plan_text(plan, "%s > 0", ag_plan_item(plan, "duration_n"));
+        return ag_plan_text(plan, "(%s / 1000)::double precision",
+                            sum_of(plan, "duration_us", both(plan, some, filter)));
     }
+    const char *sum = sum_of(plan, "duration_us", filter);
     return ag_plan_text(plan, "(%s / 1000 / nullif(%s, 0))::double precision", sum,
                         sum_of(plan, "duration_n", filter));
 }

@@ -27,7 +27,8 @@ struct ag_part {
     enum ag_table table;
     int64_t from_us; /* half-open */
     int64_t to_us;
-    bool previous; /* of the other window */
+    bool previous;    /* of the other window */
+    int64_t split_us; /* rows before it are of the other window, the rest of the current one; 0: no split */
 };
 
 /* A column of the parts. */
@@ -127,6 +128,8 @@ int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
 /* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs. AG_LOGS: one
  * part. */
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
+/* Ragged ends of two windows that meet become one part. */
+void ag_window_join(struct ag_plan *plan);
 /* The longest stretch read row by row is within `longest`; else LM_FATAL "needs_narrower". */
 int ag_window_check(struct ag_plan *plan, int64_t longest_us) LM_MUST_CHECK;
 

@@ -70,6 +70,27 @@ static int add_parts(struct ag_plan *plan)
     return 0;
 }
 
+/* The moment within the minute takes a SELECT more, and a statement may have eight. */
+#define MAX_PARTS_OF_MOMENTS 5
+
+static int plan_parts(struct ag_plan *plan)
+{
+    if (add_parts(plan) != 0) {
+        return -1;
+    }
+    if (plan->mixed) {
+        ag_window_join(plan);
+    }
+    bool change = plan->intent->shape == AG_SILENT || plan->intent->shape == AG_NEW;
+    if (change && plan->source == AG_MINUTES && plan->part_count > MAX_PARTS_OF_MOMENTS) {
+        plan->part_count = 0;
+        plan->mixed = false;
+        plan->source = AG_LOGS;
+        return add_parts(plan);
+    }
+    return 0;
+}
+
 /* Every filter is written once before anything else, so that a bad value is found whatever the shape. */
 static int check_filters(struct ag_plan *plan)
 {
@@ -168,7 +189,7 @@ int ag_sql_write(const struct ag_intent *intent, const struct ag_sql_context *co
         ag_bucket_choose(plan);
     }
     plan->source = ag_source_choose(plan);
-    if (add_parts(plan) != 0) {
+    if (plan_parts(plan) != 0) {
         goto done;
     }
     out->source = (enum ag_sql_source)plan->source;

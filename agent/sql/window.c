@@ -68,7 +68,8 @@ static void add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int6
         plan->failed = true;
         return;
     }
-    plan->parts[plan->part_count++] = (struct ag_part){table, from_us, to_us, previous};
+    plan->parts[plan->part_count++] =
+        (struct ag_part){.table = table, .from_us = from_us, .to_us = to_us, .previous = previous};
     plan->mixed |= table != AG_LOGS;
 }
 
@@ -84,6 +85,26 @@ void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, i
     add(plan, AG_LOGS, from_us, first, previous);
     add(plan, table, first, last, previous);
     add(plan, AG_LOGS, last, to_us, previous);
+}
+
+void ag_window_join(struct ag_plan *plan)
+{
+    for (size_t i = 0; i < plan->part_count; i++) {
+        for (size_t j = 0; j < plan->part_count; j++) {
+            struct ag_part *before = &plan->parts[i];
+            const struct ag_part *behind = &plan->parts[j];
+            if (before->table == AG_LOGS && behind->table == AG_LOGS && before->previous &&
+                !behind->previous && before->split_us == 0 && before->to_us == behind->from_us) {
+                before->split_us = before->to_us;
+                before->to_us = behind->to_us;
+                plan->part_count--;
+                for (size_t k = j; k < plan->part_count; k++) {
+                    plan->parts[k] = plan->parts[k + 1];
+                }
+                return;
+            }
+        }
+    }
 }
 
 int ag_window_check(struct ag_plan *plan, int64_t longest_us)

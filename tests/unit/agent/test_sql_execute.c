@@ -1,0 +1,566 @@
+/*
+ * The SQL of random intents against a real PostgreSQL: the statement that prefers rollups, as the guard
+ * rewrites it, must return what the plain one over logs returns, cell by cell, as the reader. Needs
+ * LOGMILL_TEST_POSTGRES_URL (a superuser).
+ */
+#include "agent/answer/answer.h"
+#include "agent/guard/guard.h"
+#include "agent/sql/sql.h"
+#include "common/clock.h"
+#include "tests/unit/agent/intent_spec.h"
+
+#include <glob.h>
+#include <libpq-fe.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define INTENTS 600
+#define MAX_SPEC 1024
+
+struct world {
+    PGconn *admin; /* to the database the URL names */
+    PGconn *db;    /* to our own, as the reader */
+    char name[64];
+};
+
+/* Everything is done over libpq as a program would: the loader as the superuser, the statements as the
+ * reader. */
+
+static void run(PGconn *connection, const char *sql, const char *what)
+{
+    PGresult *result = PQexec(connection, sql);
+    ExecStatusType status = PQresultStatus(result);
+    PQclear(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+        fail_msg("%s: %s", what, PQerrorMessage(connection));
+    }
+}
+
+static void run_file(PGconn *connection, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        fail_msg("%s cannot be read", path);
+    }
+    size_t room = (size_t)1 << 20;
+    char *sql = malloc(room);
+    assert_non_null(sql);
+    size_t len = fread(sql, 1, room - 1, file);
+    sql[len] = '\0';
+    fclose(file);
+    run(connection, "BEGIN", path);
+    run(connection, sql, path);
+    run(connection, "COMMIT", path);
+    free(sql);
+}
+
+static PGconn *connect_to(const char *url, const char *database)
+{
+    const char *const keys[] = {"dbname", database == NULL ? NULL : "dbname", NULL};
+    const char *const values[] = {url, database, NULL};
+    PGconn *connection = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(connection) != CONNECTION_OK) {
+        fail_msg("%s: %s", url, PQerrorMessage(connection));
+    }
+    run(connection, "SET client_min_messages = error", "notices");
+    return connection;
+}
+
+static int make_world(void **state)
+{
+    const char *url = getenv("LOGMILL_TEST_POSTGRES_URL");
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    *state = world;
+    world->admin = connect_to(url, NULL);
+    snprintf(world->name, sizeof world->name, "logmill_test_sql_%ld", (long)getpid());
+    char sql[128];
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s", world->name);
+    run(world->admin, sql, "making the test's database");
+    world->db = connect_to(url, world->name);
+    glob_t files;
+    assert_int_equal(glob(LOGMILL_TEST_SOURCE "/sql/[0-9]*.sql", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        run_file(world->db, files.gl_pathv[i]);
+    }
+    globfree(&files);
+    run_file(world->db, LOGMILL_TEST_DATA "/sql_world.sql");
+    run_file(world->db, LOGMILL_TEST_DATA "/agent_rollups.sql");
+    run(world->db, "ANALYZE", "statistics");
+    run(world->db, "SET ROLE logmill_reader", "the reader");
+    run(world->db,
+        "SET search_path = logmill_read; SET default_transaction_read_only = on; SET jit = off; SET timezone "
+        "= 'UTC'",
+        "the reader's settings");
+    return 0;
+}
+
+static int drop_world(void **state)
+{
+    struct world *world = *state;
+    PQfinish(world->db);
+    if (world->admin != NULL) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "DROP DATABASE IF EXISTS %s WITH (FORCE)", world->name);
+        PQclear(PQexec(world->admin, sql));
+        PQfinish(world->admin);
+    }
+    free(world);
+    return 0;
+}
+
+/* Random intents, as lines of intent_spec. */
+
+static uint64_t seed = 20260318;
+
+static unsigned draw(unsigned below)
+{
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)((seed >> 33) % below);
+}
+
+#define PICK(list) list[draw(sizeof(list) / sizeof(*(list)))]
+
+static const char *const measures[] = {"count",
+                                       "count",
+                                       "count",
+                                       "count",
+                                       "error_rate",
+                                       "rate 1",
+                                       "rate 3600",
+                                       "avg",
+                                       "max",
+                                       "sum",
+                                       "share",
+                                       "p 0.5 0.9",
+                                       "distinct service",
+                                       "distinct level",
+                                       "distinct error_type",
+                                       "distinct user_id",
+                                       "names service",
+                                       "names environment",
+                                       "first_seen",
+                                       "last_seen",
+                                       "failure_rate"};
+static const char *const coarse_filters[] = {
+    "where level >= ERROR",           "where level in ERROR|FATAL",   "where level in FATAL",
+    "where level not_in INFO|DEBUG",  "where service in pay",         "where service in api|order",
+    "where service not_in web|api",   "where service prefix pay",     "where environment in staging",
+    "where category in raw",          "where category not_in tagged", "where environment not_null",
+    "where hour_of_day between 9|18", "where day_of_week in 1|3"};
+static const char *const error_filters[] = {
+    "where error_type in TimeoutError|IOError", "where error_type not_in TimeoutError",
+    "where error_type is_null", "where error_type not_null", "where error_type contains error"};
+static const char *const row_filters[] = {"where message contains timeout",
+                                          "where http_status >= 400",
+                                          "where status_class in 5xx",
+                                          "where user_id is_null",
+                                          "where endpoint not_prefix /health",
+                                          "where tag in slow|security",
+                                          "where metadata.retries >= 4",
+                                          "where client_ip in 10.0.0.0/30",
+                                          "where duration_ms > 50",
+                                          "where request not_null",
+                                          "where tag not_in audit",
+                                          "where host not_in web-1"};
+static const char *const coarse_groups[] = {"by service",  "by environment", "by level",
+                                            "by category", "by hour_of_day", "by day_of_week"};
+static const char *const row_groups[] = {"by host", "by endpoint",        "by status_class",
+                                         "by tag",  "by metadata.region", "by client_ip"};
+static const char *const zones[] = {"Asia/Seoul",       "Asia/Seoul",     "UTC",   "Asia/Kolkata",
+                                    "America/New_York", "Asia/Kathmandu", "+05:30"};
+static const int64_t widths[] = {60, 300, 900, 3600, 7200, 86400, 604800};
+
+static void add(char *spec, const char *clause)
+{
+    size_t len = strlen(spec);
+    snprintf(spec + len, MAX_SPEC - len, "; %s", clause);
+}
+
+static int64_t moment(void)
+{
+    static const int64_t steps[] = {1, 60, 60, 3600, 86400};
+    int64_t step = PICK(steps) * LM_SECOND_US;
+    int64_t us =
+        SPEC_NOW - (int64_t)draw(draw(3) == 0 ? 7200 : 6 * 86400) * LM_SECOND_US - (int64_t)draw(2) * 123456;
+    return draw(3) == 0 ? SPEC_NOW : us - us % step;
+}
+
+static void add_window(char *spec, const char *word)
+{
+    char from_text[LM_RFC3339_SIZE];
+    char to_text[LM_RFC3339_SIZE];
+    int64_t to = moment();
+    int64_t from = moment();
+    if (from >= to) {
+        from = to - (int64_t)(1 + draw(90000)) * LM_SECOND_US;
+    }
+    lm_rfc3339_format(from, from_text);
+    lm_rfc3339_format(to, to_text);
+    char clause[128];
+    snprintf(clause, sizeof clause, "%s %s/%s", word, from_text, to_text);
+    add(spec, clause);
+}
+
+static void add_shape(char *spec, bool comparable)
+{
+    char clause[64];
+    switch (draw(10)) {
+    case 0:
+    case 1:
+        snprintf(clause, sizeof clause, "series %lld", (long long)PICK(widths));
+        add(spec, clause);
+        return;
+    case 2:
+        snprintf(clause, sizeof clause, "busiest %lld", (long long)PICK(widths));
+        add(spec, clause);
+        return;
+    case 3:
+    case 4:
+        if (comparable) {
+            add_window(spec, "against");
+        }
+        return;
+    default:
+        return;
+    }
+}
+
+static void random_spec(char *spec)
+{
+    const char *measure = PICK(measures);
+    bool seen = strstr(measure, "_seen") != NULL;
+    bool whole = strcmp(measure, "count") == 0 || strcmp(measure, "names service") == 0;
+    snprintf(spec, MAX_SPEC, "%s", measure);
+    for (unsigned i = draw(3); i > 0; i--) {
+        add(spec, PICK(coarse_filters));
+    }
+    bool errors = draw(3) == 0;
+    if (errors) {
+        add(spec, "where level >= ERROR");
+        if (draw(2) == 0) {
+            add(spec, PICK(error_filters));
+        }
+    }
+    if (draw(5) == 0) {
+        add(spec, PICK(row_filters));
+    }
+    if (strcmp(measure, "share") == 0) {
+        add(spec, PICK(coarse_filters));
+    }
+    for (unsigned i = draw(3); i > 0; i--) {
+        add(spec, errors && draw(2) == 0 ? (draw(2) == 0 ? "by error_type" : "by pattern")
+                  : draw(6) == 0         ? PICK(row_groups)
+                                         : PICK(coarse_groups));
+    }
+    add_window(spec, "in");
+    if (!seen) {
+        add_shape(spec, true);
+    }
+    char clause[64];
+    snprintf(clause, sizeof clause, "zone %s", PICK(zones));
+    add(spec, clause);
+    if (draw(3) == 0) {
+        add(spec, "rank");
+    }
+    if (whole && draw(4) == 0) {
+        add(spec, "limit 3");
+    }
+    if (whole && draw(6) == 0) {
+        add(spec, "having >= 4");
+    }
+    if (draw(6) == 0) {
+        add(spec, "order fewest");
+    }
+}
+
+/* One statement each way. */
+
+struct outcome {
+    struct ag_intent intent;
+    struct ag_sql sql;
+    PGresult *rows;
+};
+
+/* False where the writer refuses; its kind is in `error`. */
+static bool ask(struct world *world, const char *spec, struct lm_arena *arena, bool plain,
+                struct outcome *out, struct lm_error *error)
+{
+    *out = (struct outcome){.rows = NULL};
+    assert_true(intent_spec_parse(spec, arena, &out->intent));
+    const struct ag_sql_context context = {.now_us = SPEC_NOW,
+                                           .max_rows = 10000,
+                                           .max_rows_stated = true,
+                                           .scan_window_us = 40 * LM_DAY_US,
+                                           .rows_since_us = INT64_MIN,
+                                           .no_rollups = plain};
+    if (ag_sql_write(&out->intent, &context, arena, &out->sql, error) != 0) {
+        return false;
+    }
+    const struct ag_guard_limits limits = {.now_us = SPEC_NOW, .max_rows = 20000};
+    struct ag_guard_verdict verdict = {.pass = false};
+    assert_int_equal(ag_guard(out->sql.text, &limits, &verdict, error), 0);
+    if (!verdict.pass) {
+        fail_msg("%s\nthe guard rejects it: %s\n%s", spec, verdict.reason, out->sql.text);
+    }
+    out->rows = PQexecParams(world->db, plain ? out->sql.text : verdict.sql, 0, NULL, NULL, NULL, NULL, 0);
+    ag_guard_verdict_free(&verdict);
+    if (PQresultStatus(out->rows) != PGRES_TUPLES_OK) {
+        fail_msg("%s\n%s%s", spec, PQerrorMessage(world->db), out->sql.text);
+    }
+    assert_int_equal(PQnfields(out->rows), out->sql.column_count);
+    for (size_t i = 0; i < out->sql.column_count; i++) {
+        assert_string_equal(PQfname(out->rows, (int)i), out->sql.columns[i].name);
+    }
+    return true;
+}
+
+static bool same_cell(const char *a, const char *b, enum ag_type type, double tolerance)
+{
+    if (strcmp(a, b) == 0) {
+        return true;
+    }
+    if (type != AG_NUMBER && type != AG_INTEGER) {
+        return false;
+    }
+    double x = strtod(a, NULL);
+    double y = strtod(b, NULL);
+    return fabs(x - y) <= tolerance * fmax(1e-3, fmax(fabs(x), fabs(y)));
+}
+
+static bool is_key(const struct ag_column *column)
+{
+    return column->role == AG_ROLE_BUCKET || column->role == AG_ROLE_GROUP || column->role == AG_ROLE_SIDE;
+}
+
+static bool same_key(const struct outcome *a, int row_a, const struct outcome *b, int row_b)
+{
+    for (size_t i = 0; i < a->sql.column_count; i++) {
+        if (is_key(&a->sql.columns[i]) &&
+            (PQgetisnull(a->rows, row_a, (int)i) != PQgetisnull(b->rows, row_b, (int)i) ||
+             strcmp(PQgetvalue(a->rows, row_a, (int)i), PQgetvalue(b->rows, row_b, (int)i)) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Rows with equal keys are compared: equal measures that differ in the fifteenth digit may swap places. */
+static void assert_same(const char *spec, const struct outcome *a, const struct outcome *b, double tolerance)
+{
+    int rows = PQntuples(a->rows);
+    if (rows != PQntuples(b->rows) || a->sql.column_count != b->sql.column_count) {
+        fail_msg("%s\n%d rows and %d rows\n%s\n%s", spec, rows, PQntuples(b->rows), a->sql.text, b->sql.text);
+    }
+    for (int row = 0; row < rows; row++) {
+        int other = row;
+        for (int i = 0; i < rows && !same_key(a, row, b, other); i++) {
+            other = i;
+        }
+        for (size_t i = 0; i < a->sql.column_count; i++) {
+            const char *x = PQgetvalue(a->rows, row, (int)i);
+            const char *y = PQgetvalue(b->rows, other, (int)i);
+            bool null = PQgetisnull(a->rows, row, (int)i) != PQgetisnull(b->rows, other, (int)i);
+            if (null || !same_cell(x, y, a->sql.columns[i].type, tolerance)) {
+                fail_msg("%s\nrow %d, %s: \"%s\" and \"%s\"\n%s\n%s", spec, row, a->sql.columns[i].name, x, y,
+                         a->sql.text, b->sql.text);
+            }
+        }
+    }
+}
+
+/* The answer of what came: it must be made, and say something, in both languages. */
+static void assert_answered(const char *spec, struct outcome *outcome, struct lm_arena *arena)
+{
+    size_t rows = (size_t)PQntuples(outcome->rows);
+    size_t columns = outcome->sql.column_count;
+    const char **cells = calloc(rows * columns + 1, sizeof *cells);
+    assert_non_null(cells);
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++) {
+            bool null = PQgetisnull(outcome->rows, (int)i, (int)j) != 0;
+            cells[i * columns + j] = null ? NULL : PQgetvalue(outcome->rows, (int)i, (int)j);
+        }
+    }
+    for (int language = AG_KO; language <= AG_EN; language++) {
+        struct ag_answer answer;
+        struct lm_error error;
+        outcome->intent.language = (enum ag_language)language;
+        const struct ag_answer_input input = {&outcome->intent, &outcome->sql, {cells, rows}, false};
+        if (ag_answer_make(&input, arena, &answer, &error) != 0) {
+            fail_msg("%s\n%s: %s", spec, error.kind, error.text);
+        }
+        assert_int_equal(json_array_size(answer.results), answer.count);
+        assert_true(answer.insight != NULL && strlen(answer.insight) > 10);
+        assert_non_null(ag_interpretation(&outcome->intent, &outcome->sql, arena));
+        ag_answer_free(&answer);
+    }
+    free(cells);
+}
+
+static enum ag_sql_source compare(struct world *world, const char *spec, double tolerance)
+{
+    struct lm_arena arena;
+    struct lm_error error;
+    struct outcome rollup;
+    struct outcome plain;
+    lm_arena_init(&arena, (size_t)64 << 20);
+    bool written = ask(world, spec, &arena, false, &rollup, &error);
+    bool written_plain = ask(world, spec, &arena, true, &plain, &error);
+    assert_int_equal(written, written_plain);
+    enum ag_sql_source source = AG_FROM_LOGS;
+    if (written) {
+        assert_same(spec, &rollup, &plain, tolerance);
+        assert_answered(spec, &rollup, &arena);
+        source = rollup.sql.source;
+    } else if (strcmp(error.kind, "not_understood") != 0 && strcmp(error.kind, "bad_request") != 0) {
+        fail_msg("%s\n%s: %s", spec, error.kind, error.text);
+    }
+    PQclear(rollup.rows);
+    PQclear(plain.rows);
+    lm_arena_free(&arena);
+    return source;
+}
+
+static void rollups_answer_as_the_rows_do(void **state)
+{
+    size_t from[4] = {0};
+    const char *only = getenv("LOGMILL_INTENTS");
+    int intents = only == NULL ? INTENTS : atoi(only);
+    for (int i = 0; i < intents; i++) {
+        char spec[MAX_SPEC];
+        random_spec(spec);
+        from[compare(*state, spec, 1e-9)]++;
+    }
+    print_message("logs %zu, minutes %zu, patterns %zu\n", from[AG_FROM_LOGS], from[AG_FROM_MINUTES],
+                  from[AG_FROM_PATTERNS]);
+    assert_true(from[AG_FROM_MINUTES] * 4 > (size_t)intents);
+    assert_true(from[AG_FROM_PATTERNS] * 40 > (size_t)intents);
+}
+
+static void lists_filled_from_the_coarse_index_are_the_same_rows(void **state)
+{
+    for (int i = 0; i < 60; i++) {
+        char spec[MAX_SPEC];
+        snprintf(spec, sizeof spec, "list; limit %u", 1 + draw(300));
+        for (unsigned filters = draw(3); filters > 0; filters--) {
+            add(spec, PICK(coarse_filters));
+        }
+        add_window(spec, "in");
+        add(spec, draw(2) == 0 ? "order oldest" : "order newest");
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome coarse;
+        struct outcome plain;
+        lm_arena_init(&arena, (size_t)64 << 20);
+        if (ask(*state, spec, &arena, false, &coarse, &error)) {
+            assert_true(ask(*state, spec, &arena, true, &plain, &error));
+            assert_int_equal(PQntuples(coarse.rows), PQntuples(plain.rows));
+            for (int row = 0; row < PQntuples(coarse.rows); row++) {
+                for (int column = 0; column < PQnfields(coarse.rows); column++) {
+                    assert_string_equal(PQgetvalue(coarse.rows, row, column),
+                                        PQgetvalue(plain.rows, row, column));
+                }
+            }
+            assert_answered(spec, &coarse, &arena);
+            PQclear(plain.rows);
+        }
+        PQclear(coarse.rows);
+        lm_arena_free(&arena);
+    }
+}
+
+static void silent_and_new_are_the_same_from_rollups(void **state)
+{
+    for (int i = 0; i < 60; i++) {
+        char spec[MAX_SPEC];
+        bool silent = draw(2) == 0;
+        snprintf(spec, sizeof spec, silent ? "count; silent %u" : "count; new", 30 + draw(7200));
+        if (draw(2) == 0) {
+            add(spec, "where level >= ERROR");
+            add(spec, draw(2) == 0 ? "by error_type" : "by service");
+        } else {
+            add(spec, PICK(coarse_groups));
+        }
+        add(spec, PICK(coarse_filters));
+        add_window(spec, "in");
+        compare(*state, spec, 0);
+    }
+}
+
+/* Within 3 % of a sample, where the window is longer than rows may be read. */
+static void percentiles_from_histograms_are_close(void **state)
+{
+    struct world *world = *state;
+    size_t compared = 0;
+    for (int i = 0; i < 20; i++) {
+        char spec[MAX_SPEC];
+        snprintf(spec, sizeof spec, "p 0.5 0.9");
+        if (draw(2) == 0) {
+            add(spec, PICK(coarse_groups));
+        }
+        if (draw(2) == 0) {
+            add(spec, "where service in api");
+        }
+        add(spec, "in 2026-03-13T11:22:33Z/2026-03-18T05:35:20Z");
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome exact;
+        struct outcome close;
+        lm_arena_init(&arena, (size_t)16 << 20);
+        assert_true(ask(world, spec, &arena, true, &exact, &error));
+        assert_true(intent_spec_parse(spec, &arena, &close.intent));
+        const struct ag_sql_context context = {
+            .now_us = SPEC_NOW, .max_rows = 10000, .rows_since_us = INT64_MIN};
+        assert_int_equal(ag_sql_write(&close.intent, &context, &arena, &close.sql, &error), 0);
+        assert_int_equal(close.sql.source, AG_FROM_DURATIONS);
+        close.rows = PQexecParams(world->db, close.sql.text, 0, NULL, NULL, NULL, NULL, 0);
+        assert_int_equal(PQresultStatus(close.rows), PGRES_TUPLES_OK);
+        assert_int_equal(PQntuples(close.rows), PQntuples(exact.rows));
+        int samples = PQfnumber(exact.rows, "samples");
+        for (int row = 0; row < PQntuples(exact.rows); row++) {
+            int other = 0;
+            while (!same_key(&exact, row, &close, other)) {
+                other++;
+                assert_true(other < PQntuples(close.rows));
+            }
+            assert_string_equal(PQgetvalue(exact.rows, row, samples), PQgetvalue(close.rows, other, samples));
+            if (atoi(PQgetvalue(exact.rows, row, samples)) < 400) {
+                continue; /* too few: the two samples a percentile lies between are far apart */
+            }
+            for (size_t column = 0; column < exact.sql.column_count; column++) {
+                if (exact.sql.columns[column].role == AG_ROLE_MEASURE) {
+                    assert_true(same_cell(PQgetvalue(exact.rows, row, (int)column),
+                                          PQgetvalue(close.rows, other, (int)column), AG_NUMBER, 0.06));
+                    compared++;
+                }
+            }
+        }
+        PQclear(exact.rows);
+        PQclear(close.rows);
+        lm_arena_free(&arena);
+    }
+    assert_true(compared > 50);
+}
+
+int main(void)
+{
+    if (getenv("LOGMILL_TEST_POSTGRES_URL") == NULL) {
+        puts("skipped: LOGMILL_TEST_POSTGRES_URL does not name a PostgreSQL to test against");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rollups_answer_as_the_rows_do),
+        cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
+        cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
+        cmocka_unit_test(percentiles_from_histograms_are_close),
+    };
+    return cmocka_run_group_tests(tests, make_world, drop_world);
+}

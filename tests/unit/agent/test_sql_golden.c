@@ -1,0 +1,181 @@
+/*
+ * The SQL of intents, compared with tests/data/sql_golden.txt: the text is a contract, it is shown and it is
+ * cached by. Every one must also pass the guard, which rejects what it does not know.
+ *
+ * LOGMILL_UPDATE_GOLDEN=1 writes the file anew from what the writer says now; read the difference before
+ * committing it.
+ */
+#include "agent/guard/guard.h"
+#include "agent/sql/sql.h"
+#include "common/buffer.h"
+#include "tests/unit/agent/intent_spec.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GOLDEN LOGMILL_TEST_DATA "/sql_golden.txt"
+#define MAX_FILE ((size_t)4 << 20)
+
+static char *read_file(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char *text = malloc(MAX_FILE);
+    assert_non_null(text);
+    size_t len = fread(text, 1, MAX_FILE - 1, file);
+    text[len] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* What the writer says to a line: the SQL, or "!! kind". */
+static const char *said(const char *spec, struct lm_arena *arena)
+{
+    struct ag_intent intent;
+    assert_true(intent_spec_parse(spec, arena, &intent));
+    const struct ag_sql_context context = {.now_us = SPEC_NOW,
+                                           .max_rows = 100,
+                                           .longest_window_us = INT64_C(400) * 86400 * 1000000,
+                                           .rows_since_us = INT64_MIN};
+    struct ag_sql sql;
+    struct lm_error error;
+    if (ag_sql_write(&intent, &context, arena, &sql, &error) == 0) {
+        return sql.text;
+    }
+    char line[64];
+    snprintf(line, sizeof line, "!! %s", error.kind);
+    return lm_arena_copy(arena, line, strlen(line));
+}
+
+static void assert_guard_passes(const char *sql)
+{
+    const struct ag_guard_limits limits = {.now_us = SPEC_NOW, .max_rows = 10001};
+    struct ag_guard_verdict verdict;
+    struct lm_error error;
+    assert_int_equal(ag_guard(sql, &limits, &verdict, &error), 0);
+    if (!verdict.pass) {
+        fail_msg("the guard rejects our own SQL: %s\n%s", verdict.reason, sql);
+    }
+    ag_guard_verdict_free(&verdict);
+}
+
+/* The file: ">> intent", the SQL, an empty line. Comments at its head begin with "--". */
+static void every_intent_gives_its_golden_sql(void **state)
+{
+    (void)state;
+    char *text = read_file(GOLDEN);
+    bool update = getenv("LOGMILL_UPDATE_GOLDEN") != NULL;
+    struct lm_buffer anew;
+    lm_buffer_init(&anew, MAX_FILE);
+    size_t checked = 0;
+    char *at = strstr(text, "\n>> ");
+    assert_non_null(at);
+    at++;
+    lm_buffer_append(&anew, text, (size_t)(at - text));
+    while (at != NULL) {
+        char *line_end = strchr(at, '\n');
+        assert_non_null(line_end);
+        *line_end = '\0';
+        const char *spec = at + 3;
+        char *golden = line_end + 1;
+        char *next = strstr(golden, "\n>> ");
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        struct lm_arena arena;
+        lm_arena_init(&arena, (size_t)1 << 20);
+        const char *sql = said(spec, &arena);
+        lm_buffer_printf(&anew, ">> %s\n%s\n\n", spec, sql);
+        if (!update) {
+            size_t len = strlen(golden);
+            while (len > 0 && golden[len - 1] == '\n') {
+                golden[--len] = '\0';
+            }
+            if (strcmp(sql, golden) != 0) {
+                fail_msg("%s\nexpected:\n%s\ngot:\n%s", spec, golden, sql);
+            }
+        }
+        if (strncmp(sql, "!!", 2) != 0) {
+            assert_guard_passes(sql);
+        }
+        lm_arena_free(&arena);
+        checked++;
+        at = next;
+    }
+    if (update) {
+        FILE *file = fopen(GOLDEN, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(anew.data, 1, anew.len, file), anew.len);
+        assert_int_equal(fclose(file), 0);
+    }
+    lm_buffer_free(&anew);
+    assert_true(checked >= 50);
+    free(text);
+}
+
+static void narrower_windows_are_offered_that_can_be_read(void **state)
+{
+    (void)state;
+    struct lm_arena arena;
+    lm_arena_init(&arena, (size_t)1 << 20);
+    struct ag_intent intent;
+    assert_true(intent_spec_parse(
+        "count; by endpoint; in 2026-03-01T00:00:00+09:00/2026-03-18T14:35:20+09:00; ko", &arena, &intent));
+    const struct ag_sql_context context = {.now_us = SPEC_NOW, .max_rows = 100, .rows_since_us = INT64_MIN};
+    struct ag_sql sql;
+    struct lm_error error;
+    assert_int_equal(ag_sql_write(&intent, &context, &arena, &sql, &error), -1);
+    assert_string_equal(error.kind, "needs_narrower");
+    struct ag_narrower narrower[AG_MAX_NARROWER];
+    size_t count = ag_sql_narrower(&intent, &context, &arena, narrower);
+    assert_int_equal(count, 3);
+    assert_string_equal(narrower[0].label, "최근 24시간");
+    assert_string_equal(narrower[0].intent.window.symbolic, "last 24 hour");
+    assert_string_equal(narrower[2].label, "최근 1시간");
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(ag_sql_write(&narrower[i].intent, &context, &arena, &sql, &error), 0);
+    }
+    lm_arena_free(&arena);
+}
+
+/* However little memory there is, the writer says so and leaks nothing. */
+static void without_memory_the_writer_says_so(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (size_t room = 0; room < 20000; room += 257) {
+        struct lm_arena texts;
+        struct lm_arena arena;
+        lm_arena_init(&texts, 65536);
+        lm_arena_init(&arena, room);
+        struct ag_intent intent;
+        assert_true(intent_spec_parse("error_rate; by service; rank; where environment in production", &texts,
+                                      &intent));
+        const struct ag_sql_context context = {
+            .now_us = SPEC_NOW, .max_rows = 100, .rows_since_us = INT64_MIN};
+        struct ag_sql sql;
+        struct lm_error error;
+        if (ag_sql_write(&intent, &context, &arena, &sql, &error) != 0) {
+            assert_string_equal(error.kind, "memory");
+            refused++;
+        }
+        lm_arena_free(&arena);
+        lm_arena_free(&texts);
+    }
+    assert_true(refused > 0 && refused < 77);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_intent_gives_its_golden_sql),
+        cmocka_unit_test(narrower_windows_are_offered_that_can_be_read),
+        cmocka_unit_test(without_memory_the_writer_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
