@@ -28,7 +28,7 @@ struct ag_guard_limits {
     int max_rows;          /* the text that runs is wrapped in LIMIT max_rows; 0: not wrapped */
 };
 
-#define AG_GUARD_LONGEST_WINDOW_US (INT64_C(1100) * 86400 * 1000000) /* three years */
+#define AG_GUARD_LONGEST_WINDOW_US (INT64_C(1110) * 86400 * 1000000) /* three years and some days */
 
 struct ag_guard_verdict {
     bool pass;

@@ -1,0 +1,49 @@
+"""Rows as the consumer would have stored them, for the tests of the agent: logs, rollups, names and progress.
+
+5,000 records, one every 17 seconds back from the start of the present hour, in category raw; four services, all levels, errors with
+types, some with endpoint and status. Nothing lies in the current hour, so a late record into it changes only what it should.
+"""
+import harness
+
+ROWS = """
+select logmill.ensure_leaf('raw', date_trunc('hour', now(), 'UTC') - i * interval '1 hour') from generate_series(-1, 25) i;
+insert into logmill.logs (created_at, category, level, log_type, service, environment, message, host, component, error_type,
+                          http_status, endpoint, method, duration_ms, user_id, trace_id, client_ip, tags, metadata,
+                          kafka_partition, kafka_offset, ingested_at, pattern)
+select at, 'raw', (enum_range(null::logmill.log_level))[1 + i % 5], 'BACKEND',
+       (array['payment-service', 'order-service', 'auth-service', 'catalog-service'])[1 + i % 4], 'production',
+       'message ' || i || case when i % 10 = 0 then ' timeout' else '' end, 'host-' || i % 3, 'core',
+       case when i % 5 > 2 then (array['PaymentTimeout', 'LockConflict', 'BadInput'])[1 + i % 3] end,
+       case when i % 2 = 0 then (array[200, 404, 500])[1 + i % 3] end, case when i % 2 = 0 then '/api/items/' || i % 5 end,
+       case when i % 2 = 0 then 'GET' end, i % 300, 'u' || i % 50, lpad(to_hex(i / 2), 32, '0'), ('10.0.0.' || i % 20)::inet,
+       array['a', 'b' || i % 3], jsonb_build_object('retry', i % 4), i % 2, i, at, i % 3
+from generate_series(1, 5000) i, lateral (select date_trunc('hour', now(), 'UTC') - i * interval '17 s' as at) t;
+insert into logmill.log_name
+select k.kind, k.value, category, service, environment, kafka_partition, min(created_at), max(created_at), count(*)
+from logmill.logs, lateral (values ('service', service), ('environment', environment), ('host', host), ('component', component),
+     ('endpoint', endpoint), ('error_type', error_type), ('metadata_key', 'retry')) k (kind, value)
+where k.value is not null group by 1, 2, 3, 4, 5, 6;
+insert into logmill.ingest_offset (topic, partition, next_offset, committed_time, updated_at)
+select 'logs.raw', p, 5001, now(), now() from generate_series(0, 1) p;
+"""
+
+# One more record, with what the consumer's closing message does besides: rollup, and the version of its hour.
+LATE = """
+insert into logmill.logs (created_at, category, level, log_type, service, environment, message, kafka_partition, kafka_offset,
+                          ingested_at, pattern)
+values ('{at}', 'raw', '{level}', 'BACKEND', '{service}', 'production', 'late', 0, {offset}, now(), 1);
+insert into logmill.log_rollup_minute (minute, category, service, environment, level, kafka_partition, n)
+values (date_trunc('minute', '{at}'::timestamptz, 'UTC'), 'raw', '{service}', 'production', '{level}', 0, 1)
+on conflict (minute, category, service, environment, level, kafka_partition) do update set n = log_rollup_minute.n + 1;
+insert into logmill.data_epoch as e values ('raw', 0, date_trunc('hour', '{at}'::timestamptz, 'UTC'), 1)
+on conflict (category, kafka_partition, hour) do update set version = e.version + 1;
+"""
+
+
+def fill(world):
+    world.rows(ROWS)
+    world.rows((harness.ROOT / "tests" / "data" / "agent_rollups.sql").read_text(encoding="utf-8"))
+
+
+def late(world, at, offset, level="ERROR", service="payment-service"):
+    world.rows("begin; set search_path = logmill;" + LATE.format(at=at, level=level, service=service, offset=offset) + "commit;")

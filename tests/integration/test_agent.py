@@ -1,0 +1,394 @@
+"""The agent over HTTP against a real PostgreSQL: the contract of its answers and errors, cache, cancelling, audit, restarts."""
+import contextlib
+import csv
+import json
+import socket
+import subprocess
+import threading
+import time
+import unittest
+from datetime import datetime
+
+import harness
+import stored
+
+HOUR = "how many errors in the last 24 hours?"
+
+
+class Agents(harness.Case):
+    """One database with stored rows for the whole class; agents are started as needed."""
+
+    agent_options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = harness.World(harness.Servers(), topics=False)
+        stored.fill(cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        stuck = cls.shared.close()
+        if stuck:
+            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
+
+    def start(self, *options, **more):
+        agent = self.shared.start("logmill-agent", *(self.agent_options + options), **more)
+        self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
+        return agent
+
+    def ask(self, agent, question, status=200, headers=None, path="/query", **keys):
+        got, body, answer_headers = agent.post(path, dict({"question": question}, **keys), headers)
+        self.assertEqual(status, got, body)
+        self.last_headers = answer_headers
+        return body
+
+    def refused(self, agent, status, code, question=HOUR, **keys):
+        body = self.ask(agent, question, status, **keys)
+        self.assertEqual(code, body["error"]["code"], body)
+        return body["error"]
+
+    @contextlib.contextmanager
+    def locked(self, world=None, relation="logmill.log_rollup_minute"):
+        """Whoever reads the relation waits, until the block ends."""
+        world = world or self.shared
+        p = subprocess.Popen(["psql", world.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write("begin;\nlock table %s in access exclusive mode;\nselect 'locked';\n" % relation)
+        p.stdin.flush()
+        while "locked" not in p.stdout.readline():
+            pass
+        try:
+            yield
+        finally:
+            p.stdin.write("rollback;\n\\q\n")
+            p.stdin.close()
+            p.stdout.close()
+            p.wait(20)
+
+    def waiting(self):
+        """Statements of agents that wait for a lock."""
+        return int(self.shared.value("select count(*) from pg_stat_activity where datname = current_database() and "
+                                     "application_name = 'logmill-agent' and wait_event_type = 'Lock'"))
+
+
+class Contract(Agents):
+    def setUp(self):
+        self.agent = self.start("--timezone", "Asia/Seoul")
+
+    def test_an_answer_has_every_field_of_its_contract_and_the_right_number(self):
+        a = self.ask(self.agent, HOUR, headers={"X-Request-Id": "my-id-1"})
+        self.assertEqual("my-id-1", self.last_headers["X-Request-Id"])
+        self.assertEqual("no-store", self.last_headers["Cache-Control"])
+        self.assertLessEqual({"sql", "results", "columns", "count", "truncated", "execution_time_ms", "insight", "interpretation",
+                              "assumptions", "intent", "engine", "cached", "as_of", "attempts", "chart", "warnings"}, set(a))
+        self.assertEqual(("builtin", False, 1, False), (a["engine"], a["cached"], a["attempts"], a["truncated"]))
+        self.assertEqual(len(a["results"]), a["count"])
+        self.assertEqual([c["name"] for c in a["columns"]], list(a["results"][0]))
+        expected = int(self.shared.value("select count(*) from logmill.logs where level >= 'ERROR' and created_at >= '%s' and "
+                                         "created_at < '%s'" % (a["from"], a["to"])))
+        self.assertGreater(expected, 1000)
+        self.assertEqual([expected], list(a["results"][0].values())[:1])
+        self.assertIsNotNone(datetime.fromisoformat(a["as_of"]).tzinfo)
+        self.assertTrue(a["as_of"].endswith("+09:00"), a["as_of"])
+        self.assertGreater(a["execution_time_ms"], 0)
+        self.assertEqual(1, a["intent"]["v"])
+        self.assertTrue(a["insight"] and a["interpretation"])
+
+    def test_korean_and_english_questions_get_the_same_number(self):
+        en = self.ask(self.agent, HOUR)
+        ko = self.ask(self.agent, "최근 24시간 에러 몇 건이야?")
+        self.assertEqual(list(en["results"][0].values()), list(ko["results"][0].values()))
+
+    def test_a_list_is_newest_first_and_says_that_there_is_more(self):
+        a = self.ask(self.agent, "show errors of the last 24 hours", max_results=7)
+        self.assertEqual((7, True), (a["count"], a["truncated"]))
+        times = [r["created_at"] for r in a["results"]]
+        self.assertEqual(sorted(times, reverse=True), times)
+        self.assertEqual({"ERROR", "FATAL"}, {r["level"] for r in a["results"]})
+        types = {c["name"]: c["type"] for c in a["columns"]}
+        self.assertEqual(("timestamp", "string", "array", "object"),
+                         (types["created_at"], types["message"], types["tags"], types["metadata"]))
+
+    def test_ten_thousand_rows_at_most_and_all_of_them_where_asked(self):
+        a = self.ask(self.agent, "show all logs of the last 24 hours", max_results=10000)
+        self.assertEqual(int(self.shared.value("select count(*) from logmill.logs where created_at >= '%s' and created_at < '%s'"
+                                               % (a["from"], a["to"]))), a["count"])
+        self.assertFalse(a["truncated"])
+
+    def test_explain_says_how_it_was_understood_and_runs_nothing(self):
+        with self.locked():
+            a = self.ask(self.agent, HOUR, path="/explain")
+        self.assertEqual({"intent", "interpretation", "assumptions", "from", "to", "sql"}, set(a))
+        self.assertIn("FROM", a["sql"])
+
+    def test_a_follow_up_is_read_against_the_previous_intent(self):
+        first = self.ask(self.agent, HOUR)
+        second = self.ask(self.agent, "only payment-service", previous=first["intent"])
+        expected = self.shared.value("select count(*) from logmill.logs where level >= 'ERROR' and service = 'payment-service' and "
+                                     "created_at >= '%s' and created_at < '%s'" % (second["from"], second["to"]))
+        self.assertEqual(int(expected), list(second["results"][0].values())[0])
+
+    def test_what_is_wrong_with_a_request_is_answered_with_its_own_code(self):
+        a = self.agent
+        intent = self.ask(a, HOUR)["intent"]
+        for status, code, keys in (
+                (400, "bad_request", {"nonsense": 1}), (400, "bad_request", {"timezone": "Mars/Olympus"}),
+                (400, "bad_request", {"max_results": 0}), (400, "bad_request", {"max_results": 10001}),
+                (400, "bad_request", {"max_results": "many"}), (400, "bad_request", {"refresh": "yes"}),
+                (400, "bad_request", {"engine": "llm"}), (400, "bad_request", {"now": "soon"}), (400, "bad_request", {"previous": 7}),
+                (400, "bad_request", {"previous": dict(intent, sql="DROP TABLE logs")}),
+                (400, "bad_request", {"previous": dict(intent, filters=[{"field": "service'; --", "op": "in", "values": ["x"]}])}),
+                (400, "bad_request", {"previous": {"v": 1, "pad": "x" * 17000}}),
+                (413, "too_large", {"question": "q" * 2001}), (400, "bad_request", {"question": 5})):
+            with self.subTest(keys=str(keys)[:80]):
+                self.refused(a, status, code, **keys)
+        for status, body, headers in ((400, b"{", {}), (400, b"[]", {}), (400, b"", {}), (400, b'{"question":"a","question":"b"}', {}),
+                                      (400, b'{"question":"\\u0000"}', {}), (400, b'{"question":"\xff"}', {}),
+                                      (413, b'{"question":"' + b"x" * 70000 + b'"}', {}),
+                                      (415, b'{"question":"x"}', {"Content-Type": "text/plain"}),
+                                      (415, b'{"question":"x"}', {"Content-Encoding": "gzip"}),
+                                      (406, b'{"question":"x"}', {"Accept": "text/html"})):
+            with self.subTest(status=status, body=body[:30]):
+                got, text, _ = a.post("/query", body, dict({"Content-Type": "application/json"}, **headers))
+                self.assertEqual(status, got, text)
+                self.assertIn("code", text["error"])
+        self.assertEqual(405, a.get("/query")[0])
+        self.assertEqual(404, a.get("/nothing")[0])
+
+    def test_what_is_not_understood_is_said_and_not_guessed(self):
+        self.assertIn(self.ask(self.agent, "what is the meaning of life?", 422)["error"]["code"], ("not_understood",))
+        error = self.refused(self.agent, 422, "unknown_entity", "how many errors in service warehouse-service today?")
+        self.assertTrue(error["message"] and error["suggestions"], error)
+        self.refused(self.agent, 422, "refused", "delete all logs of yesterday")
+
+    def test_now_is_honoured_only_where_it_is_allowed(self):
+        a = self.ask(self.agent, HOUR, now="2020-01-01T00:00:00Z")
+        self.assertIn("now_ignored", [x["code"] for x in a["assumptions"]])
+        self.assertFalse(a["to"].startswith("2020"))
+        replay = self.start("--allow-now")
+        b = self.ask(replay, HOUR, now="2020-01-01T00:00:00Z")
+        self.assertTrue(b["to"].startswith("2020-01-01T00:00:00"), b["to"])
+        self.assertEqual([0], list(b["results"][0].values())[:1])
+
+    def test_a_new_name_is_looked_up_before_it_is_called_unknown(self):
+        agent = self.start("--names-refresh", "1h")
+        self.refused(agent, 422, "unknown_entity", "how many errors in brand-new-service today?")
+        self.shared.rows("insert into logmill.log_name values ('service', 'brand-new-service', 'raw', 'brand-new-service', "
+                         "'production', 0, now(), now(), 1)")
+        time.sleep(1.1)                                      # a copy that is a second old is looked at again, not a younger one
+        a = self.ask(agent, "how many errors in brand-new-service today?")
+        self.assertEqual([0], list(a["results"][0].values())[:1])
+
+    def test_a_pipeline_that_is_behind_is_said(self):
+        self.shared.rows("update logmill.ingest_offset set committed_time = now() - interval '10 minutes', updated_at = now() where partition = 1")
+        self.addCleanup(self.shared.rows, "update logmill.ingest_offset set committed_time = now(), updated_at = now()")
+        a = self.ask(self.agent, HOUR, refresh=True)
+        self.assertIn("pipeline_behind", [w["code"] for w in a["warnings"]])
+        self.assertLess(datetime.fromisoformat(a["as_of"]), datetime.fromisoformat(a["to"]))
+
+
+class Cache(Agents):
+    def setUp(self):
+        self.agent = self.start("--timezone", "UTC")
+
+    def test_an_open_window_is_cached_for_its_bucket_and_refresh_passes_it_by(self):
+        def twice():
+            a, b = self.ask(self.agent, HOUR), self.ask(self.agent, HOUR)
+            self.assertEqual((False, "process"), (a["cached"], b["cached"]))
+            self.assertEqual((a["results"], a["to"], a["interpretation"]), (b["results"], b["to"], b["interpretation"]))
+            return True
+        self.wait_until(twice, 70, "two questions within one bucket")
+        self.assertEqual(False, self.ask(self.agent, HOUR, refresh=True)["cached"])
+        self.assertEqual(False, self.ask(self.agent, HOUR, max_results=7)["cached"])
+
+    def test_a_closed_window_is_cached_until_a_late_record_raises_its_hour(self):
+        question = "how many logs between %s and %s?"
+        to = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '2 hours', 'YYYY-MM-DD HH24:MI')")
+        start = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '4 hours', 'YYYY-MM-DD HH24:MI')")
+        question = question % (start, to)
+        first = self.ask(self.agent, question)
+        n = list(first["results"][0].values())[0]
+        self.wait_until(lambda: self.ask(self.agent, question)["cached"] == "process", 10, "a hit once the epochs are polled")
+        stored.late(self.shared, start + ":30+00", 900001)
+        self.wait_until(lambda: list(self.ask(self.agent, question)["results"][0].values())[0] == n + 1, 5, "the late record")
+        self.wait_until(lambda: self.ask(self.agent, question)["cached"] == "process", 10, "a hit again")
+        stored.late(self.shared, to + ":01+00", 900002)   # an hour outside the window
+        time.sleep(2.2)
+        self.assertEqual("process", self.ask(self.agent, question)["cached"])
+
+    def test_equal_questions_in_flight_share_one_execution(self):
+        answers = []
+        with self.locked():
+            threads = [threading.Thread(target=lambda: answers.append(self.ask(self.agent, HOUR))) for _ in range(8)]
+            for t in threads:
+                t.start()
+            self.wait_until(lambda: self.waiting() == 1, 10, "one statement that waits")
+            self.wait_until(lambda: self.agent.metric("logmill_agent_in_flight") == 8, 10, "eight questions under way")
+            self.assertEqual(1, self.waiting())
+        for t in threads:
+            t.join()
+        self.assertEqual(8, len(answers))
+        self.assertEqual(1, len({json.dumps(a["results"]) for a in answers}))
+
+
+class Cancelling(Agents):
+    def connect(self, agent, question):
+        host, port = agent.url[7:].split(":")
+        s = socket.create_connection((host, int(port)))
+        body = json.dumps({"question": question, "refresh": True}).encode()
+        s.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return s
+
+    def test_a_client_that_leaves_takes_its_statement_with_it(self):
+        agent = self.start()
+        with self.locked():
+            s = self.connect(agent, HOUR)
+            self.wait_until(lambda: self.waiting() == 1, 10, "the statement waits")
+            s.close()
+            self.wait_until(lambda: self.waiting() == 0, 10, "the statement is cancelled")
+        self.ask(agent, HOUR)
+        self.wait_until(lambda: agent.metric("logmill_agent_connections_taken") == 0, 10, "connections are back")
+
+    def test_a_statement_is_not_cancelled_while_another_client_waits_for_it(self):
+        agent = self.start()
+        answers = []
+        with self.locked():
+            s = self.connect(agent, HOUR)                    # refresh: leads nobody and follows nobody
+            self.wait_until(lambda: self.waiting() == 1, 10)
+            first = threading.Thread(target=lambda: answers.append(self.ask(agent, HOUR)))
+            first.start()
+            self.wait_until(lambda: self.waiting() == 2, 10)
+            s.close()
+            self.wait_until(lambda: self.waiting() == 1, 10)
+        first.join()
+        self.assertEqual(1, len(answers))
+
+    def test_a_statement_that_runs_too_long_is_504(self):
+        agent = self.start("--statement-timeout", "300ms")
+        with self.locked():
+            self.refused(agent, 504, "statement_timeout")
+        self.ask(agent, HOUR)
+
+    def test_sigterm_waits_for_a_question_under_way_and_answers_it(self):
+        agent = self.start()
+        answers = []
+        with self.locked():
+            t = threading.Thread(target=lambda: answers.append(self.ask(agent, HOUR)))
+            t.start()
+            self.wait_until(lambda: self.waiting() == 1, 10)
+            agent.process.terminate()
+            time.sleep(0.3)
+            self.assertTrue(agent.running())
+        t.join()
+        self.assertEqual(1, len(answers))
+        self.assertEqual(0, agent.wait(20))
+        self.assertEqual("answered", self.shared.value("select verdict from logmill.audit_log order by at desc limit 1"))
+
+    def test_a_second_sigterm_does_not_wait(self):
+        agent = self.start()
+        with self.locked():
+            s = self.connect(agent, HOUR)
+            self.wait_until(lambda: self.waiting() == 1, 10)
+            agent.process.terminate()
+            time.sleep(0.3)
+            agent.process.terminate()
+            self.assertEqual(0, agent.wait(10))
+            s.close()
+
+
+class Audit(Agents):
+    def test_every_question_leaves_a_row_with_control_characters_escaped(self):
+        agent = self.start()
+        self.ask(agent, HOUR, headers={"X-Request-Id": "audit-1"})
+        self.ask(agent, "\x1b[31mred\r\nerrors", 400, headers={"X-Request-Id": "audit-2"})
+        self.ask(agent, "delete all logs", 422, headers={"X-Request-Id": "audit-3"})
+        self.wait_until(lambda: self.shared.value("select count(*) from logmill.audit_log where request_id like 'audit-%'") == "3", 3,
+                        "the rows, within a second or so")
+        rows = self.shared.rows("select request_id, verdict, question, address, sql is not null, row_count, engine from logmill.audit_log "
+                                "where request_id like 'audit-%' order by request_id")
+        self.assertEqual(["audit-1", "answered", HOUR, "127.0.0.1", "t", "1", "builtin"], rows[0])
+        self.assertEqual(["audit-2", "bad_request", "\\x1b[31mred\\x0d\\x0aerrors"], rows[1][:3])
+        self.assertEqual(["audit-3", "refused"], rows[2][:2])
+
+    def test_an_audit_log_that_cannot_be_written_is_said_by_readyz(self):
+        agent = self.start("--audit-url", self.shared.url("nobody_of_that_name"), ready=False)
+        self.wait_until(lambda: agent.get("/readyz")[0] == 503 and "audit" in agent.get("/readyz")[1])
+        self.wait_until(lambda: "postgres" not in agent.get("/readyz")[1])
+        self.ask(agent, HOUR)                                # the queue has room
+        other = self.start("--audit-url", self.shared.url("nobody_of_that_name"), "--audit-required=false", "--drain-timeout", "100ms")
+        self.ask(other, HOUR)
+        agent.process.terminate()
+
+
+class Hostile(Agents):
+    REFUSED = {"Q02": ("refused",), "Q03": ("refused",), "Q04": ("refused",), "Q05": ("refused",)}
+
+    def test_hostile_questions_get_what_their_note_says(self):
+        if not (harness.CASES / "hostile_inputs.tsv").exists():
+            self.skipTest("the cases are not at %s (LOGMILL_CASES_DIR)" % harness.CASES)
+        with open(harness.CASES / "hostile_inputs.tsv", encoding="utf-8") as f:
+            lines = [r for r in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE) if r["kind"] == "question"]
+        agent = self.start("--timezone", "Asia/Seoul")
+        before = self.shared.rows("select count(*), max(ingested_at) from logmill.logs")
+        for line in lines:
+            with self.subTest(id=line["id"], question=line["payload"]):
+                status, body, _ = agent.post("/query", {"question": line["payload"].replace("\\n", "\n")})
+                self.assertIn(status, (200, 422), body)
+                if line["id"] in self.REFUSED:
+                    self.assertIn(body["error"]["code"], self.REFUSED[line["id"]])
+                if status == 200:
+                    self.assertEqual("pass", json.loads(self.guard(body["sql"]))["verdict"])
+                    self.assertNotIn("pg_", body["sql"].replace("'pg_authid'", ""))
+        self.assertEqual(before, self.shared.rows("select count(*), max(ingested_at) from logmill.logs"))
+        status, body, _ = agent.post("/query", {"question": "a\x1b[2Jb"})
+        self.assertEqual((400, "bad_request"), (status, body["error"]["code"]))
+
+    def guard(self, sql):
+        return subprocess.run([str(harness.BIN / "logmill-ctl"), "guard", "-"], input=json.dumps(sql) + "\n", capture_output=True,
+                              text=True, timeout=20).stdout
+
+
+class Starting(Agents):
+    def test_without_keys_it_listens_on_this_machine_only(self):
+        for options, sentence in ((("--listen", "0.0.0.0:0"), "listens on this machine only"),
+                                  (("--timezone", "Mars/Olympus"), "time zone database"),
+                                  (("--listen", "127.0.0.1:0", "--vocabulary", "/nowhere"), "/nowhere")):
+            p = subprocess.run([str(harness.BIN / "logmill-agent"), "--postgres-url", self.shared.url("logmill_reader"), *options],
+                               capture_output=True, text=True, timeout=20)
+            self.assertEqual(1, p.returncode, p.stderr)
+            self.assertIn(sentence, p.stderr)
+        agent = self.shared.start("logmill-agent", "--auth", "off")
+        self.assertEqual(0, agent.terminate())
+
+    def test_a_database_that_is_not_migrated_is_said_by_readyz(self):
+        bare = harness.World(self.shared.servers, migrate=False, topics=False)
+        self.addCleanup(bare.close)
+        agent = bare.start("logmill-agent", ready=False)
+        self.wait_until(lambda: "logs" in agent.get("/readyz")[1], 10, "what is missing")
+        self.refused(agent, 503, "unavailable")
+        bare.ctl("migrate", "--postgres-url", bare.admin_url)
+        self.wait_until(agent.ready, 15, "ready once migrated")
+
+
+class Restart(harness.Case):
+    def test_postgresql_down_is_503_and_it_recovers_by_itself(self):
+        world = self.world(own=True, topics=False)
+        stored.fill(world)
+        agent = world.start("logmill-agent")
+        status, before, _ = agent.post("/query", {"question": HOUR})
+        self.assertEqual(200, status, before)
+        world.servers.stop_postgres("immediate")
+        self.wait_until(lambda: not agent.ready(), 10)
+        status, body, headers = agent.post("/query", {"question": HOUR, "refresh": True})
+        self.assertEqual((503, "unavailable"), (status, body["error"]["code"]))
+        self.assertGreater(int(headers["Retry-After"]), 0)
+        self.assertEqual(200, agent.get("/healthz")[0])
+        world.servers.up()
+        self.wait_until(agent.ready, 20, "ready again")
+        status, after, _ = agent.post("/query", {"question": HOUR, "refresh": True})
+        self.assertEqual(200, status, after)
+        self.wait_until(lambda: world.value("select count(*) from logmill.audit_log where verdict = 'unavailable'") == "1", 10,
+                        "the question asked meanwhile is in the audit log")
+
+
+if __name__ == "__main__":
+    unittest.main()
