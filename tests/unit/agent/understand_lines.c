@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         if (ag_understand(&q, vocabulary, catalogue, &arena, &u, &error) < 0) {
             printf("%s\terror\t%s\n", line, error.text);
         } else {
-            strncpy(asked[count].id, line, sizeof asked[count].id - 1);
+            snprintf(asked[count].id, sizeof asked[count].id, "%.*s", (int)sizeof asked[count].id - 1, line);
             asked[count].understood = u.outcome == AG_UNDERSTOOD && ag_intent_copy(&u.intent, &kept, &asked[count].intent) == 0;
             count++;
             print(line, &u, zone);
