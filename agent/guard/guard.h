@@ -23,9 +23,9 @@
 
 struct ag_guard_limits {
     int64_t now_us; /* what now() is taken for when a bound is folded; microseconds since 1970 */
-    int64_t
-        longest_window_us; /* a lower bound before now - this is rejected; 0: AG_GUARD_LONGEST_WINDOW_US */
-    int max_rows;          /* the text that runs is wrapped in LIMIT max_rows; 0: not wrapped */
+    /* A lower bound before now_us minus this is rejected; 0: AG_GUARD_LONGEST_WINDOW_US. */
+    int64_t longest_window_us;
+    int max_rows; /* the text that runs is wrapped in LIMIT max_rows; 0: not wrapped */
 };
 
 #define AG_GUARD_LONGEST_WINDOW_US (INT64_C(1110) * 86400 * 1000000) /* three years and some days */
