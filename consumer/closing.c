@@ -316,7 +316,9 @@ int co_closing_write(struct co_batch *batch, const struct co_closing_options *op
     append_replays(out, batch);
     if (!options->rehearse)
         append_advance(out, batch, options);
-    lm_buffer_append_text(out, options->rehearse ? ";\nROLLBACK" : ";\nCOMMIT");
+    /* What COMMIT would check must be checked in a rehearsal too. */
+    lm_buffer_append_text(out,
+                          options->rehearse ? ";\nSET CONSTRAINTS ALL IMMEDIATE;\nROLLBACK" : ";\nCOMMIT");
     if (lm_buffer_text(out) == NULL)
         return lm_error_set(error, LM_RETRY, "memory", "no memory for the closing message of a batch");
     return 0;

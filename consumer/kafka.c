@@ -43,8 +43,8 @@ static bool is_given(const struct lm_config_map *properties, const char *name)
 }
 
 /* Ours unless the user has set it. */
-static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options, const char *name, const char *value,
-                  struct lm_error *error)
+static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options, const char *name,
+                  const char *value, struct lm_error *error)
 {
     return is_given(options->properties, name) ? 0 : set(conf, name, value, error);
 }

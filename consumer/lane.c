@@ -47,6 +47,7 @@ static void roll_back(struct co_lane *lane)
 static void report(struct co_lane *lane, const struct lm_error *error, long long line, bool closing)
 {
     struct co_batch *batch = lane->batch;
+    struct lm_error why = *error; /* the connection's own, and gone with its next statement */
     bool aborted = lane->abort_asked;
 
     if (strcmp(error->kind, "connection_lost") == 0) {
@@ -56,7 +57,7 @@ static void report(struct co_lane *lane, const struct lm_error *error, long long
         roll_back(lane);
     }
     if (!aborted)
-        lane->events->failed(lane, batch, error, line, closing, lane->events->context);
+        lane->events->failed(lane, batch, &why, line, closing, lane->events->context);
 }
 
 static void on_copied(const struct lm_error *error, void *context)

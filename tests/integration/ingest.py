@@ -1,5 +1,9 @@
 """What the consumer's tests share: made-up records, and whether the database holds exactly what it should."""
+import json
+import re
+import struct
 import subprocess
+import tempfile
 import time
 
 import harness
@@ -93,3 +97,82 @@ def dead_letters(world, topic=None):
 def pause(random, low, high):
     """A random moment: chaos needs time to pass, not a condition."""
     time.sleep(random.uniform(low, high))
+
+
+def zigzag(n):
+    n = (n << 1) ^ (n >> 63)
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    return bytes(out + bytearray([n]))
+
+
+def avro(fingerprint, **record):
+    """A record in Avro single-object encoding, written from schemas/log_record.avsc alone."""
+    def value(kind, v):
+        if isinstance(kind, list):
+            at = 0 if v is None else next(i for i, k in enumerate(kind) if k != "null")
+            return zigzag(kind.index("null") if v is None else at) + (b"" if v is None else value(kind[at], v))
+        name = kind["type"] if isinstance(kind, dict) else kind
+        if name == "enum":
+            return zigzag(kind["symbols"].index(v))
+        if name == "array":
+            return (zigzag(len(v)) + b"".join(value(kind["items"], i) for i in v) if v else b"") + b"\0"
+        if name in ("long", "int"):
+            return zigzag(v)
+        if name == "double":
+            return struct.pack("<d", v)
+        data = v.encode() if isinstance(v, str) else v
+        return zigzag(len(data)) + data
+    schema = json.loads((harness.ROOT / "schemas" / "log_record.avsc").read_text())
+    defaults = dict(timestamp=int(time.time() * 1e6), category="raw", level="INFO", log_type="BACKEND", service="made",
+                    environment="production", message="hello", tags=[])
+    unknown = set(record) - {f["name"] for f in schema["fields"]}
+    assert not unknown, unknown
+    return b"\xc3\x01" + fingerprint + b"".join(
+        value(f["type"], record.get(f["name"], defaults.get(f["name"]))) for f in schema["fields"])
+
+
+def produce(world, topic, value, key=None, headers=(), partition=0):
+    """One message, as it is; None is a tombstone."""
+    if not value:
+        kafka_admin(world, "produce", topic, partition, "null" if value is None else "empty", key or "", *("%s=%s" % h for h in headers))
+        return
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(value)
+        f.flush()
+        command = ["kcat", "-b", world.servers.brokers, "-P", "-t", topic, "-p", str(partition), "-X", "message.max.bytes=10000000"]
+        command += ["-k", key] if key is not None else []
+        for name, content in headers:
+            command += ["-H", "%s=%s" % (name, content)]
+        subprocess.run(command + [f.name], check=True, capture_output=True, timeout=30)
+
+
+def letters(world, topic=None):
+    """What is in a dead-letter topic: [{key, value, headers}]; a missing key or value is None."""
+    fmt = "%K,%S,%h\n%k%s\n"
+    data = world.consume((topic or world.topic("raw")) + ".dlq", fmt=fmt.replace("\n", "\\n"))
+    out = []
+    while data:
+        line, data = data.split(b"\n", 1)
+        key_size, size, headers = line.split(b",", 2)
+        key_size, size = int(key_size), int(size)
+        key, value = data[:max(key_size, 0)], data[max(key_size, 0):max(key_size, 0) + max(size, 0)]
+        data = data[len(key) + len(value) + 1:]
+        parsed = dict(re.findall(r"(dlq\.[a-z.]+|x-[a-z]+)=(.*?)(?=,dlq\.|,x-|$)", headers.decode(errors="replace")))
+        out.append(dict(key=None if key_size < 0 else key, value=None if size < 0 else value, headers=parsed))
+    return out
+
+
+def delete_records(world, topic, partition, before):
+    """What retention does."""
+    kafka_admin(world, "delete-records", topic, partition, before)
+
+
+def delete_topic(world, topic):
+    kafka_admin(world, "delete-topic", topic)
+
+
+def kafka_admin(world, *arguments):
+    subprocess.run([str(harness.BIN / "logmill-test-kafka"), world.servers.brokers] + [str(a) for a in arguments], check=True, timeout=60)

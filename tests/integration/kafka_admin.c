@@ -1,0 +1,86 @@
+/*
+ * What the tests need of Kafka's administration and no packaged tool offers:
+ *   logmill-test-kafka BROKERS delete-records TOPIC PARTITION BEFORE    what retention does
+ *   logmill-test-kafka BROKERS delete-topic TOPIC
+ *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty [KEY [NAME=VALUE …]]    kcat skips empty
+ * values
+ */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMEOUT_MS 20000
+
+static int finish(rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS);
+    int failed = event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (failed)
+        fprintf(stderr, "logmill-test-kafka: %s\n",
+                event == NULL ? "no answer" : rd_kafka_event_error_string(event));
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    return failed;
+}
+
+static int delete_records(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, argv[0], atoi(argv[1]))->offset = atoll(argv[2]);
+    rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_DeleteRecords(kafka, &request, 1, NULL, queue);
+    rd_kafka_DeleteRecords_destroy(request);
+    rd_kafka_topic_partition_list_destroy(list);
+    return finish(queue);
+}
+
+static int delete_topic(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+{
+    rd_kafka_DeleteTopic_t *request = rd_kafka_DeleteTopic_new(argv[0]);
+    rd_kafka_DeleteTopics(kafka, &request, 1, NULL, queue);
+    rd_kafka_DeleteTopic_destroy(request);
+    return finish(queue);
+}
+
+static int produce(rd_kafka_t *kafka, int argc, char **argv)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+    const char *key = argc > 3 && argv[3][0] != '\0' ? argv[3] : NULL;
+
+    void *value = strcmp(argv[2], "null") == 0 ? NULL : argv[2];
+    size_t key_len = key == NULL ? 0 : strlen(key);
+
+    for (int i = 4; i < argc; i++) {
+        const char *equals = strchr(argv[i], '=');
+        if (equals != NULL)
+            rd_kafka_header_add(headers, argv[i], equals - argv[i], equals + 1, -1);
+    }
+    rd_kafka_resp_err_t error = rd_kafka_producev(
+        kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION(atoi(argv[1])), RD_KAFKA_V_VALUE(value, 0),
+        RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    return error != RD_KAFKA_RESP_ERR_NO_ERROR ||
+           rd_kafka_flush(kafka, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int status = 2;
+
+    if (argc < 4 ||
+        rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
+        return 2;
+    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
+    if (strcmp(argv[2], "delete-records") == 0 && argc == 6)
+        status = delete_records(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "delete-topic") == 0 && argc == 4)
+        status = delete_topic(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
+        status = produce(kafka, argc - 3, argv + 3);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(kafka);
+    return status;
+}
