@@ -79,11 +79,11 @@ const char **ag_table_insert(struct ag_table *table, size_t at)
         table->rows = rows;
         table->row_room = room;
     }
-    const char **row = lm_arena_alloc(table->arena, AG_TABLE_COLUMNS * sizeof *row);
+    const char **row = lm_arena_alloc(table->arena, (table->column_count + 1) * sizeof *row);
     if (row == NULL) {
         return NULL;
     }
-    memset(row, 0, AG_TABLE_COLUMNS * sizeof *row);
+    memset(row, 0, (table->column_count + 1) * sizeof *row);
     memmove(table->rows + at + 1, table->rows + at, (table->row_count - at) * sizeof *table->rows);
     table->rows[at] = row;
     table->row_count++;
@@ -96,13 +96,6 @@ static struct ag_column *push(struct ag_column *columns, size_t *count, struct a
         columns[(*count)++] = column;
     }
     return &columns[*count - 1];
-}
-
-struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type,
-                                      const char *unit, enum ag_role role)
-{
-    return push(table->columns, &table->column_count,
-                (struct ag_column){.name = name, .type = type, .unit = unit, .role = role});
 }
 
 static bool compared(const struct ag_sql *sql)
@@ -285,7 +278,9 @@ static int write_differences(struct ag_table *table)
             if (isnan(now) || isnan(then)) {
                 continue;
             }
-            table->rows[row][into] = ag_table_text(table, "%.17g", now - then);
+            bool whole = table->columns[into].type == AG_INTEGER;
+            table->rows[row][into] =
+                whole ? ag_table_text(table, "%.0f", now - then) : ag_table_text(table, "%.17g", now - then);
             if (then != 0) {
                 table->rows[row][into + 1] = ag_table_text(table, "%.17g", (now - then) / then);
             }

@@ -57,8 +57,6 @@ const char *ag_table_text(struct ag_table *table, const char *format, ...) LM_PR
 int ag_table_no_memory(struct ag_table *table) LM_MUST_CHECK;
 /* A row of NULLs at `at`; NULL without memory. */
 const char **ag_table_insert(struct ag_table *table, size_t at);
-struct ag_column *ag_table_add_column(struct ag_table *table, const char *name, enum ag_type type,
-                                      const char *unit, enum ag_role role);
 /* Columns of the statement that are shown, then those the answer adds; `out` holds AG_TABLE_COLUMNS. */
 size_t ag_table_columns(const struct ag_intent *intent, const struct ag_sql *sql, struct lm_arena *arena,
                         struct ag_column out[AG_TABLE_COLUMNS]);

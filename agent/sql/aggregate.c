@@ -56,7 +56,8 @@ int ag_group_items(struct ag_plan *plan)
         const struct ag_group *group = &plan->grouped[i];
         const char *logs = ag_field_expr(plan, group->field, group->key, AG_LOGS);
         if (logs == NULL || group->field == AG_DURATION || group->field == AG_REQUEST) {
-            return ag_plan_not_understood(plan, "records cannot be grouped by that");
+            return ag_plan_refuse(plan, "not_understood", "그것으로는 기록을 묶을 수 없습니다",
+                                  "records cannot be grouped by that");
         }
         ag_plan_add_item(plan, group_alias(plan, i), logs,
                          ag_field_expr(plan, group->field, group->key, plan->source));

@@ -231,7 +231,8 @@ static int check_measure(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     if (ag_measure_is_duration(intent) && intent->measure.field != AG_DURATION) {
-        return ag_plan_not_understood(plan, "only durations can be averaged, summed or ranked by percentile");
+        return ag_plan_refuse(plan, "not_understood", "평균, 합, 백분위수는 소요 시간에만 구할 수 있습니다",
+                              "only durations can be averaged, summed or ranked by percentile");
     }
     if (intent->measure.fn == AG_PERCENTILE) {
         for (size_t i = 0; i < intent->measure.p_count; i++) {
@@ -253,7 +254,8 @@ static int check_measure(struct ag_plan *plan)
     if (intent->measure.fn == AG_DISTINCT &&
         (intent->measure.field == AG_METADATA || intent->measure.field == AG_TAG ||
          intent->measure.field == AG_REQUEST || intent->measure.field == AG_NO_FIELD)) {
-        return ag_plan_not_understood(plan, "distinct values can be counted of the record's own fields only");
+        return ag_plan_refuse(plan, "not_understood", "서로 다른 값은 기록의 자체 항목에서만 셀 수 있습니다",
+                              "distinct values can be counted of the record's own fields only");
     }
     return 0;
 }

@@ -79,9 +79,9 @@ const char *ag_plan_zone(struct ag_plan *plan)
     return ag_plan_literal(plan, ag_plan_text(plan, "%c%s", zone[0] == '+' ? '-' : '+', zone + 1));
 }
 
-int ag_plan_not_understood(struct ag_plan *plan, const char *what)
+int ag_plan_refuse(struct ag_plan *plan, const char *kind, const char *ko, const char *en)
 {
-    return lm_error_set(plan->error, LM_FATAL, "not_understood", "%s", what);
+    return lm_error_set(plan->error, LM_FATAL, kind, "%s", plan->intent->language == AG_KO ? ko : en);
 }
 
 void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs, const char *rollup)

@@ -86,7 +86,8 @@ const char *ag_plan_instant(struct ag_plan *plan, int64_t us);
 const char *ag_plan_number(struct ag_plan *plan, double value);
 /* The zone as PostgreSQL names it, quoted. */
 const char *ag_plan_zone(struct ag_plan *plan);
-int ag_plan_not_understood(struct ag_plan *plan, const char *what) LM_MUST_CHECK;
+/* LM_FATAL of that kind, in the question's language; -1. */
+int ag_plan_refuse(struct ag_plan *plan, const char *kind, const char *ko, const char *en) LM_MUST_CHECK;
 
 /* plan.c: items and columns. */
 /* Adds the item unless its alias is there; `expr` NULL: the alias is the column's name in every table. */

@@ -101,7 +101,8 @@ static int check_filters(struct ag_plan *plan)
         }
     }
     if (ag_filter_levels(intent, intent->filter_count) == 0) {
-        return lm_error_set(plan->error, LM_FATAL, "not_understood", "no record has two levels at once");
+        return ag_plan_refuse(plan, "not_understood", "한 기록의 레벨이 둘일 수는 없습니다",
+                              "no record has two levels at once");
     }
     return 0;
 }
@@ -111,8 +112,9 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     const struct ag_intent *intent = plan->intent;
     if (intent->measure.fn == AG_LIST) {
         if (plan->sides || plan->out->bucket_us > 0) {
-            return ag_plan_not_understood(plan,
-                                          "rows are listed as they are: counts have series and comparisons");
+            return ag_plan_refuse(plan, "not_understood",
+                                  "기록 목록은 추이나 비교로 볼 수 없습니다. 건수로 물어보세요",
+                                  "rows are listed as they are: counts have series and comparisons");
         }
         return ag_write_list(plan, sql);
     }
@@ -124,7 +126,8 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     }
     bool seen = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
     if (seen && (plan->sides || plan->out->bucket_us > 0)) {
-        return ag_plan_not_understood(plan, "first and last occurrence have no series and no comparison");
+        return ag_plan_refuse(plan, "not_understood", "처음과 마지막은 추이나 비교로 볼 수 없습니다",
+                              "first and last occurrence have no series and no comparison");
     }
     if (seen && plan->source == AG_MINUTES) {
         return ag_write_seen(plan, sql);
@@ -148,7 +151,9 @@ static int write_text(struct ag_plan *plan)
         const char *text = lm_buffer_text(&sql);
         plan->out->text = text == NULL ? NULL : lm_arena_copy(plan->arena, text, sql.len);
         if (too_long) {
-            result = ag_plan_not_understood(plan, "the question names more than fits into one statement");
+            result = ag_plan_refuse(plan, "not_understood",
+                                    "질문에 담긴 조건이 한 번에 처리하기에는 너무 많습니다",
+                                    "the question names more than fits into one statement");
         } else if (plan->failed || plan->out->text == NULL) {
             result = lm_error_set(plan->error, LM_RETRY, "memory", "no memory for the statement");
         }
