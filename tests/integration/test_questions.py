@@ -16,6 +16,11 @@ RIGHT_AT_LEAST = 40.0      # per cent of the questions that have reference SQL
 WRONG_AT_MOST = 1.0        # per cent of those that are answered
 
 
+def table(path):
+    with open(path, encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 class Questions(harness.Case):
     def setUp(self):
         if not (harness.CASES / "score.py").exists():
@@ -62,10 +67,8 @@ class Questions(harness.Case):
                                 capture_output=True, text=True, timeout=600)
         self.assertEqual(scored.returncode, 0, scored.stdout + scored.stderr)
         print("\n%s:\n%s" % (name, scored.stdout))
-        kinds = {line["id"]: line for line in csv.DictReader(questions.open(encoding="utf-8"), delimiter="\t",
-                                                             quoting=csv.QUOTE_NONE)}
-        with report.open(encoding="utf-8") as f:
-            results = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+        kinds = {line["id"]: line for line in table(questions)}
+        results = table(report)
         with_sql = [r for r in results if kinds[r["id"]]["sql"]]
         right = 100.0 * sum(r["outcome"] == "right" for r in with_sql) / len(with_sql)
         answered = [r for r in results if r["outcome"] in ("right", "wrong")]
