@@ -200,7 +200,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
     struct lm_kafka_producer *producer = opaque;
     char text[512] = "";
     if (code != RD_KAFKA_RESP_ERR__FATAL) {
-        lm_log_limited(&producer->log_limit, 10000, LM_LOG_WARN, "kafka", "producer: %s", reason);
+        lm_log(LM_LOG_DEBUG, "kafka", "producer: %s", reason); /* librdkafka has logged it already */
         return;
     }
     rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, text, sizeof(text));
