@@ -38,7 +38,7 @@ void ag_run_make_key(struct ag_run *run)
     run->closed_window = is_closed(run);
     lm_buffer_printf(&text, "%d|%s|%s|%s|%d|%d|%d|", FORMAT, LOGMILL_VERSION, run->intent_text,
                      run->request.zone, run->request.max_results, (int)run->request.max_results_stated,
-                     (int)run->names->services_overflowed);
+                     (int)run->kept.services_overflowed);
     if (run->request.now_given) {
         lm_buffer_printf(&text, "now %" PRId64 "|", run->request.now_us);
     }

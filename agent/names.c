@@ -21,6 +21,7 @@
 struct ag_names {
     struct ag_names_options options;
     struct ag_names_copy *copy;
+    struct ag_kept kept;
     uv_timer_t timer;
     struct ag_execution *execution;
     bool reading;
@@ -38,7 +39,16 @@ static const char count_sql[] = "SELECT count(*) AS n, coalesce(bool_or(kind = '
                                 "'(other)'), false) AS other FROM log_name";
 static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM log_name GROUP BY kind, value";
 
+const char *const ag_categories[AG_CATEGORY_COUNT] = {"raw", "summary", "training", "tagged"};
+
+static const char since_sql[] =
+    "SELECT category::text, least((extract(epoch FROM since) * 1000000)::numeric, "
+    "9000000000000000000)::bigint FROM rows_since";
+
 static void on_timer(uv_timer_t *timer);
+static void on_since(struct ag_fetched *fetched, const struct lm_error *error, void *context);
+static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
+                ag_execute_done done);
 
 static struct ag_names_copy *new_copy(void)
 {
@@ -67,6 +77,11 @@ void ag_names_drop(struct ag_names_copy *copy)
         ag_catalogue_free(copy->catalogue);
         free(copy);
     }
+}
+
+struct ag_kept ag_names_kept(const struct ag_names *names)
+{
+    return names->kept;
 }
 
 static void unlink_waiter(struct ag_names *names, struct ag_names_waiter *waiter)
@@ -134,13 +149,12 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
         end_reading(names, &memory);
         return;
     }
-    copy->services_overflowed = names->copy->services_overflowed;
     ag_names_drop(names->copy);
     names->copy = copy;
     names->full_us = lm_clock_mono_us();
     lm_gauge_set(names->count_gauge, (double)fetched->rows);
     ag_fetched_free(fetched);
-    end_reading(names, NULL);
+    run(names, since_sql, 2, AG_CATEGORY_COUNT, on_since);
 }
 
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
@@ -154,6 +168,26 @@ static void run(struct ag_names *names, const char *sql, size_t columns, size_t 
     }
 }
 
+static void on_since(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_names *names = context;
+    if (fetched == NULL) {
+        end_reading(names, error);
+        return;
+    }
+    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
+        names->kept.rows_since_us[i] = INT64_MIN;
+        for (size_t row = 0; row < fetched->rows; row++) {
+            const char *const *cells = fetched->cells + row * fetched->columns;
+            if (cells[0] != NULL && cells[1] != NULL && strcmp(cells[0], ag_categories[i]) == 0) {
+                names->kept.rows_since_us[i] = strtoll(cells[1], NULL, 10);
+            }
+        }
+    }
+    ag_fetched_free(fetched);
+    end_reading(names, NULL);
+}
+
 static void on_count(struct ag_fetched *fetched, const struct lm_error *error, void *context)
 {
     struct ag_names *names = context;
@@ -163,7 +197,7 @@ static void on_count(struct ag_fetched *fetched, const struct lm_error *error, v
     }
     const char *const count = fetched->rows == 1 ? fetched->cells[0] : NULL;
     const int64_t counted = count != NULL ? strtoll(count, NULL, 10) : 0;
-    names->copy->services_overflowed = count != NULL && strcmp(fetched->cells[1], "t") == 0;
+    names->kept.services_overflowed = count != NULL && strcmp(fetched->cells[1], "t") == 0;
     ag_fetched_free(fetched);
     if (counted == names->counted && lm_clock_mono_us() - names->full_us < FULL_EVERY_US) {
         end_reading(names, NULL);
@@ -224,6 +258,9 @@ int ag_names_open(const struct ag_names_options *options, struct ag_names **out,
         return lm_error_set(error, LM_FATAL, "memory", "out of memory for the names");
     }
     *names = (struct ag_names){.options = *options, .copy = copy, .counted = -1};
+    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
+        names->kept.rows_since_us[i] = INT64_MIN;
+    }
     names->count_gauge =
         lm_gauge(options->metrics, "logmill_agent_names", NULL, "Names known from the data.");
     (void)uv_timer_init(options->loop, &names->timer);

@@ -11,11 +11,21 @@
 
 struct ag_names;
 
+#define AG_CATEGORY_COUNT 4
+/* "raw", "summary", "training", "tagged" */
+extern const char *const ag_categories[AG_CATEGORY_COUNT];
+
 /* A catalogue with a count of its holders. */
 struct ag_names_copy {
     struct ag_catalogue *catalogue;
     unsigned holders;
+};
+
+/* What else is known of the data as a whole. */
+struct ag_kept {
     bool services_overflowed; /* a rollup holds services under "(other)" */
+    /* By category, in the order of ag_categories: rows before it were dropped; INT64_MIN: none were. */
+    int64_t rows_since_us[AG_CATEGORY_COUNT];
 };
 
 struct ag_names_options {
@@ -32,6 +42,8 @@ int ag_names_open(const struct ag_names_options *options, struct ag_names **out,
 /* The present copy; never NULL. Give it back with ag_names_drop. */
 struct ag_names_copy *ag_names_hold(struct ag_names *names);
 void ag_names_drop(struct ag_names_copy *copy);
+/* As of the last reading. */
+struct ag_kept ag_names_kept(const struct ag_names *names);
 
 /* One that waits for a reading; memory of the caller's. */
 struct ag_names_waiter {

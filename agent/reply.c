@@ -69,6 +69,38 @@ static int64_t as_of(const struct ag_run *run, json_t *warnings)
     return since_us;
 }
 
+/* Does one of the windows reach before what is kept? The rollups outlive the rows: there only a ragged first
+ * minute or hour, which is counted from rows, can miss some. */
+static bool is_incomplete(const struct ag_run *run)
+{
+    const struct ag_sql *sql = &run->sql;
+    const int64_t starts[] = {sql->from_us, sql->against_from_us < sql->against_to_us ? sql->against_from_us
+                                                                                      : sql->from_us};
+    const int64_t whole_us = sql->source == AG_FROM_PATTERNS ? LM_HOUR_US : LM_MINUTE_US;
+    for (size_t i = 0; i < 2; i++) {
+        const bool rows = sql->source == AG_FROM_LOGS || starts[i] % whole_us != 0;
+        if (rows && starts[i] < run->rows_since_us) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_coverage(const struct ag_run *run, const struct ag_zone *zone, json_t *warnings,
+                            struct lm_buffer *out)
+{
+    char since[40];
+    char text[256];
+    ag_zone_format(zone, run->rows_since_us, since);
+    snprintf(text, sizeof(text),
+             run->understanding.language == AG_KO
+                 ? "기록은 %s부터 보관되어 있어, 그 이전은 답에 들어 있지 않습니다."
+                 : "Records are kept from %s on: what lies before is not in the answer.",
+             since);
+    warn(warnings, "incomplete_coverage", text);
+    lm_buffer_printf(out, ",\"coverage\":{\"from\":\"%s\",\"complete\":false}", since);
+}
+
 static int write_result(struct ag_run *run, const struct ag_answer *answer, const struct ag_zone *zone)
 {
     struct lm_buffer out;
@@ -76,6 +108,9 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
     const int64_t at_us = as_of(run, answer->warnings);
     lm_buffer_append_text(&out, "\"sql\":");
     lm_buffer_append_json(&out, run->sql.text, strlen(run->sql.text));
+    if (is_incomplete(run)) {
+        append_coverage(run, zone, answer->warnings, &out);
+    }
     const bool complete =
         append_json(&out, "results", answer->results) && append_json(&out, "columns", answer->columns) &&
         append_json(&out, "chart", answer->chart) && append_json(&out, "warnings", answer->warnings);

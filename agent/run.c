@@ -281,6 +281,7 @@ static void on_names(void *context)
     struct ag_run *run = context;
     ag_names_drop(run->names);
     run->names = ag_names_hold(run->runs->names);
+    run->kept = ag_names_kept(run->runs->names);
     ag_failure_clear(&run->failure);
     advance(run, AG_STEP_AGAIN);
 }

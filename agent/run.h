@@ -81,6 +81,7 @@ struct ag_run {
     enum ag_step outcome; /* of the stage that worked there */
 
     struct ag_names_copy *names;
+    struct ag_kept kept;
     struct ag_names_waiter names_waiter;
     bool names_read; /* once for this question already */
 
@@ -90,6 +91,8 @@ struct ag_run {
     json_t *intent;
     char *intent_text;
     char *judged; /* what the guard lets run; malloc */
+
+    int64_t rows_since_us; /* of the categories asked for; INT64_MIN: nothing was dropped */
 
     uint8_t key[AG_KEY_SIZE];
     bool keyed;

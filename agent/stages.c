@@ -48,6 +48,7 @@ static enum ag_step retrieve_schema(struct ag_run *run)
      * tables. */
     ag_names_drop(run->names);
     run->names = ag_names_hold(run->runs->names);
+    run->kept = ag_names_kept(run->runs->names);
     return AG_STEP_NEXT;
 }
 
@@ -93,17 +94,48 @@ static enum ag_step narrower(struct ag_run *run, const struct ag_sql_context *co
     return AG_STEP_FAILED;
 }
 
+static bool asks_for(const struct ag_intent *intent, const char *category)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *filter = &intent->filters[i];
+        if (filter->field != AG_CATEGORY || filter->op != AG_IN) {
+            continue;
+        }
+        bool named = false;
+        for (size_t j = 0; j < filter->value_count; j++) {
+            named = named || strcmp(filter->values[j], category) == 0;
+        }
+        if (!named) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From when on every category that is asked for still holds its rows. */
+static int64_t rows_since(const struct ag_run *run)
+{
+    int64_t since_us = INT64_MIN;
+    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
+        if (run->kept.rows_since_us[i] > since_us && asks_for(&run->understanding.intent, ag_categories[i])) {
+            since_us = run->kept.rows_since_us[i];
+        }
+    }
+    return since_us;
+}
+
 static enum ag_step write_sql(struct ag_run *run)
 {
     const struct ag_config *config = run->runs->config;
     struct lm_error error;
+    run->rows_since_us = rows_since(run);
     const struct ag_sql_context context = {.now_us = run->request.now_us,
                                            .max_rows = run->request.max_results,
                                            .max_rows_stated = run->request.max_results_stated,
                                            .scan_window_us = config->scan_window_ms * 1000,
                                            .longest_window_us = config->longest_window_ms * 1000,
-                                           .rows_since_us = INT64_MIN,
-                                           .services_overflowed = run->names->services_overflowed,
+                                           .rows_since_us = run->rows_since_us,
+                                           .services_overflowed = run->kept.services_overflowed,
                                            .no_rollups = run->no_rollups};
     if (ag_sql_write(&run->understanding.intent, &context, &run->arena, &run->sql, &error) == 0) {
         return AG_STEP_NEXT;

@@ -347,6 +347,33 @@ class Hostile(Agents):
                               text=True, timeout=20).stdout
 
 
+class Coverage(harness.Case):
+    def test_a_window_before_what_is_kept_says_so_and_the_rollups_still_count_it(self):
+        world = self.world(topics=False)
+        stored.fill(world)
+        total = int(world.value("select count(*) from logmill.logs"))
+        since = world.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '10 hours', 'YYYY-MM-DD\"T\"HH24:MI:SS')")
+        # Retention, as it will come: the leaves are detached and dropped, the rollups stay.
+        for name, in world.rows("select name from logmill.leaf where category = 'raw' and upper <= '%s+00'" % since):
+            world.rows('alter table logmill.logs_raw detach partition logmill."%s"; drop table logmill."%s"' % (name, name))
+        kept = int(world.value("select count(*) from logmill.logs"))
+        self.assertLess(kept, total)
+        agent = world.start("logmill-agent", "--scan-window", "10d")
+        status, rows, _ = agent.post("/query", {"question": "show all logs of the last 2 days", "max_results": 10000})
+        self.assertEqual((200, kept), (status, rows["count"]), rows)
+        self.assertEqual(False, rows["coverage"]["complete"])
+        self.assertEqual(since, rows["coverage"]["from"][:19])
+        self.assertIn("incomplete_coverage", [w["code"] for w in rows["warnings"]])
+        status, recent, _ = agent.post("/query", {"question": "show the logs of the last 3 hours"})
+        self.assertEqual(200, status)
+        self.assertNotIn("coverage", recent)
+        day = world.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '25 hours', 'YYYY-MM-DD HH24:MI')")
+        to = world.value("select to_char(date_trunc('hour', now(), 'UTC'), 'YYYY-MM-DD HH24:MI')")
+        status, counted, _ = agent.post("/query", {"question": "how many logs between %s and %s?" % (day, to), "timezone": "UTC"})
+        self.assertEqual([total], list(counted["results"][0].values()), counted)
+        self.assertNotIn("coverage", counted)
+
+
 class Starting(Agents):
     def test_without_keys_it_listens_on_this_machine_only(self):
         for options, sentence in ((("--listen", "0.0.0.0:0"), "listens on this machine only"),
