@@ -437,8 +437,12 @@ static void on_deadline(uv_timer_t *timer)
 void lm_kafka_producer_close(struct lm_kafka_producer *producer, unsigned deadline_ms,
                              void (*closed)(void *context), void *context)
 {
-    if (producer->closing)
+    if (producer->closing) {
+        if (uv_is_active((uv_handle_t *)&producer->deadline) &&
+            uv_timer_get_due_in(&producer->deadline) > deadline_ms)
+            uv_timer_start(&producer->deadline, on_deadline, deadline_ms, 0);
         return;
+    }
     producer->closing = true;
     producer->closed = closed;
     producer->closed_context = context;

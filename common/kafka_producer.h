@@ -68,7 +68,8 @@ int64_t lm_kafka_producer_stalled_since(const struct lm_kafka_producer *producer
  */
 rd_kafka_t *lm_kafka_producer_raw(struct lm_kafka_producer *producer);
 /* Waits up to deadline_ms for what is pending, then gives up on the rest (their callbacks get LM_RETRY),
- * closes, and calls `closed` once on the loop; freed by then. */
+ * closes, and calls `closed` once on the loop; freed by then. Called again before that, it only shortens the
+ * wait; the first call's `closed` counts. */
 void lm_kafka_producer_close(struct lm_kafka_producer *producer, unsigned deadline_ms,
                              void (*closed)(void *context), void *context);
 
