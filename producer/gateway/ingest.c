@@ -557,6 +557,7 @@ static void on_producer_closed(void *context)
 {
     struct gw_ingest *ingest = context;
 
+    ingest->producer = NULL;
     uv_close((uv_handle_t *)&ingest->deadlines, on_timer_closed);
 }
 
@@ -564,6 +565,9 @@ void gw_ingest_hurry(struct gw_ingest *ingest, unsigned within_ms)
 {
     int64_t until = lm_clock_mono_us() + (int64_t)within_ms * 1000;
 
+    if (ingest->closed && ingest->producer) {
+        lm_kafka_producer_close(ingest->producer, within_ms, NULL, NULL);
+    }
     for (struct gw_request *request = ingest->requests; request; request = request->next) {
         if (request->deadline_us > until) {
             request->deadline_us = until;

@@ -32,7 +32,8 @@ int gw_ingest_routes(struct gw_ingest *ingest, struct lm_http_server *server,
                      struct lm_error *error) LM_MUST_CHECK;
 /* NULL, or a sentence why records cannot be taken just now. Valid until the next call. */
 const char *gw_ingest_trouble(struct gw_ingest *ingest);
-/* The gateway stops: requests that still wait for Kafka in `within_ms` are answered 503 then. */
+/* The gateway stops: requests that still wait for Kafka in `within_ms` are answered 503 then. After
+ * gw_ingest_close: shortens its deadline. */
 void gw_ingest_hurry(struct gw_ingest *ingest, unsigned within_ms);
 /* After the HTTP server has closed: gives what is queued up to `deadline_ms`, then calls `closed` once; freed
  * by then. */

@@ -61,9 +61,7 @@ static void stop(void *context, bool now)
     }
     if (now) { /* the second signal: whoever waits is answered at once, and nothing is waited for */
         gateway->stop_by_us = lm_clock_mono_us();
-        if (gateway->server) {
-            gw_ingest_hurry(gateway->ingest, 0);
-        }
+        gw_ingest_hurry(gateway->ingest, 0);
         return;
     }
     gateway->stop_by_us = lm_clock_mono_us() + wait_ms * 1000;
