@@ -1,0 +1,105 @@
+#include "consumer/batch.h"
+#include "consumer/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct co_policy policy = {.rows = 100, .bytes = 10000, .age_us = 50000};
+
+static void an_empty_batch_is_never_due(void **state)
+{
+    struct co_batch *batch = co_batch_new(&policy);
+    (void)state;
+    assert_false(co_batch_due(batch, &policy, INT64_MAX / 2));
+    assert_false(co_batch_full(batch, &policy));
+    co_batch_free(batch);
+}
+
+static void a_batch_is_due_when_its_first_record_is_old_enough(void **state)
+{
+    struct co_batch *batch = co_batch_new(&policy);
+    (void)state;
+    co_batch_passed(batch, 10, 1, 1000000);
+    co_batch_passed(batch, 11, 1, 1049999);
+    assert_false(co_batch_due(batch, &policy, 1049999));
+    assert_true(co_batch_due(batch, &policy, 1050000));
+    assert_int_equal(batch->next_offset, 12);
+    co_batch_free(batch);
+}
+
+static void a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead_letters(void **state)
+{
+    struct co_batch *batch = co_batch_new(&policy);
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_false(co_batch_full(batch, &policy));
+        co_batch_passed(batch, i, 1, 1);
+    }
+    assert_true(co_batch_full(batch, &policy));
+    assert_true(co_batch_due(batch, &policy, 1));
+
+    co_batch_reset(batch);
+    assert_false(co_batch_full(batch, &policy));
+    batch->message_bytes = policy.bytes;
+    assert_true(co_batch_full(batch, &policy));
+
+    co_batch_reset(batch);
+    char bytes[10000] = {0};
+    lm_buffer_append(&batch->copy, bytes, sizeof(bytes));
+    assert_true(co_batch_full(batch, &policy));
+    co_batch_free(batch);
+}
+
+static void a_batch_goes_its_way_and_no_other(void **state)
+{
+    static const enum co_batch_state way[] = {CO_BATCH_SEALED, CO_BATCH_READY,   CO_BATCH_COPYING,
+                                              CO_BATCH_SEALED, CO_BATCH_READY,   CO_BATCH_COPYING,
+                                              CO_BATCH_COPIED, CO_BATCH_CLOSING, CO_BATCH_UNKNOWN,
+                                              CO_BATCH_SEALED, CO_BATCH_DONE};
+    struct co_batch *batch = co_batch_new(&policy);
+    (void)state;
+
+    assert_int_equal(co_batch_change_state(batch, CO_BATCH_CLOSING), -1);
+    assert_int_equal(co_batch_change_state(batch, CO_BATCH_READY), -1);
+    assert_int_equal(batch->state, CO_BATCH_FILLING);
+    for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++)
+        assert_int_equal(co_batch_change_state(batch, way[i]), 0);
+    for (int to = 0; to <= CO_BATCH_DONE; to++)
+        assert_int_equal(co_batch_change_state(batch, (enum co_batch_state)to), -1);
+    co_batch_free(batch);
+}
+
+static void the_pool_gives_back_a_batch_as_new(void **state)
+{
+    struct co_pool pool;
+    (void)state;
+    co_pool_init(&pool, &policy, 1000);
+    struct co_batch *first = co_pool_take(&pool);
+    co_batch_passed(first, 1, 1, 1);
+    first->letters_pending = 3;
+    co_pool_give(&pool, first);
+    struct co_batch *second = co_pool_take(&pool);
+    assert_ptr_equal(first, second);
+    assert_int_equal(second->record_count, 0);
+    assert_int_equal(second->letters_pending, 0);
+    assert_int_equal(second->state, CO_BATCH_FILLING);
+    co_pool_give(&pool, second);
+    co_pool_free(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_batch_is_never_due),
+        cmocka_unit_test(a_batch_is_due_when_its_first_record_is_old_enough),
+        cmocka_unit_test(a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead_letters),
+        cmocka_unit_test(a_batch_goes_its_way_and_no_other),
+        cmocka_unit_test(the_pool_gives_back_a_batch_as_new)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+#include "common/clock.h"
+#include "consumer/closing.h"
+#include "database.h"
+
+#include <stdio.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct co_policy policy = {.rows = 100, .bytes = 100000, .age_us = 50000};
+/* What a string that reaches SQL as a literal could be broken with. */
+static const char *const hostile[] = {"",
+                                      "'",
+                                      "''; DROP SCHEMA logmill CASCADE; --",
+                                      "\\",
+                                      "\\'",
+                                      "\\\\\"",
+                                      "{a,b}",
+                                      "\"quoted\"",
+                                      ",",
+                                      "NULL",
+                                      " leading and trailing ",
+                                      "line\nbreak\ttab",
+                                      "$$ $1 %s",
+                                      "E'\\x41'",
+                                      "한글 \xf0\x9f\x98\x80",
+                                      "\x01\x7f"};
+#define HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
+
+static PGconn *conn;
+
+static int open_database(void **state)
+{
+    (void)state;
+    conn = database_open();
+    return 0;
+}
+
+static int drop_database(void **state)
+{
+    (void)state;
+    database_drop(conn);
+    return 0;
+}
+
+static struct lm_slice slice(const char *text)
+{
+    return (struct lm_slice){text, strlen(text)};
+}
+
+static void assert_value(const char *sql, const char *expected)
+{
+    char *value = database_value(conn, sql);
+    assert_string_equal(value, expected);
+    free(value);
+}
+
+static void fill(struct co_batch *batch, struct co_name_row *names)
+{
+    for (size_t i = 0; i < HOSTILE; i++) {
+        struct lm_record record;
+        lm_record_init(&record);
+        record.timestamp_us = INT64_C(1700000000000000);
+        record.level = LM_ERROR;
+        record.text[LM_SERVICE] = record.text[LM_ENVIRONMENT] = record.text[LM_ERROR_TYPE] =
+            slice(hostile[i]);
+        record.text[LM_MESSAGE] = slice(hostile[i]);
+        record.has_duration = i % 2 == 0;
+        record.duration_ms = (double)(i + 1);
+        assert_int_equal(co_rollup_add(&batch->rollup, &record, record.text[LM_SERVICE], (int64_t)i), 0);
+        assert_int_equal(co_batch_reserve(batch), 0);
+        batch->patterns[batch->pattern_count++] = (struct co_pattern_row){(int64_t)i, slice(hostile[i]), 5};
+        batch->moves[batch->move_count++] =
+            (struct co_source_move){INT64_MIN + (int64_t)i, INT64_MAX, 1000000};
+        names[i] = (struct co_name_row){
+            CO_NAME_HOST, slice(hostile[i]), slice(hostile[i]), slice(hostile[i]), 1, 2, 3};
+    }
+    batch->names = names;
+    batch->name_count = HOSTILE;
+}
+
+static const char *close_batch(struct co_batch *batch, const struct co_closing_options *options)
+{
+    struct lm_error error;
+    static char state[6];
+
+    assert_int_equal(co_closing_write(batch, options, &error), 0);
+    database_run(conn, "BEGIN");
+    PGresult *result = PQexec(conn, batch->closing.data);
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    (void)snprintf(state, sizeof(state), "%s", code == NULL ? "" : code);
+    PQclear(result);
+    database_run(conn, "ROLLBACK");
+    return state;
+}
+
+static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **state)
+{
+    static struct co_name_row names[HOSTILE];
+    struct co_closing_options options = {
+        .topic = "o'brien\\", .partition = 3, .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct co_batch *batch = co_batch_new(&policy);
+    char sql[256], count[16];
+    (void)state;
+
+    database_run(
+        conn,
+        "INSERT INTO logmill.ingest_offset (topic, partition, next_offset) VALUES ('o''brien\\', 3, 10)");
+    fill(batch, names);
+    batch->expected_offset = 10;
+    batch->next_offset = 26;
+    batch->kafka_time_us = 7000000;
+    (void)snprintf(count, sizeof(count), "%zu", HOSTILE);
+
+    options.rehearse = true;
+    assert_string_equal(close_batch(batch, &options), "");
+    assert_value("SELECT count(*) FROM logmill.log_pattern", "0");
+
+    options.rehearse = false;
+    assert_string_equal(close_batch(batch, &options), "");
+    for (size_t i = 0; i < HOSTILE; i++) {
+        PGresult *result;
+        const char *params[1];
+        (void)snprintf(sql, sizeof(sql), "SELECT template FROM logmill.log_pattern WHERE pattern = %zu", i);
+        assert_value(sql, hostile[i]);
+        params[0] = hostile[i];
+        result = PQexecParams(
+            conn,
+            "SELECT count(*) FROM logmill.log_rollup_minute r JOIN logmill.error_pattern_hour e USING "
+            "(service) JOIN logmill.log_name n USING (service) WHERE service = $1 AND r.environment = $1 "
+            "AND e.error_type = $1 AND e.sample = $1 AND n.value = $1",
+            1, NULL, params, NULL, NULL, 0);
+        assert_string_equal(PQgetvalue(result, 0, 0), "1");
+        PQclear(result);
+    }
+    assert_value("SELECT count(*) FROM logmill.ingest_source WHERE last_sequence = 9223372036854775807",
+                 count);
+    assert_value("SELECT min(source) FROM logmill.ingest_source", "-9223372036854775808");
+    assert_value("SELECT sum(n) FROM logmill.log_rollup_minute", count);
+    assert_value(
+        "SELECT sum(u.n) FROM logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) u (b, n)",
+        "8");
+    assert_value("SELECT next_offset || ' ' || committed_time FROM logmill.ingest_offset",
+                 "26 1970-01-01 00:00:07+00");
+    assert_value("SELECT count(*) FROM logmill.data_epoch", "1");
+
+    /* The same again: the compare-and-set refuses, and nothing of it stays. */
+    assert_string_equal(close_batch(batch, &options), "LM001");
+    assert_value("SELECT sum(n) FROM logmill.log_rollup_minute", count);
+
+    /* And once more from the right offset: counts add up, histograms merge. */
+    batch->expected_offset = 26;
+    batch->next_offset = 42;
+    assert_string_equal(close_batch(batch, &options), "");
+    assert_value("SELECT sum(n)::bigint / 2 FROM logmill.log_rollup_minute", count);
+    assert_value(
+        "SELECT sum(u.n) FROM logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) u (b, n)",
+        "16");
+    assert_value(
+        "SELECT count(*) FROM logmill.log_rollup_minute WHERE duration_n > 0 AND duration_counts <> '{2}'",
+        "0");
+    assert_value("SELECT version FROM logmill.data_epoch", "2");
+    batch->names = NULL; /* the array is the test's */
+    co_batch_free(batch);
+}
+
+static void a_record_put_back_twice_is_refused_the_second_time(void **state)
+{
+    struct co_closing_options options = {
+        .topic = "replay", .partition = 0, .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct co_batch *batch = co_batch_new(&policy);
+    (void)state;
+
+    database_run(conn,
+                 "INSERT INTO logmill.ingest_offset (topic, partition, next_offset) VALUES ('replay', 0, 0)");
+    assert_int_equal(co_batch_reserve(batch), 0);
+    batch->replays[batch->replay_count++] = (struct co_replay){slice("it's"), 1, 99};
+    batch->next_offset = 1;
+    assert_string_equal(close_batch(batch, &options), "");
+    batch->expected_offset = 1;
+    batch->next_offset = 2;
+    assert_string_equal(close_batch(batch, &options), "23505");
+    assert_value("SELECT next_offset FROM logmill.ingest_offset WHERE topic = 'replay'", "1");
+    co_batch_free(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hostile_texts_arrive_as_they_are_and_the_offset_moves_once),
+        cmocka_unit_test(a_record_put_back_twice_is_refused_the_second_time)};
+    return cmocka_run_group_tests(tests, open_database, drop_database);
+}

@@ -1,0 +1,183 @@
+#include "common/clock.h"
+#include "common/duration.h"
+#include "consumer/rollup.h"
+
+#include <stdio.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RECORDS 5000
+
+static const char *const services[] = {"a", "b", "long-service-name", ""};
+
+static struct lm_record make(int i)
+{
+    struct lm_record record;
+    lm_record_init(&record);
+    record.timestamp_us =
+        INT64_C(1700000000000000) + (rand() % 7200) * LM_SECOND_US - (i % 50 == 0 ? 400 * LM_DAY_US : 0);
+    record.level = (enum lm_level)(rand() % LM_LEVEL_COUNT);
+    const char *service = services[rand() % 3];
+    record.text[LM_SERVICE] = (struct lm_slice){service, strlen(service)};
+    record.text[LM_ENVIRONMENT] = rand() % 2 ? LM_SLICE("production") : LM_SLICE("test");
+    record.text[LM_MESSAGE] = LM_SLICE("message");
+    if (rand() % 2)
+        record.text[LM_ERROR_TYPE] = LM_SLICE("Timeout");
+    record.has_duration = rand() % 3 > 0;
+    record.duration_ms = rand() % 100000 / 7.0;
+    return record;
+}
+
+static bool same(struct lm_slice a, struct lm_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static bool in_group(const struct co_group *group, const struct lm_record *record)
+{
+    return group->minute_us == co_floor_us(record->timestamp_us, LM_MINUTE_US) &&
+           group->level == record->level && same(group->service, record->text[LM_SERVICE]) &&
+           same(group->environment, record->text[LM_ENVIRONMENT]);
+}
+
+static bool in_error_group(const struct co_error_group *group, const struct lm_record *record,
+                           int64_t pattern)
+{
+    return record->level >= LM_ERROR && group->hour_us == co_floor_us(record->timestamp_us, LM_HOUR_US) &&
+           group->pattern == pattern && same(group->service, record->text[LM_SERVICE]) &&
+           same(group->environment, record->text[LM_ENVIRONMENT]) &&
+           same(group->error_type, record->text[LM_ERROR_TYPE]);
+}
+
+static void groups_hold_what_counting_one_by_one_gives(void **state)
+{
+    static struct lm_record records[RECORDS];
+    struct co_rollup rollup = {0};
+    int64_t counted = 0, errors = 0;
+    (void)state;
+
+    srand(1);
+    for (int i = 0; i < RECORDS; i++) {
+        records[i] = make(i);
+        assert_int_equal(co_rollup_add(&rollup, &records[i], records[i].text[LM_SERVICE], i % 5), 0);
+        errors += records[i].level >= LM_ERROR;
+    }
+    co_rollup_sort(&rollup);
+    for (size_t g = 0; g < rollup.group_count; g++) {
+        const struct co_group *group = &rollup.groups[g];
+        int64_t n = 0, dn = 0, sum = 0, max = 0, buckets = 0;
+        for (int i = 0; i < RECORDS; i++) {
+            if (!in_group(group, &records[i]))
+                continue;
+            n++;
+            if (records[i].has_duration) {
+                int64_t us = lm_duration_us(records[i].duration_ms);
+                dn++;
+                sum += us;
+                max = us > max ? us : max;
+            }
+        }
+        for (size_t b = 0; b < rollup.bucket_count; b++)
+            buckets += rollup.buckets[b].group == g ? rollup.buckets[b].count : 0;
+        assert_int_equal(group->n, n);
+        assert_int_equal(group->duration_n, dn);
+        assert_int_equal(group->duration_sum_us, sum);
+        assert_int_equal(group->duration_max_us, max);
+        assert_int_equal(buckets, dn);
+        counted += n;
+    }
+    assert_int_equal(counted, RECORDS); /* every record is in exactly one group */
+    for (size_t b = 1; b < rollup.bucket_count; b++)
+        assert_true(rollup.buckets[b - 1].group < rollup.buckets[b].group ||
+                    (rollup.buckets[b - 1].group == rollup.buckets[b].group &&
+                     rollup.buckets[b - 1].bucket < rollup.buckets[b].bucket));
+
+    for (size_t g = 0; g < rollup.error_count; g++) {
+        const struct co_error_group *group = &rollup.errors[g];
+        int64_t n = 0, first = INT64_MAX, last = INT64_MIN;
+        for (int i = 0; i < RECORDS; i++) {
+            if (!in_error_group(group, &records[i], i % 5))
+                continue;
+            n++;
+            first = records[i].timestamp_us < first ? records[i].timestamp_us : first;
+            last = records[i].timestamp_us > last ? records[i].timestamp_us : last;
+        }
+        assert_int_equal(group->n, n);
+        assert_int_equal(group->first_us, first);
+        assert_int_equal(group->last_us, last);
+        errors -= n;
+    }
+    assert_int_equal(errors, 0);
+    co_rollup_free(&rollup);
+}
+
+static void a_cleared_rollup_is_as_new(void **state)
+{
+    struct co_rollup rollup = {0};
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        struct lm_record record = make(1);
+        co_rollup_clear(&rollup);
+        assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+        assert_int_equal(rollup.group_count, 1);
+        assert_int_equal(rollup.groups[0].n, 1);
+        assert_int_equal(rollup.hour_count, 1);
+    }
+    co_rollup_free(&rollup);
+}
+
+static void a_sample_is_cut_at_a_character(void **state)
+{
+    struct co_rollup rollup = {0};
+    struct lm_record record = make(1);
+    char message[CO_SAMPLE_MAX + 2];
+    (void)state;
+
+    memset(message, 'x', sizeof(message));
+    memcpy(message + CO_SAMPLE_MAX - 1, "\xea\xb0\x80", 3); /* 가, across the limit */
+    record.level = LM_ERROR;
+    record.text[LM_MESSAGE] = (struct lm_slice){message, sizeof(message)};
+    assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+    assert_int_equal(rollup.errors[0].sample.len, CO_SAMPLE_MAX - 1);
+    co_rollup_free(&rollup);
+}
+
+static void a_sum_of_absurd_durations_stops_at_the_largest_number(void **state)
+{
+    struct co_rollup rollup = {0};
+    struct lm_record record = make(1);
+    (void)state;
+
+    record.has_duration = true;
+    record.duration_ms = 1e300;
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+    assert_int_equal(rollup.groups[0].duration_sum_us, INT64_MAX);
+    assert_int_equal(rollup.groups[0].duration_n, 2000);
+    co_rollup_free(&rollup);
+}
+
+static void times_before_1970_belong_to_the_minute_they_fall_into(void **state)
+{
+    (void)state;
+    assert_int_equal(co_floor_us(-1, LM_MINUTE_US), -LM_MINUTE_US);
+    assert_int_equal(co_floor_us(-LM_MINUTE_US, LM_MINUTE_US), -LM_MINUTE_US);
+    assert_int_equal(co_floor_us(LM_MINUTE_US - 1, LM_MINUTE_US), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_hold_what_counting_one_by_one_gives),
+        cmocka_unit_test(a_cleared_rollup_is_as_new), cmocka_unit_test(a_sample_is_cut_at_a_character),
+        cmocka_unit_test(a_sum_of_absurd_durations_stops_at_the_largest_number),
+        cmocka_unit_test(times_before_1970_belong_to_the_minute_they_fall_into)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
