@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,17 +98,30 @@ static void on_moved(struct sh_window *window, void *context)
     change_state(tail, SH_TAIL_FAILED);
 }
 
-/* "/var/log/shop.2026.log" is of the service "shop.2026". */
+/* "/var/log/shop.2026.log" is of the service "shop.2026". A byte that is no UTF-8 becomes "?": a record of
+ * such a service could never be stored. */
 static int service_of(const char *path, const char *configured, char **out)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    size_t len, step;
 
     if (*configured) {
         *out = strdup(configured);
-    } else {
-        *out = strndup(name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+        return *out ? 0 : -1;
     }
-    return *out ? 0 : -1;
+    *out = strndup(name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+    if (!*out) {
+        return -1;
+    }
+    len = strlen(*out);
+    for (size_t at = 0; at < len; at += step) {
+        step = lm_utf8_sequence(*out + at, len - at);
+        if (step == 0) {
+            (*out)[at] = '?';
+            step = 1;
+        }
+    }
+    return 0;
 }
 
 /* What the lines are is decided by the file's first, wherever reading goes on. */

@@ -205,6 +205,13 @@ class Files(Ship):
         self.shipped(world, "*.in", "[c].in", "a.in")
         self.assertEqual(sorted(r["message"] for r in self.records(world)), ["a", "b", "c"])
 
+    def test_a_file_name_that_is_no_text_keeps_nothing_back(self):
+        world = self.world(migrate=False)
+        path = os.path.join(os.fsencode(world.directory), b"caf\xe9.log")
+        Path(os.fsdecode(path)).write_bytes(b"x\n")
+        self.shipped(world, os.fsdecode(path))
+        self.assertEqual([(r["message"], r["service"]) for r in self.records(world)], [("x", "caf?")])
+
     def test_followed_files_that_appear_grow_and_are_renamed_lose_and_double_nothing(self):
         world = self.world(migrate=False)
         folder = Path(world.directory)
