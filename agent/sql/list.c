@@ -85,15 +85,15 @@ static void emit_coarse_bound(struct ag_plan *plan, struct lm_buffer *sql, bool 
     };
     const char *conditions[AG_MAX_FILTERS + 4];
     size_t count = ag_emit_conditions(plan, &part, conditions);
-    const char *suffix = newest ? " DESC" : "";
     lm_buffer_printf(sql, "  AND created_at %s coalesce((\n", newest ? ">=" : "<");
     lm_buffer_printf(sql, "      SELECT minute%s\n      FROM (\n", newest ? "" : " + interval '1 minute'");
-    lm_buffer_printf(sql, "          SELECT minute, sum(sum(n)) OVER (ORDER BY minute%s) AS upto\n", suffix);
+    lm_buffer_printf(sql, "          SELECT minute, sum(n) OVER (ORDER BY minute%s) AS upto\n",
+                     newest ? " DESC" : "");
     lm_buffer_append_text(sql, "          FROM log_rollup_minute\n");
     ag_emit_where(sql, 10, conditions, count);
-    lm_buffer_append_text(sql, "          GROUP BY minute\n      ) AS minutes\n");
-    lm_buffer_printf(sql, "      WHERE upto >= %d\n      ORDER BY minute%s\n      LIMIT 1\n", plan->limit,
-                     suffix);
+    /* Any minute that fills the list will do, so no ORDER BY: with it, PostgreSQL would read the whole window
+     * first. */
+    lm_buffer_printf(sql, "      ) AS minutes\n      WHERE upto >= %d\n      LIMIT 1\n", plan->limit);
     lm_buffer_printf(sql, "  ), %s)\n", ag_plan_instant(plan, newest ? from_us : to_us));
 }
 
