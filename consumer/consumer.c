@@ -72,6 +72,7 @@ struct co_consumer {
     uv_timer_t age;    /* for the oldest batch that is not full */
     uv_timer_t tick;   /* once a second */
     uv_timer_t phase_timer;
+    uint64_t turn;         /* batches handed over so far */
     unsigned open_handles; /* of ours */
     enum co_closing_step step;
     int64_t tick_due_us;
@@ -131,8 +132,10 @@ static void hand_over(struct co_consumer *consumer, struct co_partition *partiti
         return;
     full = urgent || co_batch_full(batch, &consumer->pool.policy);
     if ((full || co_batch_due(batch, &consumer->pool.policy, lm_clock_mono_us())) &&
-        co_writer_wants(consumer->writer, partition, full))
+        co_writer_wants(consumer->writer, partition, full)) {
+        partition->filled_last = ++consumer->turn;
         co_writer_submit(consumer->writer, partition);
+    }
 }
 
 static void on_age(uv_timer_t *timer);
@@ -167,28 +170,47 @@ static void on_age(uv_timer_t *timer)
     hand_over_all(timer->data, false);
 }
 
-/* One turn: a slice of every partition that has room. The list may change under it (a position refused
- * restarts the partition, but never removes one: revocations come from the event queue alone). */
+/*
+ * Whose turn it is: under load whoever has most in its batch, so that one batch after the other becomes full
+ * instead of all becoming large and being cut off by age; with nothing begun, whoever has waited longest.
+ * NULL: nobody.
+ */
+static struct co_partition *choose(struct co_consumer *consumer)
+{
+    struct co_partition *best = NULL;
+
+    for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
+        if (p->state != CO_PARTITION_RUNNING || p->drained || !open_batch(consumer, p) ||
+            co_batch_full(p->filling, &consumer->pool.policy))
+            continue;
+        if (best == NULL || p->filling->record_count > best->filling->record_count ||
+            (p->filling->record_count == 0 && best->filling->record_count == 0 &&
+             p->filled_last < best->filled_last))
+            best = p;
+    }
+    return best;
+}
+
+/* One turn: a slice of one partition. */
 static void on_reading(uv_idle_t *idle)
 {
     struct co_consumer *consumer = idle->data;
-    bool more = false;
+    struct co_partition *partition = NULL;
+    bool short_of_memory = memory_held(consumer) >= consumer->pool.budget;
 
-    if (consumer->phase != CO_RUNNING) {
+    if (consumer->phase == CO_RUNNING && !short_of_memory)
+        partition = choose(consumer);
+    if (partition == NULL) {
         (void)uv_idle_stop(idle);
+        /* A batch that comes back makes room; with none out, one must go. */
+        if (consumer->phase == CO_RUNNING)
+            hand_over_all(consumer, short_of_memory && consumer->pool.sealed == 0);
         return;
     }
-    for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
-        if (p->state != CO_PARTITION_RUNNING && p->state != CO_PARTITION_HOLDING)
-            continue;
-        bool short_of_memory = memory_held(consumer) >= consumer->pool.budget;
-        if (!short_of_memory && open_batch(consumer, p) && p->state == CO_PARTITION_RUNNING &&
-            co_intake_read(consumer->intake, p, SLICE))
-            more = true;
-        hand_over(consumer, p, short_of_memory);
-    }
-    if (!more)
-        (void)uv_idle_stop(idle);
+    if (!co_intake_read(consumer->intake, partition, SLICE) && partition->state == CO_PARTITION_RUNNING &&
+        partition->filling != NULL && !co_batch_full(partition->filling, &consumer->pool.policy))
+        partition->drained = true;
+    hand_over(consumer, partition, false);
     arm_age(consumer);
 }
 
@@ -397,6 +419,10 @@ static void on_kafka_ready(void *context)
         poll_leaving(consumer);
     else if (consumer->kafka != NULL && consumer->phase < CO_LEAVING)
         poll_events(consumer);
+    if (consumer->phase != CO_RUNNING)
+        return;
+    for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
+        p->drained = false;
     read_on(consumer);
 }
 

@@ -45,6 +45,8 @@ struct co_partition {
     uint32_t epoch; /* raised whenever it starts over: answers to older questions are stale */
 
     rd_kafka_queue_t *queue;
+    bool drained;              /* the queue was empty when last read */
+    uint64_t filled_last;      /* the turn in which its last batch was handed over */
     int64_t position;          /* next offset no batch covers yet */
     int64_t committed;         /* next offset PostgreSQL has */
     int64_t committed_time_us; /* Kafka time of the last record committed; 0: none yet */

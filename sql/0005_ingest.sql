@@ -15,27 +15,6 @@ CREATE FUNCTION logmill.add_capped(a bigint, b bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN CASE WHEN a > 9223372036854775807 - b THEN 9223372036854775807 ELSE a + b END;
 
--- Two sparse histograms as one, buckets ascending. Either may be NULL.
-CREATE FUNCTION logmill.merge_buckets(a_buckets smallint[], a_counts bigint[], b_buckets smallint[], b_counts bigint[],
-                                      OUT buckets smallint[], OUT counts bigint[])
-    LANGUAGE plpgsql IMMUTABLE
-AS $$
-BEGIN
-    IF a_buckets IS NULL THEN
-        buckets := b_buckets;
-        counts := b_counts;
-    ELSIF b_buckets IS NULL THEN
-        buckets := a_buckets;
-        counts := a_counts;
-    ELSE
-        SELECT array_agg(m.bucket ORDER BY m.bucket), array_agg(m.n ORDER BY m.bucket) INTO buckets, counts
-        FROM (SELECT u.bucket, sum(u.n)::bigint AS n
-              FROM unnest(a_buckets || b_buckets, a_counts || b_counts) AS u (bucket, n)
-              GROUP BY u.bucket) m;
-    END IF;
-END
-$$;
-
 -- Row i holds the buckets all_buckets[bucket_from[i] : bucket_to[i]], none where bucket_to is smaller.
 CREATE FUNCTION logmill.add_rollups(in_category logmill.log_category, in_partition integer, minutes bigint[],
                                     services text[], environments text[], levels logmill.log_level[], ns bigint[],
@@ -57,9 +36,14 @@ BEGIN
             duration_n = r.duration_n + excluded.duration_n,
             duration_sum_us = logmill.add_capped(r.duration_sum_us, excluded.duration_sum_us),
             duration_max_us = greatest(r.duration_max_us, excluded.duration_max_us),
+            -- Two sparse histograms as one. In integers: a bucket of a minute and a partition holds no 2^31 durations, and
+            -- sums of bigint would be numeric.
             (duration_buckets, duration_counts) =
-                (SELECT m.buckets, m.counts FROM logmill.merge_buckets(r.duration_buckets, r.duration_counts,
-                                                     excluded.duration_buckets, excluded.duration_counts) m);
+                (SELECT array_agg(m.bucket), array_agg(m.n)
+                 FROM (SELECT u.bucket, sum(u.n::integer) AS n
+                       FROM unnest(r.duration_buckets || excluded.duration_buckets,
+                                   r.duration_counts || excluded.duration_counts) AS u (bucket, n)
+                       GROUP BY u.bucket ORDER BY u.bucket) m);
 END
 $$;
 
