@@ -161,8 +161,12 @@ static void on_deadline(uv_timer_t *timer)
 void lm_http_server_close(struct lm_http_server *server, unsigned deadline_ms, void (*closed)(void *context),
                           void *context)
 {
-    if (server->closing)
+    if (server->closing) {
+        if (uv_is_active((uv_handle_t *)&server->deadline) &&
+            uv_timer_get_due_in(&server->deadline) > deadline_ms)
+            uv_timer_start(&server->deadline, on_deadline, deadline_ms, 0);
         return;
+    }
     server->closing = true;
     server->closed = closed;
     server->closed_context = context;

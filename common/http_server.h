@@ -50,7 +50,8 @@ int lm_http_server_route(struct lm_http_server *server, const struct lm_http_rou
 /* "http://127.0.0.1:8001" with the port really bound. */
 const char *lm_http_server_url(const struct lm_http_server *server);
 /* Stops accepting, lets requests under way finish until `deadline_ms`, closes, then calls `closed` (may be
- * NULL) once, on the loop. The server is freed by then. */
+ * NULL) once, on the loop. The server is freed by then. Called again before that, it only shortens the wait;
+ * the first call's `closed` counts. */
 void lm_http_server_close(struct lm_http_server *server, unsigned deadline_ms, void (*closed)(void *context),
                           void *context);
 
