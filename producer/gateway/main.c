@@ -62,6 +62,9 @@ static void stop(void *context, bool now)
     if (now) { /* the second signal: whoever waits is answered at once, and nothing is waited for */
         gateway->stop_by_us = lm_clock_mono_us();
         gw_ingest_hurry(gateway->ingest, 0);
+        if (gateway->server) {
+            lm_http_server_close(gateway->server, ANSWER_MS, NULL, NULL);
+        }
         return;
     }
     gateway->stop_by_us = lm_clock_mono_us() + wait_ms * 1000;

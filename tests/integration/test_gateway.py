@@ -288,6 +288,30 @@ class Failures(Gateway):
         self.assertGreater(len(answered), 20)
         self.assertEqual(set(answered) - set(self.messages()), set())
 
+    def test_two_signals_at_any_moment_end_it_cleanly_with_and_without_a_broker(self):
+        world = self.world(migrate=False)
+        seed = int(os.environ.get("LOGMILL_TEST_SEED", random.getrandbits(32)))
+        print("seed %d" % seed, flush=True)
+        rng = random.Random(seed)
+        for turn in range(12):
+            options = ["--brokers", "127.0.0.1:%d" % harness.free_port()] if turn % 2 else []
+            gateway = world.start("logmill-gateway", *options)
+            host = urllib.parse.urlsplit(gateway.url)
+            sockets = []
+            for _ in range(rng.randrange(5)):
+                body = b'{"message":"under way"}' * rng.randrange(1, 100)
+                sockets.append(socket.create_connection((host.hostname, host.port)))
+                sockets[-1].sendall(b"POST /v1/ingest/raw HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+                                    + body[:rng.choice((len(body), len(body) // 2))])
+            time.sleep(rng.uniform(0, 0.2))
+            gateway.process.terminate()
+            time.sleep(rng.uniform(0, 0.2))
+            gateway.process.terminate()
+            self.assertEqual(gateway.wait(20), 0, gateway.log())
+            self.assertNotIn("left open", gateway.log(), "seed %d" % seed)
+            for s in sockets:
+                s.close()
+
     def test_what_keeps_it_from_starting_is_said_and_leaves_nothing_open(self):
         gateway = self.gateway()
         port = gateway.url.rsplit(":", 1)[1]

@@ -167,6 +167,36 @@ class ExitCodes(Ship):
         self.assertEqual(len(self.records(world)), 1)
 
 
+class Endings(Ship):
+    """A handle left open ends with exit code 1 and says so; memory left over does too under AddressSanitizer."""
+
+    def test_sigterm_at_any_moment_ends_cleanly_with_and_without_a_broker(self):
+        seed = int(os.environ.get("LOGMILL_TEST_SEED", random.getrandbits(32)))
+        print("seed %d" % seed, flush=True)
+        rng = random.Random(seed)
+        world = self.world(migrate=False)
+        path = self.file(world, "a.in", b"[2026-11-21 09:04:43,479] ERROR oops (a.B)\n\tat a.B\n" * 20000)
+        absent = ["--brokers", "127.0.0.1:%d" % harness.free_port(), "--stop-timeout", "200ms"]
+        for turn in range(24):
+            arguments = rng.choice([["--follow", "*.in"], [path], ["--follow", "nothing"], []])
+            arguments += ["--positions", rng.choice(["", "p"])] + (absent if turn % 2 else [])
+            program = world.start("logmill-ship", *arguments, ready=False, stdin=subprocess.PIPE)
+            if len(arguments) < 4:
+                program.process.stdin.write(b"a line\n" * 1000 + b"no end")
+                program.process.stdin.flush()
+            time.sleep(rng.uniform(0, 0.5))
+            program.process.terminate()
+            if rng.random() < 0.3:
+                program.process.terminate()
+            code = program.wait(20)
+            log = program.log()
+            # Before its handlers are in place the signal ends it as it does any program.
+            self.assertIn(code, (0, 1, -15), log)
+            self.assertTrue(code != -15 or "ready" not in log, log)
+            self.assertNotIn("left open", log, "seed %d" % seed)
+            self.assertNotIn("Sanitizer", log, "seed %d" % seed)
+
+
 class Files(Ship):
     def test_a_file_is_one_source_and_its_sequences_are_where_records_end(self):
         world = self.world(migrate=False)
