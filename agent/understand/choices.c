@@ -87,21 +87,22 @@ static void offer_slow(struct ag_parse *p)
 static void offer_general(struct ag_parse *p)
 {
     const char *question = p->mention_count > 0 || p->time_count > 0 ? stem(p) : "";
+    const char *gap = *question ? " " : "";
     struct ag_intent in;
 
     base_intent(p, &in);
     in.measure.fn = AG_COUNT;
-    offer(p, ag_say(p, "로그 건수", "number of logs"), ag_sayf(p, "%s %s", question, ag_say(p, "로그 몇 건?", "log count")), &in);
+    offer(p, ag_say(p, "로그 건수", "number of logs"), ag_sayf(p, "%s%s%s", question, gap, ag_say(p, "로그 몇 건?", "log count")), &in);
     errors_only(&in);
-    offer(p, ag_say(p, "에러 건수", "number of errors"), ag_sayf(p, "%s %s", question, ag_say(p, "에러 몇 건?", "error count")), &in);
+    offer(p, ag_say(p, "에러 건수", "number of errors"), ag_sayf(p, "%s%s%s", question, gap, ag_say(p, "에러 몇 건?", "error count")), &in);
     in.measure.fn = AG_LIST;
     in.order = AG_NEWEST;
-    offer(p, ag_say(p, "최신 에러", "latest errors"), ag_sayf(p, "%s %s", question, ag_say(p, "에러 목록", "latest errors")), &in);
+    offer(p, ag_say(p, "최신 에러", "latest errors"), ag_sayf(p, "%s%s%s", question, gap, ag_say(p, "에러 목록", "latest errors")), &in);
     base_intent(p, &in);
     in.measure.fn = AG_COUNT;
     in.group_count = 1;
     in.groups[0].field = AG_LEVEL;
-    offer(p, ag_say(p, "레벨별 건수", "logs by level"), ag_sayf(p, "%s %s", question, ag_say(p, "레벨별 로그 건수", "log count by level")), &in);
+    offer(p, ag_say(p, "레벨별 건수", "logs by level"), ag_sayf(p, "%s%s%s", question, gap, ag_say(p, "레벨별 로그 건수", "log count by level")), &in);
 }
 
 void ag_ask_what(struct ag_parse *p)
@@ -110,6 +111,12 @@ void ag_ask_what(struct ag_parse *p)
 
     if (p->stopped)
         return;
+    if (!slow && p->mention_count == 0 && p->time_count == 0 && p->target_count == 0 && !ag_said(p, AG_C_VAGUE) && !ag_said(p, AG_C_SHOW)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "로그에 대한 질문이 아닌 것 같습니다.", "This does not seem to be about logs."),
+                ag_say(p, "로그의 건수, 목록, 순위, 응답 시간, 추이를 물을 수 있습니다. 예: \"어제 서비스별 에러 건수\"",
+                       "Counts, lists, rankings, latencies and trends of logs can be asked for, such as \"errors by service yesterday\"."));
+        return;
+    }
     ag_stop(p, AG_NEEDS_CLARIFICATION,
             slow ? ag_say(p, "무엇이 느린지 알 수 없습니다.", "It is not said what is slow.")
                  : ag_say(p, "무엇을 알고 싶은지 분명하지 않습니다.", "It is not clear what is asked for."),

@@ -268,6 +268,12 @@ static void anchor(struct ag_parse *p)
         ask_when(p);
 }
 
+void ag_anchor_rule(struct ag_parse *p)
+{
+    if (ag_said(p, AG_C_EVENT_ANCHOR))
+        anchor(p);
+}
+
 void ag_windows_rule(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
@@ -275,10 +281,6 @@ void ag_windows_rule(struct ag_parse *p)
     bool vague = p->time_count == 1 && p->times[0].past_is_vague;
 
     in->zone = p->zone_name;
-    if (ag_said(p, AG_C_EVENT_ANCHOR))
-        anchor(p);
-    if (p->stopped)
-        return;
     if (ag_said(p, AG_C_BEFORE_AFTER)) {
         before_after(p);
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {

@@ -73,6 +73,7 @@ static void mark_grouped(struct ag_parse *p, struct ag_target *target)
         ag_consume(t, next, next + 2, "by");
     } else if (ag_is(t, ag_after(p, target->to - 1), AG_C_DISTRIBUTION)) {
         target->grouped = true;
+        p->said[AG_C_DISTRIBUTION] = ag_after(p, target->to - 1) + 1;
         ag_consume(t, next, ag_after(p, target->to - 1) + 1, "by");
     }
     if (before != SIZE_MAX && (ag_is(t, before, AG_C_BY_BEFORE) || ag_is(t, before, AG_C_EACH) || ag_is(t, before, AG_C_EVERY))) {

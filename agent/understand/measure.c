@@ -223,6 +223,7 @@ static void group_by(struct decision *d, struct ag_target *target)
 {
     struct ag_intent *intent = d->intent;
 
+    target->grouped = true;
     ag_consume(d->p->tokens, target->from, target->to, "group");
     for (size_t i = 0; i < intent->group_count; i++) {
         if (intent->groups[i].field == target->field && same_key(intent->groups[i].key, target->key))
@@ -234,7 +235,6 @@ static void group_by(struct decision *d, struct ag_target *target)
         return;
     }
     intent->groups[intent->group_count++] = (struct ag_group){target->field, target->key};
-    target->grouped = true;
 }
 
 static void group_by_field(struct decision *d, enum ag_field field)
@@ -259,6 +259,12 @@ static void group_free_targets(struct decision *d)
 
     while (!d->p->stopped && (target = free_target(d)) != NULL)
         group_by(d, target);
+}
+
+static void set_measure(struct decision *d, enum ag_measure_fn fn, enum ag_field field)
+{
+    d->intent->measure.fn = fn;
+    d->intent->measure.field = field;
 }
 
 /* -- time shapes -------------------------------------------------------------------------------------------------------- */
@@ -290,6 +296,12 @@ static void series_rule(struct decision *d)
     }
     if (!*per && !series && !*by_time && d->p->found.bucket_us == 0)
         return;
+    /* The course of a trace or session is its records, in order. */
+    if (series && !*per && !*by_time && d->p->found.bucket_us == 0 && (has_field(intent, AG_TRACE_ID) || has_field(intent, AG_SESSION_ID))) {
+        set_measure(d, AG_LIST, AG_NO_FIELD);
+        intent->order = AG_OLDEST;
+        return;
+    }
     if (intent->shape != AG_PLAIN || intent->measure.fn == AG_NAMES || intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD, ag_say(d->p, "시간별로 나눌 수 없는 질문입니다.", "This cannot be shown over time."), NULL);
         return;
@@ -335,12 +347,6 @@ static bool busiest_rule(struct decision *d)
 }
 
 /* -- measures ----------------------------------------------------------------------------------------------------------- */
-
-static void set_measure(struct decision *d, enum ag_measure_fn fn, enum ag_field field)
-{
-    d->intent->measure.fn = fn;
-    d->intent->measure.field = field;
-}
 
 static void set_p95(struct decision *d)
 {
@@ -608,7 +614,14 @@ static bool new_rule(struct decision *d)
 {
     struct ag_target *target = free_target(d);
 
-    if (!said(d, AG_C_NEW) || (!target && d->intent->group_count != 1))
+    if (!said(d, AG_C_NEW))
+        return false;
+    if (!target && d->intent->group_count == 0 && has_error_filter(d->intent)) {
+        group_by_field(d, AG_ERROR_TYPE);
+        ag_assume(d->p, "errors_by_type", "새 에러는 그 앞 기간에 없던 에러 타입으로 보았습니다.",
+                  "New errors are error types not seen in the window before.");
+    }
+    if (!target && d->intent->group_count != 1)
         return false;
     use(d, AG_C_NEW);
     use(d, AG_C_FIRST);
@@ -686,6 +699,17 @@ static bool rank_words(struct decision *d)
     return true;
 }
 
+/* The field several values of which are asked about ("order or payment"), or none. */
+static enum ag_field several(const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if (f->op == AG_IN && f->value_count > 1 && f->field != AG_LEVEL && f->field != AG_METADATA)
+            return f->field;
+    }
+    return AG_NO_FIELD;
+}
+
 static void rank_rule(struct decision *d)
 {
     struct ag_target *target = free_target(d);
@@ -694,10 +718,16 @@ static void rank_rule(struct decision *d)
     if (!said(d, AG_C_MOST) && !said(d, AG_C_FEWEST) && !said(d, AG_C_HIGHEST) && !said(d, AG_C_LOWEST) && !said(d, AG_C_TOP) && !said(d, AG_C_BOTTOM))
         return;
     if (!target && d->intent->group_count == 0) {
-        if (has_error_filter(d->intent) && !said(d, AG_C_WHICH) && d->intent->measure.fn != AG_DISTINCT) {
+        const char *where = said(d, AG_C_WHICH) ? token_value(d, AG_C_WHICH) : "";
+        enum ag_field listed = several(d->intent);
+        if (listed != AG_NO_FIELD) {
+            group_by_field(d, listed);
+        } else if (strcmp(where, "user_id") == 0) {
+            group_by_field(d, AG_USER_ID);
+        } else if (has_error_filter(d->intent) && *where == '\0' && d->intent->measure.fn != AG_DISTINCT) {
             group_by_field(d, AG_ERROR_TYPE);
             ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.", "Errors are counted by error type.");
-        } else if (said(d, AG_C_WHICH)) {
+        } else if (*where) {
             group_by_field(d, AG_SERVICE);
             ag_assume(d->p, "where_is_service", "어디인지는 서비스로 보았습니다.", "Where is taken to be which service.");
         } else {
@@ -714,10 +744,12 @@ static void left_target_rule(struct decision *d)
 {
     struct ag_target *target = free_target(d);
     bool narrowed = d->intent->filter_count > 0;
+    bool same;
 
     if (!target)
         return;
-    if (d->p->found.threshold.set || d->p->found.length_set || use(d, AG_C_SAME) || use(d, AG_C_DISTRIBUTION)) {
+    same = use(d, AG_C_SAME);
+    if (d->p->found.threshold.set || d->p->found.length_set || same || use(d, AG_C_DISTRIBUTION)) {
         group_free_targets(d);
         d->intent->rank = d->p->found.threshold.set;
         return;
@@ -770,6 +802,8 @@ static void plain_rule(struct decision *d)
             return;
         }
         set_measure(d, AG_COUNT, AG_NO_FIELD);
+        d->p->said[AG_C_COMPARE] = 0;
+        use(d, AG_C_MOST);
         group_by_field(d, AG_ERROR_TYPE);
         intent->rank = true;
         intent->order = AG_MOST;
@@ -849,7 +883,7 @@ static void threshold_rule(struct decision *d)
 
 static void failures(struct decision *d)
 {
-    if (!said(d, AG_C_FAIL) || d->used[AG_C_FAIL] || !said(d, AG_C_REQUEST))
+    if (!said(d, AG_C_FAIL) || said(d, AG_C_PERCENT) || !said(d, AG_C_REQUEST))
         return;
     use(d, AG_C_FAIL);
     add_filter(d->p, AG_STATUS_CLASS, NULL, AG_IN, "5xx");
@@ -932,7 +966,8 @@ void ag_measure_rule(struct ag_parse *p)
     if (p->stopped)
         return;
     if (!decided) {
-        rank_rule(&d);
+        if (!said(&d, AG_C_WHY))
+            rank_rule(&d);
         left_target_rule(&d);
         plain_rule(&d);
     } else if (p->intent->shape == AG_PLAIN) {
@@ -944,6 +979,8 @@ void ag_measure_rule(struct ag_parse *p)
     series_rule(&d);
     each_rule(&d);
     threshold_rule(&d);
+    if (p->intent->group_count > 0)
+        ag_take(p, AG_C_BY_AFTER);
     if (p->found.limit > 0)
         p->intent->limit = p->found.limit;
     if (p->found.limit > 0 && p->intent->group_count > 0 && p->intent->order == AG_ORDER_DEFAULT) {

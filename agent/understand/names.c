@@ -129,16 +129,33 @@ static bool is_searchable(const struct ag_parse *p, size_t i)
     return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_FAIL);
 }
 
+/* "search for", 검색 */
+static bool search_word(const struct ag_parse *p, size_t i)
+{
+    return ag_is(p->tokens, i, AG_C_SHOW) && (strncmp(ag_word(p, i), "검색", strlen("검색")) == 0 || strcmp(ag_word(p, i), "search for") == 0 ||
+                                              strcmp(ag_word(p, i), "search") == 0);
+}
+
 static bool contains_word(const struct ag_parse *p, size_t i, bool *negative)
 {
     const struct ag_tokens *t = p->tokens;
 
     *negative = ag_is(t, i, AG_C_NOT_CONTAINS);
-    return *negative || ag_is(t, i, AG_C_CONTAINS);
+    return *negative || ag_is(t, i, AG_C_CONTAINS) || search_word(p, i);
 }
 
-/* Which quoted texts are searched for, and the words around them. */
-static void quoted_rule(struct ag_parse *p)
+/* Is the quoted text at `i` the value of a field, a tag or a key said before it? */
+static bool is_value_of_field(const struct ag_parse *p, size_t before)
+{
+    if (ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_TAGGED))
+        return true;
+    if (before < p->tokens->count && p->tokens->items[before].name_count > 0)
+        return true;
+    return ag_reads(p, before, AG_C_FIELD) && !is_message_field(p, before);
+}
+
+/* Which quoted texts are searched for, and the words around them. With `all`, also those nobody else took. */
+static void quoted_rule(struct ag_parse *p, bool all)
 {
     struct ag_tokens *t = p->tokens;
 
@@ -164,6 +181,8 @@ static void quoted_rule(struct ag_parse *p)
             from = before;
         } else if (before != SIZE_MAX && is_message_field(p, before)) {
             from = before;
+        } else if (!all && before != SIZE_MAX && is_value_of_field(p, before)) {
+            continue;
         } else {
             /* A quoted name is a name. */
             folded = ag_text_utf8(&p->text, t->items[i].from + 1, t->items[i].to - 1, p->arena);
@@ -225,7 +244,7 @@ static void contained_rule(struct ag_parse *p)
 
 void ag_text_rule(struct ag_parse *p)
 {
-    quoted_rule(p);
+    quoted_rule(p, false);
     contained_rule(p);
 }
 
@@ -799,4 +818,6 @@ void ag_names_rule(struct ag_parse *p)
     part_rule(p);
     if (!p->stopped)
         stranger_rule(p);
+    if (!p->stopped)
+        quoted_rule(p, true);
 }

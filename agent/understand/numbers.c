@@ -229,6 +229,19 @@ static void limit_rule(struct ag_parse *p)
     }
 }
 
+/* 한 IP, "one address": the same one. */
+static void one_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i + 1 < t->count; i++) {
+        if (!ag_is(t, i, AG_C_NUMBER) || t->items[i].number != 1 || !ag_is(t, i + 1, AG_C_FIELD) || ag_is(t, i + 1, AG_C_UNIT))
+            continue;
+        ag_consume(t, i, i + 1, "same");
+        p->said[AG_C_SAME] = i + 1;
+    }
+}
+
 void ag_numbers_rule(struct ag_parse *p)
 {
     bucket_rule(p);
@@ -236,4 +249,5 @@ void ag_numbers_rule(struct ag_parse *p)
     percentile_rule(p);
     threshold_rule(p);
     limit_rule(p);
+    one_rule(p);
 }

@@ -132,6 +132,7 @@ void ag_names_rule(struct ag_parse *p);      /* names.c: names of the catalogue,
 void ag_negation_rule(struct ag_parse *p);   /* values.c */
 void ag_targets_rule(struct ag_parse *p);    /* groups.c */
 void ag_measure_rule(struct ag_parse *p);    /* measure.c: fills the intent */
+void ag_anchor_rule(struct ag_parse *p);      /* compare.c: deployments as events, or as moments nobody named */
 void ag_windows_rule(struct ag_parse *p);    /* compare.c: window, comparison, defaults */
 bool ag_follow_up(struct ag_parse *p);       /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p);   /* refuse.c: what nobody consumed */

@@ -146,5 +146,13 @@ bool ag_has_subject(const struct ag_parse *p)
         if (ag_mentions_field(p, fields[i]))
             return true;
     }
-    return p->target_count > 0 || p->found.p_count > 0 || p->found.length_set;
+    for (size_t i = 0; i < p->target_count; i++) {
+        const struct ag_target *target = &p->targets[i];
+        bool ranked = ag_said(p, AG_C_TOP) || ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_DISTRIBUTION);
+        /* "by service" alone is the end of some other question. */
+        if (p->intent->measure.fn == AG_NAMES || p->intent->measure.fn == AG_DISTINCT || p->intent->shape == AG_NEW || ranked ||
+            target->field == AG_ERROR_TYPE || target->field == AG_PATTERN)
+            return true;
+    }
+    return p->found.p_count > 0 || p->found.length_set;
 }

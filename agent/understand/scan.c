@@ -216,7 +216,8 @@ static size_t decimal_at(const struct ag_text *t, size_t at, double *out)
     }
     digits[len] = '\0';
     *out = strtod(digits, NULL);
-    return n;
+    /* 3.8.0 is a version, no number. */
+    return t->cp[at + n] == '.' && digit(t->cp[at + n + 1]) ? 0 : n;
 }
 
 /* p95, p99.9 */
@@ -393,7 +394,7 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     size_t n;
 
     if (alnum(c) && ag_scan_starts(t, at)) {
-        if (digit(c) && !alnum(before))
+        if (digit(c) && !alnum(before) && !(before == '.' && at > 1 && digit(t->cp[at - 2])))
             count = scan_digits(t, at, out, count);
         else if (digit(c) || !alnum(before)) {
             n = percentile_at(t, at, &value);
@@ -436,5 +437,7 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     if (utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_SO || (c >= 0xFE00 && c <= 0xFE0F) ||
         utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_SK)
         return add(out, count, c == '`' || c == '^' ? AG_C_OTHER : AG_C_STOP, 1, COST_FORM);
+    if (c == ':' && (t->cp[at + 1] == ' ' || t->cp[at + 1] == 0))
+        return add(out, count, AG_C_STOP, 1, COST_FORM);
     return add(out, count, mark_of(c), 1, COST_FORM);
 }

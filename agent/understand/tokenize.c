@@ -12,6 +12,7 @@
 #define COST_NAME 8
 #define COST_WORD 10
 #define COST_SUFFIX 3
+#define COST_ENDING 6
 #define COST_STRAY 200
 #define COST_NONE UINT32_MAX
 #define MAX_MATCHES 24
@@ -68,6 +69,9 @@ static bool reading_fits(const struct ag_reading *reading, uint32_t before)
 {
     if (reading->suffix && (before == ' ' || before == 0))
         return false;
+    /* 15일까지 is no question (-일까). */
+    if (reading->concept == AG_C_ENDING && before >= '0' && before <= '9')
+        return false;
     return reading->concept != AG_C_PARTICLE || particle_fits(reading->value, before);
 }
 
@@ -85,6 +89,7 @@ static void add_words(struct lattice *l, size_t at)
         struct step step = {.readings = matches[i].readings};
         bool fits = false;
         bool only_suffix = true;
+        bool ending = matches[i].readings->concept == AG_C_ENDING;
         if (!ag_scan_ends(t, at + matches[i].len))
             continue;
         for (const struct ag_reading *r = matches[i].readings; r; r = r->next) {
@@ -93,7 +98,7 @@ static void add_words(struct lattice *l, size_t at)
             only_suffix = only_suffix && !(good && !r->suffix);
         }
         if (fits)
-            relax(l, at, at + matches[i].len, only_suffix ? COST_SUFFIX : COST_WORD, &step);
+            relax(l, at, at + matches[i].len, only_suffix ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD, &step);
     }
 }
 
@@ -188,6 +193,11 @@ static const struct ag_reading *fitting(const struct ag_reading *readings, uint3
     return first;
 }
 
+static enum ag_concept name_concept(uint32_t first)
+{
+    return first == '/' ? AG_C_PATH : first < 0x80 ? AG_C_WORD : AG_C_HANGUL;
+}
+
 static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token *out)
 {
     const struct step *step = &l->steps[to];
@@ -201,7 +211,7 @@ static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token
     if (step->readings) {
         out->readings = fitting(step->readings, before, l->arena);
     } else {
-        out->own.concept = step->is_name ? (l->text->cp[from] < 0x80 ? AG_C_WORD : AG_C_HANGUL) : step->scan.concept;
+        out->own.concept = step->is_name ? name_concept(l->text->cp[from]) : step->scan.concept;
         out->own.value = step->is_name ? "" : step->scan.value;
         out->number = step->scan.number;
         out->time = step->scan.time;

@@ -233,6 +233,7 @@ static void decide(struct ag_parse *p)
             ag_ask_what(p);
         return;
     }
+    ag_anchor_rule(p);
     ag_leftover_rule(p);
     if (!p->stopped)
         ag_windows_rule(p);

@@ -100,6 +100,28 @@ static bool is_status_plural(const struct ag_parse *p, size_t i)
     return i < p->tokens->count && p->tokens->items[i].glued && strcmp(p->tokens->items[i].text, "s") == 0 && !p->tokens->items[i].rule;
 }
 
+/* 404 or 502 by itself: nothing else is counted or asked for by that number. */
+static bool is_bare_status(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept counted[] = {AG_C_COUNTER, AG_C_UNIT, AG_C_OCLOCK, AG_C_PERCENT, AG_C_LOG, AG_C_LEVEL, AG_C_AT_LEAST,
+                                              AG_C_AT_MOST, AG_C_ABOVE, AG_C_BELOW, AG_C_DASH, AG_C_NUMBER};
+    static const enum ag_concept counts[] = {AG_C_TOP, AG_C_BOTTOM, AG_C_NEWEST, AG_C_OLDEST, AG_C_LAST, AG_C_FIRST, AG_C_RECENT, AG_C_AT_LEAST,
+                                             AG_C_AT_MOST, AG_C_ABOVE, AG_C_BELOW, AG_C_DASH, AG_C_NUMBER, AG_C_DOMAIN, AG_C_WORD};
+    bool glued_unit = i + 1 < p->tokens->count && p->tokens->items[i + 1].glued && ag_is(p->tokens, i + 1, AG_C_UNIT);
+
+    if (ag_word(p, i)[0] != '4' && ag_word(p, i)[0] != '5')
+        return false;
+    for (size_t k = 0; k < sizeof counted / sizeof *counted; k++) {
+        if (ag_is(p->tokens, i + 1, counted[k]) && !(counted[k] == AG_C_PERCENT && !glued_unit && !p->tokens->items[i + 1].glued))
+            return false;
+    }
+    for (size_t k = 0; k < sizeof counts / sizeof *counts && i > 0; k++) {
+        if (ag_is(p->tokens, i - 1, counts[k]))
+            return false;
+    }
+    return true;
+}
+
 /* A status number stands beside a word that says what it is. */
 static bool status_near(const struct ag_parse *p, size_t i)
 {
@@ -109,12 +131,12 @@ static bool status_near(const struct ag_parse *p, size_t i)
     if (is_status_plural(p, i + 1) || is_status_noun(p, next))
         return true;
     if (before == SIZE_MAX)
-        return false;
+        return is_bare_status(p, i);
     if (ag_is(p->tokens, before, AG_C_EQUALS) && before > 0)
         before = ag_before(p, before);
     if (strncmp(ag_word(p, before), "http", 4) == 0)
         return true;
-    return before != SIZE_MAX && field_is(p, before, "http_status") && !p->tokens->items[before].rule;
+    return (before != SIZE_MAX && field_is(p, before, "http_status") && !p->tokens->items[before].rule) || is_bare_status(p, i);
 }
 
 static void status_list(struct ag_parse *p, size_t i)

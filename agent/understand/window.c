@@ -570,6 +570,9 @@ static size_t moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
         if ((ag_is(t, next, AG_C_NOW) || ag_is(t, next, AG_C_SO_FAR)) && !ag_is(t, end, AG_C_PARTICLE))
             return relate(p, &a, SINCE, i, closing(p, next + 1), f);
         second = ag_moment_read(p, next, a.has_clock, &a, &b);
+        /* 어제와 오늘 is a range only with 사이 behind it. */
+        if (ag_is(t, end, AG_C_PARTICLE) && strcmp(ag_word(p, end), "에서") != 0 && !ag_is(t, ag_after(p, second - 1), AG_C_BETWEEN))
+            second = next;
         if (second > next && (b.has_clock || b.has_date || b.has_part || b.has_instant) && (!a.bare_number || b.has_clock))
             return range(p, &a, &b, i, closing(p, second), f);
     }

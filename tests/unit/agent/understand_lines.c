@@ -4,11 +4,12 @@
  *   understand_lines CATALOGUE ZONE NOW < QUESTIONS
  *
  * CATALOGUE is a file of kind<TAB>value lines. A question line is id<TAB>id of the question it follows, or empty<TAB>question.
- * Prints id<TAB>outcome<TAB>intent as JSON, or message and suggestions.
+ * Prints id<TAB>outcome<TAB>intent as a line (intent_line.h), or message and suggestions.
  */
 #include "agent/understand/understand.h"
 #include "agent/understand/vocabulary.h"
 #include "agent/understand/zone.h"
+#include "tests/unit/agent/intent_line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,21 +49,21 @@ static void print(const char *id, const struct ag_understanding *u, const struct
 {
     printf("%s\t%s\t", id, ag_outcome_name(u->outcome));
     if (u->outcome == AG_UNDERSTOOD) {
-        json_t *json = ag_intent_to_json(&u->intent);
-        char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII * 0) : NULL;
+        struct lm_buffer text;
         char from[40] = "all";
         char to[40];
         if (u->intent.window.from_us != INT64_MIN)
             ag_zone_format(zone, u->intent.window.from_us, from);
         ag_zone_format(zone, u->intent.window.to_us, to);
-        printf("%s\t%s .. %s", text ? text : "", from, to);
+        lm_buffer_init(&text, 65536);
+        intent_line(&u->intent, &text);
+        printf("%s\t%s .. %s", lm_buffer_text(&text), from, to);
+        lm_buffer_free(&text);
         if (u->intent.compare == AG_COMPARE_WINDOW) {
             ag_zone_format(zone, u->intent.against.from_us, from);
             ag_zone_format(zone, u->intent.against.to_us, to);
             printf(" against %s .. %s", from, to);
         }
-        free(text);
-        json_decref(json);
         for (size_t i = 0; i < u->assumption_count; i++)
             printf("%s%s", i ? "," : "\t", u->assumptions[i].code);
     } else {
