@@ -19,6 +19,7 @@ struct ag_config {
     int64_t pool_size;
     int64_t max_in_flight;
     int64_t statement_timeout_ms;
+    int64_t max_cost;
     int64_t scan_window_ms;
     int64_t longest_window_ms;
     int64_t cache_bytes;

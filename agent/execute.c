@@ -5,22 +5,39 @@
  *
  * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
  * rows are of one snapshot. Settings are made anew each time: DISCARD ALL puts the role's own back.
+ *
+ * Every step has a deadline of our own: a server that has vanished without a word answers nothing, not even
+ * its statement_timeout. The connection is then given up.
  */
 #include "agent/execute.h"
 
 #include "common/log.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROLLBACK "ROLLBACK"
+#define WAIT_MS 10000 /* for a connection */
+#define STEP_MS 5000  /* for the answer to anything but the statement itself */
+#define GRACE_MS 5000 /* beyond the server's own timeout */
 
-enum execution_state { WAITING, BEGINNING, PRELUDE, RUNNING, ROLLING_BACK, DISCARDING, OVER };
+enum execution_state {
+    STARTING,
+    WAITING,
+    BEGINNING,
+    PRELUDE,
+    ESTIMATING,
+    RUNNING,
+    ROLLING_BACK,
+    DISCARDING,
+    OVER
+};
 
 struct ag_execution {
     struct ag_pool *pool;
     struct ag_waiter waiter;
+    uv_timer_t timer; /* first the start, then the deadline of the step */
     struct lm_pg *pg;
     enum execution_state state;
     struct ag_statement statement;
@@ -30,16 +47,22 @@ struct ag_execution {
     void *context;
     struct lm_error failure; /* of reading the rows; decision LM_OK while none */
     bool cancelled;          /* a cancel request went out for the statement */
-    bool *over;              /* while ag_execute is on the stack: set when it ended already */
 };
 
-static const char *const state_names[] = {"waiting",  "begin",   "prelude", "running",
-                                          "rollback", "discard", "over"};
+static const char *const state_names[] = {"starting", "waiting",  "begin",   "prelude", "estimate",
+                                          "running",  "rollback", "discard", "over"};
+
+static const char begin_sql[] =
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %u; "
+    "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; "
+    "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
+    "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
+    "SET LOCAL standard_conforming_strings = on";
 
 static void change_state(struct ag_execution *execution, enum execution_state to)
 {
-    if (to != execution->state + 1 && to != ROLLING_BACK && to != OVER &&
-        !(execution->state == BEGINNING && to == RUNNING)) {
+    const bool forward = to > execution->state && (to <= RUNNING || to >= ROLLING_BACK);
+    if (!forward && to != OVER) {
         lm_log(LM_LOG_ERROR, "execute", "a statement cannot go from %s to %s", state_names[execution->state],
                state_names[to]);
         return;
@@ -78,18 +101,44 @@ static void tell(struct ag_execution *execution, const struct lm_error *error)
     done(fetched, error, execution->context);
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free_execution(handle->data);
+}
+
+/* The connection goes back; the execution is gone when its timer is. */
 static void finish(struct ag_execution *execution, bool broken)
 {
-    change_state(execution, OVER);
-    struct ag_pool *pool = execution->pool;
     struct lm_pg *pg = execution->pg;
-    if (execution->over != NULL) {
-        *execution->over = true;
-    }
-    free_execution(execution);
+    change_state(execution, OVER);
+    execution->pg = NULL;
+    uv_close((uv_handle_t *)&execution->timer, on_timer_closed);
     if (pg != NULL) {
-        ag_pool_release(pool, pg, broken);
+        ag_pool_release(execution->pool, pg, broken);
     }
+}
+
+/* The server has been silent for longer than any answer takes. */
+static void on_deadline(uv_timer_t *timer)
+{
+    struct ag_execution *execution = timer->data;
+    struct lm_error error;
+    if (execution->state == WAITING) {
+        ag_pool_forget(execution->pool, &execution->waiter);
+        lm_error_set(&error, LM_FATAL, "unavailable", "no connection became free within %d s",
+                     WAIT_MS / 1000);
+    } else {
+        lm_log(LM_LOG_WARN, "execute", "PostgreSQL does not answer (%s): the connection is given up",
+               state_names[execution->state]);
+        lm_error_set(&error, LM_RETRY, "unavailable", "PostgreSQL does not answer");
+    }
+    tell(execution, &error);
+    finish(execution, true);
+}
+
+static void set_deadline(struct ag_execution *execution, unsigned ms)
+{
+    uv_timer_start(&execution->timer, on_deadline, ms, 0);
 }
 
 /* Names a failure the way the service answers it. */
@@ -109,16 +158,16 @@ static bool connection_gone(const struct lm_error *error)
     return strcmp(error->kind, "connection_lost") == 0;
 }
 
-static int send_step(struct ag_execution *execution, const struct lm_pg_request *request)
+static void send_step(struct ag_execution *execution, const struct lm_pg_request *request)
 {
     struct lm_error error;
-    if (lm_pg_send(execution->pg, request, &error) == 0) {
-        return 0;
+    set_deadline(execution,
+                 execution->state == RUNNING ? execution->statement.timeout_ms + GRACE_MS : STEP_MS);
+    if (lm_pg_send(execution->pg, request, &error) != 0) {
+        explain(&error);
+        tell(execution, &error);
+        finish(execution, true);
     }
-    explain(&error);
-    tell(execution, &error);
-    finish(execution, true);
-    return -1;
 }
 
 static void on_discarded(const struct lm_error *error, void *context)
@@ -136,7 +185,7 @@ static void on_rolled_back(const struct lm_error *error, void *context)
     }
     change_state(execution, DISCARDING);
     const struct lm_pg_request discard = {.sql = "DISCARD ALL", .done = on_discarded, .context = execution};
-    (void)send_step(execution, &discard);
+    send_step(execution, &discard);
 }
 
 /* Whatever came of it: the caller knows, now the connection is made clean. */
@@ -149,8 +198,8 @@ static void roll_back(struct ag_execution *execution, const struct lm_error *err
         return;
     }
     change_state(execution, ROLLING_BACK);
-    const struct lm_pg_request back = {.sql = ROLLBACK, .done = on_rolled_back, .context = execution};
-    (void)send_step(execution, &back);
+    const struct lm_pg_request back = {.sql = "ROLLBACK", .done = on_rolled_back, .context = execution};
+    send_step(execution, &back);
 }
 
 static void fail(struct ag_execution *execution, const struct lm_error *error)
@@ -230,8 +279,9 @@ static void on_statement_done(const struct lm_error *error, void *context)
 {
     struct ag_execution *execution = context;
     if (execution->failure.decision != LM_OK) {
+        const bool gone = error != NULL && connection_gone(error);
         tell(execution, &execution->failure);
-        roll_back(execution, error);
+        roll_back(execution, gone ? error : NULL);
         return;
     }
     const bool enough = execution->fetched != NULL && execution->fetched->cut && error != NULL &&
@@ -253,7 +303,7 @@ static void run_statement(struct ag_execution *execution)
                                             .result = on_row,
                                             .done = on_statement_done,
                                             .context = execution};
-    (void)send_step(execution, &statement);
+    send_step(execution, &statement);
 }
 
 static void on_prelude_row(const PGresult *result, void *context)
@@ -271,27 +321,80 @@ static void on_prelude_row(const PGresult *result, void *context)
     }
 }
 
-static void on_prelude_done(const struct lm_error *error, void *context)
+/* What a step that has answered leads to when nothing may follow it. */
+static bool stopped(struct ag_execution *execution, const struct lm_error *error)
+{
+    const struct lm_error gone = {.decision = LM_RETRY};
+    if (error == NULL && execution->failure.decision != LM_OK) {
+        error = &execution->failure;
+    }
+    if (error != NULL || execution->done == NULL) {
+        fail(execution, error != NULL ? error : &gone);
+        return true;
+    }
+    return false;
+}
+
+static void on_estimate(const PGresult *result, void *context)
 {
     struct ag_execution *execution = context;
-    if (error != NULL || execution->done == NULL) {
-        struct lm_error gone = {.decision = LM_RETRY};
-        fail(execution, error != NULL ? error : &gone);
+    json_t *json = PQntuples(result) == 1 ? json_loads(PQgetvalue(result, 0, 0), 0, NULL) : NULL;
+    const json_t *plan = json_object_get(json_array_get(json, 0), "Plan");
+    const double cost = json_number_value(json_object_get(plan, "Total Cost"));
+    if (plan == NULL) {
+        lm_error_set(&execution->failure, LM_FATAL, "bad_rows", "PostgreSQL's estimate could not be read");
+    } else if (cost > execution->statement.max_cost) {
+        lm_error_set(&execution->failure, LM_FATAL, "too_costly",
+                     "the statement would cost about %.0f, %.0f is allowed", cost,
+                     execution->statement.max_cost);
+    }
+    json_decref(json);
+}
+
+static void on_estimated(const struct lm_error *error, void *context)
+{
+    if (!stopped(context, error)) {
+        run_statement(context);
+    }
+}
+
+static void estimate(struct ag_execution *execution)
+{
+    static const char prefix[] = "EXPLAIN (FORMAT JSON) ";
+    if (execution->statement.max_cost <= 0) {
+        run_statement(execution);
         return;
     }
-    run_statement(execution);
+    change_state(execution, ESTIMATING);
+    const size_t size = sizeof(prefix) + strlen(execution->statement.sql);
+    char *text = lm_arena_alloc(&execution->fetched->arena, size);
+    if (text == NULL) {
+        const struct lm_error memory = {
+            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
+        fail(execution, &memory);
+        return;
+    }
+    snprintf(text, size, "%s%s", prefix, execution->statement.sql);
+    const struct lm_pg_request request = {
+        .sql = text, .extended = true, .result = on_estimate, .done = on_estimated, .context = execution};
+    send_step(execution, &request);
+}
+
+static void on_prelude_done(const struct lm_error *error, void *context)
+{
+    if (!stopped(context, error)) {
+        estimate(context);
+    }
 }
 
 static void on_begun(const struct lm_error *error, void *context)
 {
     struct ag_execution *execution = context;
-    if (error != NULL || execution->done == NULL) {
-        struct lm_error gone = {.decision = LM_RETRY};
-        fail(execution, error != NULL ? error : &gone);
+    if (stopped(execution, error)) {
         return;
     }
     if (execution->statement.prelude == NULL) {
-        run_statement(execution);
+        estimate(execution);
         return;
     }
     change_state(execution, PRELUDE);
@@ -300,23 +403,16 @@ static void on_begun(const struct lm_error *error, void *context)
                                           .result = on_prelude_row,
                                           .done = on_prelude_done,
                                           .context = execution};
-    (void)send_step(execution, &prelude);
+    send_step(execution, &prelude);
 }
 
 static void begin(struct ag_execution *execution)
 {
-    char text[512];
-    snprintf(text, sizeof(text),
-             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %u; "
-             "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle "
-             "= 'ISO, MDY'; "
-             "SET LOCAL intervalstyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL "
-             "extra_float_digits = 1; "
-             "SET LOCAL standard_conforming_strings = on",
-             execution->statement.timeout_ms);
+    char text[sizeof(begin_sql) + 16];
+    snprintf(text, sizeof(text), begin_sql, execution->statement.timeout_ms);
     change_state(execution, BEGINNING);
     const struct lm_pg_request request = {.sql = text, .done = on_begun, .context = execution};
-    (void)send_step(execution, &request);
+    send_step(execution, &request);
 }
 
 static void on_connection(struct lm_pg *pg, const struct lm_error *error, void *context)
@@ -344,9 +440,25 @@ static void on_revoked(void *context)
     finish(execution, false);
 }
 
+static void on_start(uv_timer_t *timer)
+{
+    struct ag_execution *execution = timer->data;
+    struct lm_error error;
+    change_state(execution, WAITING);
+    set_deadline(execution, WAIT_MS);
+    if (ag_pool_acquire(execution->pool, &execution->waiter, &error) != 0) {
+        tell(execution, &error);
+        finish(execution, false);
+    }
+}
+
 int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_execute_done done,
                void *context, struct ag_execution **out, struct lm_error *error)
 {
+    *out = NULL;
+    if (ag_pool_up(pool) == 0) {
+        return lm_error_set(error, LM_RETRY, "unavailable", "no connection to PostgreSQL is up");
+    }
     struct ag_execution *execution = calloc(1, sizeof(*execution));
     if (execution == NULL) {
         return lm_error_set(error, LM_RETRY, "memory", "out of memory for a statement");
@@ -369,29 +481,20 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     execution->context = context;
     execution->waiter =
         (struct ag_waiter){.ready = on_connection, .revoked = on_revoked, .context = execution};
-    bool over = false;
-    execution->over = &over;
-    if (ag_pool_acquire(pool, &execution->waiter, error) != 0) {
-        *out = NULL;
-        free_execution(execution);
-        return -1;
-    }
-    *out = over ? NULL : execution;
-    if (!over) {
-        execution->over = NULL;
-    }
+    (void)uv_timer_init(ag_pool_loop(pool), &execution->timer);
+    execution->timer.data = execution;
+    uv_timer_start(&execution->timer, on_start, 0, 0);
+    *out = execution;
     return 0;
 }
 
 void ag_execute_cancel(struct ag_execution *execution)
 {
     execution->done = NULL;
-    if (execution->state == WAITING) {
+    if (execution->state <= WAITING) {
         ag_pool_forget(execution->pool, &execution->waiter);
         finish(execution, false);
-        return;
-    }
-    if (execution->state == RUNNING || execution->state == PRELUDE) {
+    } else if (execution->state >= PRELUDE && execution->state <= RUNNING) {
         stop_reading(execution);
     }
 }

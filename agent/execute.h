@@ -19,6 +19,7 @@ struct ag_statement {
     size_t max_rows;
     size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */
     unsigned timeout_ms;
+    double max_cost; /* PostgreSQL's estimate, asked for before; 0: not asked */
 };
 
 /* What came back. */
@@ -34,13 +35,14 @@ struct ag_fetched {
 
 struct ag_execution;
 
-/* Called once: with the rows, which the callee then owns (ag_fetched_free), or NULL and the error: kind
- * "statement_timeout", "unavailable" (no connection, or it broke), "cancelled", or PostgreSQL's own with its
- * SQLSTATE. */
+/*
+ * Called once, from the loop: with the rows, which the callee then owns (ag_fetched_free), or NULL and the
+ * error: kind "statement_timeout", "too_costly", "unavailable" (no connection, it broke, or the server fell
+ * silent), or PostgreSQL's own with its SQLSTATE.
+ */
 typedef void (*ag_execute_done)(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 
-/* 0: `done` will be called, or was already, with an error, from inside this call: then *out is NULL. -1
- * (LM_RETRY): it will not be called. */
+/* 0: `done` will be called, never from inside this call. -1 (LM_RETRY): no memory, or no connection is up. */
 int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_execute_done done,
                void *context, struct ag_execution **out, struct lm_error *error) LM_MUST_CHECK;
 /* `done` will not be called any more; what runs is cancelled in the server, and the connection goes back to

@@ -3,8 +3,8 @@
  * anywhere when the connection is lost. A connection that is lost while taken tells its holder through the
  * holder's own statement; the slot only remembers that there is nothing left to give back.
  *
- * Health: the server's closing is seen by the adapter at once; a server that has vanished without a word is
- * met by TCP keepalives and by the statement timeouts of whoever asks next.
+ * Health: the adapter sees a server that closes at once. One that has vanished without a word is met by the
+ * deadlines of whoever asks next (execute.c), who then gives the connection back as broken.
  */
 #include "agent/pool.h"
 
@@ -68,6 +68,11 @@ static void change_state(struct slot *slot, enum slot_state to)
         lm_log(LM_LOG_DEBUG, "pool", "connection: %s -> %s", state_names[slot->state], state_names[to]);
     }
     slot->state = to;
+}
+
+uv_loop_t *ag_pool_loop(const struct ag_pool *pool)
+{
+    return pool->options.loop;
 }
 
 unsigned ag_pool_up(const struct ag_pool *pool)

@@ -42,6 +42,7 @@ void ag_pool_forget(struct ag_pool *pool, struct ag_waiter *waiter);
 /* Gives a connection back: it must be outside a transaction, or, with `broken`, is closed and opened anew. A
  * connection that was lost meanwhile may be given back too. */
 void ag_pool_release(struct ag_pool *pool, struct lm_pg *pg, bool broken);
+uv_loop_t *ag_pool_loop(const struct ag_pool *pool);
 /* Connections that are up. */
 unsigned ag_pool_up(const struct ag_pool *pool);
 /* Waiters are told, holders are revoked and their statements cancelled; calls `closed` once on the loop when

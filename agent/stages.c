@@ -81,10 +81,24 @@ static enum ag_step not_understood(struct ag_run *run)
     return understanding->outcome == AG_UNKNOWN_ENTITY && !run->names_read ? AG_STEP_NAMES : AG_STEP_FAILED;
 }
 
-static enum ag_step narrower(struct ag_run *run, const struct ag_sql_context *context, const char *message)
+static struct ag_sql_context sql_context(const struct ag_run *run)
+{
+    const struct ag_config *config = run->runs->config;
+    return (struct ag_sql_context){.now_us = run->request.now_us,
+                                   .max_rows = run->request.max_results,
+                                   .max_rows_stated = run->request.max_results_stated,
+                                   .scan_window_us = config->scan_window_ms * 1000,
+                                   .longest_window_us = config->longest_window_ms * 1000,
+                                   .rows_since_us = run->rows_since_us,
+                                   .services_overflowed = run->kept.services_overflowed,
+                                   .no_rollups = run->no_rollups};
+}
+
+static enum ag_step narrower(struct ag_run *run, const char *message)
 {
     struct ag_narrower choices[AG_MAX_NARROWER];
-    const size_t count = ag_sql_narrower(&run->understanding.intent, context, &run->arena, choices);
+    const struct ag_sql_context context = sql_context(run);
+    const size_t count = ag_sql_narrower(&run->understanding.intent, &context, &run->arena, choices);
     ag_failure_set(&run->failure, "needs_clarification", message, NULL);
     run->failure.choices = json_array();
     for (size_t i = 0; i < count; i++) {
@@ -126,17 +140,9 @@ static int64_t rows_since(const struct ag_run *run)
 
 static enum ag_step write_sql(struct ag_run *run)
 {
-    const struct ag_config *config = run->runs->config;
     struct lm_error error;
     run->rows_since_us = rows_since(run);
-    const struct ag_sql_context context = {.now_us = run->request.now_us,
-                                           .max_rows = run->request.max_results,
-                                           .max_rows_stated = run->request.max_results_stated,
-                                           .scan_window_us = config->scan_window_ms * 1000,
-                                           .longest_window_us = config->longest_window_ms * 1000,
-                                           .rows_since_us = run->rows_since_us,
-                                           .services_overflowed = run->kept.services_overflowed,
-                                           .no_rollups = run->no_rollups};
+    const struct ag_sql_context context = sql_context(run);
     if (ag_sql_write(&run->understanding.intent, &context, &run->arena, &run->sql, &error) == 0) {
         return AG_STEP_NEXT;
     }
@@ -144,7 +150,7 @@ static enum ag_step write_sql(struct ag_run *run)
         return out_of_memory(run);
     }
     if (strcmp(error.kind, "needs_narrower") == 0) {
-        return narrower(run, &context, error.text);
+        return narrower(run, error.text);
     }
     return failed(run, strcmp(error.kind, "bad_request") == 0 ? "bad_request" : "not_understood", error.text,
                   NULL);
@@ -206,6 +212,13 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
         return failed(run, "statement_timeout", "the statement ran longer than allowed and was ended",
                       "ask about a shorter time, or about fewer records");
     }
+    if (strcmp(error->kind, "too_costly") == 0) {
+        const bool korean = run->understanding.language == AG_KO;
+        lm_log(LM_LOG_INFO, "stages", "question %s: %s", run->id, error->text);
+        return narrower(
+            run, korean ? "읽어야 할 기록이 너무 많습니다. 기간이나 대상을 좁혀 주세요."
+                        : "That would read too many records: ask about a shorter time, or about fewer.");
+    }
     /* A serialisation failure or a lost connection may be over at once; a server that is down is told at
      * once. */
     if (error->decision == LM_RETRY && run->attempts < AG_MAX_ATTEMPTS && ag_pool_up(run->runs->pool) > 0) {
@@ -257,12 +270,14 @@ static enum ag_step execute_query(struct ag_run *run)
     struct lm_buffer prelude;
     struct lm_error error;
     lm_buffer_init(&prelude, 4096);
-    const struct ag_statement statement = {.sql = run->judged,
-                                           .prelude = write_prelude(run, &prelude),
-                                           .columns = run->sql.column_count,
-                                           .max_rows = AG_MAX_RESULTS + 1,
-                                           .max_bytes = MAX_RESULT_BYTES,
-                                           .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms};
+    const struct ag_statement statement = {
+        .sql = run->judged,
+        .prelude = write_prelude(run, &prelude),
+        .columns = run->sql.column_count,
+        .max_rows = AG_MAX_RESULTS + 1,
+        .max_bytes = MAX_RESULT_BYTES,
+        .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms,
+        .max_cost = run->sql.source == AG_FROM_LOGS ? (double)run->runs->config->max_cost : 0};
     ag_fetched_free(run->fetched);
     run->fetched = NULL;
     if (statement.prelude == NULL) {

@@ -2,6 +2,8 @@
 import contextlib
 import csv
 import json
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -268,6 +270,13 @@ class Cancelling(Agents):
             self.refused(agent, 504, "statement_timeout")
         self.ask(agent, HOUR)
 
+    def test_a_statement_that_would_cost_too_much_is_not_run_and_narrower_ones_are_offered(self):
+        agent = self.start("--max-cost", "10")
+        error = self.refused(agent, 422, "needs_clarification", "how many logs with status 500 in the last 6 hours?")
+        self.assertTrue(error["choices"])
+        self.assertEqual({"label", "question", "intent"}, set(error["choices"][0]))
+        self.ask(agent, HOUR)                                # rollups are not asked for their cost
+
     def test_sigterm_waits_for_a_question_under_way_and_answers_it(self):
         agent = self.start()
         answers = []
@@ -397,10 +406,37 @@ class Starting(Agents):
 
 
 class Restart(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = harness.Servers(own=True)
+        cls.world_ = harness.World(cls.servers, topics=False)
+        stored.fill(cls.world_)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world_.close()
+        cls.servers.close()
+
+    def start(self, *options):
+        agent = self.world_.start("logmill-agent", *options)
+        self.addCleanup(lambda: self.assertEqual(0, agent.terminate(), agent.log()[-2000:]))
+        return agent
+
+    def test_a_backend_that_answers_nothing_is_given_up_and_another_asked(self):
+        agent = self.start("--pool-size", "2")
+        pids = [int(p) for p, in self.world_.rows("select pid from pg_stat_activity where application_name = 'logmill-agent'")]
+        self.assertEqual(2, len(pids))
+        os.kill(pids[0], signal.SIGSTOP)
+        self.addCleanup(os.kill, pids[0], signal.SIGCONT)
+        for _ in range(3):
+            status, body, _ = agent.post("/query", {"question": HOUR, "refresh": True})
+            self.assertEqual(200, status, body)
+        self.wait_until(lambda: "does not answer" in agent.log(), 20, "the silent connection noticed")
+        self.wait_until(lambda: agent.metric("logmill_agent_connections") == 2, 20, "two connections again")
+
     def test_postgresql_down_is_503_and_it_recovers_by_itself(self):
-        world = self.world(own=True, topics=False)
-        stored.fill(world)
-        agent = world.start("logmill-agent")
+        world = self.world_
+        agent = self.start()
         status, before, _ = agent.post("/query", {"question": HOUR})
         self.assertEqual(200, status, before)
         world.servers.stop_postgres("immediate")
