@@ -325,7 +325,8 @@ static bool busiest_rule(struct decision *d)
 
     if (!extreme && !most)
         return false;
-    slot = ag_take(d->p, AG_C_TIME_SLOT) || ag_take(d->p, AG_C_WHEN);
+    slot = ag_take(d->p, AG_C_TIME_SLOT);
+    slot = ag_take(d->p, AG_C_WHEN) || slot;
     if (!slot && !said(d, AG_C_BUSIEST) && !said(d, AG_C_QUIETEST))
         return false;
     if (!slot && (d->p->target_count > 0 || d->intent->group_count > 0)) {
@@ -537,6 +538,10 @@ static bool distinct_rule(struct decision *d)
     struct ag_target *target = free_target(d);
     bool people = said(d, AG_C_COUNT_PEOPLE);
 
+    if (target && said(d, AG_C_LIST) && said(d, AG_C_DISTINCT) && !said(d, AG_C_COUNT)) {
+        use(d, AG_C_DISTINCT);
+        return false;
+    }
     if (target && is_countable(target->field) && (said(d, AG_C_DISTINCT) || people || counted_target(d, target))) {
         ag_consume(d->p->tokens, target->from, target->to, "distinct");
         target->grouped = true;
@@ -761,6 +766,10 @@ static void left_target_rule(struct decision *d)
         left_target_rule(d);
         return;
     }
+    if ((target->field == AG_LEVEL || target->field == AG_HTTP_STATUS || target->field == AG_STATUS_CLASS) && !said(d, AG_C_COUNT)) {
+        group_free_targets(d);
+        return;
+    }
     if ((said(d, AG_C_WHICH) || narrowed) && !said(d, AG_C_COUNT)) {
         group_free_targets(d);
         d->intent->rank = true;
@@ -768,9 +777,20 @@ static void left_target_rule(struct decision *d)
     }
 }
 
+/* "errors last week, total" asks for a number; "all errors" does not. */
+static bool wants_total(const struct decision *d)
+{
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        const char *value = ag_reads_value(d->p, i, AG_C_TOTAL);
+        if (value && *value && d->p->tokens->items[i].rule && strcmp(d->p->tokens->items[i].rule, "total") == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool wants_list(const struct decision *d)
 {
-    return !said(d, AG_C_COUNT) && !said(d, AG_C_COUNT_PEOPLE) && d->intent->group_count == 0;
+    return !said(d, AG_C_COUNT) && !wants_total(d) && !said(d, AG_C_COUNT_PEOPLE) && d->intent->group_count == 0;
 }
 
 static void list_order(struct decision *d)
@@ -909,8 +929,27 @@ static void login_tries(struct decision *d)
     d->used[AG_C_LOGIN_TRY] = false;
 }
 
+/* "during the outage": an incident is a time nobody named, unless a summary of a time is asked for. */
+static bool incident_used_as_time(const struct decision *d)
+{
+    if (d->intent->group_count == 1 && d->intent->groups[0].field == AG_LEVEL && d->p->time_count > 0)
+        return false;
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        const char *value = ag_reads_value(d->p, i, AG_C_SUMMARY);
+        const char *rule = d->p->tokens->items[i].rule;
+        if (value && *value && rule && strcmp(rule, "summary") == 0 && d->p->time_count == 0 && d->intent->group_count == 0)
+            return true;
+    }
+    return false;
+}
+
 static void leave_unused(struct decision *d)
 {
+    if (incident_used_as_time(d)) {
+        ag_stop(d->p, AG_NEEDS_CLARIFICATION, ag_say(d->p, "언제의 장애인지 알 수 없습니다.", "It is not said when that incident was."),
+                ag_say(d->p, "시간을 적어 주세요. 예: \"오늘 10시부터 11시까지 에러\"", "Name the time, for example \"errors between 10:00 and 11:00\"."));
+        return;
+    }
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
         size_t at = d->p->said[strong[i]];
         if (at == 0 || d->used[strong[i]])

@@ -128,6 +128,7 @@ void ag_text_rule(struct ag_parse *p);       /* names.c: quoted and contained te
 void ag_ids_rule(struct ag_parse *p);        /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
 void ag_status_rule(struct ag_parse *p);     /* values.c */
 void ag_level_rule(struct ag_parse *p);      /* values.c */
+void ag_one_level_rule(struct ag_parse *p);   /* values.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);      /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);   /* values.c */
 void ag_targets_rule(struct ag_parse *p);    /* groups.c */

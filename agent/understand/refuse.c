@@ -151,7 +151,9 @@ bool ag_has_subject(const struct ag_parse *p)
         bool ranked = ag_said(p, AG_C_TOP) || ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_DISTRIBUTION);
         /* "by service" alone is the end of some other question. */
         if (p->intent->measure.fn == AG_NAMES || p->intent->measure.fn == AG_DISTINCT || p->intent->shape == AG_NEW || ranked ||
-            target->field == AG_ERROR_TYPE || target->field == AG_PATTERN)
+            target->field == AG_ERROR_TYPE || target->field == AG_PATTERN ||
+            (!ag_said(p, AG_C_BY) && (p->mention_count > 0 || p->time_count > 0) &&
+             (target->field == AG_LEVEL || target->field == AG_HTTP_STATUS || target->field == AG_STATUS_CLASS)))
             return true;
     }
     return p->found.p_count > 0 || p->found.length_set;

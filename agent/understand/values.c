@@ -79,6 +79,63 @@ void ag_level_rule(struct ag_parse *p)
     }
 }
 
+static bool listed_with(const struct ag_parse *p, size_t a, size_t b)
+{
+    for (size_t i = a; i < b; i++) {
+        if (joins_list(p, i))
+            return true;
+    }
+    return false;
+}
+
+static void drop_level(struct ag_parse *p, const char *but)
+{
+    size_t kept = 0;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->field != AG_LEVEL || m->op != AG_IN || m->negated || strcmp(m->value, but) == 0)
+            p->mentions[kept++] = *m;
+    }
+    p->mention_count = kept;
+}
+
+/* "FATAL 에러", "errors, FATAL only": a level named beside "error" and not listed with it is the level meant. */
+void ag_one_level_rule(struct ag_parse *p)
+{
+    const struct ag_mention *error = NULL;
+    const struct ag_mention *level = NULL;
+    const char *value;
+    bool only;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        bool is_error = false;
+        if (m->field != AG_LEVEL || m->op != AG_IN || m->negated)
+            continue;
+        for (size_t i = m->from; i < m->to; i++)
+            is_error = is_error || ag_reads(p, i, AG_C_ERROR);
+        if (is_error)
+            error = m;
+        else if (level)
+            return;
+        else
+            level = m;
+    }
+    if (!error || !level)
+        return;
+    value = level->value;
+    only = ag_reads(p, level->to, AG_C_ONLY) || (level->from > 0 && ag_reads(p, level->from - 1, AG_C_ONLY)) ||
+           (ag_reads(p, level->to, AG_C_PARTICLE) && strcmp(ag_word(p, level->to), "만") == 0);
+    if (!only && (level->from < error->from ? listed_with(p, level->to, error->from) : listed_with(p, error->to, level->from)))
+        return;
+    if (strcmp(value, "FATAL") != 0 && !only) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "두 레벨 가운데 무엇인지 알 수 없습니다.", "It is not clear which of the two levels is meant."), NULL);
+        return;
+    }
+    drop_level(p, value);
+}
+
 /* -- statuses ----------------------------------------------------------------------------------------------------------- */
 
 static bool is_status_number(const struct ag_parse *p, size_t i)
@@ -116,7 +173,7 @@ static bool is_bare_status(const struct ag_parse *p, size_t i)
             return false;
     }
     for (size_t k = 0; k < sizeof counts / sizeof *counts && i > 0; k++) {
-        if (ag_is(p->tokens, i - 1, counts[k]))
+        if (ag_is(p->tokens, i - 1, counts[k]) && p->tokens->items[i - 1].name_count == 0)
             return false;
     }
     return true;
@@ -336,7 +393,8 @@ static void tag_rule(struct ag_parse *p)
 static bool about_pages(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {
-        if (ag_reads(p, i, AG_C_PAGE_LOAD) || (field_is(p, i, "page_path")))
+        if (ag_reads(p, i, AG_C_PAGE_LOAD) || field_is(p, i, "page_path") || strncmp(ag_word(p, i), "visit", 5) == 0 ||
+            strncmp(ag_word(p, i), "방문", strlen("방문")) == 0)
             return true;
     }
     return false;
@@ -582,6 +640,15 @@ static bool negate_after(struct ag_parse *p, size_t at)
     }
 }
 
+static bool negated_field(const struct ag_parse *p, size_t i)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].negated && field_is(p, i, ag_field_name(p->mentions[k].field)))
+            return true;
+    }
+    return false;
+}
+
 void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -589,7 +656,11 @@ void ag_negation_rule(struct ag_parse *p)
     for (size_t i = 0; i < t->count; i++) {
         if (!ag_is(t, i, AG_C_NOT))
             continue;
-        if (ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i))
-            ag_consume(t, i, i + 1, "not");
+        if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
+            continue;
+        ag_consume(t, i, i + 1, "not");
+        /* 운영이 아닌 환경 */
+        if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_FIELD) && !ag_is(t, i + 2, AG_C_BY) && negated_field(p, i + 1))
+            ag_consume(t, i + 1, i + 2, "not");
     }
 }

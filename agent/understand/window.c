@@ -689,9 +689,25 @@ static void join_clock_and_day(struct ag_parse *p)
             struct ag_time_found *clock = &p->times[a];
             struct ag_time_found *day = &p->times[b];
             int64_t start;
+            int part_from = -1;
+            int part_to = -1;
+            int k;
+            int minutes[4];
             bool night = strstr(day->symbolic, "20:00-28:00") != NULL || strstr(day->symbolic, "20:00-30:00") != NULL;
-            if (a == b || !clock->clock_only || !(day->day_only || night))
+            if (sscanf(day->symbolic, "day %d %d:%d-%d:%d", &k, &minutes[0], &minutes[1], &minutes[2], &minutes[3]) == 5) {
+                part_from = minutes[0] * 60 + minutes[1];
+                part_to = minutes[2] * 60 + minutes[3];
+            }
+            if (a == b || !clock->clock_only || !(day->day_only || night || part_from >= 0))
                 continue;
+            /* "between 2 and 3 this afternoon": the half of the day is the part's. */
+            if (!night && part_from >= 0 && clock->clock_to > 0) {
+                int shift = clock->clock_from < part_from && clock->clock_from + 720 >= part_from && clock->clock_to + 720 <= part_to ? 720 : 0;
+                if (clock->clock_from + shift < part_from || clock->clock_to + shift > part_to)
+                    continue;
+                clock->clock_from += shift;
+                clock->clock_to += shift;
+            }
             start = ag_zone_floor(p->zone, day->from_us, 'd');
             if (night && clock->clock_from < 720)
                 start = ag_zone_add(p->zone, start, 'd', 1);
