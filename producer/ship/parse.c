@@ -144,27 +144,24 @@ static void default_text(struct lm_record *record, enum lm_text field, const cha
     }
 }
 
-/* Where the record says nothing of it, the file it came from. */
+/* The file it came from, under metadata; a "file" that the record has itself wins. */
 static int add_file(const struct sh_labels *labels, struct lm_arena *arena, struct lm_record *record)
 {
     struct lm_buffer json;
-    struct lm_slice path;
+    struct lm_slice value;
     char *copy = NULL;
 
-    if (!labels->path || record->text[LM_METADATA].data) {
+    if (!labels->path) {
         return 0;
     }
-    path = slice_of(labels->path);
-    lm_buffer_init(&json, 8 * path.len + 16);
-    lm_buffer_append_text(&json, "{\"file\":");
-    lm_buffer_append_json(&json, path.data, path.len);
-    lm_buffer_append_char(&json, '}');
+    lm_buffer_init(&json, 6 * strlen(labels->path) + 2);
+    lm_buffer_append_json(&json, labels->path, strlen(labels->path));
     if (!json.failed) {
         copy = lm_arena_copy(arena, json.data, json.len);
     }
-    record->text[LM_METADATA] = (struct lm_slice){copy, json.len};
+    value = (struct lm_slice){copy, json.len};
     lm_buffer_free(&json);
-    return copy ? 0 : -1;
+    return copy ? lm_record_add_metadata(record, LM_SLICE("\"file\""), value, arena) : -1;
 }
 
 int sh_parse(const struct sh_entry *entry, const struct sh_labels *labels, struct lm_arena *arena,

@@ -10,8 +10,7 @@ struct sh_labels {
     enum lm_category category;
     const char *service, *environment, *log_type, *host; /* host may be NULL */
     const struct lm_config_list *tags;
-    const char *
-        path; /* of the file, NULL for standard input; goes to metadata as "file" where the record has none */
+    const char *path; /* of the file, NULL for standard input; goes to metadata as "file" */
     bool utc;
 };
 

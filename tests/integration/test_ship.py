@@ -196,6 +196,29 @@ class Endings(Ship):
             self.assertNotIn("left open", log, "seed %d" % seed)
             self.assertNotIn("Sanitizer", log, "seed %d" % seed)
 
+    def test_a_stop_while_kafka_is_away_keeps_the_source_of_what_was_under_way(self):
+        world = self.world(migrate=False)
+        path = self.file(world, "a.in", b"one\ntwo\n")
+        program = world.start("logmill-ship", "--follow", path, "--brokers", "127.0.0.1:%d" % harness.free_port(), "--stop-timeout", "300ms")
+        self.wait_until(lambda: program.metric("logmill_ship_records_total") == 2)
+        self.assertEqual(program.terminate(), 1, "not everything has arrived")
+        self.assertIn("giving up with 2 records", program.log())
+        (position,) = json.loads((Path(world.directory) / "logmill-ship.positions").read_text())
+        self.assertEqual((position["offset"], position["generation"]), (0, "0" * 16))
+        self.shipped(world, path)
+        self.assertEqual([r["message"] for r in self.records(world)], ["one", "two"])
+
+    def test_a_followed_file_waits_for_its_topic_and_goes_on_when_it_appears(self):
+        world = self.world(migrate=False, topics=False)
+        path = self.file(world, "a.in", b"one\ntwo\n")
+        program = world.start("logmill-ship", "--follow", path, "--kafka-topic-metadata-propagation-max-ms", "500")
+        self.wait_until(lambda: program.get("/readyz")[0] == 503, what="not ready without a topic")
+        self.assertIn("does not exist", program.get("/readyz")[1])
+        world.ctl("topics", "create", "--brokers", world.servers.brokers, "--topic-prefix", world.prefix, "--partitions", 4)
+        self.wait_until(lambda: program.ready() and len(self.records(world)) == 2, 60, "both lines")
+        self.assertEqual(program.terminate(), 0, program.log())
+        self.assertEqual([(r["message"], r["sequence"]) for r in self.records(world)], [("one", 4), ("two", 8)])
+
 
 class Files(Ship):
     def test_a_file_is_one_source_and_its_sequences_are_where_records_end(self):
