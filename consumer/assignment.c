@@ -25,8 +25,7 @@ struct co_assignment {
     } * conditions; /* a condition lives as long as the admin: one a partition ever seen */
 };
 
-/* --- partitions ------------------------------------------------------------------------------------------
- */
+/* ---- partitions ---- */
 
 static struct lm_condition *condition_of(struct co_assignment *assignment, const char *topic, int32_t number)
 {
@@ -123,8 +122,20 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
     locate(assignment, partition);
 }
 
-/* --- rebalance -------------------------------------------------------------------------------------------
- */
+void co_assignment_astray(struct co_assignment *assignment, const rd_kafka_message_t *message)
+{
+    for (struct co_partition *p = assignment->partitions; p != NULL; p = p->next) {
+        if (p->number != message->partition || strcmp(p->topic, rd_kafka_topic_name(message->rkt)) != 0)
+            continue;
+        lm_log(LM_LOG_WARN, "assignment", "%s/%d: a record came astray; starting over", p->topic,
+               (int)p->number);
+        if (p->state != CO_PARTITION_LOCATING && p->state != CO_PARTITION_BEYOND_END)
+            co_assignment_restart(assignment, p);
+        return;
+    }
+}
+
+/* ---- rebalance ---- */
 
 static enum lm_category category_of(const struct co_assignment *assignment, const char *topic)
 {
@@ -217,8 +228,7 @@ void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
     (void)rd_kafka_assign(kafka, NULL);
 }
 
-/* --- once a second ---------------------------------------------------------------------------------------
- */
+/* ---- once a second ---- */
 
 static void measure_lag(const struct co_assignment *assignment, const struct co_partition *partition)
 {
@@ -304,8 +314,7 @@ void co_assignment_tick(struct co_assignment *assignment)
     co_assignment_commit(assignment);
 }
 
-/* --- the outside -----------------------------------------------------------------------------------------
- */
+/* ---- the outside ---- */
 
 int co_assignment_open(const struct co_assignment_options *options, struct co_assignment **out,
                        struct lm_error *error)

@@ -55,6 +55,9 @@ void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
 struct co_partition *co_assignment_first(const struct co_assignment *assignment);
 /* Drops what is under way and locates it anew. */
 void co_assignment_restart(struct co_assignment *assignment, struct co_partition *partition);
+/* A message came on the event queue instead of its partition's: the partition starts over, or the record
+ * would be missed. */
+void co_assignment_astray(struct co_assignment *assignment, const rd_kafka_message_t *message);
 /* Once a second: what is due again, lag, offsets to Kafka, expired sources. */
 void co_assignment_tick(struct co_assignment *assignment);
 /* Tells Kafka the committed offsets, without waiting. */

@@ -10,6 +10,7 @@
 #include "consumer/kafka.h"
 #include "consumer/leaves.h"
 #include "consumer/pool.h"
+#include "consumer/reading.h"
 #include "consumer/writer.h"
 
 #include <stdio.h>
@@ -17,8 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Messages of a partition taken in one turn of the loop: about a third of a millisecond. */
-#define SLICE 128
 /* So many partitions share what may be fetched ahead; more of them fetch more. */
 #define FETCHING_PARTITIONS 8
 #define LEAVE_MS 5000
@@ -68,11 +67,9 @@ struct co_consumer {
     struct co_kafka_probe probe;
     bool joined, brokers_down;
 
-    uv_idle_t reading; /* active while some queue may hold messages and there is room */
-    uv_timer_t age;    /* for the oldest batch that is not full */
-    uv_timer_t tick;   /* once a second */
+    struct co_reading reading;
+    uv_timer_t tick; /* once a second */
     uv_timer_t phase_timer;
-    uint64_t turn;         /* batches handed over so far */
     unsigned open_handles; /* of ours */
     enum co_closing_step step;
     int64_t tick_due_us;
@@ -94,135 +91,7 @@ static int change_phase(struct co_consumer *consumer, enum co_phase to)
     return 0;
 }
 
-/* --- reading and handing over ----------------------------------------------------------------------------
- */
-
-/* Memory of all batches, those being filled included. */
-static size_t memory_held(const struct co_consumer *consumer)
-{
-    size_t held = consumer->pool.sealed;
-    for (const struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
-        held += p->filling != NULL ? co_batch_memory(p->filling) : 0;
-    return held;
-}
-
-/* A batch to fill; false without memory. */
-static bool open_batch(struct co_consumer *consumer, struct co_partition *partition)
-{
-    if (partition->filling != NULL)
-        return true;
-    struct co_batch *batch = co_pool_take(&consumer->pool);
-    if (batch == NULL)
-        return false;
-    batch->partition = co_partition_ref(partition);
-    batch->serial = ++partition->serial;
-    batch->expected_offset = batch->next_offset = partition->position;
-    co_sources_begin(partition->sources, batch->serial);
-    partition->filling = batch;
-    return true;
-}
-
-/* Hands the batch over if it is due. `urgent`: whatever it holds, memory is short or the consumer stops. */
-static void hand_over(struct co_consumer *consumer, struct co_partition *partition, bool urgent)
-{
-    struct co_batch *batch = partition->filling;
-    bool full;
-
-    if (batch == NULL || batch->record_count == 0)
-        return;
-    full = urgent || co_batch_full(batch, &consumer->pool.policy);
-    if ((full || co_batch_due(batch, &consumer->pool.policy, lm_clock_mono_us())) &&
-        co_writer_wants(consumer->writer, partition, full)) {
-        partition->filled_last = ++consumer->turn;
-        co_writer_submit(consumer->writer, partition);
-    }
-}
-
-static void on_age(uv_timer_t *timer);
-
-static void arm_age(struct co_consumer *consumer)
-{
-    int64_t oldest_us = INT64_MAX, now_us = lm_clock_mono_us(), due_us;
-
-    for (const struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
-        if (p->filling != NULL && p->filling->record_count > 0 && p->filling->opened_us < oldest_us)
-            oldest_us = p->filling->opened_us;
-    }
-    if (oldest_us == INT64_MAX)
-        return;
-    due_us = oldest_us + consumer->pool.policy.age_us;
-    /* One that is due already waits for a connection, not for time. */
-    if (due_us > now_us)
-        (void)uv_timer_start(&consumer->age, on_age, (uint64_t)(due_us - now_us) / 1000 + 1, 0);
-}
-
-static void hand_over_all(struct co_consumer *consumer, bool urgent)
-{
-    for (struct co_partition *p = co_assignment_first(consumer->assignment), *next; p != NULL; p = next) {
-        next = p->next;
-        hand_over(consumer, p, urgent);
-    }
-    arm_age(consumer);
-}
-
-static void on_age(uv_timer_t *timer)
-{
-    hand_over_all(timer->data, false);
-}
-
-/*
- * Whose turn it is: under load whoever has most in its batch, so that one batch after the other becomes full
- * instead of all becoming large and being cut off by age; with nothing begun, whoever has waited longest.
- * NULL: nobody.
- */
-static struct co_partition *choose(struct co_consumer *consumer)
-{
-    struct co_partition *best = NULL;
-
-    for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
-        if (p->state != CO_PARTITION_RUNNING || p->drained || !open_batch(consumer, p) ||
-            co_batch_full(p->filling, &consumer->pool.policy))
-            continue;
-        if (best == NULL || p->filling->record_count > best->filling->record_count ||
-            (p->filling->record_count == 0 && best->filling->record_count == 0 &&
-             p->filled_last < best->filled_last))
-            best = p;
-    }
-    return best;
-}
-
-/* One turn: a slice of one partition. */
-static void on_reading(uv_idle_t *idle)
-{
-    struct co_consumer *consumer = idle->data;
-    struct co_partition *partition = NULL;
-    bool short_of_memory = memory_held(consumer) >= consumer->pool.budget;
-
-    if (consumer->phase == CO_RUNNING && !short_of_memory)
-        partition = choose(consumer);
-    if (partition == NULL) {
-        (void)uv_idle_stop(idle);
-        /* A batch that comes back makes room; with none out, one must go. */
-        if (consumer->phase == CO_RUNNING)
-            hand_over_all(consumer, short_of_memory && consumer->pool.sealed == 0);
-        return;
-    }
-    if (!co_intake_read(consumer->intake, partition, SLICE) && partition->state == CO_PARTITION_RUNNING &&
-        partition->filling != NULL && !co_batch_full(partition->filling, &consumer->pool.policy))
-        partition->drained = true;
-    hand_over(consumer, partition, false);
-    arm_age(consumer);
-}
-
-/* Something may be readable, or there may be room again. */
-static void read_on(struct co_consumer *consumer)
-{
-    if (consumer->phase == CO_RUNNING && !uv_is_active((uv_handle_t *)&consumer->reading))
-        (void)uv_idle_start(&consumer->reading, on_reading);
-}
-
-/* --- phases ----------------------------------------------------------------------------------------------
- */
+/* ---- phases ---- */
 
 static void close_all(struct co_consumer *consumer);
 
@@ -264,7 +133,7 @@ static void check_drained(struct co_consumer *consumer)
 {
     if (consumer->phase != CO_DRAINING)
         return;
-    hand_over_all(consumer, true);
+    co_reading_hand_over(&consumer->reading, true);
     for (const struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
         if (p->line_count > 0 || (p->filling != NULL && p->filling->record_count > 0))
             return;
@@ -281,6 +150,7 @@ void co_consumer_stop(void *context, bool now)
         return;
     if (consumer->phase == CO_RUNNING) {
         (void)change_phase(consumer, CO_DRAINING);
+        co_reading_stop(&consumer->reading);
         (void)uv_timer_start(&consumer->phase_timer, on_phase_timer, (uint64_t)consumer->config->grace_ms, 0);
     }
     if (now && consumer->phase == CO_DRAINING)
@@ -289,22 +159,22 @@ void co_consumer_stop(void *context, bool now)
         check_drained(consumer);
 }
 
-/* --- what the parts report --------------------------------------------------------------------------------
- */
+/* ---- what the parts report ---- */
 
 static void on_room(void *context)
 {
     struct co_consumer *consumer = context;
     if (consumer->phase == CO_RUNNING) {
-        hand_over_all(consumer, false);
-        read_on(consumer);
+        co_reading_hand_over(&consumer->reading, false);
+        co_reading_go_on(&consumer->reading);
     }
     check_drained(consumer);
 }
 
 static void on_awake(void *context)
 {
-    read_on(context);
+    struct co_consumer *consumer = context;
+    co_reading_go_on(&consumer->reading);
 }
 
 static void on_position_lost(struct co_partition *partition, void *context)
@@ -367,8 +237,7 @@ static void on_settled(void *context)
         close_all(consumer);
 }
 
-/* --- Kafka -----------------------------------------------------------------------------------------------
- */
+/* ---- Kafka ---- */
 
 static void on_kafka_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 {
@@ -392,8 +261,7 @@ static void poll_events(struct co_consumer *consumer)
 
     while (consumer->phase < CO_LEAVING && (message = rd_kafka_consumer_poll(consumer->kafka, 0)) != NULL) {
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-            lm_log(LM_LOG_ERROR, "kafka", "a message on the event queue: %s/%d offset %lld",
-                   rd_kafka_topic_name(message->rkt), (int)message->partition, (long long)message->offset);
+            co_assignment_astray(consumer->assignment, message);
         else
             lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s",
                            rd_kafka_message_errstr(message));
@@ -419,11 +287,8 @@ static void on_kafka_ready(void *context)
         poll_leaving(consumer);
     else if (consumer->kafka != NULL && consumer->phase < CO_LEAVING)
         poll_events(consumer);
-    if (consumer->phase != CO_RUNNING)
-        return;
-    for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
-        p->drained = false;
-    read_on(consumer);
+    if (consumer->phase == CO_RUNNING)
+        co_reading_arrived(&consumer->reading);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -441,11 +306,10 @@ static void on_tick(uv_timer_t *timer)
         co_intake_tick(consumer->intake, p);
     if (consumer->brokers_down)
         co_kafka_probe(&consumer->probe, &consumer->service->loop);
-    read_on(consumer);
+    co_reading_go_on(&consumer->reading);
 }
 
-/* --- closing ---------------------------------------------------------------------------------------------
- */
+/* ---- closing ---- */
 
 static void close_next(void *context);
 
@@ -458,11 +322,13 @@ static void handle_closed(uv_handle_t *handle)
 
 static void close_handles(struct co_consumer *consumer)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&consumer->reading, (uv_handle_t *)&consumer->age,
+    uv_handle_t *handles[] = {(uv_handle_t *)&consumer->reading.idle, (uv_handle_t *)&consumer->reading.age,
                               (uv_handle_t *)&consumer->tick, (uv_handle_t *)&consumer->phase_timer};
     consumer->open_handles = sizeof(handles) / sizeof(handles[0]);
-    for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+    for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
+        handles[i]->data = consumer;
         uv_close(handles[i], handle_closed);
+    }
 }
 
 /* All messages and partition queues have been given back: librdkafka would wait for them. */
@@ -539,8 +405,7 @@ static void close_all(struct co_consumer *consumer)
     if (consumer->phase != CO_CLOSING) {
         (void)change_phase(consumer, CO_CLOSING);
         (void)uv_timer_stop(&consumer->phase_timer);
-        (void)uv_idle_stop(&consumer->reading);
-        (void)uv_timer_stop(&consumer->age);
+        co_reading_stop(&consumer->reading);
         (void)uv_timer_stop(&consumer->tick);
         if (consumer->assignment != NULL)
             co_assignment_release(consumer->assignment);
@@ -551,8 +416,7 @@ static void close_all(struct co_consumer *consumer)
     close_next(consumer);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static int open_servers(struct co_consumer *consumer, struct lm_error *error)
 {
@@ -723,11 +587,10 @@ static void init_handles(struct co_consumer *consumer)
 {
     uv_loop_t *loop = &consumer->service->loop;
 
-    (void)uv_idle_init(loop, &consumer->reading);
-    (void)uv_timer_init(loop, &consumer->age);
+    co_reading_init(&consumer->reading, loop);
     (void)uv_timer_init(loop, &consumer->tick);
     (void)uv_timer_init(loop, &consumer->phase_timer);
-    consumer->reading.data = consumer->age.data = consumer->tick.data = consumer->phase_timer.data = consumer;
+    consumer->tick.data = consumer->phase_timer.data = consumer;
 }
 
 static int open_state(struct co_consumer *consumer, struct lm_error *error)
@@ -770,6 +633,10 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
         close_all(consumer);
         return -1;
     }
+    consumer->reading.pool = &consumer->pool;
+    consumer->reading.assignment = consumer->assignment;
+    consumer->reading.intake = consumer->intake;
+    consumer->reading.writer = consumer->writer;
     (void)change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",

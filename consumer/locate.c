@@ -77,8 +77,7 @@ static void job_over(struct co_locator *locator)
         locator->settled(locator->context);
 }
 
-/* --- seek ------------------------------------------------------------------------------------------------
- */
+/* ---- seek ---- */
 
 static void seek_job(uv_work_t *work) /* thread pool */
 {
@@ -143,8 +142,7 @@ static void seek(struct attempt *attempt)
         fail(attempt, "no memory");
 }
 
-/* --- the gap ---------------------------------------------------------------------------------------------
- */
+/* ---- the gap ---- */
 
 static void on_moved(const struct lm_error *error, void *context)
 {
@@ -218,8 +216,7 @@ static void stop_beyond_end(struct attempt *attempt)
     end_attempt(attempt);
 }
 
-/* --- the stored position ---------------------------------------------------------------------------------
- */
+/* ---- the stored position ---- */
 
 static void take_sources(struct attempt *attempt, const PGresult *result)
 {
@@ -306,8 +303,7 @@ static void ask_position(struct attempt *attempt)
     }
 }
 
-/* --- watermarks ------------------------------------------------------------------------------------------
- */
+/* ---- watermarks ---- */
 
 static void watermarks_job(uv_work_t *work) /* thread pool */
 {

@@ -1,0 +1,145 @@
+#include "consumer/reading.h"
+
+#include "common/clock.h"
+
+/* Messages taken in one turn of the loop: about a third of a millisecond. */
+#define SLICE 128
+
+/* Memory of all batches, those being filled included. */
+static size_t memory_held(const struct co_reading *reading)
+{
+    size_t held = reading->pool->sealed;
+    for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next)
+        held += p->filling != NULL ? co_batch_memory(p->filling) : 0;
+    return held;
+}
+
+/* A batch to fill; false without memory. */
+static bool open_batch(struct co_reading *reading, struct co_partition *partition)
+{
+    if (partition->filling != NULL)
+        return true;
+    struct co_batch *batch = co_pool_take(reading->pool);
+    if (batch == NULL)
+        return false;
+    batch->partition = co_partition_ref(partition);
+    batch->serial = ++partition->serial;
+    batch->expected_offset = batch->next_offset = partition->position;
+    co_sources_begin(partition->sources, batch->serial);
+    partition->filling = batch;
+    return true;
+}
+
+static void hand_over(struct co_reading *reading, struct co_partition *partition, bool urgent)
+{
+    struct co_batch *batch = partition->filling;
+    bool full;
+
+    if (batch == NULL || batch->record_count == 0)
+        return;
+    full = urgent || co_batch_full(batch, &reading->pool->policy);
+    if ((full || co_batch_due(batch, &reading->pool->policy, lm_clock_mono_us())) &&
+        co_writer_wants(reading->writer, partition, full)) {
+        partition->filled_last = ++reading->turn;
+        co_writer_submit(reading->writer, partition);
+    }
+}
+
+static void on_age(uv_timer_t *timer)
+{
+    co_reading_hand_over(timer->data, false);
+}
+
+static void arm_age(struct co_reading *reading)
+{
+    int64_t oldest_us = INT64_MAX, now_us = lm_clock_mono_us(), due_us;
+
+    for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (p->filling != NULL && p->filling->record_count > 0 && p->filling->opened_us < oldest_us)
+            oldest_us = p->filling->opened_us;
+    }
+    if (oldest_us == INT64_MAX || reading->stopped)
+        return;
+    due_us = oldest_us + reading->pool->policy.age_us;
+    /* One that is due already waits for a connection, not for time. */
+    if (due_us > now_us)
+        (void)uv_timer_start(&reading->age, on_age, (uint64_t)(due_us - now_us) / 1000 + 1, 0);
+}
+
+void co_reading_hand_over(struct co_reading *reading, bool urgent)
+{
+    for (struct co_partition *p = co_assignment_first(reading->assignment), *next; p != NULL; p = next) {
+        next = p->next;
+        hand_over(reading, p, urgent);
+    }
+    arm_age(reading);
+}
+
+/*
+ * Whose turn it is: under load whoever has most in its batch, so that one batch after the other becomes full
+ * instead of all becoming large and being cut off by age; with nothing begun, whoever has waited longest.
+ * NULL: nobody.
+ */
+static struct co_partition *choose(struct co_reading *reading)
+{
+    struct co_partition *best = NULL;
+
+    for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (p->state == CO_PARTITION_HOLDING)
+            (void)open_batch(reading, p); /* for the record that is held */
+        if (p->state != CO_PARTITION_RUNNING || p->drained || !open_batch(reading, p) ||
+            co_batch_full(p->filling, &reading->pool->policy))
+            continue;
+        if (best == NULL || p->filling->record_count > best->filling->record_count ||
+            (p->filling->record_count == 0 && best->filling->record_count == 0 &&
+             p->filled_last < best->filled_last))
+            best = p;
+    }
+    return best;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct co_reading *reading = idle->data;
+    bool short_of_memory = memory_held(reading) >= reading->pool->budget;
+    struct co_partition *partition = short_of_memory ? NULL : choose(reading);
+
+    if (partition == NULL) {
+        (void)uv_idle_stop(idle);
+        /* A batch that comes back makes room; with none out, one must go. */
+        co_reading_hand_over(reading, short_of_memory && reading->pool->sealed == 0);
+        return;
+    }
+    if (!co_intake_read(reading->intake, partition, SLICE) && partition->state == CO_PARTITION_RUNNING &&
+        partition->filling != NULL && !co_batch_full(partition->filling, &reading->pool->policy))
+        partition->drained = true;
+    hand_over(reading, partition, false);
+    arm_age(reading);
+}
+
+void co_reading_go_on(struct co_reading *reading)
+{
+    if (!reading->stopped && !uv_is_active((uv_handle_t *)&reading->idle))
+        (void)uv_idle_start(&reading->idle, on_idle);
+}
+
+void co_reading_arrived(struct co_reading *reading)
+{
+    for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next)
+        p->drained = false;
+    co_reading_go_on(reading);
+}
+
+void co_reading_stop(struct co_reading *reading)
+{
+    reading->stopped = true;
+    (void)uv_idle_stop(&reading->idle);
+    (void)uv_timer_stop(&reading->age);
+}
+
+void co_reading_init(struct co_reading *reading, uv_loop_t *loop)
+{
+    (void)uv_idle_init(loop, &reading->idle);
+    (void)uv_timer_init(loop, &reading->age);
+    reading->idle.data = reading->age.data = reading;
+}

@@ -1,0 +1,387 @@
+#include "common/clock.h"
+#include "consumer/retry.h"
+#include "consumer/writer_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A question on the control connection about a batch, which stays until it is answered. */
+struct inquiry {
+    struct co_writer *writer;
+    struct co_batch *batch;
+};
+
+/* Back to sealed: everything about it is decided again before it is sent again. */
+static void send_again(struct co_batch *batch)
+{
+    if (batch->state != CO_BATCH_SEALED && batch->state != CO_BATCH_DONE)
+        (void)co_batch_change_state(batch, CO_BATCH_SEALED);
+}
+
+void co_remedy_back_off(struct co_batch *batch)
+{
+    batch->not_before_us = lm_clock_mono_us() + (int64_t)lm_backoff_next(&batch->backoff) * 1000;
+}
+
+/* What stands behind a batch that failed was copied on top of it: it waits for it again. */
+static void pull_back_followers(struct co_writer *writer, const struct co_batch *batch)
+{
+    struct co_partition *partition = batch->partition;
+
+    for (size_t i = co_writer_place(batch) + 1; i < partition->line_count; i++) {
+        struct co_batch *follower = partition->line[i];
+        struct co_lane *lane = co_writer_lane_of(writer, follower);
+        if (lane != NULL)
+            co_lane_abort(lane);
+        if (follower->state == CO_BATCH_COPYING || follower->state == CO_BATCH_COPIED)
+            send_again(follower);
+    }
+}
+
+/* ---- what became of a batch ---- */
+
+void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
+{
+    struct co_partition *partition = batch->partition;
+
+    partition->committed = batch->next_offset;
+    if (batch->kafka_time_us > 0)
+        partition->committed_time_us = batch->kafka_time_us;
+    partition->commit_to_kafka = true;
+    co_sources_committed(partition->sources, batch->serial);
+    lm_counter_add(partition->metrics.stored, batch->row_count);
+    lm_counter_add(partition->metrics.repeats, batch->repeat_count);
+    lm_counter_add(writer->batches, 1);
+    lm_histogram_observe(writer->batch_rows, (double)batch->row_count);
+    if (batch->attempts > 0)
+        co_partition_say(partition, NULL);
+
+    partition->line_count--;
+    memmove(&partition->line[0], &partition->line[1], partition->line_count * sizeof(partition->line[0]));
+    (void)co_batch_change_state(batch, CO_BATCH_DONE);
+}
+
+static void discard(struct co_writer *writer, struct co_batch *batch)
+{
+    for (size_t i = 0; i < batch->pattern_count; i++)
+        co_patterns_forget(writer->options.patterns, batch->patterns[i].id);
+    (void)co_batch_change_state(batch, CO_BATCH_DONE);
+}
+
+void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
+{
+    for (size_t i = 0; i < partition->line_count; i++) {
+        struct co_lane *lane = co_writer_lane_of(writer, partition->line[i]);
+        if (lane != NULL)
+            co_lane_abort(lane);
+        discard(writer, partition->line[i]);
+    }
+    partition->line_count = 0;
+    if (partition->filling != NULL) {
+        discard(writer, partition->filling);
+        co_writer_enlist(writer, partition->filling);
+        partition->filling = NULL;
+    }
+    co_writer_schedule(writer);
+}
+
+static void start_over(struct co_writer *writer, struct co_partition *partition)
+{
+    co_writer_drop(writer, partition);
+    writer->options.position_lost(partition, writer->options.context);
+}
+
+/* ---- remedies ---- */
+
+static void count_retry(struct co_writer *writer, const struct lm_error *error)
+{
+    struct lm_buffer labels;
+    lm_buffer_init(&labels, 512);
+    lm_metrics_label(&labels, "reason", error->sqlstate[0] != '\0' ? error->sqlstate : error->kind);
+    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_retries_total",
+                              lm_buffer_text(&labels),
+                              "Batches sent again, by SQLSTATE or kind of what went wrong."),
+                   1);
+    lm_buffer_free(&labels);
+}
+
+void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+{
+    struct co_partition *partition = batch->partition;
+    char reason[768];
+
+    (void)snprintf(reason, sizeof(reason),
+                   "%s%s%s%s (tried %u times since, goes on by itself when it is mended)", error->text,
+                   error->sqlstate[0] != '\0' ? " [" : "", error->sqlstate,
+                   error->sqlstate[0] != '\0' ? "]" : "", batch->attempts);
+    co_partition_say(partition, reason);
+    lm_log_limited(&writer->limit, 5000, error->decision == LM_FATAL ? LM_LOG_ERROR : LM_LOG_WARN, "writer",
+                   "%s/%d: %s", partition->topic, (int)partition->number, reason);
+}
+
+static int rebuild(struct co_writer *writer, struct co_batch *batch, size_t from, size_t to)
+{
+    struct lm_error error;
+    if (co_batch_rebuild(batch, writer->options.scratch, batch->partition->category, from, to, &error) == 0)
+        return 0;
+    lm_log_error(LM_LOG_ERROR, "writer", &error, "a batch cannot be built again; its partition starts over");
+    start_over(writer, batch->partition);
+    return -1;
+}
+
+/* The row goes to the dead letters, the rest is sent again once that is confirmed. */
+static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+                     const struct lm_error *error)
+{
+    struct lm_buffer labels;
+    rd_kafka_message_t *message;
+
+    batch->probing = false;
+    message = co_batch_take_row(batch, row);
+    lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d offset %lld to the dead letters",
+                 batch->partition->topic, (int)batch->partition->number, (long long)message->offset);
+    if (co_letters_send(writer->options.letters, batch, message, error, batch->attempts) != 0) {
+        rd_kafka_message_destroy(message);
+        start_over(writer, batch->partition);
+        return;
+    }
+    lm_buffer_init(&labels, 1024);
+    lm_metrics_label(&labels, "topic", batch->partition->topic);
+    lm_metrics_label(&labels, "class", error->kind);
+    lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_dead_letters_total",
+                              lm_buffer_text(&labels),
+                              "Records sent to a dead-letter topic, by what was wrong."),
+                   1);
+    lm_buffer_free(&labels);
+    (void)rebuild(writer, batch, 0, batch->row_count);
+}
+
+/* Chooses the next part to try; when one row is left, that row on its own. */
+static void try_part(struct co_writer *writer, struct co_batch *batch)
+{
+    size_t left = batch->probe_high - batch->probe_low;
+    batch->probe_from = batch->probe_low;
+    batch->probe_to = left > 1 ? batch->probe_low + left / 2 : batch->probe_high;
+    (void)rebuild(writer, batch, batch->probe_from, batch->probe_to);
+}
+
+static void search_failed(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+{
+    if (!batch->probing) {
+        if (batch->row_count == 0) {
+            co_remedy_back_off(batch);
+            co_remedy_say_stuck(writer, batch, error);
+            return;
+        }
+        batch->probing = true;
+        batch->probe_low = 0;
+        batch->probe_high = batch->row_count;
+    } else if (batch->probe_to - batch->probe_from == 1) {
+        take_row(writer, batch, batch->probe_from, error);
+        return;
+    } else {
+        batch->probe_high = batch->probe_to;
+    }
+    try_part(writer, batch);
+}
+
+/* A part passed: the bad row is behind it. If it was the last, no row is bad on its own: wait like for
+ * anything else. */
+void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
+{
+    send_again(batch);
+    batch->probe_low = batch->probe_to;
+    if (batch->probe_low < batch->probe_high) {
+        try_part(writer, batch);
+        return;
+    }
+    batch->probing = false;
+    co_remedy_back_off(batch);
+    (void)rebuild(writer, batch, 0, batch->row_count);
+}
+
+static void ignore_answer(const struct lm_error *error, void *context)
+{
+    (void)context;
+    if (error != NULL && strcmp(error->kind, "closing") != 0)
+        lm_log_error(LM_LOG_WARN, "writer", error,
+                     "the backend that holds a partition's lock could not be ended");
+}
+
+static void end_holder(struct co_writer *writer, const struct co_partition *partition)
+{
+    struct lm_buffer sql;
+    struct lm_error error;
+
+    lm_buffer_init(&sql, 8192);
+    lm_buffer_append_text(&sql, "SELECT logmill.end_holder(");
+    lm_buffer_append_literal(&sql, partition->topic, strlen(partition->topic));
+    lm_buffer_printf(&sql, ", %d, '{", (int)partition->number);
+    for (unsigned i = 0; i < writer->options.connections; i++) {
+        int pid = writer->lanes[i].pg != NULL ? lm_pg_backend_pid(writer->lanes[i].pg) : 0;
+        lm_buffer_printf(&sql, "%s%d", i > 0 ? "," : "", pid);
+    }
+    lm_buffer_append_text(&sql, "}'::int[])");
+    struct co_question question = {.sql = lm_buffer_text(&sql), .done = ignore_answer};
+    if (question.sql != NULL)
+        (void)!co_control_ask(writer->options.control, &question, &error);
+    lm_buffer_free(&sql);
+    lm_log(LM_LOG_WARN, "writer",
+           "%s/%d: its lock is held by another connection; ending that, if it is a consumer's",
+           partition->topic, (int)partition->number);
+}
+
+void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error,
+                     long long line, bool closing)
+{
+    enum co_remedy what = co_retry_decide(error, line, closing);
+    struct co_partition *partition = batch->partition;
+
+    pull_back_followers(writer, batch);
+    batch->attempts++;
+    if (what != CO_REMEDY_TAKE_ROW && what != CO_REMEDY_SEARCH)
+        count_retry(writer, error);
+    lm_log_error(LM_LOG_DEBUG, "writer", error, "%s/%d: batch %u failed, remedy %s", partition->topic,
+                 (int)partition->number, batch->serial, co_remedy_name(what));
+    if (what == CO_REMEDY_READ_BACK) {
+        (void)co_batch_change_state(batch, CO_BATCH_UNKNOWN);
+        return;
+    }
+    send_again(batch);
+    switch (what) {
+    case CO_REMEDY_START_OVER:
+        lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d: starting over from the stored offset",
+                     partition->topic, (int)partition->number);
+        start_over(writer, partition);
+        return;
+    case CO_REMEDY_TAKE_ROW:
+        line += batch->probing ? (long long)batch->probe_from : 0;
+        if (line <= (long long)batch->row_count) {
+            take_row(writer, batch, (size_t)line - 1, error);
+            return;
+        }
+        break;
+    case CO_REMEDY_SEARCH:
+        search_failed(writer, batch, error);
+        return;
+    case CO_REMEDY_LEAF:
+        co_leaves_forget(writer->options.leaves, partition->category);
+        if (batch->attempts == 1)
+            return;
+        break;
+    case CO_REMEDY_END_HOLDER:
+        end_holder(writer, partition);
+        break;
+    case CO_REMEDY_RECONNECT:
+    case CO_REMEDY_WAIT:
+    case CO_REMEDY_READ_BACK:
+        break;
+    }
+    co_remedy_back_off(batch);
+    co_remedy_say_stuck(writer, batch, error);
+}
+
+/* ---- questions ---- */
+
+static void on_read_back(const PGresult *result, void *context)
+{
+    struct inquiry *inquiry = context;
+    if (PQntuples(result) > 0)
+        inquiry->batch->read_back = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+}
+
+static void on_read_back_done(const struct lm_error *error, void *context)
+{
+    struct inquiry inquiry = *(struct inquiry *)context;
+    struct co_batch *batch = inquiry.batch;
+    struct co_partition *partition = batch->partition;
+
+    free(context);
+    batch->asked = false;
+    if (batch->state == CO_BATCH_UNKNOWN) {
+        if (error != NULL) {
+            co_remedy_back_off(batch);
+        } else if (batch->read_back == batch->next_offset && !batch->probing) {
+            lm_log(LM_LOG_INFO, "writer", "%s/%d: the COMMIT that broke off had gone through up to %lld",
+                   partition->topic, (int)partition->number, (long long)batch->next_offset);
+            co_remedy_commit(inquiry.writer, batch);
+        } else if (batch->read_back == batch->expected_offset) {
+            send_again(batch);
+            co_remedy_back_off(batch);
+        } else {
+            start_over(inquiry.writer, partition);
+        }
+    }
+    co_writer_schedule(inquiry.writer);
+}
+
+/* The inquiry, or NULL (tried again at the next turn of events). */
+static struct inquiry *inquire(struct co_writer *writer, struct co_batch *batch)
+{
+    struct inquiry *inquiry = malloc(sizeof(*inquiry));
+    if (inquiry == NULL) {
+        co_remedy_back_off(batch);
+        return NULL;
+    }
+    *inquiry = (struct inquiry){writer, batch};
+    return inquiry;
+}
+
+void co_remedy_read_back(struct co_writer *writer, struct co_batch *batch)
+{
+    const struct co_partition *partition = batch->partition;
+    struct inquiry *inquiry = inquire(writer, batch);
+    struct lm_buffer sql;
+    struct lm_error error;
+
+    if (inquiry == NULL)
+        return;
+    batch->read_back = -1;
+    lm_buffer_init(&sql, 4096);
+    lm_buffer_append_text(&sql, "SELECT next_offset FROM logmill.ingest_offset WHERE topic = ");
+    lm_buffer_append_literal(&sql, partition->topic, strlen(partition->topic));
+    lm_buffer_printf(&sql, " AND partition = %d", (int)partition->number);
+    struct co_question question = {
+        .sql = lm_buffer_text(&sql), .result = on_read_back, .done = on_read_back_done, .context = inquiry};
+    if (question.sql != NULL && co_control_ask(writer->options.control, &question, &error) == 0) {
+        batch->asked = true;
+    } else {
+        free(inquiry);
+        co_remedy_back_off(batch);
+    }
+    lm_buffer_free(&sql);
+}
+
+static void on_leaves(const struct lm_error *error, void *context)
+{
+    struct inquiry inquiry = *(struct inquiry *)context;
+    struct co_batch *batch = inquiry.batch;
+
+    free(context);
+    batch->asked = false;
+    if (batch->state == CO_BATCH_SEALED && error != NULL) {
+        batch->attempts++;
+        count_retry(inquiry.writer, error);
+        co_remedy_back_off(batch);
+        co_remedy_say_stuck(inquiry.writer, batch, error);
+    }
+    co_writer_schedule(inquiry.writer);
+}
+
+void co_remedy_ask_leaves(struct co_writer *writer, struct co_batch *batch)
+{
+    struct inquiry *inquiry = inquire(writer, batch);
+    struct lm_error error;
+
+    if (inquiry == NULL)
+        return;
+    if (co_leaves_make(writer->options.leaves, batch->partition->category, batch->rollup.hours,
+                       batch->rollup.hour_count, on_leaves, inquiry, &error) == 0) {
+        batch->asked = true;
+    } else {
+        free(inquiry);
+        co_remedy_back_off(batch);
+    }
+}
