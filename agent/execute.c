@@ -61,8 +61,7 @@ static const char begin_sql[] =
 
 static void change_state(struct ag_execution *execution, enum execution_state to)
 {
-    const bool forward = to > execution->state && (to <= RUNNING || to >= ROLLING_BACK);
-    if (!forward && to != OVER) {
+    if (to <= execution->state) {
         lm_log(LM_LOG_ERROR, "execute", "a statement cannot go from %s to %s", state_names[execution->state],
                state_names[to]);
         return;
