@@ -94,6 +94,24 @@ static void replace_filters(struct ag_parse *p)
     }
 }
 
+/* "and the morning?" after a question about yesterday: yesterday's. NULL when the previous window was no single day. */
+static const char *on_previous_day(struct ag_parse *p, const struct ag_intent *previous)
+{
+    const struct ag_time_found *f = &p->times[0];
+    int64_t day = previous->window.from_us == INT64_MIN ? INT64_MIN : ag_zone_floor(p->zone, previous->window.from_us, 'd');
+    int64_t base = ag_zone_floor(p->zone, f->from_us, 'd');
+    int64_t days;
+    char a[40];
+    char b[40];
+
+    if (!f->dateless || day == INT64_MIN || previous->window.to_us - previous->window.from_us > 30 * AG_HOUR)
+        return NULL;
+    days = (day - base + (day > base ? AG_DAY / 2 : -AG_DAY / 2)) / AG_DAY;
+    ag_zone_format(p->zone, ag_zone_add(p->zone, f->from_us, 'd', days), a);
+    ag_zone_format(p->zone, ag_zone_add(p->zone, f->to_us, 'd', days), b);
+    return ag_zone_add(p->zone, f->from_us, 'd', days) < p->now ? ag_sayf(p, "%s/%s", a, b) : NULL;
+}
+
 static bool replace_window(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
@@ -111,7 +129,8 @@ static bool replace_window(struct ag_parse *p)
         }
         in->window.symbolic = shifted;
     } else if (p->time_count == 1) {
-        in->window.symbolic = p->times[0].symbolic;
+        const char *same_day = on_previous_day(p, in);
+        in->window.symbolic = same_day ? same_day : p->times[0].symbolic;
     } else {
         return false;
     }

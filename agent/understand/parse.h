@@ -24,6 +24,7 @@ struct ag_time_found {
     int clock_from, clock_to; /* minutes of the day, for clock_only; clock_to may exceed 24 h, -1: open */
     bool instant;            /* a point: an hour, a minute or a second */
     char precision;          /* of a point: 'h', 'm', 's' */
+    bool dateless;           /* a clock or part of the day without its date */
     bool past_is_vague;      /* 최근 without a number: the default window */
 };
 

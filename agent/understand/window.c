@@ -311,6 +311,7 @@ static void note_kind(const struct ag_moment *m, const struct span *s, struct ag
 {
     f->day_only = m->has_date && !m->has_clock && !m->has_part && m->unit == 'd';
     f->clock_only = m->has_clock && !m->has_date;
+    f->dateless = !m->has_date && !m->has_instant && (m->has_clock || (m->has_part && !m->part_last));
     f->instant = s->point;
     f->precision = s->precision;
     if (f->clock_only) {
@@ -431,7 +432,7 @@ static size_t range(struct ag_parse *p, struct ag_moment *a, struct ag_moment *b
     }
     if (a->has_clock && !a->has_date && b->has_clock && !b->has_date && !b->has_instant) {
         int from = ag_moment_minutes(a);
-        f->clock_only = true;
+        f->clock_only = f->dateless = true;
         f->clock_from = from;
         f->clock_to = ag_moment_minutes(b);
         if (a->meridiem == AG_IS_NIGHT && f->clock_to >= 1440 && from < 1440 && b->meridiem != AG_IS_NIGHT)
@@ -717,7 +718,7 @@ static void join_clock_and_day(struct ag_parse *p)
             }
             if (!clock_range(p, clock, start, clock->clock_from, clock->clock_to))
                 return;
-            clock->clock_only = false;
+            clock->clock_only = clock->dateless = false;
             drop(p, b);
             return;
         }
