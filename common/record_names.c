@@ -192,6 +192,7 @@ static const struct lm_record_name names[] = {
     {"execution_time_ms", 17, LM_SLOT_DURATION, 8, LM_READ_NUMBER},
     {"http.request.method", 19, LM_METHOD, 3, LM_READ_STRING},
     {"service.environment", 19, LM_ENVIRONMENT, 5, LM_READ_STRING},
+    {"__REALTIME_TIMESTAMP", 20, LM_SLOT_TIMESTAMP, 16, LM_READ_TIME},
     {"exception.stacktrace", 20, LM_STACK_TRACE, 5, LM_READ_STRING},
     {"observedTimeUnixNano", 20, LM_SLOT_TIMESTAMP, 14, LM_READ_TIME},
     {"application_error_code", 22, LM_ERROR_CODE, 1, LM_READ_TEXT},
