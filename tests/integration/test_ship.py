@@ -50,16 +50,19 @@ class StandardInput(Ship):
                  {"timestamp": "2026-11-21T09:49:16.686029Z", "level": "WARN", "service": "logmill-agent", "component": "pool",
                   "metadata": {"pid": 27165}, "message": "own log"},
                  {"log": "from docker\n", "stream": "stderr", "time": "2023-01-29T08:48:42.425293566Z"},
+                 {"__REALTIME_TIMESTAMP": "1795251884613000", "PRIORITY": "3", "MESSAGE": "from journald", "SYSLOG_IDENTIFIER": "sshd"},
                  {"no": "message"}]
         self.shipped(world, "--service", "try", stdin="\n".join(map(json.dumps, lines)).encode() + b'\n{"cut\n')
         found = self.records(world)
-        self.assertEqual([r["message"] for r in found], [lines[0]["message"], "own log", "from docker", '{"no": "message"}', '{"cut'])
+        self.assertEqual([r["message"] for r in found], [lines[0]["message"], "own log", "from docker", "from journald",
+                                                       '{"no": "message"}', '{"cut'])
         self.assertEqual([r["level"] for r in found[:2]], ["FATAL", "WARN"])
         self.assertEqual([r["service"] for r in found[:2]], ["try", "logmill-agent"])
         self.assertEqual(found[0]["timestamp"], 1795251884613000)
         self.assertEqual(found[0]["metadata"], {"pid": 7, "dbname": "logmill"})
         self.assertEqual(found[1]["metadata"]["pid"], 27165)
         self.assertEqual(found[2]["timestamp"], 1674982122425293)
+        self.assertEqual((found[3]["timestamp"], found[3]["level"], found[3]["service"]), (1795251884613000, "ERROR", "sshd"))
 
     def test_stack_traces_belong_to_the_record_before_them(self):
         world = self.world(migrate=False)
@@ -370,6 +373,8 @@ class EveryLineOnce(Ship):
         self.assertEqual(program.terminate(), 0, program.log())
         time.sleep(1)                                           # a repeat that is still on its way would come now
         self.assertEqual(self.stored(world), (total, total), "seed %d" % seed)
+        sent = world.consume(world.topic(), fmt="%o\\n").count(b"\n")
+        self.assertGreater(sent, total, "nothing was sent twice: the test has shown nothing (seed %d)" % seed)
         self.assertEqual(world.consume(world.topic() + ".dlq"), b"")
 
     def test_the_brokers_logs_with_their_stack_traces_agree_with_grep(self):
