@@ -3,6 +3,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -155,6 +156,13 @@ class Contract(Agents):
                 self.assertIn("code", text["error"])
         self.assertEqual(405, a.get("/query")[0])
         self.assertEqual(404, a.get("/nothing")[0])
+
+    def test_the_openapi_page_lists_exactly_the_codes_there_are(self):
+        page = (harness.ROOT / "agent" / "openapi.yaml").read_text(encoding="utf-8")
+        listed = set(re.search(r"code:\n\s+type: string\n\s+enum: \[(.*?)\]", page, re.S).group(1).replace("\n", " ").replace(" ", "").split(","))
+        code = (harness.ROOT / "agent" / "failure.c").read_text(encoding="utf-8")
+        known = set(re.findall(r'\{"([a-z_]+)", [45]\d\d\}', code))
+        self.assertEqual(known | {"not_found", "method_not_allowed"}, listed)
 
     def test_what_is_not_understood_is_said_and_not_guessed(self):
         self.assertIn(self.ask(self.agent, "what is the meaning of life?", 422)["error"]["code"], ("not_understood",))
@@ -310,7 +318,7 @@ class Audit(Agents):
         self.ask(agent, HOUR, headers={"X-Request-Id": "audit-1"})
         self.ask(agent, "\x1b[31mred\r\nerrors", 400, headers={"X-Request-Id": "audit-2"})
         self.ask(agent, "delete all logs", 422, headers={"X-Request-Id": "audit-3"})
-        self.wait_until(lambda: self.shared.value("select count(*) from logmill.audit_log where request_id like 'audit-%'") == "3", 3,
+        self.wait_until(lambda: self.shared.value("select count(*) from logmill.audit_log where request_id like 'audit-%'") == "3", 5,
                         "the rows, within a second or so")
         rows = self.shared.rows("select request_id, verdict, question, address, sql is not null, row_count, engine from logmill.audit_log "
                                 "where request_id like 'audit-%' order by request_id")
