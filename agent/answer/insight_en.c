@@ -534,7 +534,7 @@ void ag_insight_en(struct ag_table *table, struct lm_buffer *out)
     } else {
         number_sentence(table, &facts, out);
     }
-    if (!intent->window.stated) {
+    if (!intent->window.stated && intent->window.from_us != INT64_MIN) {
         say(out, " No time was named, so this window was taken.");
     }
 }

@@ -533,7 +533,7 @@ void ag_insight_ko(struct ag_table *table, struct lm_buffer *out)
     } else {
         number_sentence(table, &facts, out);
     }
-    if (!intent->window.stated) {
+    if (!intent->window.stated && intent->window.from_us != INT64_MIN) {
         say(out, " 기간을 말하지 않아 이 기간을 보았습니다.");
     }
 }

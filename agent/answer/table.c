@@ -227,8 +227,8 @@ static void leave_out(struct ag_table *table)
     }
     size_t samples = ag_table_find(table, AG_ROLE_SAMPLES, 0);
     size_t group = ag_table_find(table, AG_ROLE_GROUP, 0);
-    bool sampled =
-        intent->measure.fn == AG_PERCENTILE && samples < table->column_count && table->sql->bucket_us == 0;
+    bool sampled = intent->rank && intent->measure.fn == AG_PERCENTILE && group < table->column_count &&
+                   samples < table->column_count && table->sql->bucket_us == 0;
     for (size_t i = 0; i < table->row_count;) {
         bool few = sampled && ag_table_number(table, i, samples) < AG_MIN_SAMPLES;
         bool null = (intent->rank || table->sql->drops_null) && group_is_null(table, i);

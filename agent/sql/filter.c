@@ -242,7 +242,7 @@ static const char *status_class_expr(struct ag_plan *plan, const struct ag_filte
 static const char *like_literal(struct ag_plan *plan, const char *before, const char *text, const char *after)
 {
     struct lm_buffer pattern;
-    lm_buffer_init(&pattern, 8192);
+    lm_buffer_init(&pattern, 65536);
     lm_buffer_append_text(&pattern, before);
     for (const char *c = text; *c != '\0'; c++) {
         if (*c == '\\' || *c == '%' || *c == '_') {

@@ -245,6 +245,10 @@ static int check_measure(struct ag_plan *plan)
             return lm_error_set(plan->error, LM_FATAL, "bad_request", "which percentile is not said");
         }
     }
+    if (intent->threshold.set && measure_type(intent->measure.fn) == AG_TIMESTAMP) {
+        return ag_plan_refuse(plan, "not_understood", "때에는 기준값을 둘 수 없습니다",
+                              "a moment cannot be compared with a number");
+    }
     if (intent->measure.fn == AG_RATE && intent->measure.rate_unit_us <= 0) {
         return lm_error_set(plan->error, LM_FATAL, "bad_request", "a rate needs a unit of time");
     }
@@ -278,7 +282,8 @@ int ag_measure_items(struct ag_plan *plan)
     if (check_measure(plan) != 0) {
         return -1;
     }
-    if (plan->mixed && !ag_measure_is_duration(intent) && intent->measure.fn != AG_DISTINCT) {
+    if (plan->mixed && !ag_measure_is_duration(intent) &&
+        (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)) {
         ag_plan_add_item(plan, "n", "1", NULL);
     }
     switch (intent->measure.fn) {

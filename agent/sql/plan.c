@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FRAGMENT 16384
+/* More than a whole statement may have, so that what is too long is found there. */
+#define MAX_FRAGMENT 65536
 
 static const char *keep(struct ag_plan *plan, struct lm_buffer *buffer)
 {

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define INTENTS 600
+#define INTENTS 400
 #define MAX_SPEC 1024
 
 struct world {
@@ -289,6 +289,27 @@ struct outcome {
     PGresult *rows;
 };
 
+/* Runs the statement into out->rows, as the guard rewrites it or, `judged` false, as it was written. */
+static void execute(struct world *world, const char *spec, struct outcome *out, bool judged)
+{
+    struct lm_error error;
+    const struct ag_guard_limits limits = {.now_us = SPEC_NOW, .max_rows = 20000};
+    struct ag_guard_verdict verdict = {.pass = false};
+    assert_int_equal(ag_guard(out->sql.text, &limits, &verdict, &error), 0);
+    if (!verdict.pass) {
+        fail_msg("%s\nthe guard rejects it: %s\n%s", spec, verdict.reason, out->sql.text);
+    }
+    out->rows = PQexecParams(world->db, judged ? verdict.sql : out->sql.text, 0, NULL, NULL, NULL, NULL, 0);
+    ag_guard_verdict_free(&verdict);
+    if (PQresultStatus(out->rows) != PGRES_TUPLES_OK) {
+        fail_msg("%s\n%s%s", spec, PQerrorMessage(world->db), out->sql.text);
+    }
+    assert_int_equal(PQnfields(out->rows), out->sql.column_count);
+    for (size_t i = 0; i < out->sql.column_count; i++) {
+        assert_string_equal(PQfname(out->rows, (int)i), out->sql.columns[i].name);
+    }
+}
+
 /* False where the writer refuses; its kind is in `error`. */
 static bool ask(struct world *world, const char *spec, struct lm_arena *arena, bool plain,
                 struct outcome *out, struct lm_error *error)
@@ -304,21 +325,7 @@ static bool ask(struct world *world, const char *spec, struct lm_arena *arena, b
     if (ag_sql_write(&out->intent, &context, arena, &out->sql, error) != 0) {
         return false;
     }
-    const struct ag_guard_limits limits = {.now_us = SPEC_NOW, .max_rows = 20000};
-    struct ag_guard_verdict verdict = {.pass = false};
-    assert_int_equal(ag_guard(out->sql.text, &limits, &verdict, error), 0);
-    if (!verdict.pass) {
-        fail_msg("%s\nthe guard rejects it: %s\n%s", spec, verdict.reason, out->sql.text);
-    }
-    out->rows = PQexecParams(world->db, plain ? out->sql.text : verdict.sql, 0, NULL, NULL, NULL, NULL, 0);
-    ag_guard_verdict_free(&verdict);
-    if (PQresultStatus(out->rows) != PGRES_TUPLES_OK) {
-        fail_msg("%s\n%s%s", spec, PQerrorMessage(world->db), out->sql.text);
-    }
-    assert_int_equal(PQnfields(out->rows), out->sql.column_count);
-    for (size_t i = 0; i < out->sql.column_count; i++) {
-        assert_string_equal(PQfname(out->rows, (int)i), out->sql.columns[i].name);
-    }
+    execute(world, spec, out, !plain);
     return true;
 }
 
@@ -445,6 +452,99 @@ static void rollups_answer_as_the_rows_do(void **state)
     assert_true(from[AG_FROM_PATTERNS] * 40 > (size_t)intents);
 }
 
+/* Any field, operator, value, measure and shape together, as a hostile `previous` could ask. */
+static void wild_intent(struct ag_intent *intent)
+{
+    static const char *const values[] = {"1",
+                                         "-5",
+                                         "3.5",
+                                         "ERROR",
+                                         "DEBUG",
+                                         "raw",
+                                         "x'y",
+                                         "100%_\\",
+                                         "10.0.0.1",
+                                         "10.0.0.0/8",
+                                         "::1/64",
+                                         "5xx",
+                                         "NaN",
+                                         "",
+                                         "\xea\xb2\xb0\xec\xa0\x9c",
+                                         "%%%%____%%%%",
+                                         "a\nb",
+                                         "1e300",
+                                         "99999999999"};
+    static const char *const keys[] = {"region", "retries", "a'b", "\"q\"", "", "\xed\x82\xa4"};
+    ag_intent_init(intent);
+    intent->zone = PICK(zones);
+    intent->measure.fn = (enum ag_measure_fn)draw(AG_NAMES + 1);
+    intent->measure.field = (enum ag_field)draw(AG_FIELD_COUNT);
+    intent->measure.p_count = draw(AG_MAX_PERCENTILES + 1);
+    for (size_t i = 0; i < intent->measure.p_count; i++) {
+        intent->measure.p[i] = (double)draw(1001) / 1000;
+    }
+    intent->measure.rate_unit_us = (int64_t)draw(3) * LM_MINUTE_US;
+    intent->shape = (enum ag_shape)(draw(2) == 0 ? 0 : draw(AG_NEW + 1));
+    intent->filter_count = draw(4);
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        struct ag_filter *filter = &intent->filters[i];
+        filter->field = (enum ag_field)draw(AG_FIELD_COUNT);
+        filter->key = filter->field == AG_METADATA ? PICK(keys) : NULL;
+        filter->op = (enum ag_op)draw(AG_NOT_NULL + 1);
+        filter->value_count = draw(4);
+        for (size_t j = 0; j < filter->value_count; j++) {
+            filter->values[j] = PICK(values);
+        }
+    }
+    intent->group_count = draw(AG_MAX_GROUPS + 1);
+    for (size_t i = 0; i < intent->group_count; i++) {
+        intent->groups[i].field = (enum ag_field)draw(AG_FIELD_COUNT);
+        intent->groups[i].key = intent->groups[i].field == AG_METADATA ? PICK(keys) : NULL;
+    }
+    intent->window = (struct ag_window){
+        .symbolic = "x", .from_us = moment() - LM_DAY_US, .to_us = moment() + 1, .stated = true};
+    intent->against =
+        (struct ag_window){.symbolic = "x", .from_us = moment() - LM_DAY_US, .to_us = moment() + 1};
+    intent->compare = draw(3) == 0 ? AG_COMPARE_WINDOW : AG_NO_COMPARE;
+    intent->order = (enum ag_order)draw(AG_FASTEST + 1);
+    intent->rank = draw(2) == 0;
+    intent->limit = (int)draw(20);
+    intent->bucket_us = draw(2) == 0 ? 0 : PICK(widths) * LM_SECOND_US;
+    intent->silent_us = (int64_t)draw(3) * LM_HOUR_US;
+    intent->threshold.set = draw(4) == 0;
+    intent->threshold.op = (enum ag_op)draw(AG_NOT_NULL + 1);
+    intent->threshold.value = (double)draw(100) / 7;
+}
+
+static void whatever_is_asked_runs_or_is_refused(void **state)
+{
+    struct world *world = *state;
+    size_t ran = 0;
+    for (int i = 0; i < 2000; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome outcome = {.rows = NULL};
+        lm_arena_init(&arena, (size_t)64 << 20);
+        wild_intent(&outcome.intent);
+        const struct ag_sql_context context = {.now_us = SPEC_NOW,
+                                               .max_rows = 50,
+                                               .scan_window_us = 40 * LM_DAY_US,
+                                               .rows_since_us = INT64_MIN,
+                                               .no_rollups = draw(4) == 0};
+        if (ag_sql_write(&outcome.intent, &context, &arena, &outcome.sql, &error) != 0) {
+            assert_string_not_equal(error.kind, "memory");
+        } else {
+            execute(world, "a wild intent", &outcome, true);
+            assert_answered("a wild intent", &outcome, &arena);
+            ran++;
+        }
+        PQclear(outcome.rows);
+        lm_arena_free(&arena);
+    }
+    print_message("%zu ran\n", ran);
+    assert_true(ran > 200);
+}
+
 static void lists_filled_from_the_coarse_index_are_the_same_rows(void **state)
 {
     for (int i = 0; i < 60; i++) {
@@ -556,8 +656,12 @@ int main(void)
         puts("skipped: LOGMILL_TEST_POSTGRES_URL does not name a PostgreSQL to test against");
         return 77;
     }
+    if (getenv("LOGMILL_SEED") != NULL) {
+        seed = strtoull(getenv("LOGMILL_SEED"), NULL, 10);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rollups_answer_as_the_rows_do),
+        cmocka_unit_test(whatever_is_asked_runs_or_is_refused),
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
         cmocka_unit_test(percentiles_from_histograms_are_close),
