@@ -1,6 +1,6 @@
 /*
- * Names sorted once, looked up by binary search: by folded text for exact links, by part for links like "payment" to
- * payment-service, and by a bounded edit distance for suggestions.
+ * Names sorted once, looked up by binary search: by folded text for exact links, by part for links like
+ * "payment" to payment-service, and by a bounded edit distance for suggestions.
  */
 #include "agent/catalogue.h"
 
@@ -34,8 +34,9 @@ struct ag_catalogue {
     uint8_t starts[65536 / 8]; /* by the first two bytes of folded names */
 };
 
-static const char *const kind_names[AG_KIND_COUNT] = {"service",  "environment", "host",       "component",   "module",
-                                                      "endpoint", "error_type",  "event_type", "metadata_key"};
+static const char *const kind_names[AG_KIND_COUNT] = {"service",    "environment", "host",
+                                                      "component",  "module",      "endpoint",
+                                                      "error_type", "event_type",  "metadata_key"};
 
 const char *ag_kind_name(enum ag_kind kind)
 {
@@ -53,8 +54,9 @@ int ag_kind_from_name(const char *name)
 
 enum ag_field ag_kind_field(enum ag_kind kind)
 {
-    static const enum ag_field fields[AG_KIND_COUNT] = {AG_SERVICE,  AG_ENVIRONMENT, AG_HOST,       AG_COMPONENT, AG_MODULE,
-                                                        AG_ENDPOINT, AG_ERROR_TYPE,  AG_EVENT_TYPE, AG_METADATA};
+    static const enum ag_field fields[AG_KIND_COUNT] = {AG_SERVICE,    AG_ENVIRONMENT, AG_HOST,
+                                                        AG_COMPONENT,  AG_MODULE,      AG_ENDPOINT,
+                                                        AG_ERROR_TYPE, AG_EVENT_TYPE,  AG_METADATA};
 
     return (unsigned)kind < AG_KIND_COUNT ? fields[kind] : AG_NO_FIELD;
 }
@@ -84,7 +86,8 @@ static bool splits(char c)
     return c == '-' || c == '_' || c == '.' || c == '/' || c == ':' || c == ' ';
 }
 
-/* " payment gateway timeout ": at separators and where an upper-case letter follows a lower-case one or ends a run. */
+/* " payment gateway timeout ": at separators and where an upper-case letter follows a lower-case one or ends
+ * a run. */
 static char *parts_of(const char *value)
 {
     size_t len = strlen(value);
@@ -99,7 +102,8 @@ static char *parts_of(const char *value)
     for (size_t i = 0; i < len; i++) {
         char c = value[i];
         bool upper = isupper((unsigned char)c);
-        bool after_lower = i > 0 && (islower((unsigned char)value[i - 1]) || isdigit((unsigned char)value[i - 1]));
+        bool after_lower =
+            i > 0 && (islower((unsigned char)value[i - 1]) || isdigit((unsigned char)value[i - 1]));
         bool ends_run = i > 0 && isupper((unsigned char)value[i - 1]) && islower((unsigned char)value[i + 1]);
         if (splits(c)) {
             if (spaced[n - 1] != ' ')
@@ -301,7 +305,8 @@ const struct ag_name *ag_catalogue_at(const struct ag_catalogue *catalogue, enum
     return &catalogue->names[catalogue->first[kind] + index];
 }
 
-size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_t len, const struct ag_name **out, size_t max)
+size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_t len,
+                         const struct ag_name **out, size_t max)
 {
     size_t low = 0;
     size_t high = c->sealed ? c->count : 0;
@@ -330,11 +335,12 @@ const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *c, enum ag_k
 {
     struct ag_name key = {.kind = kind, .value = value};
 
-    return c->sealed && c->count > 0 ? bsearch(&key, c->names, c->count, sizeof key, by_kind_and_value) : NULL;
+    return c->sealed && c->count > 0 ? bsearch(&key, c->names, c->count, sizeof key, by_kind_and_value)
+                                     : NULL;
 }
 
-size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, const char *part, const struct ag_name **out,
-                              size_t max)
+size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, const char *part,
+                              const struct ag_name **out, size_t max)
 {
     size_t len = strlen(part);
     size_t low = 0;
@@ -348,8 +354,10 @@ size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, c
         else
             high = middle;
     }
-    for (; low < c->part_count && compare_parts(c->parts[low].text, c->parts[low].len, part, len) == 0; low++) {
-        if (c->parts[low].name->kind != kind || (found > 0 && found <= max && out[found - 1] == c->parts[low].name))
+    for (; low < c->part_count && compare_parts(c->parts[low].text, c->parts[low].len, part, len) == 0;
+         low++) {
+        if (c->parts[low].name->kind != kind ||
+            (found > 0 && found <= max && out[found - 1] == c->parts[low].name))
             continue;
         if (found < max)
             out[found] = c->parts[low].name;
@@ -365,7 +373,8 @@ static size_t decode(const char *text, size_t len, int32_t out[MAX_EDIT])
 
     while (at < len) {
         utf8proc_int32_t cp;
-        utf8proc_ssize_t step = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
+        utf8proc_ssize_t step =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
         if (step <= 0 || n == MAX_EDIT)
             return MAX_EDIT + 1;
         out[n++] = cp;
@@ -397,7 +406,8 @@ unsigned ag_edit_distance(const char *a, size_t a_len, const char *b, size_t b_l
                 cost = before[j] + 1;
             if (row[j - 1] + 1 < cost)
                 cost = row[j - 1] + 1;
-            if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] && two_before[j - 2] + 1 < cost)
+            if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] &&
+                two_before[j - 2] + 1 < cost)
                 cost = two_before[j - 2] + 1;
             row[j] = cost;
             best = cost < best ? cost : best;

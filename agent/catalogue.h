@@ -1,6 +1,6 @@
 /*
- * The names really in the data, by kind: an immutable snapshot made from log_name. The parser links words to them, and only
- * to them; the service makes a new one at each refresh and swaps the pointer.
+ * The names really in the data, by kind: an immutable snapshot made from log_name. The parser links words to
+ * them, and only to them; the service makes a new one at each refresh and swaps the pointer.
  */
 #ifndef LOGMILL_AGENT_CATALOGUE_H
 #define LOGMILL_AGENT_CATALOGUE_H
@@ -36,7 +36,8 @@ struct ag_name {
     enum ag_kind kind;
     const char *value;  /* as stored */
     const char *folded; /* NFKC, case folded */
-    const char *parts;  /* folded parts split at - _ . / : and case changes, each between single spaces: " payment service " */
+    const char *parts;  /* folded parts split at - _ . / : and case changes, each between single spaces: "
+                           payment service " */
     int64_t n;          /* rows seen, for ranking suggestions */
 };
 
@@ -45,10 +46,12 @@ struct ag_catalogue;
 struct ag_catalogue *ag_catalogue_new(void);
 /* NULL is allowed. */
 void ag_catalogue_free(struct ag_catalogue *catalogue);
-/* Adds one name (seen `n` times; repeated calls add up). Names over 255 bytes or with control characters are left out.
- * 0 or -1 without memory. Only before ag_catalogue_seal. */
-int ag_catalogue_add(struct ag_catalogue *catalogue, enum ag_kind kind, const char *value, int64_t n) LM_MUST_CHECK;
-/* Sorts and indexes; after it the snapshot is read-only and may be read by any thread. 0 or -1 without memory. */
+/* Adds one name (seen `n` times; repeated calls add up). Names over 255 bytes or with control characters are
+ * left out. 0 or -1 without memory. Only before ag_catalogue_seal. */
+int ag_catalogue_add(struct ag_catalogue *catalogue, enum ag_kind kind, const char *value,
+                     int64_t n) LM_MUST_CHECK;
+/* Sorts and indexes; after it the snapshot is read-only and may be read by any thread. 0 or -1 without
+ * memory. */
 int ag_catalogue_seal(struct ag_catalogue *catalogue) LM_MUST_CHECK;
 /* Hash of kinds and values (not of counts): part of cache keys. */
 uint64_t ag_catalogue_version(const struct ag_catalogue *catalogue);
@@ -58,19 +61,22 @@ size_t ag_catalogue_count(const struct ag_catalogue *catalogue, enum ag_kind kin
 const struct ag_name *ag_catalogue_at(const struct ag_catalogue *catalogue, enum ag_kind kind, size_t index);
 
 /* The names whose folded text is `folded[0..len)`, any kind, at most `max` into `out`; how many there are. */
-size_t ag_catalogue_find(const struct ag_catalogue *catalogue, const char *folded, size_t len, const struct ag_name **out,
-                         size_t max);
+size_t ag_catalogue_find(const struct ag_catalogue *catalogue, const char *folded, size_t len,
+                         const struct ag_name **out, size_t max);
 /* May a name start with this text? A cheap filter before ag_catalogue_find. */
 bool ag_catalogue_may_start(const struct ag_catalogue *catalogue, const char *folded, size_t len);
 /* A name of this kind by its stored value, or NULL. */
-const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *value);
+const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, enum ag_kind kind,
+                                         const char *value);
 /* Names of `kind` with `part` (folded) among their parts. */
 size_t ag_catalogue_with_part(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max);
-/* The names of `kind` (AG_KIND_COUNT: any) closest to `folded`, best first: equal parts, then edit distance, then frequency. */
-size_t ag_catalogue_nearest(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *folded, size_t len,
-                            const struct ag_name **out, size_t max);
-/* Damerau-Levenshtein distance over bytes of ASCII or code points, at most `limit` + 1; both under 64 code points, else that. */
+/* The names of `kind` (AG_KIND_COUNT: any) closest to `folded`, best first: equal parts, then edit distance,
+ * then frequency. */
+size_t ag_catalogue_nearest(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *folded,
+                            size_t len, const struct ag_name **out, size_t max);
+/* Damerau-Levenshtein distance over bytes of ASCII or code points, at most `limit` + 1; both under 64 code
+ * points, else that. */
 unsigned ag_edit_distance(const char *a, size_t a_len, const char *b, size_t b_len, unsigned limit);
 
 #endif

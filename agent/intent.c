@@ -75,13 +75,14 @@ static const char *const op_names[] = {
 };
 
 static const char *const shape_names[] = {
-    [AG_PLAIN] = "plain",   [AG_SERIES] = "series", [AG_BUSIEST] = "busiest",
-    [AG_SPIKE] = "spike",   [AG_SILENT] = "silent", [AG_NEW] = "new",
+    [AG_PLAIN] = "plain", [AG_SERIES] = "series", [AG_BUSIEST] = "busiest",
+    [AG_SPIKE] = "spike", [AG_SILENT] = "silent", [AG_NEW] = "new",
 };
 
 static const char *const order_names[] = {
-    [AG_ORDER_DEFAULT] = "default", [AG_MOST] = "most",       [AG_FEWEST] = "fewest",   [AG_NEWEST] = "newest",
-    [AG_OLDEST] = "oldest",         [AG_SLOWEST] = "slowest", [AG_FASTEST] = "fastest",
+    [AG_ORDER_DEFAULT] = "default", [AG_MOST] = "most",     [AG_FEWEST] = "fewest",
+    [AG_NEWEST] = "newest",         [AG_OLDEST] = "oldest", [AG_SLOWEST] = "slowest",
+    [AG_FASTEST] = "fastest",
 };
 
 void ag_intent_init(struct ag_intent *intent)

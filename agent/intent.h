@@ -1,6 +1,7 @@
 /*
- * The typed intent: what a question asks for, independent of language and of the engine that understood it. It is the cache
- * key, the explanation, the context of a follow-up and the input of the SQL writer. As JSON it is schemas/intent.json.
+ * The typed intent: what a question asks for, independent of language and of the engine that understood it.
+ * It is the cache key, the explanation, the context of a follow-up and the input of the SQL writer. As JSON
+ * it is schemas/intent.json.
  *
  * An intent owns its texts in an arena given at its making; values are copied in.
  */
@@ -58,28 +59,29 @@ enum ag_measure_fn {
     AG_DISTINCT,     /* distinct values of field */
     AG_ERROR_RATE,   /* errors / all, a fraction */
     AG_FAILURE_RATE, /* of requests: 5xx / those with a status */
-    AG_SHARE,        /* rows matching all filters over rows matching all but the last: "what percentage of … are 404" */
-    AG_AVG,          /* of field (duration) */
+    AG_SHARE, /* rows matching all filters over rows matching all but the last: "what percentage of … are 404"
+               */
+    AG_AVG,   /* of field (duration) */
     AG_MIN,
     AG_MAX,
     AG_SUM,
-    AG_PERCENTILE,   /* p[0..p_count) of field */
-    AG_RATE,         /* rows a unit of time: rate_unit_us */
+    AG_PERCENTILE, /* p[0..p_count) of field */
+    AG_RATE,       /* rows a unit of time: rate_unit_us */
     AG_FIRST_SEEN,
     AG_LAST_SEEN,
-    AG_LIST,         /* the rows themselves */
-    AG_NAMES         /* the names of field that occur */
+    AG_LIST, /* the rows themselves */
+    AG_NAMES /* the names of field that occur */
 };
 
 enum ag_op {
-    AG_IN,          /* one of values */
-    AG_NOT_IN,      /* none of values; keeps NULL rows */
-    AG_AT_LEAST,    /* level order, numbers */
+    AG_IN,       /* one of values */
+    AG_NOT_IN,   /* none of values; keeps NULL rows */
+    AG_AT_LEAST, /* level order, numbers */
     AG_ABOVE,
     AG_BELOW,
     AG_AT_MOST,
-    AG_BETWEEN,     /* values[0] <= x <= values[1] */
-    AG_CONTAINS,    /* text search, any case, literal */
+    AG_BETWEEN,  /* values[0] <= x <= values[1] */
+    AG_CONTAINS, /* text search, any case, literal */
     AG_NOT_CONTAINS,
     AG_PREFIX,
     AG_NOT_PREFIX,
@@ -107,11 +109,12 @@ struct ag_group {
 
 /* How a window was said; resolved against `now` and the zone by agent/understand/time_*. */
 struct ag_window {
-    const char *symbolic; /* canonical, agent/understand/time.h: "last 1 hour", "day -1", "INSTANT/INSTANT", "all" … */
+    const char *symbolic; /* canonical, agent/understand/time.h: "last 1 hour", "day -1", "INSTANT/INSTANT",
+                             "all" … */
     int64_t from_us;      /* resolved, half-open [from, to); INT64_MIN: everything kept */
     int64_t to_us;
-    bool stated;          /* the question named it; else it is the default, an assumption */
-    bool open;            /* ends at now */
+    bool stated; /* the question named it; else it is the default, an assumption */
+    bool open;   /* ends at now */
 };
 
 enum ag_compare {
@@ -119,18 +122,19 @@ enum ag_compare {
     AG_COMPARE_WINDOW, /* against window `against`, the same elapsed span */
 };
 
-/* AG_MOST and AG_FEWEST order groups by the measure; the others order AG_LIST rows (slowest: by duration, NULL left out). */
+/* AG_MOST and AG_FEWEST order groups by the measure; the others order AG_LIST rows (slowest: by duration,
+ * NULL left out). */
 enum ag_order { AG_ORDER_DEFAULT, AG_MOST, AG_FEWEST, AG_NEWEST, AG_OLDEST, AG_SLOWEST, AG_FASTEST };
 
 /* Special shapes that are more than measure × group. */
 enum ag_shape {
     AG_PLAIN,
-    AG_SERIES,   /* by time bucket (bucket_us; calendar day/week/month where >= 1 day), and by groups; a threshold holds a
-                    bucket (and group): "more than 20 from one address in an hour" */
-    AG_BUSIEST,  /* the bucket with the most (or fewest, by order) */
-    AG_SPIKE,    /* the bucket furthest above the window's median */
-    AG_SILENT,   /* groups seen in the window but not in its last `silent_us` */
-    AG_NEW       /* values of group[0] not seen in the window before */
+    AG_SERIES,  /* by time bucket (bucket_us; calendar day/week/month where >= 1 day), and by groups; a
+                   threshold holds a  bucket (and group): "more than 20 from one address in an hour" */
+    AG_BUSIEST, /* the bucket with the most (or fewest, by order) */
+    AG_SPIKE,   /* the bucket furthest above the window's median */
+    AG_SILENT,  /* groups seen in the window but not in its last `silent_us` */
+    AG_NEW      /* values of group[0] not seen in the window before */
 };
 
 struct ag_threshold {
@@ -159,8 +163,8 @@ struct ag_intent {
     enum ag_compare compare;
     struct ag_window against;
     enum ag_order order;
-    bool rank;        /* "most", "top N": leaves the NULL group out */
-    int limit;        /* 0: not said */
+    bool rank;         /* "most", "top N": leaves the NULL group out */
+    int limit;         /* 0: not said */
     int64_t bucket_us; /* 0: automatic */
     int64_t silent_us;
     struct ag_threshold threshold;
@@ -186,9 +190,10 @@ const char *ag_order_name(enum ag_order order);
 
 /* Canonical JSON object, key order fixed; a new reference, NULL without memory. */
 json_t *ag_intent_to_json(const struct ag_intent *intent);
-/* Hostile input: every text is bounded and checked, numbers in range, at most 16 KiB by the caller. Texts are copied into
- * `arena`. 0, or -1 with LM_FATAL "bad_request". Times are resolved by the caller (ag_time_resolve) from `symbolic`. */
-int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent, struct lm_error *error)
-    LM_MUST_CHECK;
+/* Hostile input: every text is bounded and checked, numbers in range, at most 16 KiB by the caller. Texts are
+ * copied into `arena`. 0, or -1 with LM_FATAL "bad_request". Times are resolved by the caller
+ * (ag_time_resolve) from `symbolic`. */
+int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                        struct lm_error *error) LM_MUST_CHECK;
 
 #endif

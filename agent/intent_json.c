@@ -1,6 +1,7 @@
 /*
- * The intent as JSON, canonical in one direction and suspicious in the other: a reader of `previous` may be handed anything,
- * so every name must be one of ours, every number in range, every text bounded, and no key unknown.
+ * The intent as JSON, canonical in one direction and suspicious in the other: a reader of `previous` may be
+ * handed anything, so every name must be one of ours, every number in range, every text bounded, and no key
+ * unknown.
  */
 #include "agent/intent.h"
 
@@ -16,7 +17,7 @@
 
 #define BAD(error, ...) lm_error_set(error, LM_FATAL, "bad_request", __VA_ARGS__)
 
-/* -- writing ------------------------------------------------------------------------------------------------------------ */
+/* -- writing -- */
 
 static int put(json_t *object, const char *key, json_t *value)
 {
@@ -129,16 +130,18 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     return o;
 }
 
-/* -- reading ------------------------------------------------------------------------------------------------------------ */
+/* -- reading -- */
 
-static int known_keys(const json_t *object, const char *const *keys, const char *where, struct lm_error *error)
+static int known_keys(const json_t *object, const char *const *keys, const char *where,
+                      struct lm_error *error)
 {
     const char *key;
     json_t *value;
 
     if (!json_is_object(object))
         return BAD(error, "%s must be an object", where);
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         size_t i = 0;
         while (keys[i] && strcmp(keys[i], key) != 0)
             i++;
@@ -226,8 +229,8 @@ static bool is_number(const char *text)
     char *end;
     double value = strtod(text, &end);
 
-    return (isdigit((unsigned char)text[0]) || text[0] == '.') && !strpbrk(text, "xXpP") && *end == '\0' && isfinite(value) &&
-           value >= 0 && value < 1e15;
+    return (isdigit((unsigned char)text[0]) || text[0] == '.') && !strpbrk(text, "xXpP") && *end == '\0' &&
+           isfinite(value) && value >= 0 && value < 1e15;
 }
 
 /* Does a text fit the field's type? What SQL would have to cast must not be able to fail there. */
@@ -267,15 +270,18 @@ static bool op_fits(enum ag_field field, enum ag_op op, size_t values)
     case AG_ABOVE:
     case AG_BELOW:
     case AG_AT_MOST:
-        return values == 1 && (field == AG_LEVEL || field == AG_HTTP_STATUS || field == AG_DURATION || field == AG_METADATA);
+        return values == 1 &&
+               (field == AG_LEVEL || field == AG_HTTP_STATUS || field == AG_DURATION || field == AG_METADATA);
     case AG_BETWEEN:
         return values == 2 && (field == AG_HTTP_STATUS || field == AG_DURATION);
     case AG_CONTAINS:
     case AG_NOT_CONTAINS:
-        return values >= 1 && (field == AG_MESSAGE || field == AG_ERROR_TYPE || field == AG_ENDPOINT || field == AG_METADATA);
+        return values >= 1 && (field == AG_MESSAGE || field == AG_ERROR_TYPE || field == AG_ENDPOINT ||
+                               field == AG_METADATA);
     case AG_PREFIX:
     case AG_NOT_PREFIX:
-        return values >= 1 && (field == AG_ENDPOINT || field == AG_PAGE_PATH || field == AG_HOST || field == AG_METADATA);
+        return values >= 1 &&
+               (field == AG_ENDPOINT || field == AG_PAGE_PATH || field == AG_HOST || field == AG_METADATA);
     case AG_IS_NULL:
     case AG_NOT_NULL:
         return values == 0;
@@ -283,7 +289,8 @@ static bool op_fits(enum ag_field field, enum ag_op op, size_t values)
     return false;
 }
 
-static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_filter *filter, struct lm_error *error)
+static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_filter *filter,
+                       struct lm_error *error)
 {
     static const char *const keys[] = {"field", "key", "op", "values", NULL};
     const json_t *values = json_object_get(json, "values");
@@ -299,7 +306,8 @@ static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_fil
     *filter = (struct ag_filter){.field = (enum ag_field)field, .op = (enum ag_op)op};
     if ((json_object_get(json, "key") != NULL) != (filter->field == AG_METADATA))
         return BAD(error, "a filter's key belongs to metadata, and to nothing else");
-    if (filter->field == AG_METADATA && text_of(json_object_get(json, "key"), arena, "a filter's key", &filter->key, error) < 0)
+    if (filter->field == AG_METADATA &&
+        text_of(json_object_get(json, "key"), arena, "a filter's key", &filter->key, error) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(values); i++) {
         if (text_of(json_array_get(values, i), arena, "a filter's value", &filter->values[i], error) < 0)
@@ -313,7 +321,8 @@ static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_fil
     return 0;
 }
 
-static int read_group(const json_t *json, struct lm_arena *arena, struct ag_group *group, struct lm_error *error)
+static int read_group(const json_t *json, struct lm_arena *arena, struct ag_group *group,
+                      struct lm_error *error)
 {
     const char *text = json_string_value(json);
     int field = name_index(json, field_of, AG_FIELD_COUNT);
@@ -379,7 +388,8 @@ static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_
     return 0;
 }
 
-static int read_time(const json_t *json, struct lm_arena *arena, struct ag_intent *intent, struct lm_error *error)
+static int read_time(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                     struct lm_error *error)
 {
     static const char *const time_keys[] = {"symbolic", "zone", "stated", NULL};
     static const char *const against_keys[] = {"symbolic", NULL};
@@ -387,7 +397,8 @@ static int read_time(const json_t *json, struct lm_arena *arena, struct ag_inten
     const json_t *against = json_object_get(json, "compare");
 
     if (known_keys(time, time_keys, "time", error) < 0 ||
-        text_of(json_object_get(time, "symbolic"), arena, "time.symbolic", &intent->window.symbolic, error) < 0 ||
+        text_of(json_object_get(time, "symbolic"), arena, "time.symbolic", &intent->window.symbolic, error) <
+            0 ||
         text_of(json_object_get(time, "zone"), arena, "time.zone", &intent->zone, error) < 0)
         return -1;
     intent->window.stated = json_is_true(json_object_get(time, "stated"));
@@ -396,7 +407,8 @@ static int read_time(const json_t *json, struct lm_arena *arena, struct ag_inten
     intent->compare = AG_COMPARE_WINDOW;
     if (known_keys(against, against_keys, "compare", error) < 0)
         return -1;
-    return text_of(json_object_get(against, "symbolic"), arena, "compare.symbolic", &intent->against.symbolic, error);
+    return text_of(json_object_get(against, "symbolic"), arena, "compare.symbolic", &intent->against.symbolic,
+                   error);
 }
 
 static int read_threshold(const json_t *json, struct ag_intent *intent, struct lm_error *error)
@@ -409,7 +421,8 @@ static int read_threshold(const json_t *json, struct ag_intent *intent, struct l
         return -1;
     if (op != AG_AT_LEAST && op != AG_ABOVE && op != AG_BELOW && op != AG_AT_MOST)
         return BAD(error, "threshold.op must be one of >= > < <=");
-    if (!json_is_number(value) || !isfinite(json_number_value(value)) || fabs(json_number_value(value)) > 1e15)
+    if (!json_is_number(value) || !isfinite(json_number_value(value)) ||
+        fabs(json_number_value(value)) > 1e15)
         return BAD(error, "threshold.value must be a number");
     intent->threshold.set = true;
     intent->threshold.op = (enum ag_op)op;
@@ -463,11 +476,12 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     return 0;
 }
 
-int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent, struct lm_error *error)
+int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                        struct lm_error *error)
 {
-    static const char *const keys[] = {"v",       "measure", "shape", "filters", "group_by", "time",      "compare",
-                                       "order",   "rank",    "limit", "bucket",  "silent",   "threshold", "language",
-                                       NULL};
+    static const char *const keys[] = {"v",      "measure", "shape",     "filters",  "group_by",
+                                       "time",   "compare", "order",     "rank",     "limit",
+                                       "bucket", "silent",  "threshold", "language", NULL};
     const json_t *filters = json_object_get(json, "filters");
     const json_t *groups = json_object_get(json, "group_by");
     const json_t *threshold = json_object_get(json, "threshold");
@@ -481,10 +495,12 @@ int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_in
         return BAD(error, "filters must be an array of at most %d", AG_MAX_FILTERS);
     if (!json_is_array(groups) || json_array_size(groups) > AG_MAX_GROUPS)
         return BAD(error, "group_by must be an array of at most %d", AG_MAX_GROUPS);
-    if (read_measure(json_object_get(json, "measure"), intent, error) < 0 || read_time(json, arena, intent, error) < 0)
+    if (read_measure(json_object_get(json, "measure"), intent, error) < 0 ||
+        read_time(json, arena, intent, error) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(filters); i++) {
-        if (read_filter(json_array_get(filters, i), arena, &intent->filters[intent->filter_count++], error) < 0)
+        if (read_filter(json_array_get(filters, i), arena, &intent->filters[intent->filter_count++], error) <
+            0)
             return -1;
     }
     for (size_t i = 0; i < json_array_size(groups); i++) {

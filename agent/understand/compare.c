@@ -22,15 +22,18 @@ static const char *span_text(struct ag_parse *p, int64_t from, int64_t to)
 
 static void ask_when(struct ag_parse *p)
 {
-    ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "어느 시점을 말하는지 알 수 없습니다.", "It is not clear which moment is meant."),
-            ag_say(p, "시각을 적어 주세요. 예: \"13시 50분 전후 에러 비교\", \"오늘 10시 이후 에러\"",
-                   "Name the time, for example \"errors before and after 13:50\" or \"errors since 10:00\"."));
+    ag_stop(
+        p, AG_NEEDS_CLARIFICATION,
+        ag_say(p, "어느 시점을 말하는지 알 수 없습니다.", "It is not clear which moment is meant."),
+        ag_say(p, "시각을 적어 주세요. 예: \"13시 50분 전후 에러 비교\", \"오늘 10시 이후 에러\"",
+               "Name the time, for example \"errors before and after 13:50\" or \"errors since 10:00\"."));
 }
 
 static void ask_spans(struct ag_parse *p)
 {
     ag_stop(p, AG_NEEDS_CLARIFICATION,
-            ag_say(p, "길이가 다른 두 기간은 비교할 수 없습니다.", "Two windows of different length cannot be compared."),
+            ag_say(p, "길이가 다른 두 기간은 비교할 수 없습니다.",
+                   "Two windows of different length cannot be compared."),
             ag_say(p, "예: \"오늘과 어제 에러 비교\", \"이번 주와 지난주 비교\"",
                    "For example \"errors today vs yesterday\" or \"this week vs last week\"."));
 }
@@ -40,7 +43,8 @@ static bool calendar_of(const char *symbolic, char name[16], int *k)
 {
     int n = 0;
 
-    return sscanf(symbolic, "%15[a-z] %d%n", name, k, &n) == 2 && symbolic[n] == '\0' && strcmp(name, "last") != 0;
+    return sscanf(symbolic, "%15[a-z] %d%n", name, k, &n) == 2 && symbolic[n] == '\0' &&
+           strcmp(name, "last") != 0;
 }
 
 static bool rolling_of(const char *symbolic, long *count, char name[16])
@@ -63,7 +67,8 @@ static const char *window_before(struct ag_parse *p, const char *symbolic)
         return ag_sayf(p, "%s %d%s", name, k - 1, k == 0 ? " so far" : "");
     if (rolling_of(symbolic, &count, name))
         return ag_sayf(p, "%s -1", symbolic);
-    if (strcmp(symbolic, "all") == 0 || ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
+    if (strcmp(symbolic, "all") == 0 ||
+        ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
         return NULL;
     /* A part of a day is compared with the same part of the day before. */
     if (to - from < AG_DAY)
@@ -87,7 +92,8 @@ static const char *shifted(struct ag_parse *p, const char *symbolic, const char 
         return ag_sayf(p, "%s %d", name, k - 1);
     if (rolling_of(symbolic, &count, name) && strcmp(name, unit) == 0)
         return ag_sayf(p, "%s -1", symbolic);
-    if (strcmp(symbolic, "all") == 0 || ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
+    if (strcmp(symbolic, "all") == 0 ||
+        ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
         return NULL;
     if (u == 'h')
         return span_text(p, from - AG_HOUR, to - AG_HOUR);
@@ -135,7 +141,8 @@ static void two_windows(struct ag_parse *p)
 {
     const struct ag_time_found *a = &p->times[0];
     const struct ag_time_found *b = &p->times[1];
-    const struct ag_time_found *later = a->to_us > b->to_us || (a->to_us == b->to_us && a->from_us > b->from_us) ? a : b;
+    const struct ag_time_found *later =
+        a->to_us > b->to_us || (a->to_us == b->to_us && a->from_us > b->from_us) ? a : b;
     const struct ag_time_found *earlier = later == a ? b : a;
     char later_name[16];
     char earlier_name[16];
@@ -151,18 +158,20 @@ static void two_windows(struct ag_parse *p)
         return;
     }
     set_window(p, later->symbolic, true);
-    if (calendar_of(later->symbolic, later_name, &later_k) && calendar_of(earlier->symbolic, earlier_name, &earlier_k) &&
-        strcmp(later_name, earlier_name) == 0) {
+    if (calendar_of(later->symbolic, later_name, &later_k) &&
+        calendar_of(earlier->symbolic, earlier_name, &earlier_k) && strcmp(later_name, earlier_name) == 0) {
         set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
         return;
     }
     elapsed = (later->to_us < p->now ? later->to_us : p->now) - later->from_us;
     other = (earlier->to_us < p->now ? earlier->to_us : p->now) - earlier->from_us;
-    if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed && other <= later->to_us - later->from_us))) {
+    if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed &&
+                                                                other <= later->to_us - later->from_us))) {
         ask_spans(p);
         return;
     }
-    set_against(p, other == elapsed ? earlier->symbolic : span_text(p, earlier->from_us, earlier->from_us + elapsed));
+    set_against(p, other == elapsed ? earlier->symbolic
+                                    : span_text(p, earlier->from_us, earlier->from_us + elapsed));
 }
 
 static void compare_windows(struct ag_parse *p)
@@ -180,7 +189,10 @@ static void compare_windows(struct ag_parse *p)
         return;
     }
     if (p->time_count == 0) {
-        set_window(p, unit && strcmp(unit, "same") != 0 && strcmp(unit, "hour") != 0 ? ag_sayf(p, "%s 0", unit) : "last 1 hour", false);
+        set_window(p,
+                   unit && strcmp(unit, "same") != 0 && strcmp(unit, "hour") != 0 ? ag_sayf(p, "%s 0", unit)
+                                                                                  : "last 1 hour",
+                   false);
         set_against(p, window_before(p, p->intent->window.symbolic));
         return;
     }
@@ -198,7 +210,8 @@ static void compare_windows(struct ag_parse *p)
         set_against(p, before);
     } else {
         set_against(p, window_before(p, p->times[0].symbolic));
-        ag_assume(p, "compared_with_before", "바로 앞의 같은 길이와 비교했습니다.", "Compared with the equal span before it.");
+        ag_assume(p, "compared_with_before", "바로 앞의 같은 길이와 비교했습니다.",
+                  "Compared with the equal span before it.");
     }
 }
 
@@ -224,16 +237,22 @@ static void default_window(struct ag_parse *p)
     bool now = p->time_count == 1 && strcmp(p->times[0].symbolic, "last 1 minute") == 0;
 
     if (ag_said(p, AG_C_HISTORY))
-        assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.", "For a history the last 30 days are searched.");
-    else if (in->measure.fn == AG_FIRST_SEEN || (in->measure.fn == AG_LAST_SEEN && in->shape != AG_SILENT) || has_filter(in, AG_TRACE_ID) ||
-             has_filter(in, AG_SESSION_ID))
-        assume_window(p, "all", "시간 제한 없이 보관된 모든 기록을 보았습니다.", "Everything kept is searched.");
-    else if (in->measure.fn == AG_NAMES || in->shape == AG_SILENT || in->shape == AG_NEW || (in->shape == AG_SERIES && in->threshold.set))
-        assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.", "No time was said: the last 24 hours.");
+        assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.",
+                      "For a history the last 30 days are searched.");
+    else if (in->measure.fn == AG_FIRST_SEEN || (in->measure.fn == AG_LAST_SEEN && in->shape != AG_SILENT) ||
+             has_filter(in, AG_TRACE_ID) || has_filter(in, AG_SESSION_ID))
+        assume_window(p, "all", "시간 제한 없이 보관된 모든 기록을 보았습니다.",
+                      "Everything kept is searched.");
+    else if (in->measure.fn == AG_NAMES || in->shape == AG_SILENT || in->shape == AG_NEW ||
+             (in->shape == AG_SERIES && in->threshold.set))
+        assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
+                      "No time was said: the last 24 hours.");
     else if (now)
-        assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.", "Now is taken as the last minute.");
+        assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.",
+                      "Now is taken as the last minute.");
     else
-        assume_window(p, "last 1 hour", "시간을 말하지 않아 최근 1시간을 보았습니다.", "No time was said: the last hour.");
+        assume_window(p, "last 1 hour", "시간을 말하지 않아 최근 1시간을 보았습니다.",
+                      "No time was said: the last hour.");
 }
 
 /* "since the last deployment" has no time anybody said; "how many deployments" is a kind of event. */
@@ -249,10 +268,12 @@ static void anchor(struct ag_parse *p)
 
     if (p->time_count > 0 && (ag_said(p, AG_C_BEFORE_AFTER) || p->times[0].instant))
         return; /* the time was said beside it */
-    if (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) || ag_reads(p, next, AG_C_BEFORE) || ag_reads(p, next, AG_C_FROM) ||
-        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) || ag_said(p, AG_C_NEW) ||
-        (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) || ag_reads(p, before, AG_C_BEFORE) ||
-                                ag_reads(p, before, AG_C_FROM) || ag_reads(p, before, AG_C_TO)))) {
+    if (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) || ag_reads(p, next, AG_C_BEFORE) ||
+        ag_reads(p, next, AG_C_FROM) || ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) ||
+        ag_said(p, AG_C_NEW) ||
+        (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) ||
+                                ag_reads(p, before, AG_C_BEFORE) || ag_reads(p, before, AG_C_FROM) ||
+                                ag_reads(p, before, AG_C_TO)))) {
         ask_when(p);
         return;
     }
@@ -286,17 +307,21 @@ void ag_windows_rule(struct ag_parse *p)
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
         compare_windows(p);
     } else if (p->time_count > 1) {
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
-                ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
+            ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
     } else if (p->time_count == 1 && !vague) {
         set_window(p, p->times[0].symbolic, true);
     } else if (ag_said(p, AG_C_SHIFT)) {
-        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "무엇의 전인지 알 수 없습니다.", "It is not clear before what."),
-                ag_say(p, "기간을 적어 주세요. 예: \"어제\", \"지난주\"", "Name the window, for example \"yesterday\" or \"last week\"."));
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "무엇의 전인지 알 수 없습니다.", "It is not clear before what."),
+                ag_say(p, "기간을 적어 주세요. 예: \"어제\", \"지난주\"",
+                       "Name the window, for example \"yesterday\" or \"last week\"."));
     } else {
         for (size_t i = 0; i < p->tokens->count; i++) {
             if (ag_is(p->tokens, i, AG_C_SO_FAR)) {
-                ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "언제부터인지 알 수 없습니다.", "It is not said from when."),
+                ag_stop(p, AG_NEEDS_CLARIFICATION,
+                        ag_say(p, "언제부터인지 알 수 없습니다.", "It is not said from when."),
                         ag_say(p, "예: \"오늘 지금까지 에러 건수\"", "For example \"errors so far today\"."));
                 return;
             }
@@ -309,13 +334,16 @@ void ag_windows_rule(struct ag_parse *p)
         in->measure.fn = AG_COUNT;
         in->order = AG_ORDER_DEFAULT;
     }
-    if (in->compare == AG_COMPARE_WINDOW && (in->shape != AG_PLAIN || in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN ||
-                                             in->measure.fn == AG_LAST_SEEN)) {
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);
+    if (in->compare == AG_COMPARE_WINDOW &&
+        (in->shape != AG_PLAIN || in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN ||
+         in->measure.fn == AG_LAST_SEEN)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);
         return;
     }
     if (ag_intent_resolve(in, p->now, &error) < 0)
-        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
 }
 
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit)

@@ -1,5 +1,6 @@
 /*
- * Follow-ups: a question that leaves out what the one before it said. The slots it names are replaced, the rest is kept.
+ * Follow-ups: a question that leaves out what the one before it said. The slots it names are replaced, the
+ * rest is kept.
  */
 #include "agent/understand/parse.h"
 #include "agent/understand/time.h"
@@ -9,25 +10,28 @@
 
 static bool follows(struct ag_parse *p)
 {
-    static const enum ag_concept complete[] = {AG_C_COUNT, AG_C_COUNT_PEOPLE, AG_C_SUMMARY, AG_C_RATE, AG_C_FAIL_RATE, AG_C_PERCENT,
-                                               AG_C_SLOWEST, AG_C_SLOW, AG_C_STOPPED, AG_C_SPIKE, AG_C_BUSIEST, AG_C_WHY};
+    static const enum ag_concept complete[] = {AG_C_COUNT,     AG_C_COUNT_PEOPLE, AG_C_SUMMARY, AG_C_RATE,
+                                               AG_C_FAIL_RATE, AG_C_PERCENT,      AG_C_SLOWEST, AG_C_SLOW,
+                                               AG_C_STOPPED,   AG_C_SPIKE,        AG_C_BUSIEST, AG_C_WHY};
     bool pointed = false;
     bool whole = false;
     bool object = false;
 
     for (size_t i = 0; i < p->tokens->count; i++) {
-        pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_is(p->tokens, i, AG_C_SHIFT) || ag_is(p->tokens, i, AG_C_PRONOUN);
-        object = object || ag_is(p->tokens, i, AG_C_LOG) || ag_is(p->tokens, i, AG_C_REQUEST) || ag_is(p->tokens, i, AG_C_DURATION) ||
-                 ag_is(p->tokens, i, AG_C_RESPONSE);
+        pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_is(p->tokens, i, AG_C_SHIFT) ||
+                  ag_is(p->tokens, i, AG_C_PRONOUN);
+        object = object || ag_is(p->tokens, i, AG_C_LOG) || ag_is(p->tokens, i, AG_C_REQUEST) ||
+                 ag_is(p->tokens, i, AG_C_DURATION) || ag_is(p->tokens, i, AG_C_RESPONSE);
         for (size_t k = 0; k < sizeof complete / sizeof *complete; k++)
             whole = whole || ag_is(p->tokens, i, complete[k]);
     }
-    object = object || ag_mentions_field(p, AG_LEVEL) || ag_mentions_field(p, AG_HTTP_STATUS) || ag_mentions_field(p, AG_STATUS_CLASS) ||
-             ag_mentions_field(p, AG_MESSAGE);
+    object = object || ag_mentions_field(p, AG_LEVEL) || ag_mentions_field(p, AG_HTTP_STATUS) ||
+             ag_mentions_field(p, AG_STATUS_CLASS) || ag_mentions_field(p, AG_MESSAGE);
     if (pointed)
         return true;
     for (size_t i = 0; i < p->tokens->count; i++)
-        whole = whole || (object && (ag_is(p->tokens, i, AG_C_SHOW) || ag_is(p->tokens, i, AG_C_WHICH) || ag_is(p->tokens, i, AG_C_LIST)));
+        whole = whole || (object && (ag_is(p->tokens, i, AG_C_SHOW) || ag_is(p->tokens, i, AG_C_WHICH) ||
+                                     ag_is(p->tokens, i, AG_C_LIST)));
     /* "errors today" with nothing pointing back is a question of its own; "오늘은?" is not. */
     return !(whole && object) && !(object && p->time_count > 0);
 }
@@ -47,7 +51,8 @@ static bool points(const struct ag_parse *p)
 
 static bool same_family(enum ag_field a, enum ag_field b)
 {
-    return a == b || (a == AG_HTTP_STATUS && b == AG_STATUS_CLASS) || (a == AG_STATUS_CLASS && b == AG_HTTP_STATUS);
+    return a == b || (a == AG_HTTP_STATUS && b == AG_STATUS_CLASS) ||
+           (a == AG_STATUS_CLASS && b == AG_HTTP_STATUS);
 }
 
 static void drop_filters(struct ag_intent *intent, enum ag_field field, const char *key)
@@ -56,7 +61,9 @@ static void drop_filters(struct ag_intent *intent, enum ag_field field, const ch
 
     for (size_t i = 0; i < intent->filter_count; i++) {
         const struct ag_filter *f = &intent->filters[i];
-        bool same = same_family(f->field, field) && (field != AG_METADATA || (f->key && key && strcmp(f->key, key) == 0)) && field != AG_MESSAGE;
+        bool same = same_family(f->field, field) &&
+                    (field != AG_METADATA || (f->key && key && strcmp(f->key, key) == 0)) &&
+                    field != AG_MESSAGE;
         if (!same)
             intent->filters[kept++] = *f;
     }
@@ -71,19 +78,26 @@ static void replace_filters(struct ag_parse *p)
         drop_filters(in, p->mentions[i].field, p->mentions[i].key);
     for (size_t i = 0; i < p->mention_count; i++) {
         const struct ag_mention *m = &p->mentions[i];
-        enum ag_op op = !m->negated ? m->op : m->op == AG_IN ? AG_NOT_IN : m->op == AG_CONTAINS ? AG_NOT_CONTAINS : m->op == AG_PREFIX ? AG_NOT_PREFIX : m->op;
+        enum ag_op op = !m->negated            ? m->op
+                        : m->op == AG_IN       ? AG_NOT_IN
+                        : m->op == AG_CONTAINS ? AG_NOT_CONTAINS
+                        : m->op == AG_PREFIX   ? AG_NOT_PREFIX
+                                               : m->op;
         struct ag_filter *f = NULL;
         if (m->negated && op == m->op) {
-            ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "이 조건은 뺄 수 없습니다.", "This condition cannot be taken back."), NULL);
+            ag_stop(p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "이 조건은 뺄 수 없습니다.", "This condition cannot be taken back."), NULL);
             return;
         }
         for (size_t k = 0; k < in->filter_count; k++) {
-            if (in->filters[k].field == m->field && in->filters[k].op == op && (op == AG_IN || op == AG_NOT_IN) && m->field != AG_METADATA)
+            if (in->filters[k].field == m->field && in->filters[k].op == op &&
+                (op == AG_IN || op == AG_NOT_IN) && m->field != AG_METADATA)
                 f = &in->filters[k];
         }
         if (!f) {
             if (in->filter_count == AG_MAX_FILTERS) {
-                ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
+                ag_stop(p, AG_NOT_UNDERSTOOD,
+                        ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
                 return;
             }
             f = &in->filters[in->filter_count++];
@@ -94,11 +108,14 @@ static void replace_filters(struct ag_parse *p)
     }
 }
 
-/* "and the morning?" after a question about yesterday: yesterday's. NULL when the previous window was no single day. */
+/* "and the morning?" after a question about yesterday: yesterday's. NULL when the previous window was no
+ * single day. */
 static const char *on_previous_day(struct ag_parse *p, const struct ag_intent *previous)
 {
     const struct ag_time_found *f = &p->times[0];
-    int64_t day = previous->window.from_us == INT64_MIN ? INT64_MIN : ag_zone_floor(p->zone, previous->window.from_us, 'd');
+    int64_t day = previous->window.from_us == INT64_MIN
+                      ? INT64_MIN
+                      : ag_zone_floor(p->zone, previous->window.from_us, 'd');
     int64_t base = ag_zone_floor(p->zone, f->from_us, 'd');
     int64_t days;
     char a[40];
@@ -118,13 +135,16 @@ static bool replace_window(struct ag_parse *p)
     const char *unit = ag_take(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
 
     if (p->time_count > 1 || (p->time_count == 1 && unit)) {
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."), NULL);
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
+                NULL);
         return false;
     }
     if (unit) {
         const char *shifted = ag_shift_window(p, in->window.symbolic, unit);
         if (!shifted) {
-            ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "그 기간의 앞은 정할 수 없습니다.", "There is nothing before that window."), NULL);
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "그 기간의 앞은 정할 수 없습니다.", "There is nothing before that window."),
+                    NULL);
             return false;
         }
         in->window.symbolic = shifted;
@@ -141,12 +161,13 @@ static bool replace_window(struct ag_parse *p)
 
 static void count_instead_of_list(struct ag_intent *in)
 {
-    if (in->measure.fn == AG_LIST || in->measure.fn == AG_NAMES || in->measure.fn == AG_DISTINCT || in->measure.fn == AG_FIRST_SEEN ||
-        in->measure.fn == AG_LAST_SEEN) {
+    if (in->measure.fn == AG_LIST || in->measure.fn == AG_NAMES || in->measure.fn == AG_DISTINCT ||
+        in->measure.fn == AG_FIRST_SEEN || in->measure.fn == AG_LAST_SEEN) {
         in->measure.fn = AG_COUNT;
         in->measure.field = AG_NO_FIELD;
     }
-    if (in->order == AG_NEWEST || in->order == AG_OLDEST || in->order == AG_SLOWEST || in->order == AG_FASTEST)
+    if (in->order == AG_NEWEST || in->order == AG_OLDEST || in->order == AG_SLOWEST ||
+        in->order == AG_FASTEST)
         in->order = AG_ORDER_DEFAULT;
 }
 
@@ -157,7 +178,10 @@ static bool replace_groups(struct ag_parse *p)
     if (p->target_count == 0)
         return false;
     if (p->target_count > AG_MAX_GROUPS) {
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "두 가지까지만 나눠 볼 수 있습니다.", "A break-down by at most two fields is possible."), NULL);
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "두 가지까지만 나눠 볼 수 있습니다.",
+                       "A break-down by at most two fields is possible."),
+                NULL);
         return false;
     }
     in->group_count = 0;
@@ -182,8 +206,9 @@ static bool replace_measure(struct ag_parse *p)
         enum ag_measure_fn fn;
         enum ag_field field;
     } measures[] = {
-        {AG_C_RATE, AG_ERROR_RATE, AG_NO_FIELD}, {AG_C_FAIL_RATE, AG_FAILURE_RATE, AG_NO_FIELD}, {AG_C_AVERAGE, AG_AVG, AG_DURATION},
-        {AG_C_MAXIMUM, AG_MAX, AG_DURATION},     {AG_C_MINIMUM, AG_MIN, AG_DURATION},            {AG_C_COUNT_PEOPLE, AG_DISTINCT, AG_USER_ID},
+        {AG_C_RATE, AG_ERROR_RATE, AG_NO_FIELD}, {AG_C_FAIL_RATE, AG_FAILURE_RATE, AG_NO_FIELD},
+        {AG_C_AVERAGE, AG_AVG, AG_DURATION},     {AG_C_MAXIMUM, AG_MAX, AG_DURATION},
+        {AG_C_MINIMUM, AG_MIN, AG_DURATION},     {AG_C_COUNT_PEOPLE, AG_DISTINCT, AG_USER_ID},
     };
     struct ag_intent *in = p->intent;
     bool changed = false;
@@ -239,7 +264,8 @@ static bool replace_measure(struct ag_parse *p)
 static bool replace_shape(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
-    const char *by = ag_take(p, AG_C_BY_TIME) ? ag_reads_value(p, p->said[AG_C_BY_TIME] - 1, AG_C_BY_TIME) : "";
+    const char *by =
+        ag_take(p, AG_C_BY_TIME) ? ag_reads_value(p, p->said[AG_C_BY_TIME] - 1, AG_C_BY_TIME) : "";
     const char *per = ag_take(p, AG_C_PER) ? ag_reads_value(p, p->said[AG_C_PER] - 1, AG_C_PER) : "";
     bool series = ag_take(p, AG_C_SERIES);
     bool changed = false;
@@ -249,7 +275,10 @@ static bool replace_shape(struct ag_parse *p)
         in->shape = AG_SERIES;
         in->rank = false;
         in->limit = 0;
-        in->bucket_us = p->found.bucket_us ? p->found.bucket_us : *by ? ag_unit_us(*by) : *per ? ag_unit_us(*per) : 0;
+        in->bucket_us = p->found.bucket_us ? p->found.bucket_us
+                        : *by              ? ag_unit_us(*by)
+                        : *per             ? ag_unit_us(*per)
+                                           : 0;
         changed = true;
     }
     if (p->found.limit > 0) {
@@ -265,7 +294,10 @@ static bool replace_shape(struct ag_parse *p)
         in->threshold = p->found.threshold;
         changed = true;
     } else if (p->found.threshold.set) {
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "무엇별로 세어 비교할지 알 수 없습니다.", "It is not said what the number is to be counted by."), NULL);
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "무엇별로 세어 비교할지 알 수 없습니다.",
+                       "It is not said what the number is to be counted by."),
+                NULL);
     }
     return changed;
 }
@@ -289,7 +321,10 @@ static bool replace_order(struct ag_parse *p)
         return true;
     }
     if (many || few || newest || oldest)
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "앞의 답에는 이 순서를 쓸 수 없습니다.", "That order does not fit the previous answer."), NULL);
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "앞의 답에는 이 순서를 쓸 수 없습니다.",
+                       "That order does not fit the previous answer."),
+                NULL);
     return false;
 }
 
@@ -317,8 +352,9 @@ static bool relink(struct ag_parse *p)
 
 static void take_fillers(struct ag_parse *p)
 {
-    static const enum ag_concept fillers[] = {AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY, AG_C_SHOW, AG_C_WHICH, AG_C_LOG, AG_C_TOTAL,
-                                              AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME};
+    static const enum ag_concept fillers[] = {
+        AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY,    AG_C_SHOW,     AG_C_WHICH,        AG_C_LOG, AG_C_TOTAL,
+        AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME};
 
     for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++)
         ag_take(p, fillers[i]);
@@ -332,7 +368,9 @@ bool ag_follow_up(struct ag_parse *p)
 
     if (!previous) {
         if (points(p) && !ag_has_subject(p)) {
-            ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "앞선 질문이 없어 무엇을 가리키는지 알 수 없습니다.", "There is no previous question this could refer to."),
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "앞선 질문이 없어 무엇을 가리키는지 알 수 없습니다.",
+                           "There is no previous question this could refer to."),
                     ag_say(p, "질문을 온전히 적어 주세요. 예: \"어제 결제 서비스 에러 건수\"",
                            "Ask in full, for example \"payment-service errors yesterday\"."));
             return true;
@@ -365,9 +403,13 @@ bool ag_follow_up(struct ag_parse *p)
     }
     take_fillers(p);
     if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))
-        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "앞의 질문에서 무엇을 바꿀지 알 수 없습니다.", "It is not clear what to change in the previous question."),
-                ag_say(p, "예: \"어제는?\", \"서비스별로\", \"결제 서비스만\"", "For example \"and yesterday?\", \"by service\", \"only errors\"."));
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "앞의 질문에서 무엇을 바꿀지 알 수 없습니다.",
+                       "It is not clear what to change in the previous question."),
+                ag_say(p, "예: \"어제는?\", \"서비스별로\", \"결제 서비스만\"",
+                       "For example \"and yesterday?\", \"by service\", \"only errors\"."));
     if (!p->stopped && ag_intent_resolve(p->intent, p->now, &error) < 0)
-        ag_stop(p, AG_NEEDS_CLARIFICATION, ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
     return true;
 }

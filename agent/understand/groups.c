@@ -28,8 +28,9 @@ static bool joins(const struct ag_parse *p, size_t i)
     const char *w = ag_word(p, i);
 
     return ag_reads(p, i, AG_C_AND) || ag_reads(p, i, AG_C_COMMA) ||
-           (ag_reads(p, i, AG_C_PARTICLE) && (strcmp(w, "와") == 0 || strcmp(w, "과") == 0 || strcmp(w, "랑") == 0 ||
-                                              strcmp(w, "이랑") == 0 || strcmp(w, "하고") == 0));
+           (ag_reads(p, i, AG_C_PARTICLE) &&
+            (strcmp(w, "와") == 0 || strcmp(w, "과") == 0 || strcmp(w, "랑") == 0 || strcmp(w, "이랑") == 0 ||
+             strcmp(w, "하고") == 0));
 }
 
 static void find_targets(struct ag_parse *p)
@@ -53,8 +54,8 @@ static void find_targets(struct ag_parse *p)
                 continue;
             }
         }
-        p->targets[p->target_count++] =
-            (struct ag_target){.from = i, .to = i + 1, .field = pattern ? AG_PATTERN : field_named(name), .grouped = pattern};
+        p->targets[p->target_count++] = (struct ag_target){
+            .from = i, .to = i + 1, .field = pattern ? AG_PATTERN : field_named(name), .grouped = pattern};
     }
 }
 
@@ -76,7 +77,8 @@ static void mark_grouped(struct ag_parse *p, struct ag_target *target)
         p->said[AG_C_DISTRIBUTION] = ag_after(p, target->to - 1) + 1;
         ag_consume(t, next, ag_after(p, target->to - 1) + 1, "by");
     }
-    if (before != SIZE_MAX && (ag_is(t, before, AG_C_BY_BEFORE) || ag_is(t, before, AG_C_EACH) || ag_is(t, before, AG_C_EVERY))) {
+    if (before != SIZE_MAX &&
+        (ag_is(t, before, AG_C_BY_BEFORE) || ag_is(t, before, AG_C_EACH) || ag_is(t, before, AG_C_EVERY))) {
         target->grouped = true;
         ag_consume(t, before, target->from, "by");
     }
@@ -90,7 +92,8 @@ static void spread_groups(struct ag_parse *p)
             struct ag_target *left = &p->targets[a];
             struct ag_target *right = &p->targets[b];
             size_t at = left->to;
-            if (left->to > right->from || left->grouped == right->grouped || left->field == AG_PATTERN || right->field == AG_PATTERN)
+            if (left->to > right->from || left->grouped == right->grouped || left->field == AG_PATTERN ||
+                right->field == AG_PATTERN)
                 continue;
             if (ag_reads(p, at, AG_C_BY))
                 at++;

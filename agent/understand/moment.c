@@ -1,6 +1,6 @@
 /*
- * Reading moments. Each component is a small function that looks at one place and says where it ends; the loop in
- * ag_moment_read puts them together in any order.
+ * Reading moments. Each component is a small function that looks at one place and says where it ends; the
+ * loop in ag_moment_read puts them together in any order.
  */
 #include "agent/understand/moment.h"
 
@@ -63,7 +63,8 @@ static int month_days(int year, int month)
     return month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : days[month - 1];
 }
 
-/* Year -1: this year, or the one before where that would lie ahead. Day -1: the month. False for a date that does not exist. */
+/* Year -1: this year, or the one before where that would lie ahead. Day -1: the month. False for a date that
+ * does not exist. */
 static bool set_date(struct ag_parse *p, struct ag_moment *m, int year, int month, int day)
 {
     struct ag_local today = ag_zone_local(p->zone, p->now);
@@ -183,7 +184,8 @@ static size_t read_calendar(struct ag_parse *p, size_t i, struct ag_moment *m)
         size_t end = third(p, next, m);
         if (end > next)
             return end;
-        if (whole(t, next, 1, 31, &day) && unit_is(t, next + 1, "d") && set_date(p, m, start.year, start.month, day))
+        if (whole(t, next, 1, 31, &day) && unit_is(t, next + 1, "d") &&
+            set_date(p, m, start.year, start.month, day))
             return next + 2;
     }
     return i + 1;
@@ -218,7 +220,8 @@ static size_t read_weekday(struct ag_parse *p, size_t i, struct ag_moment *m)
 }
 
 /* 2026년 3월 1일, 3월 15일, 3월 초, 2025년, 15일 */
-static size_t read_korean_date(struct ag_parse *p, size_t i, const struct ag_moment *anchor, struct ag_moment *m)
+static size_t read_korean_date(struct ag_parse *p, size_t i, const struct ag_moment *anchor,
+                               struct ag_moment *m)
 {
     const struct ag_tokens *t = p->tokens;
     int year = -1;
@@ -262,7 +265,8 @@ static size_t read_korean_date(struct ag_parse *p, size_t i, const struct ag_mom
 }
 
 /* March 15th 2026, 15 March, Mar 15, in March, the 15th */
-static size_t read_english_date(struct ag_parse *p, size_t i, const struct ag_moment *anchor, struct ag_moment *m)
+static size_t read_english_date(struct ag_parse *p, size_t i, const struct ag_moment *anchor,
+                                struct ag_moment *m)
 {
     const struct ag_tokens *t = p->tokens;
     const char *month = ag_value(t, i, AG_C_MONTH_NAME);
@@ -324,8 +328,13 @@ static size_t read_written_date(struct ag_parse *p, size_t i, struct ag_moment *
     if (ag_is(t, i, AG_C_YEAR_MONTH))
         return set_date(p, m, w->year, w->month, -1) ? i + 1 : i;
     if (ag_is(t, i, AG_C_INSTANT)) {
-        struct ag_local local = {.year = w->year, .month = w->month, .day = w->day, .hour = w->hour, .minute = w->minute,
-                                 .second = w->second < 0 ? 0 : w->second, .microsecond = w->microsecond};
+        struct ag_local local = {.year = w->year,
+                                 .month = w->month,
+                                 .day = w->day,
+                                 .hour = w->hour,
+                                 .minute = w->minute,
+                                 .second = w->second < 0 ? 0 : w->second,
+                                 .microsecond = w->microsecond};
         m->has_instant = true;
         if (w->zoned) {
             struct ag_zone *utc = ag_zone_new("UTC");
@@ -382,7 +391,8 @@ static size_t read_ago(struct ag_parse *p, size_t i, struct ag_moment *m)
         unit = per;
         at = i + 1;
     } else if (ag_is(t, i, AG_C_NUMBER) && t->items[i].number >= 1 && t->items[i].number <= 100000 &&
-               t->items[i].number == (double)(long)t->items[i].number && (unit = ag_value(t, i + 1, AG_C_UNIT)) != NULL) {
+               t->items[i].number == (double)(long)t->items[i].number &&
+               (unit = ag_value(t, i + 1, AG_C_UNIT)) != NULL) {
         n = (long)t->items[i].number;
         at = i + 2;
     } else {
@@ -396,7 +406,9 @@ static size_t read_ago(struct ag_parse *p, size_t i, struct ag_moment *m)
     m->ago = true;
     m->ago_n = n;
     m->ago_unit = u;
-    back = u == 's' || u == 'm' || u == 'h' ? p->now - n * (u == 's' ? AG_SECOND : u == 'm' ? AG_MINUTE : AG_HOUR)
+    back = u == 's' || u == 'm' || u == 'h' ? p->now - n * (u == 's'   ? AG_SECOND
+                                                            : u == 'm' ? AG_MINUTE
+                                                                       : AG_HOUR)
                                             : ag_zone_add(p->zone, p->now, u, -n);
     if (u == 's' || u == 'm' || u == 'h') {
         int64_t start = ag_zone_floor(p->zone, back, u);
@@ -421,9 +433,9 @@ static size_t read_date(struct ag_parse *p, size_t i, const struct ag_moment *an
         set_calendar(p, m, 'd', "day", atoi(day));
         return i + 1;
     }
-    if ((at = read_ago(p, i, m)) > i || (at = read_epoch(p, i, m)) > i || (at = read_written_date(p, i, m)) > i ||
-        (at = read_calendar(p, i, m)) > i || (at = read_weekday(p, i, m)) > i ||
-        (at = read_korean_date(p, i, anchor, m)) > i)
+    if ((at = read_ago(p, i, m)) > i || (at = read_epoch(p, i, m)) > i ||
+        (at = read_written_date(p, i, m)) > i || (at = read_calendar(p, i, m)) > i ||
+        (at = read_weekday(p, i, m)) > i || (at = read_korean_date(p, i, anchor, m)) > i)
         return at;
     return read_english_date(p, i, anchor, m);
 }
@@ -508,12 +520,14 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
             }
         }
     } else if (whole(t, at, 0, 24, &value) && before == AG_NO_MERIDIEM &&
-               (ag_is(t, at + 1, AG_C_AM) || ag_is(t, at + 1, AG_C_PM)) && (unsigned char)t->items[at + 1].text[0] < 0x80) {
+               (ag_is(t, at + 1, AG_C_AM) || ag_is(t, at + 1, AG_C_PM)) &&
+               (unsigned char)t->items[at + 1].text[0] < 0x80) {
         m->hour = value;
         m->precision = 'h';
         end = at + 1;
     } else if (bare && before == AG_NO_MERIDIEM && whole(t, at, 0, 24, &value) &&
-               !ag_is(t, at + 1, AG_C_UNIT) && !ag_is(t, at + 1, AG_C_COUNTER) && !ag_is(t, at + 1, AG_C_PERCENT)) {
+               !ag_is(t, at + 1, AG_C_UNIT) && !ag_is(t, at + 1, AG_C_COUNTER) &&
+               !ag_is(t, at + 1, AG_C_PERCENT)) {
         m->hour = value;
         m->precision = 'h';
         m->bare_number = true;
@@ -524,8 +538,9 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
     m->has_clock = true;
     m->meridiem = before;
     if (before == AG_NO_MERIDIEM) {
-        enum ag_meridiem after = end < t->count && (unsigned char)t->items[end].text[0] < 0x80 ? meridiem_at(t, end)
-                                                                                               : AG_NO_MERIDIEM;
+        enum ag_meridiem after = end < t->count && (unsigned char)t->items[end].text[0] < 0x80
+                                     ? meridiem_at(t, end)
+                                     : AG_NO_MERIDIEM;
         if (after == AG_IS_AM || after == AG_IS_PM) {
             m->meridiem = after;
             end++;
@@ -554,7 +569,8 @@ static size_t read_part(struct ag_parse *p, size_t i, struct ag_moment *m)
     return i + 1;
 }
 
-size_t ag_moment_read(struct ag_parse *p, size_t i, bool bare, const struct ag_moment *anchor, struct ag_moment *out)
+size_t ag_moment_read(struct ag_parse *p, size_t i, bool bare, const struct ag_moment *anchor,
+                      struct ag_moment *out)
 {
     size_t end = i;
 
@@ -562,11 +578,14 @@ size_t ag_moment_read(struct ag_parse *p, size_t i, bool bare, const struct ag_m
     for (size_t at = i; at < p->tokens->count;) {
         struct ag_moment next = *out;
         size_t got = at;
-        if (!out->has_clock && !out->has_instant && (got = read_clock(p, at, bare, &next)) > at && next.has_clock)
+        if (!out->has_clock && !out->has_instant && (got = read_clock(p, at, bare, &next)) > at &&
+            next.has_clock)
             ;
-        else if (!out->has_date && !out->has_instant && (next = *out, got = read_date(p, at, anchor, &next)) > at)
+        else if (!out->has_date && !out->has_instant &&
+                 (next = *out, got = read_date(p, at, anchor, &next)) > at)
             ;
-        else if (!out->has_part && !out->has_clock && !out->has_instant && (next = *out, got = read_part(p, at, &next)) > at)
+        else if (!out->has_part && !out->has_clock && !out->has_instant &&
+                 (next = *out, got = read_part(p, at, &next)) > at)
             ;
         else
             break;

@@ -1,14 +1,14 @@
 /*
- * Linking words to names really in the data: exact, by the parts of a name ("결제 서비스", "payment"), by several words that
- * together are a name ("failed logins"), and by a slip of the pen. What looks like a name and is none says so.
+ * Linking words to names really in the data: exact, by the parts of a name ("결제 서비스", "payment"), by
+ * several words that together are a name ("failed logins"), and by a slip of the pen. What looks like a name
+ * and is none says so.
  */
-#include "agent/understand/parse.h"
+#include "agent/understand/link.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_CANDIDATES 8
 #define MAX_ROOT 48
 #define MAX_SEARCHES 16
 
@@ -16,15 +16,21 @@ static const struct {
     enum ag_field field;
     enum ag_kind kind;
 } kinds_of_fields[] = {
-    {AG_SERVICE, AG_KIND_SERVICE},     {AG_ENVIRONMENT, AG_KIND_ENVIRONMENT}, {AG_HOST, AG_KIND_HOST},
-    {AG_COMPONENT, AG_KIND_COMPONENT}, {AG_MODULE, AG_KIND_MODULE},           {AG_ENDPOINT, AG_KIND_ENDPOINT},
-    {AG_ERROR_TYPE, AG_KIND_ERROR_TYPE}, {AG_EVENT_TYPE, AG_KIND_EVENT_TYPE},
+    {AG_SERVICE, AG_KIND_SERVICE},
+    {AG_ENVIRONMENT, AG_KIND_ENVIRONMENT},
+    {AG_HOST, AG_KIND_HOST},
+    {AG_COMPONENT, AG_KIND_COMPONENT},
+    {AG_MODULE, AG_KIND_MODULE},
+    {AG_ENDPOINT, AG_KIND_ENDPOINT},
+    {AG_ERROR_TYPE, AG_KIND_ERROR_TYPE},
+    {AG_EVENT_TYPE, AG_KIND_EVENT_TYPE},
 };
 
 /* The kind a field word names ("컴포넌트", "host"), or AG_KIND_COUNT. */
 static enum ag_kind kind_said(const struct ag_parse *p, size_t i)
 {
-    const struct ag_reading *r = i < p->tokens->count && !p->tokens->items[i].rule ? p->tokens->items[i].readings : NULL;
+    const struct ag_reading *r =
+        i < p->tokens->count && !p->tokens->items[i].rule ? p->tokens->items[i].readings : NULL;
 
     for (; r; r = r->next) {
         if (r->concept != AG_C_FIELD)
@@ -41,10 +47,11 @@ static bool grouping(const struct ag_parse *p, size_t i)
 {
     size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
 
-    return ag_is(p->tokens, i + 1, AG_C_BY) || (before != SIZE_MAX && ag_is(p->tokens, before, AG_C_BY_BEFORE));
+    return ag_is(p->tokens, i + 1, AG_C_BY) ||
+           (before != SIZE_MAX && ag_is(p->tokens, before, AG_C_BY_BEFORE));
 }
 
-/* -- spelling ----------------------------------------------------------------------------------------------------------- */
+/* -- spelling -- */
 
 static bool only_letters(const char *text)
 {
@@ -95,169 +102,22 @@ void ag_spelling_rule(struct ag_parse *p)
     }
 }
 
-/* -- text --------------------------------------------------------------------------------------------------------------- */
+/* -- unknown names -- */
 
-static const char *typed(struct ag_parse *p, size_t from, size_t to)
-{
-    char *text = ag_text_typed(&p->text, from, to, p->arena);
-
-    p->memory = p->memory || !text;
-    return text ? text : "";
-}
-
-static const char *quoted_text(struct ag_parse *p, size_t i)
-{
-    return typed(p, p->tokens->items[i].from + 1, p->tokens->items[i].to - 1);
-}
-
-static bool is_message_field(const struct ag_parse *p, size_t i)
-{
-    const struct ag_reading *r = i < p->tokens->count ? p->tokens->items[i].readings : NULL;
-
-    for (; r; r = r->next) {
-        if (r->concept == AG_C_FIELD && strcmp(r->value, "message") == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A word that may be searched for without quotes: unknown, or of no grammatical use. */
-static bool is_searchable(const struct ag_parse *p, size_t i)
-{
-    const struct ag_tokens *t = p->tokens;
-
-    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_FAIL);
-}
-
-/* "search for", 검색 */
-static bool search_word(const struct ag_parse *p, size_t i)
-{
-    return ag_is(p->tokens, i, AG_C_SHOW) && (strncmp(ag_word(p, i), "검색", strlen("검색")) == 0 || strcmp(ag_word(p, i), "search for") == 0 ||
-                                              strcmp(ag_word(p, i), "search") == 0);
-}
-
-static bool contains_word(const struct ag_parse *p, size_t i, bool *negative)
-{
-    const struct ag_tokens *t = p->tokens;
-
-    *negative = ag_is(t, i, AG_C_NOT_CONTAINS);
-    return *negative || ag_is(t, i, AG_C_CONTAINS) || search_word(p, i);
-}
-
-/* Is the quoted text at `i` the value of a field, a tag or a key said before it? */
-static bool is_value_of_field(const struct ag_parse *p, size_t before)
-{
-    if (ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_TAGGED))
-        return true;
-    if (before < p->tokens->count && p->tokens->items[before].name_count > 0)
-        return true;
-    return ag_reads(p, before, AG_C_FIELD) && !is_message_field(p, before);
-}
-
-/* Which quoted texts are searched for, and the words around them. With `all`, also those nobody else took. */
-static void quoted_rule(struct ag_parse *p, bool all)
-{
-    struct ag_tokens *t = p->tokens;
-
-    for (size_t i = 0; i < t->count; i++) {
-        const char *text;
-        bool negative = false;
-        size_t from = i;
-        size_t to = i + 1;
-        size_t next;
-        size_t before;
-        const struct ag_name *names[AG_TOKEN_NAMES];
-        char *folded;
-        if (!ag_is(t, i, AG_C_QUOTED))
-            continue;
-        text = quoted_text(p, i);
-        if (*text == '\0')
-            continue;
-        next = ag_after(p, i);
-        before = i > 0 ? ag_before(p, i) : SIZE_MAX;
-        if (contains_word(p, next, &negative)) {
-            to = next + 1;
-        } else if (before != SIZE_MAX && contains_word(p, before, &negative)) {
-            from = before;
-        } else if (before != SIZE_MAX && is_message_field(p, before)) {
-            from = before;
-        } else if (!all && before != SIZE_MAX && is_value_of_field(p, before)) {
-            continue;
-        } else {
-            /* A quoted name is a name. */
-            folded = ag_text_utf8(&p->text, t->items[i].from + 1, t->items[i].to - 1, p->arena);
-            t->items[i].name_count = folded ? ag_catalogue_find(p->catalogue, folded, strlen(folded), names, AG_TOKEN_NAMES) : 0;
-            if (t->items[i].name_count > AG_TOKEN_NAMES)
-                t->items[i].name_count = AG_TOKEN_NAMES;
-            memcpy((void *)t->items[i].names, (const void *)names, t->items[i].name_count * sizeof *names);
-            if (t->items[i].name_count > 0)
-                continue;
-            ag_assume(p, "text_search", "따옴표 안의 글은 메시지에서 찾았습니다.", "The quoted text is searched for in messages.");
-        }
-        if (from > 0 && is_message_field(p, ag_before(p, from)) && ag_before(p, from) != SIZE_MAX && !t->items[ag_before(p, from)].rule)
-            from = ag_before(p, from);
-        ag_mention_add(p, from, to, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS, text, "text");
-    }
-}
-
-/* timeout 들어간, 메시지에 timeout 포함된, "containing timeout" */
-static void contained_rule(struct ag_parse *p)
-{
-    struct ag_tokens *t = p->tokens;
-
-    for (size_t i = 0; i < t->count; i++) {
-        bool negative = false;
-        size_t first;
-        size_t last;
-        bool weak;
-        if (!contains_word(p, i, &negative))
-            continue;
-        weak = ag_is(t, i, AG_C_VERB) || ag_is(t, i, AG_C_NOT) || ag_is(t, i, AG_C_IS) || ag_is(t, i, AG_C_PARTICLE);
-        if (ag_is_korean(p, i)) {
-            last = i > 0 ? ag_before(p, i) : SIZE_MAX;
-            if (last == SIZE_MAX || !is_searchable(p, last))
-                continue;
-            first = last;
-            while (first > 0 && is_searchable(p, first - 1) && !t->items[first].glued)
-                first--;
-            if (weak && !(first > 0 && is_message_field(p, ag_before(p, first))))
-                continue;
-            {
-                size_t from = first > 0 && ag_before(p, first) != SIZE_MAX && is_message_field(p, ag_before(p, first)) ? ag_before(p, first) : first;
-                ag_mention_add(p, from, i + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
-                               typed(p, t->items[first].from, t->items[last].to), "text");
-            }
-        } else {
-            first = ag_after(p, i);
-            if (is_message_field(p, first))
-                first = ag_after(p, first);
-            if (!is_searchable(p, first))
-                continue;
-            last = first;
-            while (is_searchable(p, last + 1) && last - first < 4)
-                last++;
-            ag_mention_add(p, i, last + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
-                           typed(p, t->items[first].from, t->items[last].to), "text");
-        }
-    }
-}
-
-void ag_text_rule(struct ag_parse *p)
-{
-    quoted_rule(p, false);
-    contained_rule(p);
-}
-
-/* -- unknown names ------------------------------------------------------------------------------------------------------ */
-
-static void unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, size_t to)
+void ag_unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, size_t to)
 {
     const struct ag_name *near[AG_MAX_SUGGESTIONS];
-    const char *folded = ag_text_utf8(&p->text, p->tokens->items[from].from, p->tokens->items[to - 1].to, p->arena);
-    const char *written = typed(p, p->tokens->items[from].from, p->tokens->items[to - 1].to);
-    static const char *const ko[AG_KIND_COUNT] = {"서비스", "환경", "호스트", "컴포넌트", "모듈", "엔드포인트", "에러 타입", "이벤트", "메타데이터 키"};
-    static const char *const en[AG_KIND_COUNT] = {"service", "environment", "host", "component", "module", "endpoint", "error type", "event type", "metadata key"};
-    size_t n = folded && strlen(folded) < 200 ? ag_catalogue_nearest(p->catalogue, kind, folded, strlen(folded), near, AG_MAX_SUGGESTIONS) : 0;
+    const char *folded =
+        ag_text_utf8(&p->text, p->tokens->items[from].from, p->tokens->items[to - 1].to, p->arena);
+    const char *written = ag_typed(p, p->tokens->items[from].from, p->tokens->items[to - 1].to);
+    static const char *const ko[AG_KIND_COUNT] = {"서비스",     "환경",      "호스트", "컴포넌트",     "모듈",
+                                                  "엔드포인트", "에러 타입", "이벤트", "메타데이터 키"};
+    static const char *const en[AG_KIND_COUNT] = {"service",    "environment", "host",
+                                                  "component",  "module",      "endpoint",
+                                                  "error type", "event type",  "metadata key"};
+    size_t n = folded && strlen(folded) < 200 ? ag_catalogue_nearest(p->catalogue, kind, folded,
+                                                                     strlen(folded), near, AG_MAX_SUGGESTIONS)
+                                              : 0;
 
     /* Where nothing is alike, what is there helps. */
     if (n == 0 && kind != AG_KIND_COUNT) {
@@ -268,15 +128,17 @@ static void unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, siz
         ag_suggest(p, ag_keep(p, near[k]->value, strlen(near[k]->value)));
     if (kind == AG_KIND_COUNT)
         kind = AG_KIND_SERVICE;
-    ag_stop(p, AG_UNKNOWN_ENTITY,
-            p->language == AG_KO ? ag_sayf(p, "%s \"%s\"은(는) 로그에 없습니다.", ko[kind], written)
-                                 : ag_sayf(p, "There is no %s \"%s\" in the logs.", en[kind], written),
-            n ? ag_say(p, "아래 이름 가운데 하나인지 확인해 주세요.", "Perhaps one of the suggestions is meant.") : NULL);
+    ag_stop(
+        p, AG_UNKNOWN_ENTITY,
+        p->language == AG_KO ? ag_sayf(p, "%s \"%s\"은(는) 로그에 없습니다.", ko[kind], written)
+                             : ag_sayf(p, "There is no %s \"%s\" in the logs.", en[kind], written),
+        n ? ag_say(p, "아래 이름 가운데 하나인지 확인해 주세요.", "Perhaps one of the suggestions is meant.")
+          : NULL);
 }
 
-/* -- exact names -------------------------------------------------------------------------------------------------------- */
+/* -- exact names -- */
 
-static const struct ag_name *of_kind(const struct ag_token *token, enum ag_kind kind)
+const struct ag_name *ag_name_of_kind(const struct ag_token *token, enum ag_kind kind)
 {
     for (size_t k = 0; k < token->name_count; k++) {
         if (token->names[k]->kind == kind)
@@ -295,14 +157,16 @@ static bool is_distinctive(const struct ag_name *name)
     return parts > 2 || strpbrk(name->value, "0123456789-_./") != NULL;
 }
 
-/* The kind said beside a name, and which tokens say it. "order-service 서비스", "component stock-sync", "host web-03". */
+/* The kind said beside a name, and which tokens say it. "order-service 서비스", "component stock-sync", "host
+ * web-03". */
 static enum ag_kind kind_beside(const struct ag_parse *p, size_t *from, size_t *to)
 {
     enum ag_kind behind = kind_said(p, *to);
     enum ag_kind before;
     size_t b = *from > 0 ? ag_before(p, *from) : SIZE_MAX;
 
-    if (behind != AG_KIND_COUNT && !ag_is(p->tokens, *to + 1, AG_C_BY) && !ag_is(p->tokens, *to + 1, AG_C_DISTINCT)) {
+    if (behind != AG_KIND_COUNT && !ag_is(p->tokens, *to + 1, AG_C_BY) &&
+        !ag_is(p->tokens, *to + 1, AG_C_DISTINCT)) {
         *to += 1;
         return behind;
     }
@@ -320,11 +184,12 @@ static enum ag_kind kind_beside(const struct ag_parse *p, size_t *from, size_t *
 
 static const struct ag_name *choose(const struct ag_token *token)
 {
-    static const enum ag_kind order[] = {AG_KIND_SERVICE,    AG_KIND_HOST,       AG_KIND_ERROR_TYPE, AG_KIND_EVENT_TYPE,
-                                         AG_KIND_ENVIRONMENT, AG_KIND_COMPONENT, AG_KIND_MODULE};
+    static const enum ag_kind order[] = {AG_KIND_SERVICE,    AG_KIND_HOST,        AG_KIND_ERROR_TYPE,
+                                         AG_KIND_EVENT_TYPE, AG_KIND_ENVIRONMENT, AG_KIND_COMPONENT,
+                                         AG_KIND_MODULE};
 
     for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
-        const struct ag_name *name = of_kind(token, order[k]);
+        const struct ag_name *name = ag_name_of_kind(token, order[k]);
         if (name)
             return name;
     }
@@ -337,7 +202,8 @@ static void exact_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count; i++) {
         struct ag_token *token = &t->items[i];
-        bool plain = ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_QUOTED) || ag_is(t, i, AG_C_PATH);
+        bool plain = ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_QUOTED) ||
+                     ag_is(t, i, AG_C_PATH);
         size_t from = i;
         size_t to = i + 1;
         enum ag_kind said;
@@ -345,7 +211,7 @@ static void exact_rule(struct ag_parse *p)
         if (token->rule || token->name_count == 0)
             continue;
         said = kind_beside(p, &from, &to);
-        name = said == AG_KIND_COUNT ? NULL : of_kind(token, said);
+        name = said == AG_KIND_COUNT ? NULL : ag_name_of_kind(token, said);
         if (!name) {
             from = i;
             to = i + 1;
@@ -356,11 +222,12 @@ static void exact_rule(struct ag_parse *p)
             if (!is_distinctive(name) && !plain && !ag_reads(p, i, AG_C_DOMAIN))
                 continue;
         }
-        ag_mention_add(p, from, to, ag_kind_field(name->kind), NULL, AG_IN, ag_keep(p, name->value, strlen(name->value)), "name");
+        ag_mention_add(p, from, to, ag_kind_field(name->kind), NULL, AG_IN,
+                       ag_keep(p, name->value, strlen(name->value)), "name");
     }
 }
 
-/* -- names by several words --------------------------------------------------------------------------------------------- */
+/* -- names by several words -- */
 
 /* Is `part` one of the comma-separated roots? */
 static bool has_root(const char *roots, const char *part, size_t len)
@@ -388,7 +255,8 @@ static bool means_part(const struct ag_parse *p, size_t i, const char *part, siz
     }
     if ((unsigned char)token->text[0] >= 0x80)
         return false;
-    return (n == len && memcmp(token->text, part, len) == 0) || (n == len + 1 && token->text[len] == 's' && memcmp(token->text, part, len) == 0);
+    return (n == len && memcmp(token->text, part, len) == 0) ||
+           (n == len + 1 && token->text[len] == 's' && memcmp(token->text, part, len) == 0);
 }
 
 /* Do the tokens from `i` on, in any order, stand for all parts of a name? The token behind them, or `i`. */
@@ -426,12 +294,14 @@ static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *n
 
 static void spelled_rule(struct ag_parse *p)
 {
-    static const enum ag_kind kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_TYPE, AG_KIND_COMPONENT, AG_KIND_SERVICE, AG_KIND_HOST};
+    static const enum ag_kind kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_TYPE, AG_KIND_COMPONENT,
+                                         AG_KIND_SERVICE, AG_KIND_HOST};
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
         bool done = false;
-        if (t->items[i].rule || !(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_FAIL)))
+        if (t->items[i].rule ||
+            !(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_FAIL)))
             continue;
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !done; k++) {
             const struct ag_name *best = NULL;
@@ -452,18 +322,20 @@ static void spelled_rule(struct ag_parse *p)
                 enum ag_kind said = kind_said(p, to);
                 if (said == kinds[k] || (kinds[k] == AG_KIND_SERVICE && ag_is(t, to, AG_C_SERVICE_WORD)))
                     to += !ag_is(t, to + 1, AG_C_BY);
-                ag_mention_add(p, from, to, ag_kind_field(kinds[k]), NULL, AG_IN, ag_keep(p, best->value, strlen(best->value)), "name in words");
+                ag_mention_add(p, from, to, ag_kind_field(kinds[k]), NULL, AG_IN,
+                               ag_keep(p, best->value, strlen(best->value)), "name in words");
                 done = true;
             }
         }
     }
 }
 
-/* -- names by one part -------------------------------------------------------------------------------------------------- */
+/* -- names by one part -- */
 
-static size_t add_candidates(const struct ag_parse *p, enum ag_kind kind, const char *root, size_t len, const struct ag_name **out, size_t count)
+static size_t add_candidates(const struct ag_parse *p, enum ag_kind kind, const char *root, size_t len,
+                             const struct ag_name **out, size_t count)
 {
-    const struct ag_name *found[MAX_CANDIDATES];
+    const struct ag_name *found[AG_MAX_CANDIDATES];
     char part[MAX_ROOT];
     size_t n;
 
@@ -471,19 +343,20 @@ static size_t add_candidates(const struct ag_parse *p, enum ag_kind kind, const 
         return count;
     memcpy(part, root, len);
     part[len] = '\0';
-    n = ag_catalogue_with_part(p->catalogue, kind, part, found, MAX_CANDIDATES);
-    for (size_t i = 0; i < n && i < MAX_CANDIDATES; i++) {
+    n = ag_catalogue_with_part(p->catalogue, kind, part, found, AG_MAX_CANDIDATES);
+    for (size_t i = 0; i < n && i < AG_MAX_CANDIDATES; i++) {
         bool known = false;
         for (size_t k = 0; k < count; k++)
             known = known || out[k] == found[i];
-        if (!known && count < MAX_CANDIDATES)
+        if (!known && count < AG_MAX_CANDIDATES)
             out[count++] = found[i];
     }
     return count;
 }
 
-/* Names of `kind` that token `i` may stand for: its own letters first; only when there are none, the roots of its meaning. */
-static size_t candidates(const struct ag_parse *p, size_t i, enum ag_kind kind, const struct ag_name **out)
+/* Names of `kind` that token `i` may stand for: its own letters first; only when there are none, the roots of
+ * its meaning. */
+size_t ag_candidates(const struct ag_parse *p, size_t i, enum ag_kind kind, const struct ag_name **out)
 {
     const struct ag_token *token = &p->tokens->items[i];
     const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
@@ -512,7 +385,7 @@ static void ask_which(struct ag_parse *p, size_t i, const struct ag_name **names
 }
 
 /* Is the domain meaning what the token is about, and not one of its grammatical ones? */
-static bool is_mainly_domain(const struct ag_parse *p, size_t i)
+bool ag_is_mainly_domain(const struct ag_parse *p, size_t i)
 {
     const struct ag_token *token = &p->tokens->items[i];
 
@@ -543,7 +416,7 @@ static void part_rule(struct ag_parse *p)
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count && !p->stopped; i++) {
-        const struct ag_name *names[MAX_CANDIDATES];
+        const struct ag_name *names[AG_MAX_CANDIDATES];
         size_t to = i + 1;
         enum ag_kind wanted;
         enum ag_kind kind;
@@ -551,13 +424,13 @@ static void part_rule(struct ag_parse *p)
         if (!(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD)))
             continue;
         wanted = wanted_kind(p, i, &to);
-        if (wanted == AG_KIND_COUNT && !is_mainly_domain(p, i))
+        if (wanted == AG_KIND_COUNT && !ag_is_mainly_domain(p, i))
             continue;
         kind = wanted == AG_KIND_COUNT ? AG_KIND_SERVICE : wanted;
-        count = candidates(p, i, kind, names);
+        count = ag_candidates(p, i, kind, names);
         if (count == 0 && wanted != AG_KIND_COUNT) {
             if (ag_is(t, i, AG_C_DOMAIN) || kind != AG_KIND_SERVICE || strlen(ag_word(p, i)) > 2)
-                unknown_name(p, kind, i, i + 1);
+                ag_unknown_name(p, kind, i, i + 1);
             continue;
         }
         if (count == 0)
@@ -566,7 +439,8 @@ static void part_rule(struct ag_parse *p)
             ask_which(p, i, names, count);
             continue;
         }
-        ag_mention_add(p, i, to, ag_kind_field(kind), NULL, AG_IN, ag_keep(p, names[0]->value, strlen(names[0]->value)), "name by part");
+        ag_mention_add(p, i, to, ag_kind_field(kind), NULL, AG_IN,
+                       ag_keep(p, names[0]->value, strlen(names[0]->value)), "name by part");
         if (kind == AG_KIND_SERVICE && strcmp(names[0]->folded, ag_word(p, i)) != 0)
             ag_assume(p, "linked_name",
                       ag_sayf(p, "\"%s\"은(는) %s(으)로 보았습니다.", ag_word(p, i), names[0]->value),
@@ -574,93 +448,7 @@ static void part_rule(struct ag_parse *p)
     }
 }
 
-/* -- metadata ----------------------------------------------------------------------------------------------------------- */
-
-static const char *metadata_key(struct ag_parse *p, size_t i)
-{
-    const struct ag_token *token = &p->tokens->items[i];
-    const struct ag_name *name = of_kind(token, AG_KIND_METADATA_KEY);
-    const struct ag_name *found[MAX_CANDIDATES];
-
-    if (token->rule)
-        return NULL;
-    if (!name && strncmp(token->text, "metadata.", 9) == 0 &&
-        ag_catalogue_find(p->catalogue, token->text + 9, strlen(token->text + 9), found, 1) > 0)
-        name = found[0]->kind == AG_KIND_METADATA_KEY ? found[0] : NULL;
-    if (!name && is_mainly_domain(p, i)) {
-        const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
-        /* A whole key first: "region" is region before it is aws_region. */
-        while (roots && *roots && !name) {
-            size_t n = strcspn(roots, ",");
-            for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_METADATA_KEY) && !name; k++) {
-                const struct ag_name *key = ag_catalogue_at(p->catalogue, AG_KIND_METADATA_KEY, k);
-                if (strlen(key->folded) == n && memcmp(key->folded, roots, n) == 0)
-                    name = key;
-            }
-            roots += n + (roots[n] == ',');
-        }
-        if (!name && candidates(p, i, AG_KIND_METADATA_KEY, found) == 1)
-            name = found[0];
-    }
-    return name ? ag_keep(p, name->value, strlen(name->value)) : NULL;
-}
-
-static bool is_metadata_word(const struct ag_parse *p, size_t i)
-{
-    const char *field = ag_value(p->tokens, i, AG_C_FIELD);
-
-    return field && strcmp(field, "metadata") == 0;
-}
-
-/* A value nobody catalogues beside a key. */
-static bool is_free_value(const struct ag_parse *p, size_t i)
-{
-    const struct ag_tokens *t = p->tokens;
-
-    if (i >= t->count || t->items[i].rule || (t->items[i].name_count > 0 && !ag_is(t, i, AG_C_WORD)))
-        return false;
-    if (ag_is(t, i, AG_C_NUMBER))
-        return !ag_is(t, i + 1, AG_C_COUNTER) && !ag_is(t, i + 1, AG_C_UNIT) && !ag_is(t, i + 1, AG_C_PERCENT);
-    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_QUOTED);
-}
-
-static const char *free_value(struct ag_parse *p, size_t i)
-{
-    return ag_is(p->tokens, i, AG_C_QUOTED) ? quoted_text(p, i) : typed(p, p->tokens->items[i].from, p->tokens->items[i].to);
-}
-
-static void metadata_rule(struct ag_parse *p)
-{
-    struct ag_tokens *t = p->tokens;
-
-    for (size_t i = 0; i < t->count && !p->stopped; i++) {
-        const char *key = metadata_key(p, i);
-        size_t from = i > 0 && is_metadata_word(p, i - 1) ? i - 1 : i;
-        size_t at = i + 1;
-        bool by;
-        if (!key) {
-            if (strncmp(ag_word(p, i), "metadata.", 9) == 0 && !t->items[i].rule)
-                unknown_name(p, AG_KIND_METADATA_KEY, i, i + 1);
-            continue;
-        }
-        by = ag_is(t, at, AG_C_BY) || ag_is(t, at, AG_C_BY_AFTER) || (from > 0 && ag_is(t, from - 1, AG_C_BY_BEFORE));
-        while (!by && (ag_is(t, at, AG_C_PARTICLE) || ag_is(t, at, AG_C_EQUALS) || strcmp(ag_word(p, at), "is") == 0))
-            at++;
-        if (!by && is_free_value(p, at)) {
-            size_t to = at + 1;
-            ag_mention_add(p, from, to, AG_METADATA, key, AG_IN, free_value(p, at), "metadata");
-            if (strcmp(ag_word(p, to), "인") == 0)
-                ag_consume(t, to, to + 1, "metadata");
-        } else if (!by && from > 0 && is_free_value(p, from - 1)) {
-            ag_mention_add(p, from - 1, i + 1, AG_METADATA, key, AG_IN, free_value(p, from - 1), "metadata");
-        } else if (p->target_count < AG_MAX_TARGETS) {
-            p->targets[p->target_count++] = (struct ag_target){.from = from, .to = i + 1, .field = AG_METADATA, .key = key};
-            ag_consume(t, from, i + 1, "metadata key");
-        }
-    }
-}
-
-/* -- environments ------------------------------------------------------------------------------------------------------- */
+/* -- environments -- */
 
 static const struct ag_name *environment_of(const struct ag_parse *p, const char *names)
 {
@@ -693,14 +481,15 @@ static void environment_rule(struct ag_parse *p)
         else if (i > 0 && kind_said(p, i - 1) == AG_KIND_ENVIRONMENT && !grouping(p, i - 1))
             from = i - 1;
         if (!name) {
-            unknown_name(p, AG_KIND_ENVIRONMENT, i, i + 1);
+            ag_unknown_name(p, AG_KIND_ENVIRONMENT, i, i + 1);
             return;
         }
-        ag_mention_add(p, from, to, AG_ENVIRONMENT, NULL, AG_IN, ag_keep(p, name->value, strlen(name->value)), "environment");
+        ag_mention_add(p, from, to, AG_ENVIRONMENT, NULL, AG_IN, ag_keep(p, name->value, strlen(name->value)),
+                       "environment");
     }
 }
 
-/* -- words that look like names ----------------------------------------------------------------------------------------- */
+/* -- words that look like names -- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -712,7 +501,9 @@ static bool ends_with(const char *text, const char *end)
 
 static enum ag_kind looks_like(const struct ag_parse *p, size_t i)
 {
-    static const char *const services[] = {"-service", "-api", "-svc", "-server", "-gateway", "-web", "-app", "-batch", "-worker", "-job", "_service", "-backend", "-frontend", "-consumer", "-producer"};
+    static const char *const services[] = {"-service", "-api",     "-svc",      "-server",   "-gateway",
+                                           "-web",     "-app",     "-batch",    "-worker",   "-job",
+                                           "_service", "-backend", "-frontend", "-consumer", "-producer"};
     const char *text = ag_word(p, i);
     const struct ag_name *found[1];
     const char *dash = strchr(text, '-');
@@ -766,7 +557,7 @@ static bool slip(struct ag_parse *p, size_t i, enum ag_kind kind)
     dash = strpbrk(text, "-_");
     {
         char part[MAX_ROOT];
-        struct ag_match matches[MAX_CANDIDATES];
+        struct ag_match matches[AG_MAX_CANDIDATES];
         uint32_t cps[MAX_ROOT];
         size_t got;
         size_t m = dash ? (size_t)(dash - text) : len;
@@ -776,7 +567,7 @@ static bool slip(struct ag_parse *p, size_t i, enum ag_kind kind)
         part[m] = '\0';
         for (size_t k = 0; k < m; k++)
             cps[k] = (unsigned char)part[k];
-        got = ag_vocabulary_match(p->vocabulary, cps, m, matches, MAX_CANDIDATES);
+        got = ag_vocabulary_match(p->vocabulary, cps, m, matches, AG_MAX_CANDIDATES);
         for (size_t k = 0; k < got; k++) {
             if (matches[k].len == m)
                 return false;
@@ -784,9 +575,10 @@ static bool slip(struct ag_parse *p, size_t i, enum ag_kind kind)
         if (m < 4)
             return false;
     }
-    if (kind_beside(p, &from, &to) != AG_KIND_COUNT && of_kind(&p->tokens->items[i], kind))
+    if (kind_beside(p, &from, &to) != AG_KIND_COUNT && ag_name_of_kind(&p->tokens->items[i], kind))
         return false;
-    ag_mention_add(p, from, to, ag_kind_field(kind), NULL, AG_IN, ag_keep(p, near[0]->value, strlen(near[0]->value)), "misspelt name");
+    ag_mention_add(p, from, to, ag_kind_field(kind), NULL, AG_IN,
+                   ag_keep(p, near[0]->value, strlen(near[0]->value)), "misspelt name");
     ag_assume(p, "spelling", ag_sayf(p, "\"%s\"은(는) %s의 오타로 보았습니다.", text, near[0]->value),
               ag_sayf(p, "\"%s\" was read as %s.", text, near[0]->value));
     return true;
@@ -805,7 +597,7 @@ static void stranger_rule(struct ag_parse *p)
             continue;
         if ((kind == AG_KIND_SERVICE || kind == AG_KIND_ERROR_TYPE) && slip(p, i, kind))
             continue;
-        unknown_name(p, kind, i, i + 1);
+        ag_unknown_name(p, kind, i, i + 1);
     }
 }
 
@@ -814,10 +606,10 @@ void ag_names_rule(struct ag_parse *p)
     environment_rule(p);
     spelled_rule(p);
     exact_rule(p);
-    metadata_rule(p);
+    ag_metadata_rule(p);
     part_rule(p);
     if (!p->stopped)
         stranger_rule(p);
     if (!p->stopped)
-        quoted_rule(p, true);
+        ag_quoted_rule(p);
 }

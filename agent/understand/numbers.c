@@ -1,6 +1,7 @@
 /*
- * Numbers that are not times: how fine a series, how long a request, how many of a group, how many rows, which percentile.
- * They run before the expressions of time, which would take "5 minutes" of "every 5 minutes" for a window.
+ * Numbers that are not times: how fine a series, how long a request, how many of a group, how many rows,
+ * which percentile. They run before the expressions of time, which would take "5 minutes" of "every 5
+ * minutes" for a window.
  */
 #include "agent/understand/parse.h"
 #include "agent/understand/window.h"
@@ -36,7 +37,8 @@ static void bucket_rule(struct ag_parse *p)
         size_t start = i;
         size_t end = ag_length_read(p, i, &n, &unit);
         size_t behind = end;
-        bool every = i > 0 && (ag_is(t, i - 1, AG_C_EVERY) || (ag_is(t, i - 1, AG_C_PREPOSITION) && strcmp(ag_word(p, i - 1), "per") == 0));
+        bool every = i > 0 && (ag_is(t, i - 1, AG_C_EVERY) ||
+                               (ag_is(t, i - 1, AG_C_PREPOSITION) && strcmp(ag_word(p, i - 1), "per") == 0));
         const char *single = ag_value(t, i, AG_C_UNIT);
         if (end == i && single && strcmp(single, "ms") != 0 && strcmp(single, "month_of_year") != 0 &&
             (ag_is(t, i + 1, AG_C_BUCKET) || (i > 0 && ag_is(t, i - 1, AG_C_EVERY)))) {
@@ -72,10 +74,11 @@ static void length_rule(struct ag_parse *p)
     bool talks = false;
 
     for (size_t i = 0; i < t->count; i++)
-        talks = talks || ag_reads(p, i, AG_C_DURATION) || ag_reads(p, i, AG_C_PAGE_LOAD) || ag_reads(p, i, AG_C_SLOW) ||
-                ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE) || strstr(ag_word(p, i), "slower") ||
-                strstr(ag_word(p, i), "faster") || strncmp(ag_word(p, i), "걸", strlen("걸")) == 0 ||
-                strncmp(ag_word(p, i), "took", 4) == 0 || strncmp(ag_word(p, i), "tak", 3) == 0;
+        talks = talks || ag_reads(p, i, AG_C_DURATION) || ag_reads(p, i, AG_C_PAGE_LOAD) ||
+                ag_reads(p, i, AG_C_SLOW) || ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE) ||
+                strstr(ag_word(p, i), "slower") || strstr(ag_word(p, i), "faster") ||
+                strncmp(ag_word(p, i), "걸", strlen("걸")) == 0 || strncmp(ag_word(p, i), "took", 4) == 0 ||
+                strncmp(ag_word(p, i), "tak", 3) == 0;
     for (size_t i = 0; i < t->count; i++) {
         enum ag_op op;
         double n;
@@ -127,7 +130,9 @@ static void percentile_rule(struct ag_parse *p)
         if (p->found.p_count < AG_MAX_PERCENTILES)
             p->found.p[p->found.p_count++] = value;
         else
-            ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "백분위수는 한 번에 네 개까지입니다.", "At most four percentiles at once."), NULL);
+            ag_stop(p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "백분위수는 한 번에 네 개까지입니다.", "At most four percentiles at once."),
+                    NULL);
     }
 }
 
@@ -155,7 +160,8 @@ static void threshold_rule(struct ag_parse *p)
         percent = ag_is(t, end, AG_C_PERCENT);
         if (counted || percent)
             end++;
-        if (i > 0 && comparator(p, i - 1, &op) && (!ag_is_korean(p, i - 1) || (unsigned char)ag_word(p, i - 1)[0] < 0x80)) {
+        if (i > 0 && comparator(p, i - 1, &op) &&
+            (!ag_is_korean(p, i - 1) || (unsigned char)ag_word(p, i - 1)[0] < 0x80)) {
             start = i - 1;
         } else {
             size_t next = end;
@@ -179,11 +185,13 @@ static bool names_rows(const struct ag_parse *p, size_t i)
 {
     const struct ag_tokens *t = p->tokens;
 
-    return ag_is(t, i, AG_C_LOG) || ag_is(t, i, AG_C_ERROR) || ag_is(t, i, AG_C_LEVEL) || ag_is(t, i, AG_C_FIELD) ||
-           ag_is(t, i, AG_C_REQUEST) || ag_is(t, i, AG_C_SLOWEST) || ag_is(t, i, AG_C_NEWEST) || ag_is(t, i, AG_C_OLDEST) ||
-           ag_is(t, i, AG_C_MOST) || ag_is(t, i, AG_C_HIGHEST) || ag_is(t, i, AG_C_FEWEST) || ag_is(t, i, AG_C_LOWEST) ||
-           ag_is(t, i, AG_C_FASTEST) || ag_is(t, i, AG_C_PATTERN) || ag_is(t, i, AG_C_RESPONSE) || ag_is(t, i, AG_C_SLOW) ||
-           ag_is(t, i, AG_C_THING) || ag_is(t, i, AG_C_STATUS_CLASS) || ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_ENVIRONMENT) ||
+    return ag_is(t, i, AG_C_LOG) || ag_is(t, i, AG_C_ERROR) || ag_is(t, i, AG_C_LEVEL) ||
+           ag_is(t, i, AG_C_FIELD) || ag_is(t, i, AG_C_REQUEST) || ag_is(t, i, AG_C_SLOWEST) ||
+           ag_is(t, i, AG_C_NEWEST) || ag_is(t, i, AG_C_OLDEST) || ag_is(t, i, AG_C_MOST) ||
+           ag_is(t, i, AG_C_HIGHEST) || ag_is(t, i, AG_C_FEWEST) || ag_is(t, i, AG_C_LOWEST) ||
+           ag_is(t, i, AG_C_FASTEST) || ag_is(t, i, AG_C_PATTERN) || ag_is(t, i, AG_C_RESPONSE) ||
+           ag_is(t, i, AG_C_SLOW) || ag_is(t, i, AG_C_THING) || ag_is(t, i, AG_C_STATUS_CLASS) ||
+           ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_ENVIRONMENT) ||
            (i < t->count && t->items[i].name_count > 0) || ag_is(t, i, AG_C_DOMAIN);
 }
 
@@ -203,16 +211,20 @@ static void limit_rule(struct ag_parse *p)
         if (n < 1 || n > 10000 || n != (double)(int)n || is_unit(p, end) || ag_is(t, end, AG_C_PERCENT))
             continue;
         top = before != SIZE_MAX && (ag_is(t, before, AG_C_TOP) || ag_is(t, before, AG_C_BOTTOM));
-        newest = before != SIZE_MAX && (ag_is(t, before, AG_C_NEWEST) || ag_is(t, before, AG_C_LAST) || ag_is(t, before, AG_C_RECENT) ||
-                                        ag_is(t, before, AG_C_FINAL));
+        newest = before != SIZE_MAX && (ag_is(t, before, AG_C_NEWEST) || ag_is(t, before, AG_C_LAST) ||
+                                        ag_is(t, before, AG_C_RECENT) || ag_is(t, before, AG_C_FINAL));
         oldest = before != SIZE_MAX && ag_is(t, before, AG_C_FIRST) && !ag_is(t, before, AG_C_NEW);
         counted = ag_is(t, end, AG_C_COUNTER);
         if (counted)
             end++;
         if (!top && !newest && !oldest && !counted &&
-            !(!ag_is_korean(p, i) && names_rows(p, i + 1) && !(n >= 100 && n <= 599 && (ag_is(t, i + 1, AG_C_RESPONSE) || ag_is(t, i + 1, AG_C_ERROR) || ag_is(t, i + 1, AG_C_FIELD)))))
+            !(!ag_is_korean(p, i) && names_rows(p, i + 1) &&
+              !(n >= 100 && n <= 599 &&
+                (ag_is(t, i + 1, AG_C_RESPONSE) || ag_is(t, i + 1, AG_C_ERROR) ||
+                 ag_is(t, i + 1, AG_C_FIELD)))))
             continue;
-        if (counted && ag_is_korean(p, end - 1) && (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0))
+        if (counted && ag_is_korean(p, end - 1) &&
+            (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0))
             continue; /* ten times is a frequency, never a number of rows */
         if ((newest || oldest) && !counted && !names_rows(p, end) && end < t->count)
             continue;
@@ -220,7 +232,10 @@ static void limit_rule(struct ag_parse *p)
         p->found.limit_newest = newest;
         p->found.limit_oldest = oldest;
         if (top || ((newest || oldest) && before != SIZE_MAX)) {
-            enum ag_concept said = ag_is(t, before, AG_C_BOTTOM) ? AG_C_BOTTOM : top ? AG_C_TOP : newest ? AG_C_NEWEST : AG_C_OLDEST;
+            enum ag_concept said = ag_is(t, before, AG_C_BOTTOM) ? AG_C_BOTTOM
+                                   : top                         ? AG_C_TOP
+                                   : newest                      ? AG_C_NEWEST
+                                                                 : AG_C_OLDEST;
             p->said[said] = before + 1;
             ag_consume(t, before, before + 1, "limit");
         }
@@ -235,7 +250,8 @@ static void one_rule(struct ag_parse *p)
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i + 1 < t->count; i++) {
-        if (!ag_is(t, i, AG_C_NUMBER) || t->items[i].number != 1 || !ag_is(t, i + 1, AG_C_FIELD) || ag_is(t, i + 1, AG_C_UNIT))
+        if (!ag_is(t, i, AG_C_NUMBER) || t->items[i].number != 1 || !ag_is(t, i + 1, AG_C_FIELD) ||
+            ag_is(t, i + 1, AG_C_UNIT))
             continue;
         ag_consume(t, i, i + 1, "same");
         p->said[AG_C_SAME] = i + 1;

@@ -16,16 +16,16 @@
 
 /* One expression of time found in a question. */
 struct ag_time_found {
-    size_t from, to;         /* tokens */
-    const char *symbolic;    /* canonical, time.h */
-    int64_t from_us, to_us;  /* not yet cut at now */
-    bool day_only;           /* whole days, no clock: a clock said elsewhere may narrow it */
-    bool clock_only;         /* clocks without a date: a day said elsewhere fixes it */
+    size_t from, to;          /* tokens */
+    const char *symbolic;     /* canonical, time.h */
+    int64_t from_us, to_us;   /* not yet cut at now */
+    bool day_only;            /* whole days, no clock: a clock said elsewhere may narrow it */
+    bool clock_only;          /* clocks without a date: a day said elsewhere fixes it */
     int clock_from, clock_to; /* minutes of the day, for clock_only; clock_to may exceed 24 h, -1: open */
-    bool instant;            /* a point: an hour, a minute or a second */
-    char precision;          /* of a point: 'h', 'm', 's' */
-    bool dateless;           /* a clock or part of the day without its date */
-    bool past_is_vague;      /* 최근 without a number: the default window */
+    bool instant;             /* a point: an hour, a minute or a second */
+    char precision;           /* of a point: 'h', 'm', 's' */
+    bool dateless;            /* a clock or part of the day without its date */
+    bool past_is_vague;       /* 최근 without a number: the default window */
 };
 
 #define AG_MAX_MENTIONS 48
@@ -37,7 +37,7 @@ struct ag_mention {
     enum ag_field field;
     const char *key; /* metadata */
     enum ag_op op;
-    const char *value; /* NULL for AG_NOT_NULL and the like */
+    const char *value;  /* NULL for AG_NOT_NULL and the like */
     const char *second; /* AG_BETWEEN */
     bool negated;
 };
@@ -86,10 +86,11 @@ struct ag_parse {
     struct ag_target targets[AG_MAX_TARGETS];
     size_t target_count;
     struct ag_found found;
-    size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as such; 0: none */
-    bool stopped;      /* an outcome other than understood has been decided */
-    bool memory;       /* the arena is exhausted */
-    unsigned searches; /* costly look-ups made so far; bounded */
+    size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as
+                                   such; 0: none */
+    bool stopped;               /* an outcome other than understood has been decided */
+    bool memory;                /* the arena is exhausted */
+    unsigned searches;          /* costly look-ups made so far; bounded */
 };
 
 /* Decides the outcome; the first decision stays. `message` and `hint` are constant or live in the arena. */
@@ -104,10 +105,12 @@ const char *ag_sayf(struct ag_parse *p, const char *format, ...) LM_PRINTF(2, 3)
 const char *ag_keep(struct ag_parse *p, const char *text, size_t len);
 void ag_suggest(struct ag_parse *p, const char *name);
 
-/* Consumes every token with this reading in its own name and remembers the first in p->said; was there one? */
+/* Consumes every token with this reading in its own name and remembers the first in p->said; was there one?
+ */
 bool ag_take(struct ag_parse *p, enum ag_concept concept);
 bool ag_said(const struct ag_parse *p, enum ag_concept concept);
-/* The next and the previous token that is not a particle, a comma or an article; tokens->count, or SIZE_MAX before the first. */
+/* The next and the previous token that is not a particle, a comma or an article; tokens->count, or SIZE_MAX
+ * before the first. */
 size_t ag_after(const struct ag_parse *p, size_t i);
 size_t ag_before(const struct ag_parse *p, size_t i);
 bool ag_is_korean(const struct ag_parse *p, size_t i);
@@ -116,32 +119,41 @@ const char *ag_word(const struct ag_parse *p, size_t i);
 bool ag_reads(const struct ag_parse *p, size_t i, enum ag_concept concept);
 const char *ag_reads_value(const struct ag_parse *p, size_t i, enum ag_concept concept);
 
+/* Does token `i` join two parts of a list: and, or, a comma, 랑? */
+bool ag_joins_list(const struct ag_parse *p, size_t i);
+/* Is this field one of token `i`'s readings, consumed or not? */
+bool ag_names_field(const struct ag_parse *p, size_t i, const char *name);
+/* Is what stands at `i` grouped by: 별 behind it, "by" before? */
+bool ag_grouped_by(const struct ag_parse *p, size_t i);
+
 /* Adds a mention over tokens [from, to) and consumes them in the name of `rule`. */
-void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key, enum ag_op op,
-                    const char *value, const char *rule);
+void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key,
+                    enum ag_op op, const char *value, const char *rule);
 bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
-void ag_spelling_rule(struct ag_parse *p);   /* names.c: misspelt words get the readings of the word meant */
-void ag_refusal_rule(struct ag_parse *p);    /* refuse.c */
-void ag_numbers_rule(struct ag_parse *p);    /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
-void ag_text_rule(struct ag_parse *p);       /* names.c: quoted and contained text */
-void ag_ids_rule(struct ag_parse *p);        /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
-void ag_status_rule(struct ag_parse *p);     /* values.c */
-void ag_level_rule(struct ag_parse *p);      /* values.c */
-void ag_one_level_rule(struct ag_parse *p);   /* values.c: "FATAL errors" are FATAL */
-void ag_names_rule(struct ag_parse *p);      /* names.c: names of the catalogue, exact and by part */
-void ag_negation_rule(struct ag_parse *p);   /* values.c */
-void ag_targets_rule(struct ag_parse *p);    /* groups.c */
-void ag_measure_rule(struct ag_parse *p);    /* measure.c: fills the intent */
-void ag_anchor_rule(struct ag_parse *p);      /* compare.c: deployments as events, or as moments nobody named */
-void ag_windows_rule(struct ag_parse *p);    /* compare.c: window, comparison, defaults */
-bool ag_follow_up(struct ag_parse *p);       /* follow.c: true when the intent was made from the previous one */
-void ag_leftover_rule(struct ag_parse *p);   /* refuse.c: what nobody consumed */
-/* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it cannot be. */
+void ag_spelling_rule(struct ag_parse *p); /* names.c: misspelt words get the readings of the word meant */
+void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
+void ag_numbers_rule(struct ag_parse *p);  /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
+void ag_text_rule(struct ag_parse *p);     /* search.c: quoted and contained text */
+void ag_ids_rule(
+    struct ag_parse *p); /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
+void ag_status_rule(struct ag_parse *p);    /* levels.c */
+void ag_level_rule(struct ag_parse *p);     /* levels.c */
+void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
+void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
+void ag_negation_rule(struct ag_parse *p);  /* levels.c */
+void ag_targets_rule(struct ag_parse *p);   /* groups.c */
+void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
+void ag_anchor_rule(struct ag_parse *p);    /* compare.c: deployments as events, or as moments nobody named */
+void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison, defaults */
+bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
+void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
+/* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it
+ * cannot be. */
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit);
 /* Is anything asked about at all? */
 bool ag_has_subject(const struct ag_parse *p);
-void ag_ask_what(struct ag_parse *p);        /* choices.c: needs_clarification with choices */
+void ag_ask_what(struct ag_parse *p); /* choices.c: needs_clarification with choices */
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What is not answered: wishes to destroy or to run SQL, wishes about the machine itself, forecasts, and whatever no rule
- * consumed.
+ * What is not answered: wishes to destroy or to run SQL, wishes about the machine itself, forecasts, and
+ * whatever no rule consumed.
  */
 #include "agent/understand/parse.h"
 
@@ -8,8 +8,9 @@
 
 static void refuse(struct ag_parse *p)
 {
-    ag_stop(p, AG_REFUSED, ag_say(p, "로그를 바꾸거나 지우는 일, SQL 실행은 하지 않습니다. 읽기만 합니다.",
-                                  "Logs are only read here: nothing is changed or deleted, and no SQL is run."),
+    ag_stop(p, AG_REFUSED,
+            ag_say(p, "로그를 바꾸거나 지우는 일, SQL 실행은 하지 않습니다. 읽기만 합니다.",
+                   "Logs are only read here: nothing is changed or deleted, and no SQL is run."),
             ag_say(p, "예: \"어제 에러 건수\", \"최근 1시간 서비스별 에러\"",
                    "For example \"errors yesterday\" or \"errors by service in the last hour\"."));
 }
@@ -18,8 +19,9 @@ static void refuse(struct ag_parse *p)
 static bool begins(const struct ag_parse *p, size_t i)
 {
     for (size_t k = 0; k < i; k++) {
-        if (!ag_is(p->tokens, k, AG_C_NOISE) && !ag_is(p->tokens, k, AG_C_STOP) && !ag_is(p->tokens, k, AG_C_COMMA) &&
-            !ag_is(p->tokens, k, AG_C_EQUALS) && !ag_is(p->tokens, k, AG_C_WORD) && !ag_is(p->tokens, k, AG_C_AND))
+        if (!ag_is(p->tokens, k, AG_C_NOISE) && !ag_is(p->tokens, k, AG_C_STOP) &&
+            !ag_is(p->tokens, k, AG_C_COMMA) && !ag_is(p->tokens, k, AG_C_EQUALS) &&
+            !ag_is(p->tokens, k, AG_C_WORD) && !ag_is(p->tokens, k, AG_C_AND))
             return false;
     }
     return true;
@@ -29,8 +31,9 @@ static bool begins(const struct ag_parse *p, size_t i)
 static bool closes(const struct ag_parse *p, size_t i)
 {
     for (size_t k = i + 1; k < p->tokens->count; k++) {
-        if (!ag_is(p->tokens, k, AG_C_NOISE) && !ag_is(p->tokens, k, AG_C_STOP) && !ag_is(p->tokens, k, AG_C_ENDING) &&
-            !ag_is(p->tokens, k, AG_C_PARTICLE) && !ag_is(p->tokens, k, AG_C_SHOW) && !ag_is(p->tokens, k, AG_C_VERB))
+        if (!ag_is(p->tokens, k, AG_C_NOISE) && !ag_is(p->tokens, k, AG_C_STOP) &&
+            !ag_is(p->tokens, k, AG_C_ENDING) && !ag_is(p->tokens, k, AG_C_PARTICLE) &&
+            !ag_is(p->tokens, k, AG_C_SHOW) && !ag_is(p->tokens, k, AG_C_VERB))
             return false;
     }
     return true;
@@ -42,7 +45,8 @@ static bool is_innocent(const struct ag_parse *p, size_t i)
     size_t next = ag_after(p, i);
     size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
 
-    if (ag_is(p->tokens, next, AG_C_CONTAINS) || ag_is(p->tokens, i + 1, AG_C_PATH) || ag_is(p->tokens, i + 1, AG_C_REQUEST))
+    if (ag_is(p->tokens, next, AG_C_CONTAINS) || ag_is(p->tokens, i + 1, AG_C_PATH) ||
+        ag_is(p->tokens, i + 1, AG_C_REQUEST))
         return true;
     return before != SIZE_MAX && ag_is(p->tokens, before, AG_C_CONTAINS);
 }
@@ -53,16 +57,21 @@ void ag_refusal_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count && !p->stopped; i++) {
         if (ag_is(t, i, AG_C_PROMPT)) {
-            ag_stop(p, AG_REFUSED, ag_say(p, "내부 지시나 설정은 답하지 않습니다.", "Instructions and settings of this system are not disclosed."),
-                    ag_say(p, "로그에 대해 물어봐 주세요. 예: \"오늘 에러 건수\"", "Ask about the logs, for example \"errors today\"."));
+            ag_stop(p, AG_REFUSED,
+                    ag_say(p, "내부 지시나 설정은 답하지 않습니다.",
+                           "Instructions and settings of this system are not disclosed."),
+                    ag_say(p, "로그에 대해 물어봐 주세요. 예: \"오늘 에러 건수\"",
+                           "Ask about the logs, for example \"errors today\"."));
         } else if (ag_is(t, i, AG_C_SQL) && !is_innocent(p, i)) {
             refuse(p);
         } else if (ag_is(t, i, AG_C_DESTROY) && !is_innocent(p, i)) {
             refuse(p);
-        } else if (ag_is(t, i, AG_C_DESTROY_VERB) && !is_innocent(p, i) && (ag_is_korean(p, i) ? closes(p, i) : begins(p, i))) {
+        } else if (ag_is(t, i, AG_C_DESTROY_VERB) && !is_innocent(p, i) &&
+                   (ag_is_korean(p, i) ? closes(p, i) : begins(p, i))) {
             refuse(p);
         } else if (ag_is(t, i, AG_C_FORECAST) && !is_innocent(p, i)) {
-            ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "앞으로의 일은 예측하지 않습니다.", "What is to come is not predicted here."),
+            ag_stop(p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "앞으로의 일은 예측하지 않습니다.", "What is to come is not predicted here."),
                     ag_say(p, "지난 기록에 대해 물어봐 주세요. 예: \"최근 7일 일별 에러 추이\"",
                            "Ask about the past, for example \"errors by day over the last 7 days\"."));
         }
@@ -73,8 +82,9 @@ void ag_refusal_rule(struct ag_parse *p)
 static bool may_stay(const struct ag_parse *p, size_t i)
 {
     static const enum ag_concept harmless[] = {
-        AG_C_PARTICLE, AG_C_ENDING, AG_C_VERB, AG_C_NOISE, AG_C_PREPOSITION, AG_C_AND, AG_C_COMMA, AG_C_STOP, AG_C_THING,
-        AG_C_IS, AG_C_SHOW, AG_C_LOG, AG_C_TOTAL, AG_C_ONLY, AG_C_EACH, AG_C_LIST, AG_C_WHICH, AG_C_ORDER, AG_C_DURING,
+        AG_C_PARTICLE, AG_C_ENDING, AG_C_VERB,  AG_C_NOISE, AG_C_PREPOSITION, AG_C_AND,   AG_C_COMMA,
+        AG_C_STOP,     AG_C_THING,  AG_C_IS,    AG_C_SHOW,  AG_C_LOG,         AG_C_TOTAL, AG_C_ONLY,
+        AG_C_EACH,     AG_C_LIST,   AG_C_WHICH, AG_C_ORDER, AG_C_DURING,
     };
 
     for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) {
@@ -115,27 +125,34 @@ void ag_leftover_rule(struct ag_parse *p)
     for (size_t i = 0; i < t->count && count < 4; i++) {
         if (t->items[i].rule || may_stay(p, i) || (ag_is(t, i, AG_C_OR) && harmless_or(p, i)))
             continue;
-        words = count == 0 ? ag_sayf(p, "\"%s\"", t->items[i].text) : ag_sayf(p, "%s, \"%s\"", words, t->items[i].text);
+        words = count == 0 ? ag_sayf(p, "\"%s\"", t->items[i].text)
+                           : ag_sayf(p, "%s, \"%s\"", words, t->items[i].text);
         count++;
     }
     if (count == 0)
         return;
-    ag_stop(p, AG_NOT_UNDERSTOOD,
-            p->language == AG_KO ? ag_sayf(p, "%s을(를) 알아듣지 못했습니다.", words) : ag_sayf(p, "%s was not understood.", words),
-            ag_say(p, "로그의 건수, 목록, 순위, 응답 시간, 추이를 물을 수 있습니다. 예: \"어제 서비스별 에러 건수\"",
-                   "Counts, lists, rankings, latencies and trends of logs can be asked for, such as \"errors by service yesterday\"."));
+    ag_stop(
+        p, AG_NOT_UNDERSTOOD,
+        p->language == AG_KO ? ag_sayf(p, "%s을(를) 알아듣지 못했습니다.", words)
+                             : ag_sayf(p, "%s was not understood.", words),
+        ag_say(p,
+               "로그의 건수, 목록, 순위, 응답 시간, 추이를 물을 수 있습니다. 예: \"어제 서비스별 에러 건수\"",
+               "Counts, lists, rankings, latencies and trends of logs can be asked for, such as \"errors by "
+               "service yesterday\"."));
 }
 
 bool ag_has_subject(const struct ag_parse *p)
 {
     static const enum ag_concept subjects[] = {
-        AG_C_LOG, AG_C_REQUEST, AG_C_RESPONSE, AG_C_COUNT, AG_C_COUNT_PEOPLE, AG_C_RATE, AG_C_FAIL_RATE, AG_C_PERCENT, AG_C_SLOW,
-        AG_C_SLOWEST, AG_C_FAST, AG_C_FASTEST, AG_C_DURATION, AG_C_PAGE_LOAD, AG_C_BUSIEST, AG_C_QUIETEST, AG_C_SPIKE, AG_C_STOPPED,
-        AG_C_SUMMARY, AG_C_HISTORY, AG_C_PER, AG_C_STILL, AG_C_LOGIN_TRY, AG_C_EVENT_ANCHOR,
+        AG_C_LOG,       AG_C_REQUEST,   AG_C_RESPONSE, AG_C_COUNT,    AG_C_COUNT_PEOPLE, AG_C_RATE,
+        AG_C_FAIL_RATE, AG_C_PERCENT,   AG_C_SLOW,     AG_C_SLOWEST,  AG_C_FAST,         AG_C_FASTEST,
+        AG_C_DURATION,  AG_C_PAGE_LOAD, AG_C_BUSIEST,  AG_C_QUIETEST, AG_C_SPIKE,        AG_C_STOPPED,
+        AG_C_SUMMARY,   AG_C_HISTORY,   AG_C_PER,      AG_C_STILL,    AG_C_LOGIN_TRY,    AG_C_EVENT_ANCHOR,
     };
     static const enum ag_field fields[] = {
-        AG_LEVEL, AG_HTTP_STATUS, AG_STATUS_CLASS, AG_MESSAGE, AG_ERROR_TYPE, AG_EVENT_TYPE, AG_USER_ID, AG_SESSION_ID, AG_TRACE_ID,
-        AG_SPAN_ID, AG_ERROR_CODE, AG_CLIENT_IP, AG_TAG,
+        AG_LEVEL,      AG_HTTP_STATUS, AG_STATUS_CLASS, AG_MESSAGE,  AG_ERROR_TYPE,
+        AG_EVENT_TYPE, AG_USER_ID,     AG_SESSION_ID,   AG_TRACE_ID, AG_SPAN_ID,
+        AG_ERROR_CODE, AG_CLIENT_IP,   AG_TAG,
     };
 
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
@@ -148,12 +165,15 @@ bool ag_has_subject(const struct ag_parse *p)
     }
     for (size_t i = 0; i < p->target_count; i++) {
         const struct ag_target *target = &p->targets[i];
-        bool ranked = ag_said(p, AG_C_TOP) || ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_DISTRIBUTION);
+        bool ranked = ag_said(p, AG_C_TOP) || ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) ||
+                      ag_said(p, AG_C_DISTRIBUTION);
         /* "by service" alone is the end of some other question. */
-        if (p->intent->measure.fn == AG_NAMES || p->intent->measure.fn == AG_DISTINCT || p->intent->shape == AG_NEW || ranked ||
-            target->field == AG_ERROR_TYPE || target->field == AG_PATTERN ||
+        if (p->intent->measure.fn == AG_NAMES || p->intent->measure.fn == AG_DISTINCT ||
+            p->intent->shape == AG_NEW || ranked || target->field == AG_ERROR_TYPE ||
+            target->field == AG_PATTERN ||
             (!ag_said(p, AG_C_BY) && (p->mention_count > 0 || p->time_count > 0) &&
-             (target->field == AG_LEVEL || target->field == AG_HTTP_STATUS || target->field == AG_STATUS_CLASS)))
+             (target->field == AG_LEVEL || target->field == AG_HTTP_STATUS ||
+              target->field == AG_STATUS_CLASS)))
             return true;
     }
     return p->found.p_count > 0 || p->found.length_set;

@@ -89,7 +89,8 @@ static size_t clock_at(const struct ag_text *t, size_t at, struct ag_written_tim
     size_t n = number(t, at, 2, &time->hour);
     size_t more;
 
-    if (n == 0 || time->hour > 24 || t->cp[at + n] != ':' || number(t, at + n + 1, 2, &time->minute) != 2 || time->minute > 59)
+    if (n == 0 || time->hour > 24 || t->cp[at + n] != ':' || number(t, at + n + 1, 2, &time->minute) != 2 ||
+        time->minute > 59)
         return 0;
     n += 3;
     if (t->cp[at + n] == ':' && number(t, at + n + 1, 2, &time->second) == 2) {
@@ -197,8 +198,9 @@ static size_t decimal_at(const struct ag_text *t, size_t at, double *out)
     size_t len = 0;
     size_t n = 0;
 
-    for (; digit(t->cp[at + n]) || (t->cp[at + n] == ',' && n > 0 && digit(t->cp[at + n + 1]) && digit(t->cp[at + n + 2]) &&
-                                    digit(t->cp[at + n + 3]) && !digit(t->cp[at + n + 4]));
+    for (; digit(t->cp[at + n]) ||
+           (t->cp[at + n] == ',' && n > 0 && digit(t->cp[at + n + 1]) && digit(t->cp[at + n + 2]) &&
+            digit(t->cp[at + n + 3]) && !digit(t->cp[at + n + 4]));
          n++) {
         if (t->cp[at + n] != ',') {
             if (len >= 20)
@@ -249,17 +251,22 @@ static size_t address_at(const struct ag_text *t, size_t at)
         return 0;
     if (inet_pton(AF_INET, text, parsed) == 1)
         return n;
-    return strstr(text, ":") && strchr(strstr(text, ":") + 1, ':') && inet_pton(AF_INET6, text, parsed) == 1 ? n : 0;
+    return strstr(text, ":") && strchr(strstr(text, ":") + 1, ':') && inet_pton(AF_INET6, text, parsed) == 1
+               ? n
+               : 0;
 }
 
-/* /api/orders/{id}: until something that does not belong to a path; a full stop at its end is the sentence's. */
+/* /api/orders/{id}: until something that does not belong to a path; a full stop at its end is the sentence's.
+ */
 static size_t path_at(const struct ag_text *t, size_t at)
 {
     size_t n = 1;
 
-    if (t->cp[at] != '/' || !(alnum(t->cp[at + 1]) || t->cp[at + 1] == '{' || t->cp[at + 1] == '_' || t->cp[at + 1] == ':'))
+    if (t->cp[at] != '/' ||
+        !(alnum(t->cp[at + 1]) || t->cp[at + 1] == '{' || t->cp[at + 1] == '_' || t->cp[at + 1] == ':'))
         return 0;
-    while (alnum(t->cp[at + n]) || (t->cp[at + n] != 0 && t->cp[at + n] < 0x80 && strchr("/-_.{}:*~%$+=&?", (int)t->cp[at + n])))
+    while (alnum(t->cp[at + n]) ||
+           (t->cp[at + n] != 0 && t->cp[at + n] < 0x80 && strchr("/-_.{}:*~%$+=&?", (int)t->cp[at + n])))
         n++;
     while (n > 1 && strchr(".?:=&/", (int)t->cp[at + n - 1]))
         n--;
@@ -270,7 +277,8 @@ static size_t word_at(const struct ag_text *t, size_t at)
 {
     size_t n = 0;
 
-    while (alnum(t->cp[at + n]) || t->cp[at + n] == '_' || (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1])))
+    while (alnum(t->cp[at + n]) || t->cp[at + n] == '_' ||
+           (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1])))
         n++;
     return n;
 }
@@ -298,8 +306,9 @@ static size_t zone_at(const struct ag_text *t, size_t at, struct lm_arena *arena
     bool slash = false;
     char *typed;
 
-    while (n < 48 && (alnum(t->cp[at + n]) || ((t->cp[at + n] == '/' || t->cp[at + n] == '_' || t->cp[at + n] == '-') && n > 0 &&
-                                               letter(t->cp[at + n + 1])))) {
+    while (n < 48 &&
+           (alnum(t->cp[at + n]) || ((t->cp[at + n] == '/' || t->cp[at + n] == '_' || t->cp[at + n] == '-') &&
+                                     n > 0 && letter(t->cp[at + n + 1])))) {
         slash = slash || t->cp[at + n] == '/';
         n++;
     }
@@ -355,7 +364,8 @@ static size_t add(struct ag_scan *out, size_t count, enum ag_concept concept, si
 {
     if (len == 0 || count == AG_MAX_SCANS)
         return count;
-    out[count] = (struct ag_scan){.concept = concept, .len = len, .cost = cost, .time = no_time(), .value = ""};
+    out[count] =
+        (struct ag_scan){.concept = concept, .len = len, .cost = cost, .time = no_time(), .value = ""};
     return count + 1;
 }
 
@@ -422,7 +432,8 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
         for (n = 1; n <= 12 && ag_is_hangul(t->cp[at + n - 1]) && count < AG_MAX_SCANS; n++) {
             /* Long unknown words matter only whole or without a particle of one to three syllables. */
             bool last = !ag_is_hangul(t->cp[at + n]);
-            bool near_end = !ag_is_hangul(t->cp[at + n + 1]) || !ag_is_hangul(t->cp[at + n + 2]) || !ag_is_hangul(t->cp[at + n + 3]);
+            bool near_end = !ag_is_hangul(t->cp[at + n + 1]) || !ag_is_hangul(t->cp[at + n + 2]) ||
+                            !ag_is_hangul(t->cp[at + n + 3]);
             if (last || near_end || n <= 3)
                 count = add(out, count, AG_C_HANGUL, n, COST_HANGUL + COST_SYLLABLE * (unsigned)n);
         }
@@ -430,7 +441,8 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     }
     if (c == '>' || c == '<') {
         bool equal = t->cp[at + 1] == '=';
-        return add(out, count, equal ? (c == '>' ? AG_C_AT_LEAST : AG_C_AT_MOST) : mark_of(c), equal ? 2 : 1, COST_FORM);
+        return add(out, count, equal ? (c == '>' ? AG_C_AT_LEAST : AG_C_AT_MOST) : mark_of(c), equal ? 2 : 1,
+                   COST_FORM);
     }
     if (c == 0x2265 || c == 0x2264)
         return add(out, count, c == 0x2265 ? AG_C_AT_LEAST : AG_C_AT_MOST, 1, COST_FORM);

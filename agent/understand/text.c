@@ -1,6 +1,6 @@
 /*
- * Folding by clusters: a base and what composes with it are normalised together, so that every resulting code point knows
- * the typed bytes it came from.
+ * Folding by clusters: a base and what composes with it are normalised together, so that every resulting code
+ * point knows the typed bytes it came from.
  */
 #include "agent/understand/text.h"
 
@@ -31,20 +31,23 @@ bool ag_final_is_rieul(uint32_t cp)
 static bool is_space(utf8proc_int32_t cp)
 {
     return cp == ' ' || cp == '\t' || cp == '\n' || cp == '\r' || cp == 0xA0 || cp == 0x3000 ||
-           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x1680 || cp == 0x202F || cp == 0x205F;
+           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x1680 || cp == 0x202F ||
+           cp == 0x205F;
 }
 
 /* Bytes that would disturb a terminal or make a text read otherwise than it is stored. */
 static bool is_control(utf8proc_int32_t cp)
 {
     return (cp < 0x20 && cp != '\t' && cp != '\n' && cp != '\r') || (cp >= 0x7F && cp < 0xA0) ||
-           (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xFEFF || (cp >= 0xFFF9 && cp <= 0xFFFB);
+           (cp >= 0x202A && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0xFEFF ||
+           (cp >= 0xFFF9 && cp <= 0xFFFB);
 }
 
 /* Jamo that continue a syllable, and combining marks. */
 static bool continues(utf8proc_int32_t cp)
 {
-    return (cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11A8 && cp <= 0x11C2) || utf8proc_get_property(cp)->combining_class != 0;
+    return (cp >= 0x1161 && cp <= 0x1175) || (cp >= 0x11A8 && cp <= 0x11C2) ||
+           utf8proc_get_property(cp)->combining_class != 0;
 }
 
 struct cluster {
@@ -137,7 +140,8 @@ static void take(struct cluster *c, utf8proc_int32_t cp, size_t from, size_t to,
     }
 }
 
-enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct lm_arena *arena, struct ag_text *out)
+enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct lm_arena *arena,
+                                struct ag_text *out)
 {
     /* A code point may unfold to many; the room is what the text really needs, found by a first pass. */
     struct cluster cluster = {.len = 0};
@@ -150,7 +154,8 @@ enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct 
         utf8proc_int32_t parts[MOST_FROM_ONE];
         utf8proc_int32_t cp;
         int last_class = 0;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)raw + at, (utf8proc_ssize_t)(len - at), &cp);
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)raw + at, (utf8proc_ssize_t)(len - at), &cp);
         utf8proc_ssize_t parts_n;
         if (n <= 0)
             return AG_TEXT_NOT_UTF8;
@@ -169,7 +174,8 @@ enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct 
         return AG_TEXT_MEMORY;
     for (at = 0; at < len;) {
         utf8proc_int32_t cp;
-        size_t n = (size_t)utf8proc_iterate((const utf8proc_uint8_t *)raw + at, (utf8proc_ssize_t)(len - at), &cp);
+        size_t n =
+            (size_t)utf8proc_iterate((const utf8proc_uint8_t *)raw + at, (utf8proc_ssize_t)(len - at), &cp);
         /* Zero-width characters mean nothing in a question; they must not split words either. */
         if (cp == 0x200B || cp == 0x200C || cp == 0x200D || cp == 0x2060 || cp == 0xAD) {
             at += n;
@@ -214,7 +220,8 @@ char *ag_text_typed(const struct ag_text *text, size_t from, size_t to, struct l
     if (to <= from)
         return lm_arena_copy(arena, "", 0);
     n = utf8proc_map((const utf8proc_uint8_t *)text->raw + text->from[from],
-                     (utf8proc_ssize_t)(text->to[to - 1] - text->from[from]), &composed, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+                     (utf8proc_ssize_t)(text->to[to - 1] - text->from[from]), &composed,
+                     UTF8PROC_COMPOSE | UTF8PROC_STABLE);
     if (n < 0)
         return NULL;
     out = lm_arena_copy(arena, composed, (size_t)n);
@@ -225,8 +232,9 @@ char *ag_text_typed(const struct ag_text *text, size_t from, size_t to, struct l
 char *ag_fold(const char *text, size_t len)
 {
     utf8proc_uint8_t *out = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)len, &out,
-                                      UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_STABLE);
+    utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)len, &out,
+                     UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_STABLE);
 
     return n < 0 ? NULL : (char *)out;
 }

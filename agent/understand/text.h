@@ -16,17 +16,26 @@
 struct ag_text {
     const char *raw; /* as typed, not copied */
     size_t raw_len;
-    uint32_t *cp;    /* folded code points; cp[len] is 0 */
-    uint32_t *from;  /* from[i]: first typed byte of cp[i]; from[len] is raw_len */
-    uint32_t *to;    /* one past the last */
+    uint32_t *cp;   /* folded code points; cp[len] is 0 */
+    uint32_t *from; /* from[i]: first typed byte of cp[i]; from[len] is raw_len */
+    uint32_t *to;   /* one past the last */
     size_t len;
 };
 
-enum ag_text_fault { AG_TEXT_GOOD, AG_TEXT_NOT_UTF8, AG_TEXT_CONTROL, AG_TEXT_EMPTY, AG_TEXT_LONG, AG_TEXT_MEMORY };
+enum ag_text_fault {
+    AG_TEXT_GOOD,
+    AG_TEXT_NOT_UTF8,
+    AG_TEXT_CONTROL,
+    AG_TEXT_EMPTY,
+    AG_TEXT_LONG,
+    AG_TEXT_MEMORY
+};
 
-/* White space is folded to single spaces. AG_TEXT_GOOD, or what is wrong with it: control characters other than tab and line
- * ends, invisible format characters that reorder text, invalid UTF-8, more than `max` code points. */
-enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct lm_arena *arena, struct ag_text *out);
+/* White space is folded to single spaces. AG_TEXT_GOOD, or what is wrong with it: control characters other
+ * than tab and line ends, invisible format characters that reorder text, invalid UTF-8, more than `max` code
+ * points. */
+enum ag_text_fault ag_text_fold(const char *raw, size_t len, size_t max, struct lm_arena *arena,
+                                struct ag_text *out);
 
 /* cp[from, to) as UTF-8 in the arena; NULL without memory. */
 char *ag_text_utf8(const struct ag_text *text, size_t from, size_t to, struct lm_arena *arena);

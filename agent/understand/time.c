@@ -105,8 +105,8 @@ static bool instant(struct scan *s, int64_t *out)
         return false;
     t.year = high * 100 + low;
     if (!two_digits(s, 1, 12, &t.month) || !word(s, "-") || !two_digits(s, 1, 31, &t.day) || !word(s, "T") ||
-        !two_digits(s, 0, 23, &t.hour) || !word(s, ":") || !two_digits(s, 0, 59, &t.minute) || !word(s, ":") ||
-        !two_digits(s, 0, 59, &t.second))
+        !two_digits(s, 0, 23, &t.hour) || !word(s, ":") || !two_digits(s, 0, 59, &t.minute) ||
+        !word(s, ":") || !two_digits(s, 0, 59, &t.second))
         return false;
     if (word(s, ".")) {
         int scale = 100000;
@@ -172,21 +172,23 @@ static int64_t on_day(const struct ag_zone *zone, int64_t day, int minutes)
     return ag_zone_instant(zone, &t);
 }
 
-static bool calendar(struct scan *s, char u, const struct ag_zone *zone, int64_t now, int64_t *from, int64_t *to)
+static bool calendar(struct scan *s, char u, const struct ag_zone *zone, int64_t now, int64_t *from,
+                     int64_t *to)
 {
     int64_t current = ag_zone_floor(zone, now, u);
     int64_t k;
     int first;
     int last;
 
-    if (!word(s, " ") || !integer(s, &k) || k > 0 || k < -MAX_COUNT || ((u == 'y' || u == 'q' || u == 'M') && k < -2000))
+    if (!word(s, " ") || !integer(s, &k) || k > 0 || k < -MAX_COUNT ||
+        ((u == 'y' || u == 'q' || u == 'M') && k < -2000))
         return false;
     *from = ag_zone_add(zone, current, u, k);
     *to = ag_zone_add(zone, current, u, k + 1);
     if (word(s, " so far")) {
         /* The same elapsed part, by the wall clock: a day of 23 hours does not shift the comparison. */
         int64_t part = u == 'M' || u == 'q' || u == 'y' || u == 'w' || u == 'd' ? ag_zone_add(zone, now, u, k)
-                                                                               : *from + (now - current);
+                                                                                : *from + (now - current);
         *to = part < *to ? part : *to;
         return true;
     }
@@ -225,8 +227,8 @@ static bool resolve(const char *symbolic, const struct ag_zone *zone, int64_t no
     return good && *s.at == '\0';
 }
 
-int ag_time_resolve(const char *symbolic, const char *zone, int64_t now_us, int64_t *from, int64_t *to, bool *open,
-                    struct lm_error *error)
+int ag_time_resolve(const char *symbolic, const char *zone, int64_t now_us, int64_t *from, int64_t *to,
+                    bool *open, struct lm_error *error)
 {
     struct ag_zone *tz = ag_zone_new(zone);
     bool good;
@@ -260,8 +262,8 @@ int ag_time_resolve(const char *symbolic, const char *zone, int64_t now_us, int6
 
 int ag_intent_resolve(struct ag_intent *intent, int64_t now_us, struct lm_error *error)
 {
-    if (ag_time_resolve(intent->window.symbolic, intent->zone, now_us, &intent->window.from_us, &intent->window.to_us,
-                        &intent->window.open, error) < 0)
+    if (ag_time_resolve(intent->window.symbolic, intent->zone, now_us, &intent->window.from_us,
+                        &intent->window.to_us, &intent->window.open, error) < 0)
         return -1;
     if (intent->compare == AG_NO_COMPARE)
         return 0;

@@ -1,6 +1,6 @@
 /*
- * The cheapest reading of a text, by dynamic programming over its code points: every word known, every form, every name that
- * could start at a place is an edge to where it ends.
+ * The cheapest reading of a text, by dynamic programming over its code points: every word known, every form,
+ * every name that could start at a place is an edge to where it ends.
  */
 #include "agent/understand/tokens.h"
 
@@ -23,7 +23,7 @@ struct step {
     uint32_t from;
     bool is_space;
     bool is_name;
-    struct ag_scan scan;               /* .len 0 for a word of the vocabulary or a name */
+    struct ag_scan scan; /* .len 0 for a word of the vocabulary or a name */
     const struct ag_reading *readings;
 };
 
@@ -98,7 +98,8 @@ static void add_words(struct lattice *l, size_t at)
             only_suffix = only_suffix && !(good && !r->suffix);
         }
         if (fits)
-            relax(l, at, at + matches[i].len, only_suffix ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD, &step);
+            relax(l, at, at + matches[i].len, only_suffix ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD,
+                  &step);
     }
 }
 
@@ -117,14 +118,16 @@ static void add_names(struct lattice *l, size_t at)
     struct step step = {.is_name = true};
     unsigned spaces = 0;
 
-    if (!ag_scan_starts(t, at) || !ag_catalogue_may_start(l->catalogue, l->utf8 + l->bytes[at], l->bytes[t->len] - l->bytes[at]))
+    if (!ag_scan_starts(t, at) ||
+        !ag_catalogue_may_start(l->catalogue, l->utf8 + l->bytes[at], l->bytes[t->len] - l->bytes[at]))
         return;
     for (size_t n = 1; n <= MAX_NAME_CHARS && at + n <= t->len; n++) {
         if (t->cp[at + n - 1] == ' ' && ++spaces > 2)
             return;
         if (!ag_scan_ends(t, at + n) || t->cp[at + n - 1] == ' ')
             continue;
-        if (ag_catalogue_find(l->catalogue, l->utf8 + l->bytes[at], l->bytes[at + n] - l->bytes[at], &name, 1) == 0)
+        if (ag_catalogue_find(l->catalogue, l->utf8 + l->bytes[at], l->bytes[at + n] - l->bytes[at], &name,
+                              1) == 0)
             continue;
         if (!is_vocabulary(l, at, n))
             relax(l, at, at + n, COST_NAME, &step);
@@ -165,12 +168,16 @@ static int prepare(struct lattice *l)
         l->steps[i] = (struct step){.cost = i == 0 ? 0 : COST_NONE};
     l->bytes[0] = 0;
     for (size_t i = 0; i < t->len; i++)
-        l->bytes[i + 1] = l->bytes[i] + (t->cp[i] < 0x80 ? 1 : t->cp[i] < 0x800 ? 2 : t->cp[i] < 0x10000 ? 3 : 4);
+        l->bytes[i + 1] = l->bytes[i] + (t->cp[i] < 0x80      ? 1
+                                         : t->cp[i] < 0x800   ? 2
+                                         : t->cp[i] < 0x10000 ? 3
+                                                              : 4);
     return 0;
 }
 
 /* Readings that cannot hold at this place are left out; a token keeps its list otherwise. */
-static const struct ag_reading *fitting(const struct ag_reading *readings, uint32_t before, struct lm_arena *arena)
+static const struct ag_reading *fitting(const struct ag_reading *readings, uint32_t before,
+                                        struct lm_arena *arena)
 {
     const struct ag_reading *first = NULL;
     struct ag_reading *last = NULL;
@@ -223,8 +230,8 @@ static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token
     return 0;
 }
 
-int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary, const struct ag_catalogue *catalogue,
-                struct lm_arena *arena, struct ag_tokens *out)
+int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary,
+                const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_tokens *out)
 {
     struct lattice l = {.text = text, .vocabulary = vocabulary, .catalogue = catalogue, .arena = arena};
     size_t count = 0;

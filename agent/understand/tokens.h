@@ -1,6 +1,6 @@
 /*
- * A question as tokens: the cheapest way to read its letters as words known, numbers, dates, names of the catalogue and, where
- * nothing else fits, unknown words. Rules then consume tokens; each says its name.
+ * A question as tokens: the cheapest way to read its letters as words known, numbers, dates, names of the
+ * catalogue and, where nothing else fits, unknown words. Rules then consume tokens; each says its name.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_TOKENS_H
 #define LOGMILL_AGENT_UNDERSTAND_TOKENS_H
@@ -30,11 +30,11 @@ struct ag_token {
     const struct ag_reading *readings; /* at least one */
     struct ag_reading own;             /* the one reading of a scanned token */
     double number;                     /* AG_C_NUMBER, AG_C_PERCENTILE */
-    struct ag_written_time time;       /* AG_C_DATE, AG_C_MONTH_DATE, AG_C_YEAR_MONTH, AG_C_CLOCK, AG_C_INSTANT */
+    struct ag_written_time time; /* AG_C_DATE, AG_C_MONTH_DATE, AG_C_YEAR_MONTH, AG_C_CLOCK, AG_C_INSTANT */
     const struct ag_name *names[AG_TOKEN_NAMES]; /* catalogue names that are written exactly so */
     size_t name_count;
-    bool glued;                        /* nothing between it and the token before */
-    const char *rule;                  /* the rule that consumed it, or NULL */
+    bool glued;       /* nothing between it and the token before */
+    const char *rule; /* the rule that consumed it, or NULL */
 };
 
 struct ag_tokens {
@@ -44,8 +44,8 @@ struct ag_tokens {
 };
 
 /* 0; -1 without memory; 1 when the question has more than AG_MAX_TOKENS words. */
-int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary, const struct ag_catalogue *catalogue,
-                struct lm_arena *arena, struct ag_tokens *out);
+int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary,
+                const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_tokens *out);
 
 /* Has token `i` this reading and is not consumed? Any index is allowed. */
 bool ag_is(const struct ag_tokens *tokens, size_t i, enum ag_concept concept);

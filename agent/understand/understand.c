@@ -117,14 +117,13 @@ bool ag_reads(const struct ag_parse *p, size_t i, enum ag_concept concept)
 
 static bool passes(const struct ag_parse *p, size_t i)
 {
-    return ag_reads(p, i, AG_C_PARTICLE) || strcmp(ag_word(p, i), "the") == 0 || strcmp(ag_word(p, i), "a") == 0 ||
-           strcmp(ag_word(p, i), "an") == 0;
+    return ag_reads(p, i, AG_C_PARTICLE) || strcmp(ag_word(p, i), "the") == 0 ||
+           strcmp(ag_word(p, i), "a") == 0 || strcmp(ag_word(p, i), "an") == 0;
 }
 
 size_t ag_after(const struct ag_parse *p, size_t i)
 {
-    for (i++; i < p->tokens->count && passes(p, i); i++) {
-    }
+    for (i++; i < p->tokens->count && passes(p, i); i++) {}
     return i;
 }
 
@@ -137,14 +136,16 @@ size_t ag_before(const struct ag_parse *p, size_t i)
     return SIZE_MAX;
 }
 
-void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key, enum ag_op op,
-                    const char *value, const char *rule)
+void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key,
+                    enum ag_op op, const char *value, const char *rule)
 {
     ag_consume(p->tokens, from, to, rule);
     if (p->mention_count < AG_MAX_MENTIONS)
-        p->mentions[p->mention_count++] = (struct ag_mention){.from = from, .to = to, .field = field, .key = key, .op = op, .value = value};
+        p->mentions[p->mention_count++] =
+            (struct ag_mention){.from = from, .to = to, .field = field, .key = key, .op = op, .value = value};
     else
-        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
+        ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "조건이 너무 많습니다.", "There are too many conditions."),
+                NULL);
 }
 
 bool ag_mentions_field(const struct ag_parse *p, enum ag_field field)
@@ -164,7 +165,7 @@ const char *ag_outcome_name(enum ag_outcome outcome)
     return (size_t)outcome < sizeof names / sizeof *names ? names[outcome] : "";
 }
 
-/* -- the stages --------------------------------------------------------------------------------------------------------- */
+/* -- the stages -- */
 
 static enum ag_language language_of(const struct ag_text *text)
 {
@@ -188,7 +189,8 @@ static void bad_text(struct ag_parse *p, enum ag_text_fault fault)
         ag_stop(p, AG_BAD_QUESTION, "The question is longer than 2,000 characters.", "Ask in fewer words.");
         break;
     default:
-        ag_stop(p, AG_BAD_QUESTION, "The question is empty.", "Ask about the logs, for example \"errors today\".");
+        ag_stop(p, AG_BAD_QUESTION, "The question is empty.",
+                "Ask about the logs, for example \"errors today\".");
         break;
     }
 }
@@ -197,8 +199,9 @@ static void bad_text(struct ag_parse *p, enum ag_text_fault fault)
 static void collect(struct ag_parse *p)
 {
     static void (*const rules[])(struct ag_parse *) = {
-        ag_spelling_rule, ag_refusal_rule, ag_zone_rule,  ag_numbers_rule, ag_text_rule,     ag_ids_rule,
-        ag_status_rule,   ag_times_find,   ag_names_rule, ag_level_rule,   ag_negation_rule, ag_one_level_rule, ag_targets_rule,
+        ag_spelling_rule, ag_refusal_rule,   ag_zone_rule,    ag_numbers_rule, ag_text_rule,
+        ag_ids_rule,      ag_status_rule,    ag_times_find,   ag_names_rule,   ag_level_rule,
+        ag_negation_rule, ag_one_level_rule, ag_targets_rule,
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules && !p->stopped; i++)
@@ -241,7 +244,8 @@ static void decide(struct ag_parse *p)
 
 static int understand(struct ag_parse *p)
 {
-    enum ag_text_fault fault = ag_text_fold(p->question->text, p->question->len, AG_QUESTION_MAX_CHARS, p->arena, &p->text);
+    enum ag_text_fault fault =
+        ag_text_fold(p->question->text, p->question->len, AG_QUESTION_MAX_CHARS, p->arena, &p->text);
     int made;
 
     if (fault == AG_TEXT_MEMORY)
@@ -278,8 +282,13 @@ int ag_understand(const struct ag_question *question, const struct ag_vocabulary
     *out = (struct ag_understanding){.outcome = AG_UNDERSTOOD};
     if (!p)
         return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
-    *p = (struct ag_parse){.question = question, .vocabulary = vocabulary, .catalogue = catalogue, .arena = arena, .out = out,
-                           .intent = &out->intent, .now = question->now_us};
+    *p = (struct ag_parse){.question = question,
+                           .vocabulary = vocabulary,
+                           .catalogue = catalogue,
+                           .arena = arena,
+                           .out = out,
+                           .intent = &out->intent,
+                           .now = question->now_us};
     ag_intent_init(&out->intent);
     p->zone_name = ag_keep(p, question->zone, strlen(question->zone));
     p->zone = ag_zone_new(question->zone);

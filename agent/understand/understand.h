@@ -1,9 +1,10 @@
 /*
- * From a question to a typed intent, deterministically: text → tokens → rules, each of which names what it consumes.
+ * From a question to a typed intent, deterministically: text → tokens → rules, each of which names what it
+ * consumes.
  *
- * The promise: no question is answered by ignoring words that matter. Every token is consumed by a rule, is a function word
- * known by name, or makes the question not understood. Nothing here reads a clock, a file or a network; the same question,
- * catalogue and now give the same understanding, byte for byte.
+ * The promise: no question is answered by ignoring words that matter. Every token is consumed by a rule, is a
+ * function word known by name, or makes the question not understood. Nothing here reads a clock, a file or a
+ * network; the same question, catalogue and now give the same understanding, byte for byte.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_UNDERSTAND_H
 #define LOGMILL_AGENT_UNDERSTAND_UNDERSTAND_H
@@ -38,8 +39,8 @@ enum ag_outcome {
 struct ag_question {
     const char *text; /* UTF-8 as typed; need not end in NUL */
     size_t len;
-    const char *zone; /* IANA name of the asker's zone; must be known (ag_zone_known) */
-    int64_t now_us;   /* since 1970, UTC */
+    const char *zone;                 /* IANA name of the asker's zone; must be known (ag_zone_known) */
+    int64_t now_us;                   /* since 1970, UTC */
     const struct ag_intent *previous; /* resolved against now, or NULL */
 };
 
@@ -70,13 +71,15 @@ struct ag_understanding {
 
 struct ag_vocabulary;
 
-/* Understands `question`. Texts of `out` live in `arena` or are constant. Any thread: catalogue and vocabulary are only read.
- * 0 with `out` filled (whatever the outcome), or -1 with LM_RETRY "memory" when the arena is exhausted. */
+/* Understands `question`. Texts of `out` live in `arena` or are constant. Any thread: catalogue and
+ * vocabulary are only read. 0 with `out` filled (whatever the outcome), or -1 with LM_RETRY "memory" when the
+ * arena is exhausted. */
 int ag_understand(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
                   const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
                   struct lm_error *error) LM_MUST_CHECK;
 
-/* "understood", "not_understood", "needs_clarification", "unknown_entity", "refused", "bad_request": the codes of errors. */
+/* "understood", "not_understood", "needs_clarification", "unknown_entity", "refused", "bad_request": the
+ * codes of errors. */
 const char *ag_outcome_name(enum ag_outcome outcome);
 
 #endif

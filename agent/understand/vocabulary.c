@@ -1,5 +1,6 @@
 /*
- * A trie over code points whose edges live in one hash table (node, code point) → node; readings hang at nodes. Built once.
+ * A trie over code points whose edges live in one hash table (node, code point) → node; readings hang at
+ * nodes. Built once.
  */
 #include "agent/understand/vocabulary.h"
 
@@ -121,7 +122,8 @@ static uint32_t child(struct ag_vocabulary *v, uint32_t node, uint32_t cp)
     return found;
 }
 
-static int add_reading(struct ag_vocabulary *v, uint32_t at, const char *folded, const struct ag_reading *reading)
+static int add_reading(struct ag_vocabulary *v, uint32_t at, const char *folded,
+                       const struct ag_reading *reading)
 {
     struct ag_reading *copy = lm_arena_alloc(&v->arena, sizeof *copy);
     struct node *node = &v->nodes[at];
@@ -132,8 +134,7 @@ static int add_reading(struct ag_vocabulary *v, uint32_t at, const char *folded,
     copy->next = NULL;
     if (node->readings) {
         struct ag_reading *last = node->readings;
-        for (; last->next; last = (struct ag_reading *)(uintptr_t)last->next) {
-        }
+        for (; last->next; last = (struct ag_reading *)(uintptr_t)last->next) {}
         last->next = copy;
         return 0;
     }
@@ -166,7 +167,8 @@ static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, st
     total = strlen(folded);
     while (at < total && node) {
         utf8proc_int32_t cp;
-        at += (size_t)utf8proc_iterate((const utf8proc_uint8_t *)folded + at, (utf8proc_ssize_t)(total - at), &cp);
+        at += (size_t)utf8proc_iterate((const utf8proc_uint8_t *)folded + at, (utf8proc_ssize_t)(total - at),
+                                       &cp);
         node = child(v, node, (uint32_t)cp);
     }
     result = node ? add_reading(v, node, folded, &reading) : -1;
@@ -179,7 +181,8 @@ static int bad_line(struct lm_error *error, const char *file, size_t line, const
     return lm_error_set(error, LM_FATAL, "vocabulary", "%s, line %zu: %s", file, line, what);
 }
 
-static int add_line(struct ag_vocabulary *v, char *line, const char *file, size_t number, struct lm_error *error)
+static int add_line(struct ag_vocabulary *v, char *line, const char *file, size_t number,
+                    struct lm_error *error)
 {
     char *concept = strchr(line, '\t');
     char *value = concept ? strchr(concept + 1, '\t') : NULL;
@@ -191,7 +194,7 @@ static int add_line(struct ag_vocabulary *v, char *line, const char *file, size_
         return 0;
     if (!concept)
         return bad_line(error, file, number, "expected surface, tab, concept");
-    *concept++ = '\0';
+    *concept ++ = '\0';
     if (value) {
         *value++ = '\0';
         end = strchr(value, '\t');
@@ -217,7 +220,8 @@ static int add_line(struct ag_vocabulary *v, char *line, const char *file, size_
     return 0;
 }
 
-static int add_lines(struct ag_vocabulary *v, const char *data, size_t len, const char *file, struct lm_error *error)
+static int add_lines(struct ag_vocabulary *v, const char *data, size_t len, const char *file,
+                     struct lm_error *error)
 {
     const char *at = data;
     size_t number = 0;
@@ -259,7 +263,8 @@ static int add_file(struct ag_vocabulary *v, const char *path, struct lm_error *
     }
     len = fread(data, 1, MAX_BYTES / 4, file);
     if (len == MAX_BYTES / 4 || ferror(file))
-        result = lm_error_set(error, LM_FATAL, "vocabulary", "%s cannot be read whole; the limit is 4 MiB", path);
+        result =
+            lm_error_set(error, LM_FATAL, "vocabulary", "%s cannot be read whole; the limit is 4 MiB", path);
     else
         result = add_lines(v, data, len, path, error);
     free(data);
@@ -354,7 +359,8 @@ struct path {
 };
 
 /* Keeps matches shortest first and each length once. */
-static size_t add_match(struct ag_match *out, size_t count, size_t max, size_t len, const struct ag_reading *readings)
+static size_t add_match(struct ag_match *out, size_t count, size_t max, size_t len,
+                        const struct ag_reading *readings)
 {
     for (size_t i = 0; i < count; i++) {
         if (out[i].len == len)
@@ -365,7 +371,8 @@ static size_t add_match(struct ag_match *out, size_t count, size_t max, size_t l
     return count;
 }
 
-size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, size_t len, struct ag_match *out, size_t max)
+size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, size_t len,
+                           struct ag_match *out, size_t max)
 {
     struct path paths[MAX_PATHS];
     size_t count = 0;
@@ -388,7 +395,8 @@ size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, 
                 else if ((on = p.at < len ? find_edge(v, gap, text[p.at]) : 0) != 0)
                     next[n++] = (struct path){on, p.at + 1};
             }
-            if (p.at < len && text[p.at] != ' ' && n < MAX_PATHS && (on = find_edge(v, p.node, text[p.at])) != 0)
+            if (p.at < len && text[p.at] != ' ' && n < MAX_PATHS &&
+                (on = find_edge(v, p.node, text[p.at])) != 0)
                 next[n++] = (struct path){on, p.at + 1};
         }
         memcpy(paths, next, n * sizeof *next);
@@ -427,7 +435,8 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
 }
 
 void ag_vocabulary_each(const struct ag_vocabulary *v,
-                        bool (*visit)(const char *surface, const struct ag_reading *readings, void *context), void *context)
+                        bool (*visit)(const char *surface, const struct ag_reading *readings, void *context),
+                        void *context)
 {
     for (const struct surface *s = v->surfaces; s; s = s->next) {
         if (!visit(s->text, s->readings, context))

@@ -1,10 +1,11 @@
 /*
- * The words the parser knows, Korean and English, as data: the files of agent/vocabulary, built in, and one of the operator's.
+ * The words the parser knows, Korean and English, as data: the files of agent/vocabulary, built in, and one
+ * of the operator's.
  *
- * A line is `surface<TAB>concept[<TAB>value]`; several lines may share a surface, which then has several readings, and `a|b`
- * in the first column are two surfaces of one line. `#` starts a comment. Surfaces are folded (NFKC, case) as questions are.
- * A space in a surface is, in the question, a space, a hyphen, an underscore or nothing. A surface that starts with `-` only
- * continues a word (particles, endings, 별).
+ * A line is `surface<TAB>concept[<TAB>value]`; several lines may share a surface, which then has several
+ * readings, and `a|b` in the first column are two surfaces of one line. `#` starts a comment. Surfaces are
+ * folded (NFKC, case) as questions are. A space in a surface is, in the question, a space, a hyphen, an
+ * underscore or nothing. A surface that starts with `-` only continues a word (particles, endings, 별).
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_VOCABULARY_H
 #define LOGMILL_AGENT_UNDERSTAND_VOCABULARY_H
@@ -32,21 +33,25 @@ struct ag_match {
     const struct ag_reading *readings;
 };
 
-/* The built-in words and those of the file `path` (NULL: none) on top. NULL on failure, with `error` LM_FATAL naming file and
- * line. Free with ag_vocabulary_free. Read-only afterwards: any thread. */
+/* The built-in words and those of the file `path` (NULL: none) on top. NULL on failure, with `error` LM_FATAL
+ * naming file and line. Free with ag_vocabulary_free. Read-only afterwards: any thread. */
 struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error);
 /* NULL is allowed. */
 void ag_vocabulary_free(struct ag_vocabulary *vocabulary);
 /* Hash of all lines: part of cache keys. */
 uint64_t ag_vocabulary_version(const struct ag_vocabulary *vocabulary);
 
-/* Every surface that text[0..len) starts with, shortest first, at most `max`; how many. Text is folded code points. */
-size_t ag_vocabulary_match(const struct ag_vocabulary *vocabulary, const uint32_t *text, size_t len, struct ag_match *out,
-                           size_t max);
-/* The Latin surface closest to a misspelt word (one edit from 4 letters, two from 8), if only one is; NULL otherwise. */
-const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *vocabulary, const char *word, size_t len);
+/* Every surface that text[0..len) starts with, shortest first, at most `max`; how many. Text is folded code
+ * points. */
+size_t ag_vocabulary_match(const struct ag_vocabulary *vocabulary, const uint32_t *text, size_t len,
+                           struct ag_match *out, size_t max);
+/* The Latin surface closest to a misspelt word (one edit from 4 letters, two from 8), if only one is; NULL
+ * otherwise. */
+const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *vocabulary, const char *word,
+                                            size_t len);
 /* Calls `visit` with every surface (UTF-8) until it returns false: for completion and tests. */
 void ag_vocabulary_each(const struct ag_vocabulary *vocabulary,
-                        bool (*visit)(const char *surface, const struct ag_reading *readings, void *context), void *context);
+                        bool (*visit)(const char *surface, const struct ag_reading *readings, void *context),
+                        void *context);
 
 #endif

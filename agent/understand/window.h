@@ -1,6 +1,6 @@
 /*
- * Expressions of time in a question: rolling spans, moments, ranges, relations ("since", 까지, around), zones. Each found one
- * is consumed and kept in p->times with its canonical text.
+ * Expressions of time in a question: rolling spans, moments, ranges, relations ("since", 까지, around),
+ * zones. Each found one is consumed and kept in p->times with its canonical text.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_WINDOW_H
 #define LOGMILL_AGENT_UNDERSTAND_WINDOW_H
@@ -11,9 +11,23 @@
 void ag_zone_rule(struct ag_parse *p);
 /* All expressions of time, from left to right; a clock and a day said apart are joined. */
 void ag_times_find(struct ag_parse *p);
-/* Number and unit ("30분", "an hour", 하루) at token `i` as a length: the token behind, or `i`. For buckets and thresholds. */
+/* Number and unit ("30분", "an hour", 하루) at token `i` as a length: the token behind, or `i`. For buckets
+ * and thresholds. */
 size_t ag_length_read(const struct ag_parse *p, size_t i, double *n, char *unit);
 /* Seconds × 1e6 of a unit letter; months are 30 days, years 365; 'z' is a millisecond. */
 int64_t ag_unit_us(char unit);
+
+/* What window.c and relation.c share. Each fills `f` and returns whether the window can be resolved. */
+bool ag_settle(struct ag_parse *p, struct ag_time_found *f, const char *symbolic);
+bool ag_settle_span(struct ag_parse *p, struct ag_time_found *f, int64_t from, int64_t to, bool until_now);
+/* Minutes `from` to `to` (-1: until now) of the local day `day`; past midnight where `to` is not after
+ * `from`. */
+bool ag_clock_range(struct ag_parse *p, struct ag_time_found *f, int64_t day, int from, int to);
+/* "last N UNIT", or NULL where it is no whole number of any unit. */
+const char *ag_rolling(struct ag_parse *p, double n, char unit);
+/* Outcome needs_clarification: that time has not come yet. */
+void ag_ask_future(struct ag_parse *p);
+/* relation.c: a moment or range at token `i`; the token behind it, or `i`. */
+size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Calendar arithmetic over GTimeZone. Days are counted with the civil-from-days algorithm, so that nothing here depends on
- * the process's own zone or on the C library's calendar.
+ * Calendar arithmetic over GTimeZone. Days are counted with the civil-from-days algorithm, so that nothing
+ * here depends on the process's own zone or on the C library's calendar.
  */
 #include "agent/understand/zone.h"
 
@@ -65,7 +65,8 @@ struct ag_zone *ag_zone_new(const char *name)
     GTimeZone *found;
 
     /* GLib also takes file paths and TZ strings; only database names and plain offsets are wanted. */
-    if (!name || !*name || strlen(name) > 64 || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-:/") != strlen(name) ||
+    if (!name || !*name || strlen(name) > 64 ||
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-:/") != strlen(name) ||
         name[0] == '/' || name[0] == ':' || strchr(name, '.'))
         return NULL;
     found = g_time_zone_new_identifier(name);
@@ -130,7 +131,8 @@ int64_t ag_zone_instant(const struct ag_zone *zone, const struct ag_local *local
 
     if (before == after)
         return first;
-    /* A change lies within the day either side. The earlier offset's reading is the first of two, where it holds. */
+    /* A change lies within the day either side. The earlier offset's reading is the first of two, where it
+     * holds. */
     if (ag_zone_offset(zone, first) == before)
         return first;
     if (ag_zone_offset(zone, second) == after)
@@ -155,7 +157,8 @@ int64_t ag_zone_floor(const struct ag_zone *zone, int64_t us, char unit)
     struct ag_local local = ag_zone_local(zone, us);
     int64_t offset = (int64_t)ag_zone_offset(zone, us) * AG_SECOND;
 
-    /* Below a day the wall clock is floored without a way back through it: an hour that exists twice stays the one it is. */
+    /* Below a day the wall clock is floored without a way back through it: an hour that exists twice stays
+     * the one it is. */
     switch (unit) {
     case 's':
         return floor_div(us, AG_SECOND) * AG_SECOND;
@@ -217,8 +220,8 @@ void ag_zone_format(const struct ag_zone *zone, int64_t us, char out[40])
 
     if (t.microsecond != 0)
         snprintf(fraction, sizeof fraction, ".%06d", t.microsecond);
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%s%c%02u:%02u", t.year, t.month, t.day, t.hour, t.minute,
-             t.second, fraction, offset < 0 ? '-' : '+', away / 60, away % 60);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%s%c%02u:%02u", t.year, t.month, t.day, t.hour,
+             t.minute, t.second, fraction, offset < 0 ? '-' : '+', away / 60, away % 60);
     text[39] = '\0';
     memcpy(out, text, 40);
 }

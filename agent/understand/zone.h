@@ -1,6 +1,7 @@
 /*
- * Time zones and calendar arithmetic in them, over GLib's GTimeZone. Instants are microseconds since 1970 UTC; a local time
- * that does not exist (spring forward) is the instant the clocks jump to, one that exists twice is the first.
+ * Time zones and calendar arithmetic in them, over GLib's GTimeZone. Instants are microseconds since 1970
+ * UTC; a local time that does not exist (spring forward) is the instant the clocks jump to, one that exists
+ * twice is the first.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_ZONE_H
 #define LOGMILL_AGENT_UNDERSTAND_ZONE_H
@@ -18,12 +19,13 @@
 
 struct ag_zone;
 
-/* Proleptic Gregorian; fields may be out of range before ag_zone_instant normalises them (month 14, hour 26). */
+/* Proleptic Gregorian; fields may be out of range before ag_zone_instant normalises them (month 14, hour 26).
+ */
 struct ag_local {
     int year, month, day;     /* month 1-12 */
     int hour, minute, second; /* 0-23, 0-59, 0-59 */
     int microsecond;
-    int weekday;              /* 1 Monday … 7 Sunday; filled by ag_zone_local */
+    int weekday; /* 1 Monday … 7 Sunday; filled by ag_zone_local */
 };
 
 /* Does the tz database know it? Takes IANA names, "UTC", and offsets "+09:00". Any thread. */

@@ -1,0 +1,69 @@
+/*
+ * Deciding what is measured: the rules of measure.c, filters.c, measures.c, shapes.c and ranks.c look at the
+ * words taken as flags and fill the intent. A rule that uses a flag says so; a strong flag nobody used makes
+ * the question not understood. Rules that return bool return whether they decided.
+ */
+#ifndef LOGMILL_AGENT_UNDERSTAND_DECISION_H
+#define LOGMILL_AGENT_UNDERSTAND_DECISION_H
+
+#include "agent/understand/parse.h"
+
+struct decision {
+    struct ag_parse *p;
+    struct ag_intent *intent;
+    bool used[AG_C_COUNT_OF];
+};
+
+/* measure.c: flags. ag_use marks one as used and says whether it was there; ag_heard only asks. */
+bool ag_use(struct decision *d, enum ag_concept concept);
+bool ag_use_any(struct decision *d, const enum ag_concept *concepts, size_t n);
+bool ag_heard(const struct decision *d, enum ag_concept concept);
+/* The vocabulary's value of the word heard; "" where it was not. */
+const char *ag_heard_value(const struct decision *d, enum ag_concept concept);
+
+/* measure.c: measure and groups. */
+void ag_set_measure(struct decision *d, enum ag_measure_fn fn, enum ag_field field);
+void ag_group_by(struct decision *d, struct ag_target *target);
+void ag_group_by_field(struct decision *d, enum ag_field field);
+/* The first field named that is not grouped by yet, or NULL. */
+struct ag_target *ag_free_target(struct decision *d);
+void ag_group_free_targets(struct decision *d);
+
+/* filters.c */
+bool ag_same_key(const char *a, const char *b);
+void ag_filter_add(struct ag_parse *p, enum ag_field field, const char *key, enum ag_op op,
+                   const char *value);
+void ag_filter_remove(struct ag_intent *intent, size_t i);
+void ag_filters_from_mentions(struct ag_parse *p);
+bool ag_is_error_filter(const struct ag_filter *f);
+bool ag_has_error_filter(const struct ag_intent *intent);
+void ag_drop_error_filter(struct ag_intent *intent);
+void ag_add_errors(struct ag_parse *p);
+bool ag_has_field(const struct ag_intent *intent, enum ag_field field);
+/* Only records that are requests, where no other condition says so. */
+void ag_add_requests(struct decision *d);
+
+/* measures.c */
+bool ag_duration_rule(struct decision *d);
+bool ag_slow_rule(struct decision *d);
+bool ag_rate_rule(struct decision *d);
+bool ag_distinct_rule(struct decision *d);
+bool ag_seen_rule(struct decision *d);
+
+/* shapes.c */
+void ag_series_rule(struct decision *d);
+bool ag_busiest_rule(struct decision *d);
+bool ag_stopped_rule(struct decision *d);
+bool ag_new_rule(struct decision *d);
+bool ag_spike_rule(struct decision *d);
+bool ag_list_names_rule(struct decision *d);
+
+/* ranks.c */
+void ag_rank_rule(struct decision *d);
+void ag_left_target_rule(struct decision *d);
+void ag_plain_rule(struct decision *d);
+void ag_each_rule(struct decision *d);
+/* The order of rows: as said, or newest first, or oldest first along a trace or session. */
+void ag_list_order(struct decision *d);
+
+#endif

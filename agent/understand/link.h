@@ -1,0 +1,30 @@
+/*
+ * Private to names.c, metadata.c and search.c: what linking words to names is made of.
+ */
+#ifndef LOGMILL_AGENT_UNDERSTAND_LINK_H
+#define LOGMILL_AGENT_UNDERSTAND_LINK_H
+
+#include "agent/understand/parse.h"
+
+#define AG_MAX_CANDIDATES 8
+
+/* The text typed for cp[from, to), in NFC; "" without memory, noted. */
+const char *ag_typed(struct ag_parse *p, size_t from, size_t to);
+/* The inside of the quotes of token `i`, as typed. */
+const char *ag_quoted(struct ag_parse *p, size_t i);
+/* Is token `i`'s first meaning a domain word, or is it a word nobody knows? */
+bool ag_is_mainly_domain(const struct ag_parse *p, size_t i);
+/* Names of `kind` that token `i` may stand for, by part: its own letters first, then the roots of its
+ * meaning. */
+size_t ag_candidates(const struct ag_parse *p, size_t i, enum ag_kind kind, const struct ag_name **out);
+/* Outcome unknown_entity for tokens [from, to), with the closest names of `kind` (AG_KIND_COUNT: of any). */
+void ag_unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, size_t to);
+/* The token's catalogue name of this kind, or NULL. */
+const struct ag_name *ag_name_of_kind(const struct ag_token *token, enum ag_kind kind);
+
+/* metadata.c */
+void ag_metadata_rule(struct ag_parse *p);
+/* search.c: quoted texts nobody else took. */
+void ag_quoted_rule(struct ag_parse *p);
+
+#endif

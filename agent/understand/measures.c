@@ -1,0 +1,262 @@
+/*
+ * Measures with words of their own: durations, slowness, shares, different values, first and last.
+ */
+#include "agent/understand/decision.h"
+
+#include <string.h>
+
+static void set_p95(struct decision *d)
+{
+    ag_set_measure(d, AG_PERCENTILE, AG_DURATION);
+    d->intent->measure.p[0] = 0.95;
+    d->intent->measure.p_count = 1;
+    ag_assume(d->p, "slow_is_p95", "느림은 응답 시간의 95번째 백분위수(p95)로 보았습니다.",
+              "Slowness is the 95th percentile of the duration (p95).");
+}
+
+/* Measures over durations. True when it decided. */
+bool ag_duration_rule(struct decision *d)
+{
+    static const struct {
+        enum ag_concept concept;
+        enum ag_measure_fn fn;
+    } statistics[] = {
+        {AG_C_AVERAGE, AG_AVG}, {AG_C_MAXIMUM, AG_MAX}, {AG_C_MINIMUM, AG_MIN}, {AG_C_SUM, AG_SUM}};
+    bool page = ag_heard(d, AG_C_PAGE_LOAD);
+    bool duration = ag_heard(d, AG_C_DURATION) || page;
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++) {
+        if (!ag_heard(d, statistics[i].concept) || d->used[statistics[i].concept])
+            continue;
+        if (!duration && d->p->found.p_count == 0)
+            continue;
+        ag_use(d, statistics[i].concept);
+        ag_set_measure(d, statistics[i].fn, AG_DURATION);
+        n++;
+    }
+    if (d->p->found.p_count > 0) {
+        ag_set_measure(d, AG_PERCENTILE, AG_DURATION);
+        memcpy(d->intent->measure.p, d->p->found.p, sizeof d->intent->measure.p);
+        d->intent->measure.p_count = d->p->found.p_count;
+        n++;
+    }
+    if (n > 1) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "한 번에 한 가지 통계만 물을 수 있습니다.", "Ask for one statistic at a time."),
+                ag_say(d->p, "예: \"평균 응답시간\", \"p95 응답시간\"",
+                       "For example \"average latency\" or \"p95 latency\"."));
+        return true;
+    }
+    if (page) {
+        ag_use(d, AG_C_PAGE_LOAD);
+        if (!ag_has_field(d->intent, AG_PAGE_PATH))
+            ag_filter_add(d->p, AG_PAGE_PATH, NULL, AG_NOT_NULL, NULL);
+    }
+    ag_use(d, AG_C_DURATION);
+    if (n == 1) {
+        ag_use(d, AG_C_SLOW);
+        return true;
+    }
+    return false;
+}
+
+static bool has_service_or_endpoint(const struct ag_intent *intent)
+{
+    return ag_has_field(intent, AG_SERVICE) || ag_has_field(intent, AG_ENDPOINT) ||
+           ag_has_field(intent, AG_HOST) || ag_has_field(intent, AG_COMPONENT);
+}
+
+/* Slow and fast without a statistic. */
+bool ag_slow_rule(struct decision *d)
+{
+    bool slowest = ag_use(d, AG_C_SLOWEST);
+    bool fastest = ag_use(d, AG_C_FASTEST) || ag_use(d, AG_C_FAST);
+    bool slow = ag_use(d, AG_C_SLOW) || slowest || fastest;
+    bool duration = ag_heard(d, AG_C_DURATION) || ag_heard(d, AG_C_PAGE_LOAD);
+    bool series = ag_heard(d, AG_C_SERIES) || ag_heard(d, AG_C_BY_TIME) || ag_heard(d, AG_C_PER) ||
+                  d->p->found.bucket_us;
+    bool ranked = ag_heard(d, AG_C_HIGHEST) || ag_heard(d, AG_C_LOWEST) || ag_heard(d, AG_C_MOST);
+
+    if (!slow && !duration)
+        return false;
+    if (ag_free_target(d) || d->intent->group_count > 0) {
+        set_p95(d);
+        ag_group_free_targets(d);
+        if (slow || ranked) {
+            d->intent->rank = true;
+            d->intent->order = fastest || ag_use(d, AG_C_LOWEST) ? AG_FEWEST : AG_MOST;
+            ag_use(d, AG_C_HIGHEST);
+            ag_use(d, AG_C_MOST);
+        }
+        return true;
+    }
+    if (slow && ag_heard(d, AG_C_COUNT) && !d->p->found.length_set) {
+        ag_stop(d->p, AG_NEEDS_CLARIFICATION,
+                ag_say(d->p, "얼마보다 오래 걸리면 느린 것인지 알 수 없습니다.",
+                       "It is not said how long is slow."),
+                ag_say(d->p, "예: \"1초 넘게 걸린 요청 몇 건?\"",
+                       "For example \"how many requests slower than 1 second?\""));
+        return true;
+    }
+    if (slow && (ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_LOG) || ag_heard(d, AG_C_RESPONSE) ||
+                 d->p->found.limit > 0)) {
+        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        d->intent->order = fastest ? AG_FASTEST : AG_SLOWEST;
+        return true;
+    }
+    if (duration && !slow && (ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_LOG)) && ranked) {
+        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        d->intent->order = ag_use(d, AG_C_LOWEST) ? AG_FASTEST : AG_SLOWEST;
+        ag_use(d, AG_C_HIGHEST);
+        ag_use(d, AG_C_MOST);
+        return true;
+    }
+    if (ag_use(d, AG_C_WHY) && slow) {
+        set_p95(d);
+        ag_group_by_field(d, AG_ENDPOINT);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+        ag_assume(d->p, "evidence", "원인을 단정하지 않고, 엔드포인트별 응답 시간을 근거로 보여 줍니다.",
+                  "No cause is claimed: latency by endpoint is shown as evidence.");
+        return true;
+    }
+    if (duration || (series && slow) ||
+        (slow && has_service_or_endpoint(d->intent) && ag_heard(d, AG_C_SUMMARY))) {
+        set_p95(d);
+        return true;
+    }
+    ag_ask_what(d->p);
+    return true;
+}
+
+/* Shares: error rate, failure rate, "what percentage of … are …". True when it decided. */
+bool ag_rate_rule(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+    bool percent = ag_heard(d, AG_C_PERCENT);
+
+    if (ag_use(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL))) {
+        ag_use(d, AG_C_PERCENT);
+        ag_use(d, AG_C_FAIL);
+        ag_set_measure(d, AG_FAILURE_RATE, AG_NO_FIELD);
+        ag_assume(d->p, "failures_are_5xx", "실패는 상태 코드가 있는 기록 가운데 5xx로 보았습니다.",
+                  "Failures are 5xx among the records with a status.");
+        return true;
+    }
+    if (ag_use(d, AG_C_RATE) || (percent && ag_has_error_filter(intent))) {
+        ag_use(d, AG_C_PERCENT);
+        ag_drop_error_filter(intent);
+        if (ag_has_field(intent, AG_LEVEL))
+            return false;
+        ag_set_measure(d, AG_ERROR_RATE, AG_NO_FIELD);
+        if (ag_heard(d, AG_C_REQUEST))
+            ag_add_requests(d);
+        else
+            ag_assume(d->p, "error_rate", "에러율은 전체 기록 가운데 ERROR와 FATAL의 비율입니다.",
+                      "The error rate is ERROR and FATAL among all records.");
+        return true;
+    }
+    if (percent && intent->filter_count > 0) {
+        /* The last condition of a status or level is what the share is of. */
+        for (size_t i = intent->filter_count; i-- > 0;) {
+            struct ag_filter f = intent->filters[i];
+            if (f.field != AG_LEVEL && f.field != AG_HTTP_STATUS && f.field != AG_STATUS_CLASS)
+                continue;
+            ag_use(d, AG_C_PERCENT);
+            ag_filter_remove(intent, i);
+            if (f.field != AG_LEVEL)
+                ag_filter_add(d->p, AG_HTTP_STATUS, NULL, AG_NOT_NULL, NULL);
+            if (intent->filter_count < AG_MAX_FILTERS)
+                intent->filters[intent->filter_count++] = f;
+            ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_countable(enum ag_field field)
+{
+    return field != AG_MESSAGE && field != AG_DURATION && field != AG_METADATA && field != AG_LEVEL;
+}
+
+/* Is "how many" said right at the field: 서비스 몇 개, "how many hosts", 에러 타입 수? */
+static bool counted_target(const struct decision *d, const struct ag_target *target)
+{
+    size_t next = ag_after(d->p, target->to - 1);
+    size_t before = target->from > 0 ? ag_before(d->p, target->from) : SIZE_MAX;
+
+    while (before != SIZE_MAX && before > 0 &&
+           (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION)))
+        before = ag_before(d->p, before);
+    if (ag_reads(d->p, next, AG_C_DISTINCT))
+        next = ag_after(d->p, next);
+    return (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT)) ||
+           (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT_PEOPLE)) ||
+           (before != SIZE_MAX && !ag_is_korean(d->p, before) && ag_reads(d->p, before, AG_C_COUNT));
+}
+
+/* How many different ones. */
+bool ag_distinct_rule(struct decision *d)
+{
+    struct ag_target *target = ag_free_target(d);
+    bool people = ag_heard(d, AG_C_COUNT_PEOPLE);
+
+    if (target && ag_heard(d, AG_C_LIST) && ag_heard(d, AG_C_DISTINCT) && !ag_heard(d, AG_C_COUNT)) {
+        ag_use(d, AG_C_DISTINCT);
+        return false;
+    }
+    if (target && is_countable(target->field) &&
+        (ag_heard(d, AG_C_DISTINCT) || people || counted_target(d, target))) {
+        ag_consume(d->p->tokens, target->from, target->to, "distinct");
+        target->grouped = true;
+        ag_use(d, AG_C_DISTINCT);
+        ag_use(d, AG_C_COUNT_PEOPLE);
+        ag_set_measure(d, AG_DISTINCT, people ? AG_USER_ID : target->field);
+        return true;
+    }
+    if (people) {
+        ag_use(d, AG_C_COUNT_PEOPLE);
+        ag_use(d, AG_C_DISTINCT);
+        ag_set_measure(d, AG_DISTINCT, AG_USER_ID);
+        return true;
+    }
+    return false;
+}
+
+/* First and last. */
+bool ag_seen_rule(struct decision *d)
+{
+    bool when = false;
+    bool last;
+    bool show = ag_heard(d, AG_C_SHOW) && !ag_heard(d, AG_C_COUNT);
+
+    if (ag_use(d, AG_C_STILL)) {
+        ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+        return true;
+    }
+    last = ag_take(d->p, AG_C_FINAL) || (!ag_heard(d, AG_C_NEWEST) && ag_take(d->p, AG_C_LAST));
+    if (!ag_heard(d, AG_C_FIRST) && !last) {
+        /* "when was the latest error" */
+        if (ag_heard(d, AG_C_NEWEST) && ag_take(d->p, AG_C_WHEN)) {
+            ag_use(d, AG_C_NEWEST);
+            ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+            return true;
+        }
+        return false;
+    }
+    when = ag_take(d->p, AG_C_WHEN);
+    if (ag_heard(d, AG_C_FIRST) && last)
+        return false;
+    ag_use(d, AG_C_FIRST);
+    if (!when && show) {
+        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        d->intent->order = last ? AG_NEWEST : AG_OLDEST;
+        d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;
+        d->p->found.limit = 0;
+        return true;
+    }
+    ag_set_measure(d, last ? AG_LAST_SEEN : AG_FIRST_SEEN, AG_NO_FIELD);
+    return true;
+}

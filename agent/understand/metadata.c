@@ -1,0 +1,95 @@
+/*
+ * Metadata keys and the values beside them: tenant_id별, "region kr", kr 리전, metadata.pod=x.
+ */
+#include "agent/understand/link.h"
+
+#include <string.h>
+
+static const char *metadata_key(struct ag_parse *p, size_t i)
+{
+    const struct ag_token *token = &p->tokens->items[i];
+    const struct ag_name *name = ag_name_of_kind(token, AG_KIND_METADATA_KEY);
+    const struct ag_name *found[AG_MAX_CANDIDATES];
+
+    if (token->rule)
+        return NULL;
+    if (!name && strncmp(token->text, "metadata.", 9) == 0 &&
+        ag_catalogue_find(p->catalogue, token->text + 9, strlen(token->text + 9), found, 1) > 0)
+        name = found[0]->kind == AG_KIND_METADATA_KEY ? found[0] : NULL;
+    if (!name && ag_is_mainly_domain(p, i)) {
+        const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
+        /* A whole key first: "region" is region before it is aws_region. */
+        while (roots && *roots && !name) {
+            size_t n = strcspn(roots, ",");
+            for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_METADATA_KEY) && !name; k++) {
+                const struct ag_name *key = ag_catalogue_at(p->catalogue, AG_KIND_METADATA_KEY, k);
+                if (strlen(key->folded) == n && memcmp(key->folded, roots, n) == 0)
+                    name = key;
+            }
+            roots += n + (roots[n] == ',');
+        }
+        if (!name && ag_candidates(p, i, AG_KIND_METADATA_KEY, found) == 1)
+            name = found[0];
+    }
+    return name ? ag_keep(p, name->value, strlen(name->value)) : NULL;
+}
+
+static bool is_metadata_word(const struct ag_parse *p, size_t i)
+{
+    const char *field = ag_value(p->tokens, i, AG_C_FIELD);
+
+    return field && strcmp(field, "metadata") == 0;
+}
+
+/* A value nobody catalogues beside a key. */
+static bool is_free_value(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    if (i >= t->count || t->items[i].rule || (t->items[i].name_count > 0 && !ag_is(t, i, AG_C_WORD)))
+        return false;
+    if (ag_is(t, i, AG_C_NUMBER))
+        return !ag_is(t, i + 1, AG_C_COUNTER) && !ag_is(t, i + 1, AG_C_UNIT) &&
+               !ag_is(t, i + 1, AG_C_PERCENT);
+    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_QUOTED);
+}
+
+static const char *free_value(struct ag_parse *p, size_t i)
+{
+    return ag_is(p->tokens, i, AG_C_QUOTED) ? ag_quoted(p, i)
+                                            : ag_typed(p, p->tokens->items[i].from, p->tokens->items[i].to);
+}
+
+void ag_metadata_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count && !p->stopped; i++) {
+        const char *key = metadata_key(p, i);
+        size_t from = i > 0 && is_metadata_word(p, i - 1) ? i - 1 : i;
+        size_t at = i + 1;
+        bool by;
+        if (!key) {
+            if (strncmp(ag_word(p, i), "metadata.", 9) == 0 && !t->items[i].rule)
+                ag_unknown_name(p, AG_KIND_METADATA_KEY, i, i + 1);
+            continue;
+        }
+        by = ag_is(t, at, AG_C_BY) || ag_is(t, at, AG_C_BY_AFTER) ||
+             (from > 0 && ag_is(t, from - 1, AG_C_BY_BEFORE));
+        while (!by && (ag_is(t, at, AG_C_PARTICLE) || ag_is(t, at, AG_C_EQUALS) ||
+                       strcmp(ag_word(p, at), "is") == 0))
+            at++;
+        if (!by && is_free_value(p, at)) {
+            size_t to = at + 1;
+            ag_mention_add(p, from, to, AG_METADATA, key, AG_IN, free_value(p, at), "metadata");
+            if (strcmp(ag_word(p, to), "인") == 0)
+                ag_consume(t, to, to + 1, "metadata");
+        } else if (!by && from > 0 && is_free_value(p, from - 1)) {
+            ag_mention_add(p, from - 1, i + 1, AG_METADATA, key, AG_IN, free_value(p, from - 1), "metadata");
+        } else if (p->target_count < AG_MAX_TARGETS) {
+            p->targets[p->target_count++] =
+                (struct ag_target){.from = from, .to = i + 1, .field = AG_METADATA, .key = key};
+            ag_consume(t, from, i + 1, "metadata key");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+/*
+ * What is left when no measure spoke for itself: rankings, break-downs, lists and plain counts.
+ */
+#include "agent/understand/decision.h"
+
+#include <string.h>
+
+static bool rank_words(struct decision *d)
+{
+    static const enum ag_concept few[] = {AG_C_FEWEST, AG_C_LOWEST, AG_C_BOTTOM};
+    static const enum ag_concept many[] = {AG_C_MOST, AG_C_HIGHEST, AG_C_TOP};
+    bool least = ag_use_any(d, few, 3);
+    bool most = ag_use_any(d, many, 3);
+
+    if (!least && !most)
+        return false;
+    d->intent->rank = true;
+    d->intent->order = least ? AG_FEWEST : AG_MOST;
+    return true;
+}
+
+/* The field several values of which are asked about ("order or payment"), or none. */
+static enum ag_field several(const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if (f->op == AG_IN && f->value_count > 1 && f->field != AG_LEVEL && f->field != AG_METADATA)
+            return f->field;
+    }
+    return AG_NO_FIELD;
+}
+
+void ag_rank_rule(struct decision *d)
+{
+    struct ag_target *target = ag_free_target(d);
+    bool ranked;
+
+    if (!ag_heard(d, AG_C_MOST) && !ag_heard(d, AG_C_FEWEST) && !ag_heard(d, AG_C_HIGHEST) &&
+        !ag_heard(d, AG_C_LOWEST) && !ag_heard(d, AG_C_TOP) && !ag_heard(d, AG_C_BOTTOM))
+        return;
+    if (!target && d->intent->group_count == 0) {
+        const char *where = ag_heard(d, AG_C_WHICH) ? ag_heard_value(d, AG_C_WHICH) : "";
+        enum ag_field listed = several(d->intent);
+        if (listed != AG_NO_FIELD) {
+            ag_group_by_field(d, listed);
+        } else if (strcmp(where, "user_id") == 0) {
+            ag_group_by_field(d, AG_USER_ID);
+        } else if (ag_has_error_filter(d->intent) && *where == '\0' && d->intent->measure.fn != AG_DISTINCT) {
+            ag_group_by_field(d, AG_ERROR_TYPE);
+            ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
+                      "Errors are counted by error type.");
+        } else if (*where) {
+            ag_group_by_field(d, AG_SERVICE);
+            ag_assume(d->p, "where_is_service", "어디인지는 서비스로 보았습니다.",
+                      "Where is taken to be which service.");
+        } else {
+            return;
+        }
+    }
+    ranked = rank_words(d);
+    if (ranked)
+        ag_group_free_targets(d);
+}
+
+/* A field left: "services with errors", 에러 난 서비스, 10건 이상인 서비스, 같은 IP에서. */
+void ag_left_target_rule(struct decision *d)
+{
+    struct ag_target *target = ag_free_target(d);
+    bool narrowed = d->intent->filter_count > 0;
+    bool same;
+
+    if (!target)
+        return;
+    same = ag_use(d, AG_C_SAME);
+    if (d->p->found.threshold.set || d->p->found.length_set || same || ag_use(d, AG_C_DISTRIBUTION)) {
+        ag_group_free_targets(d);
+        d->intent->rank = d->p->found.threshold.set;
+        return;
+    }
+    if (target->field == AG_SERVICE &&
+        (ag_heard(d, AG_C_COUNT) || ag_heard(d, AG_C_RATE) || d->intent->measure.fn != AG_COUNT) &&
+        !ag_heard(d, AG_C_WHICH)) {
+        /* "service errors": the word adds nothing. */
+        ag_consume(d->p->tokens, target->from, target->to, "service");
+        target->grouped = true;
+        ag_left_target_rule(d);
+        return;
+    }
+    if ((target->field == AG_LEVEL || target->field == AG_HTTP_STATUS || target->field == AG_STATUS_CLASS) &&
+        !ag_heard(d, AG_C_COUNT)) {
+        ag_group_free_targets(d);
+        return;
+    }
+    if ((ag_heard(d, AG_C_WHICH) || narrowed) && !ag_heard(d, AG_C_COUNT)) {
+        ag_group_free_targets(d);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+    }
+}
+
+/* "errors last week, total" asks for a number; "all errors" does not. */
+static bool wants_total(const struct decision *d)
+{
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        const char *value = ag_reads_value(d->p, i, AG_C_TOTAL);
+        if (value && *value && d->p->tokens->items[i].rule &&
+            strcmp(d->p->tokens->items[i].rule, "total") == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool wants_list(const struct decision *d)
+{
+    return !ag_heard(d, AG_C_COUNT) && !wants_total(d) && !ag_heard(d, AG_C_COUNT_PEOPLE) &&
+           d->intent->group_count == 0;
+}
+
+void ag_list_order(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+
+    if (ag_use(d, AG_C_OLDEST))
+        intent->order = AG_OLDEST;
+    else if (ag_use(d, AG_C_NEWEST) || d->p->found.limit_newest)
+        intent->order = AG_NEWEST;
+    if (intent->order == AG_ORDER_DEFAULT)
+        intent->order = d->p->found.limit_oldest || ag_has_field(intent, AG_TRACE_ID) ||
+                                ag_has_field(intent, AG_SESSION_ID)
+                            ? AG_OLDEST
+                            : AG_NEWEST;
+}
+
+void ag_plain_rule(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+
+    if (ag_heard(d, AG_C_SUMMARY) && intent->group_count == 0 && !ag_heard(d, AG_C_COUNT) &&
+        !ag_heard(d, AG_C_COMPARE)) {
+        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+        ag_group_by_field(d, AG_LEVEL);
+        ag_assume(d->p, "summary_by_level", "요약으로 레벨별 건수를 보여 줍니다.",
+                  "As a summary, records are counted by level.");
+        return;
+    }
+    if (ag_use(d, AG_C_WHY)) {
+        if (!ag_has_error_filter(intent) || intent->group_count > 0) {
+            d->used[AG_C_WHY] = false;
+            return;
+        }
+        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+        d->p->said[AG_C_COMPARE] = 0;
+        ag_use(d, AG_C_MOST);
+        ag_group_by_field(d, AG_ERROR_TYPE);
+        intent->rank = true;
+        intent->order = AG_MOST;
+        ag_assume(d->p, "evidence", "원인을 단정하지 않고, 에러 타입별 건수를 근거로 보여 줍니다.",
+                  "No cause is claimed: errors by type are shown as evidence.");
+        return;
+    }
+    if (wants_list(d) && intent->shape == AG_PLAIN && !ag_heard(d, AG_C_COMPARE) &&
+        !ag_heard(d, AG_C_BEFORE_AFTER) && !ag_heard(d, AG_C_SERIES) && !ag_heard(d, AG_C_BY_TIME) &&
+        !ag_heard(d, AG_C_PER) && d->p->found.bucket_us == 0) {
+        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        ag_use(d, AG_C_HISTORY);
+        ag_list_order(d);
+        return;
+    }
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+}
+
+/* 각각, and comparing two services: the field with several values becomes the break-down. */
+void ag_each_rule(struct decision *d)
+{
+    bool wanted = ag_heard(d, AG_C_EACH) || (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 &&
+                                             !ag_heard(d, AG_C_SAME_TIME) && !ag_heard(d, AG_C_SHIFT));
+
+    if (!wanted || d->intent->group_count > 0)
+        return;
+    for (size_t i = 0; i < d->intent->filter_count; i++) {
+        const struct ag_filter *f = &d->intent->filters[i];
+        if (f->op != AG_IN || f->value_count < 2 || ag_is_error_filter(f))
+            continue;
+        ag_group_by_field(d, f->field);
+        d->p->said[AG_C_COMPARE] = 0;
+        if (d->intent->measure.fn == AG_LIST) {
+            ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+            d->intent->order = AG_ORDER_DEFAULT;
+        }
+        return;
+    }
+}

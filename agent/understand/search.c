@@ -1,0 +1,171 @@
+/*
+ * Text that is searched for in messages: quoted, or beside "containing", 포함된, 검색.
+ */
+#include "agent/understand/link.h"
+
+#include <string.h>
+
+const char *ag_typed(struct ag_parse *p, size_t from, size_t to)
+{
+    char *text = ag_text_typed(&p->text, from, to, p->arena);
+
+    p->memory = p->memory || !text;
+    return text ? text : "";
+}
+
+const char *ag_quoted(struct ag_parse *p, size_t i)
+{
+    return ag_typed(p, p->tokens->items[i].from + 1, p->tokens->items[i].to - 1);
+}
+
+static bool is_message_field(const struct ag_parse *p, size_t i)
+{
+    const struct ag_reading *r = i < p->tokens->count ? p->tokens->items[i].readings : NULL;
+
+    for (; r; r = r->next) {
+        if (r->concept == AG_C_FIELD && strcmp(r->value, "message") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A word that may be searched for without quotes: unknown, or of no grammatical use. */
+static bool is_searchable(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_DOMAIN) ||
+           ag_is(t, i, AG_C_FAIL);
+}
+
+/* "search for", 검색 */
+static bool search_word(const struct ag_parse *p, size_t i)
+{
+    return ag_is(p->tokens, i, AG_C_SHOW) &&
+           (strncmp(ag_word(p, i), "검색", strlen("검색")) == 0 || strcmp(ag_word(p, i), "search for") == 0 ||
+            strcmp(ag_word(p, i), "search") == 0);
+}
+
+static bool contains_word(const struct ag_parse *p, size_t i, bool *negative)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    *negative = ag_is(t, i, AG_C_NOT_CONTAINS);
+    return *negative || ag_is(t, i, AG_C_CONTAINS) || search_word(p, i);
+}
+
+/* Is the quoted text at `i` the value of a field, a tag or a key said before it? */
+static bool is_value_of_field(const struct ag_parse *p, size_t before)
+{
+    if (ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_TAGGED))
+        return true;
+    if (before < p->tokens->count && p->tokens->items[before].name_count > 0)
+        return true;
+    return ag_reads(p, before, AG_C_FIELD) && !is_message_field(p, before);
+}
+
+/* Which quoted texts are searched for, and the words around them. With `all`, also those nobody else took. */
+static void take_quoted(struct ag_parse *p, bool all)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const char *text;
+        bool negative = false;
+        size_t from = i;
+        size_t to = i + 1;
+        size_t next;
+        size_t before;
+        const struct ag_name *names[AG_TOKEN_NAMES];
+        char *folded;
+        if (!ag_is(t, i, AG_C_QUOTED))
+            continue;
+        text = ag_quoted(p, i);
+        if (*text == '\0')
+            continue;
+        next = ag_after(p, i);
+        before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        if (contains_word(p, next, &negative)) {
+            to = next + 1;
+        } else if (before != SIZE_MAX && contains_word(p, before, &negative)) {
+            from = before;
+        } else if (before != SIZE_MAX && is_message_field(p, before)) {
+            from = before;
+        } else if (!all && before != SIZE_MAX && is_value_of_field(p, before)) {
+            continue;
+        } else {
+            /* A quoted name is a name. */
+            folded = ag_text_utf8(&p->text, t->items[i].from + 1, t->items[i].to - 1, p->arena);
+            t->items[i].name_count =
+                folded ? ag_catalogue_find(p->catalogue, folded, strlen(folded), names, AG_TOKEN_NAMES) : 0;
+            if (t->items[i].name_count > AG_TOKEN_NAMES)
+                t->items[i].name_count = AG_TOKEN_NAMES;
+            memcpy((void *)t->items[i].names, (const void *)names, t->items[i].name_count * sizeof *names);
+            if (t->items[i].name_count > 0)
+                continue;
+            ag_assume(p, "text_search", "따옴표 안의 글은 메시지에서 찾았습니다.",
+                      "The quoted text is searched for in messages.");
+        }
+        if (from > 0 && is_message_field(p, ag_before(p, from)) && ag_before(p, from) != SIZE_MAX &&
+            !t->items[ag_before(p, from)].rule)
+            from = ag_before(p, from);
+        ag_mention_add(p, from, to, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS, text, "text");
+    }
+}
+
+/* timeout 들어간, 메시지에 timeout 포함된, "containing timeout" */
+static void contained_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        bool negative = false;
+        size_t first;
+        size_t last;
+        bool weak;
+        if (!contains_word(p, i, &negative))
+            continue;
+        weak = ag_is(t, i, AG_C_VERB) || ag_is(t, i, AG_C_NOT) || ag_is(t, i, AG_C_IS) ||
+               ag_is(t, i, AG_C_PARTICLE);
+        if (ag_is_korean(p, i)) {
+            last = i > 0 ? ag_before(p, i) : SIZE_MAX;
+            if (last == SIZE_MAX || !is_searchable(p, last))
+                continue;
+            first = last;
+            while (first > 0 && is_searchable(p, first - 1) && !t->items[first].glued)
+                first--;
+            if (weak && !(first > 0 && is_message_field(p, ag_before(p, first))))
+                continue;
+            {
+                size_t from =
+                    first > 0 && ag_before(p, first) != SIZE_MAX && is_message_field(p, ag_before(p, first))
+                        ? ag_before(p, first)
+                        : first;
+                ag_mention_add(p, from, i + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
+                               ag_typed(p, t->items[first].from, t->items[last].to), "text");
+            }
+        } else {
+            first = ag_after(p, i);
+            if (is_message_field(p, first))
+                first = ag_after(p, first);
+            if (!is_searchable(p, first))
+                continue;
+            last = first;
+            while (is_searchable(p, last + 1) && last - first < 4)
+                last++;
+            ag_mention_add(p, i, last + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
+                           ag_typed(p, t->items[first].from, t->items[last].to), "text");
+        }
+    }
+}
+
+void ag_text_rule(struct ag_parse *p)
+{
+    take_quoted(p, false);
+    contained_rule(p);
+}
+
+void ag_quoted_rule(struct ag_parse *p)
+{
+    take_quoted(p, true);
+}

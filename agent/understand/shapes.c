@@ -1,0 +1,182 @@
+/*
+ * Shapes that are more than a measure by groups: series, the busiest time, spikes, what fell silent, what is
+ * new, what there is.
+ */
+#include "agent/understand/decision.h"
+#include "agent/understand/window.h"
+
+void ag_series_rule(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+    const char *per = ag_use(d, AG_C_PER) ? ag_heard_value(d, AG_C_PER) : "";
+    bool series = ag_use(d, AG_C_SERIES);
+    const char *by_time = ag_use(d, AG_C_BY_TIME) ? ag_heard_value(d, AG_C_BY_TIME) : "";
+
+    if (*per == 's' && !series && !*by_time && d->p->found.bucket_us == 0 && intent->measure.fn == AG_COUNT) {
+        intent->measure.fn = AG_RATE;
+        intent->measure.rate_unit_us = AG_SECOND;
+        return;
+    }
+    if (*per && ag_heard(d, AG_C_AVERAGE) && intent->measure.fn == AG_COUNT) {
+        ag_use(d, AG_C_AVERAGE);
+        intent->measure.fn = AG_RATE;
+        intent->measure.rate_unit_us = ag_unit_us(*per);
+        return;
+    }
+    if (!*per && !series && !*by_time && d->p->found.bucket_us == 0)
+        return;
+    /* The course of a trace or session is its records, in order. */
+    if (series && !*per && !*by_time && d->p->found.bucket_us == 0 &&
+        (ag_has_field(intent, AG_TRACE_ID) || ag_has_field(intent, AG_SESSION_ID))) {
+        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        intent->order = AG_OLDEST;
+        return;
+    }
+    if (intent->shape != AG_PLAIN || intent->measure.fn == AG_NAMES || intent->measure.fn == AG_FIRST_SEEN ||
+        intent->measure.fn == AG_LAST_SEEN) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "시간별로 나눌 수 없는 질문입니다.", "This cannot be shown over time."), NULL);
+        return;
+    }
+    if (intent->measure.fn == AG_LIST) {
+        intent->measure.fn = AG_COUNT;
+        intent->order = AG_ORDER_DEFAULT;
+    }
+    intent->shape = AG_SERIES;
+    intent->bucket_us = d->p->found.bucket_us ? d->p->found.bucket_us
+                        : *by_time            ? ag_unit_us(*by_time)
+                        : *per                ? ag_unit_us(*per)
+                                              : 0;
+}
+
+/* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
+bool ag_busiest_rule(struct decision *d)
+{
+    static const enum ag_concept many[] = {AG_C_MOST, AG_C_HIGHEST, AG_C_BUSIEST, AG_C_MAXIMUM};
+    static const enum ag_concept few[] = {AG_C_FEWEST, AG_C_LOWEST, AG_C_QUIETEST, AG_C_MINIMUM};
+    bool extreme = ag_heard(d, AG_C_BUSIEST) || ag_heard(d, AG_C_QUIETEST);
+    bool most = ag_heard(d, AG_C_MOST) || ag_heard(d, AG_C_HIGHEST) || ag_heard(d, AG_C_FEWEST) ||
+                ag_heard(d, AG_C_LOWEST);
+    bool slot = false;
+
+    if (!extreme && !most)
+        return false;
+    slot = ag_take(d->p, AG_C_TIME_SLOT);
+    slot = ag_take(d->p, AG_C_WHEN) || slot;
+    if (!slot && !ag_heard(d, AG_C_BUSIEST) && !ag_heard(d, AG_C_QUIETEST))
+        return false;
+    if (!slot && (d->p->target_count > 0 || d->intent->group_count > 0)) {
+        /* "the busiest service" */
+        ag_use(d, AG_C_BUSIEST);
+        ag_use(d, AG_C_QUIETEST);
+        ag_group_free_targets(d);
+        d->intent->rank = true;
+        d->intent->order = ag_heard(d, AG_C_QUIETEST) ? AG_FEWEST : AG_MOST;
+        return false;
+    }
+    d->intent->shape = AG_BUSIEST;
+    d->intent->bucket_us =
+        ag_unit_us(ag_heard(d, AG_C_TIME_SLOT) ? ag_heard_value(d, AG_C_TIME_SLOT)[0] : 'h');
+    if (d->p->found.bucket_us)
+        d->intent->bucket_us = d->p->found.bucket_us, d->p->found.bucket_us = 0;
+    d->intent->order = ag_use_any(d, few, 4) ? AG_FEWEST : AG_MOST;
+    ag_use_any(d, many, 4);
+    return true;
+}
+
+bool ag_stopped_rule(struct decision *d)
+{
+    if (!ag_use(d, AG_C_STOPPED))
+        return false;
+    d->intent->shape = AG_SILENT;
+    d->intent->silent_us = 15 * AG_MINUTE;
+    ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+    if (d->intent->group_count == 0 && ag_free_target(d))
+        ag_group_by(d, ag_free_target(d));
+    if (d->intent->group_count == 0)
+        ag_group_by_field(d, AG_SERVICE);
+    if (d->intent->group_count > 1)
+        d->intent->group_count = 1;
+    ag_assume(d->p, "silent", "창 안에 기록이 있었으나 마지막 15분 동안 없는 것을 멈춘 것으로 보았습니다.",
+              "Stopped means: seen in the window, and silent for its last 15 minutes.");
+    return true;
+}
+
+bool ag_new_rule(struct decision *d)
+{
+    struct ag_target *target = ag_free_target(d);
+
+    if (!ag_heard(d, AG_C_NEW))
+        return false;
+    if (!target && d->intent->group_count == 0 && ag_has_error_filter(d->intent)) {
+        ag_group_by_field(d, AG_ERROR_TYPE);
+        ag_assume(d->p, "errors_by_type", "새 에러는 그 앞 기간에 없던 에러 타입으로 보았습니다.",
+                  "New errors are error types not seen in the window before.");
+    }
+    if (!target && d->intent->group_count != 1)
+        return false;
+    ag_use(d, AG_C_NEW);
+    ag_use(d, AG_C_FIRST);
+    d->intent->shape = AG_NEW;
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+    if (target)
+        ag_group_by(d, target);
+    return true;
+}
+
+bool ag_spike_rule(struct decision *d)
+{
+    bool spike = ag_heard(d, AG_C_SPIKE);
+
+    if (!spike && !ag_heard(d, AG_C_CAUSE))
+        return false;
+    ag_use(d, AG_C_SPIKE);
+    if (ag_free_target(d) || d->intent->group_count > 0) {
+        /* "which component is responsible for the spike": who did most of it. */
+        ag_use(d, AG_C_CAUSE);
+        ag_use(d, AG_C_WHY);
+        ag_group_free_targets(d);
+        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+        if (spike && !ag_has_field(d->intent, AG_LEVEL) && !ag_has_field(d->intent, AG_HTTP_STATUS) &&
+            !ag_has_field(d->intent, AG_STATUS_CLASS) && !ag_heard(d, AG_C_REQUEST)) {
+            ag_add_errors(d->p);
+            ag_assume(d->p, "spike_of_errors", "급증은 에러의 급증으로 보았습니다.",
+                      "The spike is taken to be one of errors.");
+        }
+        return true;
+    }
+    if (!spike)
+        return false;
+    ag_take(d->p, AG_C_TIME_SLOT);
+    ag_take(d->p, AG_C_WHEN);
+    d->intent->shape = AG_SPIKE;
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+    d->intent->bucket_us = d->p->found.bucket_us;
+    d->p->found.bucket_us = 0;
+    return true;
+}
+
+/* What there is: 서비스 목록, "which services are there". */
+bool ag_list_names_rule(struct decision *d)
+{
+    struct ag_target *target = ag_free_target(d);
+    bool asks =
+        ag_heard(d, AG_C_LIST) || ag_heard(d, AG_C_WHICH) || ag_heard(d, AG_C_SHOW) || ag_heard(d, AG_C_IS);
+
+    if (!target || !asks || d->intent->group_count > 0 || ag_has_field(d->intent, AG_LEVEL) ||
+        ag_has_field(d->intent, AG_HTTP_STATUS) || ag_has_field(d->intent, AG_STATUS_CLASS) ||
+        ag_has_field(d->intent, AG_MESSAGE) || ag_has_field(d->intent, AG_ERROR_TYPE) ||
+        ag_has_field(d->intent, AG_EVENT_TYPE) || ag_heard(d, AG_C_MOST) || ag_heard(d, AG_C_FEWEST) ||
+        ag_heard(d, AG_C_TOP) || ag_heard(d, AG_C_BOTTOM) || ag_heard(d, AG_C_HIGHEST) ||
+        ag_heard(d, AG_C_LOWEST) || ag_heard(d, AG_C_REQUEST) || d->p->found.threshold.set ||
+        d->p->found.length_set)
+        return false;
+    if (target->field == AG_METADATA || target->field == AG_PATTERN || target->field == AG_DURATION)
+        return false;
+    ag_consume(d->p->tokens, target->from, target->to, "names");
+    target->grouped = true;
+    ag_set_measure(d, AG_NAMES, target->field);
+    return !ag_free_target(d);
+}
