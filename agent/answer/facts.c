@@ -108,8 +108,12 @@ struct ag_subject ag_subject_of(const struct ag_intent *intent)
         } else if (filter->field == AG_SERVICE && one && subject.service == NULL) {
             subject.service = filter->values[0];
         } else {
+            subject.only = subject.others == 0 && one ? filter : NULL;
             subject.others++;
         }
+    }
+    if (subject.others != 1) {
+        subject.only = NULL;
     }
     return subject;
 }

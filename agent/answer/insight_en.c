@@ -35,7 +35,7 @@ static void put_window(const struct ag_table *table, struct lm_buffer *out, int6
 static void put_subject(const struct ag_intent *intent, struct lm_buffer *out, bool one)
 {
     struct ag_subject subject = ag_subject_of(intent);
-    if (subject.others > 0) {
+    if (subject.others > 0 && subject.only == NULL) {
         say(out, "matching ");
     }
     if (subject.errors) {
@@ -52,6 +52,17 @@ static void put_subject(const struct ag_intent *intent, struct lm_buffer *out, b
     if (subject.service != NULL) {
         say(out, " in ");
         ag_put_name(out, subject.service);
+    }
+    if (subject.only != NULL) {
+        bool metadata = subject.only->field == AG_METADATA && subject.only->key != NULL;
+        say(out, " with ");
+        if (metadata) {
+            ag_put_name(out, subject.only->key);
+        } else {
+            say(out, ag_label(subject.only->field, AG_EN, false));
+        }
+        say(out, " ");
+        ag_put_group_value(out, subject.only->field, subject.only->values[0], AG_EN);
     }
 }
 

@@ -36,9 +36,19 @@ static void put_subject(const struct ag_intent *intent, struct lm_buffer *out)
     struct ag_subject subject = ag_subject_of(intent);
     if (subject.service != NULL) {
         ag_put_name(out, subject.service);
-        say(out, subject.others > 0 ? "에서 " : " ");
+        say(out, subject.others > 0 && subject.only == NULL ? "에서 " : " ");
     }
-    if (subject.others > 0) {
+    if (subject.only != NULL) {
+        bool metadata = subject.only->field == AG_METADATA && subject.only->key != NULL;
+        if (metadata) {
+            ag_put_name(out, subject.only->key);
+        } else {
+            say(out, ag_label(subject.only->field, AG_KO, false));
+        }
+        say(out, " ");
+        ag_put_group_value(out, subject.only->field, subject.only->values[0], AG_KO);
+        say(out, " ");
+    } else if (subject.others > 0) {
         say(out, "조건에 맞는 ");
     }
     if (subject.errors) {

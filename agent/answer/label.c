@@ -27,7 +27,7 @@ static const struct label {
     [AG_ERROR_TYPE] = {"오류 종류", "error type", "error types"},
     [AG_ERROR_CODE] = {"오류 코드", "error code", "error codes"},
     [AG_HTTP_STATUS] = {"상태 코드", "status code", "status codes"},
-    [AG_STATUS_CLASS] = {"상태 코드대", "status class", "status classes"},
+    [AG_STATUS_CLASS] = {"상태 코드", "status class", "status classes"},
     [AG_ENDPOINT] = {"엔드포인트", "endpoint", "endpoints"},
     [AG_METHOD] = {"메서드", "method", "methods"},
     [AG_DURATION] = {"소요 시간", "duration", "durations"},

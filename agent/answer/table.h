@@ -106,8 +106,9 @@ struct ag_subject {
     bool errors;       /* level is exactly ERROR and FATAL */
     const char *level; /* one level, or the lowest of an open range; NULL */
     bool level_or_above;
-    const char *service; /* the one service asked for; NULL */
-    size_t others;       /* further filters */
+    const char *service;          /* the one service asked for; NULL */
+    size_t others;                /* further filters */
+    const struct ag_filter *only; /* the one further filter, where it names one value */
 };
 struct ag_subject ag_subject_of(const struct ag_intent *intent);
 

@@ -108,7 +108,7 @@ static void nothing_found_is_said(void **state)
 {
     (void)state;
     struct asked *asked = ASK("count; where user_id in u9999; " DAY "; ko", "0");
-    assert_string_equal(asked->answer.insight, "2026-03-17 하루 조건에 맞는 기록이 없습니다.");
+    assert_string_equal(asked->answer.insight, "2026-03-17 하루 사용자 u9999 기록이 없습니다.");
     assert_true(warned(asked, "nothing_found", "\"u9999\""));
     assert_int_equal(asked->answer.count, 1);
     done(asked);
@@ -497,7 +497,7 @@ static void first_seen_names_the_moment(void **state)
     assert_says(asked, "처음은 2026-02-11 16:39:04이고, 모두 127건입니다.");
     done(asked);
     asked = ASK("last_seen; where error_type in X", NULL, "0");
-    assert_says(asked, "There are no matching records");
+    assert_says(asked, "There are no records with error type X ");
     done(asked);
 }
 
