@@ -8,6 +8,7 @@
 #include "agent/sql/sql.h"
 #include "common/clock.h"
 #include "tests/unit/agent/intent_spec.h"
+#include "tests/unit/agent/random_intent.h"
 
 #include <glob.h>
 #include <libpq-fe.h>
@@ -22,7 +23,6 @@
 #include <cmocka.h>
 
 #define INTENTS 400
-#define MAX_SPEC 1024
 
 struct world {
     PGconn *admin; /* to the database the URL names */
@@ -114,171 +114,6 @@ static int drop_world(void **state)
     }
     free(world);
     return 0;
-}
-
-/* Random intents, as lines of intent_spec. */
-
-static uint64_t seed = 20260318;
-
-static unsigned draw(unsigned below)
-{
-    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (unsigned)((seed >> 33) % below);
-}
-
-#define PICK(list) list[draw(sizeof(list) / sizeof(*(list)))]
-
-static const char *const measures[] = {"count",
-                                       "count",
-                                       "count",
-                                       "count",
-                                       "error_rate",
-                                       "rate 1",
-                                       "rate 3600",
-                                       "avg",
-                                       "max",
-                                       "sum",
-                                       "share",
-                                       "p 0.5 0.9",
-                                       "distinct service",
-                                       "distinct level",
-                                       "distinct error_type",
-                                       "distinct user_id",
-                                       "names service",
-                                       "names environment",
-                                       "first_seen",
-                                       "last_seen",
-                                       "failure_rate"};
-static const char *const coarse_filters[] = {
-    "where level >= ERROR",           "where level in ERROR|FATAL",   "where level in FATAL",
-    "where level not_in INFO|DEBUG",  "where service in pay",         "where service in api|order",
-    "where service not_in web|api",   "where service prefix pay",     "where environment in staging",
-    "where category in raw",          "where category not_in tagged", "where environment not_null",
-    "where hour_of_day between 9|18", "where day_of_week in 1|3"};
-static const char *const error_filters[] = {
-    "where error_type in TimeoutError|IOError", "where error_type not_in TimeoutError",
-    "where error_type is_null", "where error_type not_null", "where error_type contains error"};
-static const char *const row_filters[] = {"where message contains timeout",
-                                          "where http_status >= 400",
-                                          "where status_class in 5xx",
-                                          "where user_id is_null",
-                                          "where endpoint not_prefix /health",
-                                          "where tag in slow|security",
-                                          "where metadata.retries >= 4",
-                                          "where client_ip in 10.0.0.0/30",
-                                          "where duration_ms > 50",
-                                          "where request not_null",
-                                          "where tag not_in audit",
-                                          "where host not_in web-1"};
-static const char *const coarse_groups[] = {"by service",  "by environment", "by level",
-                                            "by category", "by hour_of_day", "by day_of_week"};
-static const char *const row_groups[] = {"by host", "by endpoint",        "by status_class",
-                                         "by tag",  "by metadata.region", "by client_ip"};
-static const char *const zones[] = {"Asia/Seoul",       "Asia/Seoul",     "UTC",   "Asia/Kolkata",
-                                    "America/New_York", "Asia/Kathmandu", "+05:30"};
-static const int64_t widths[] = {60, 300, 900, 3600, 7200, 86400, 604800};
-
-static void add(char *spec, const char *clause)
-{
-    size_t len = strlen(spec);
-    snprintf(spec + len, MAX_SPEC - len, "; %s", clause);
-}
-
-static int64_t moment(void)
-{
-    static const int64_t steps[] = {1, 60, 60, 3600, 86400};
-    int64_t step = PICK(steps) * LM_SECOND_US;
-    int64_t us =
-        SPEC_NOW - (int64_t)draw(draw(3) == 0 ? 7200 : 6 * 86400) * LM_SECOND_US - (int64_t)draw(2) * 123456;
-    return draw(3) == 0 ? SPEC_NOW : us - us % step;
-}
-
-static void add_window(char *spec, const char *word)
-{
-    char from_text[LM_RFC3339_SIZE];
-    char to_text[LM_RFC3339_SIZE];
-    int64_t to = moment();
-    int64_t from = moment();
-    if (from >= to) {
-        from = to - (int64_t)(1 + draw(90000)) * LM_SECOND_US;
-    }
-    lm_rfc3339_format(from, from_text);
-    lm_rfc3339_format(to, to_text);
-    char clause[128];
-    snprintf(clause, sizeof clause, "%s %s/%s", word, from_text, to_text);
-    add(spec, clause);
-}
-
-static void add_shape(char *spec, bool comparable)
-{
-    char clause[64];
-    switch (draw(10)) {
-    case 0:
-    case 1:
-        snprintf(clause, sizeof clause, "series %lld", (long long)PICK(widths));
-        add(spec, clause);
-        return;
-    case 2:
-        snprintf(clause, sizeof clause, "busiest %lld", (long long)PICK(widths));
-        add(spec, clause);
-        return;
-    case 3:
-    case 4:
-        if (comparable) {
-            add_window(spec, "against");
-        }
-        return;
-    default:
-        return;
-    }
-}
-
-static void random_spec(char *spec)
-{
-    const char *measure = PICK(measures);
-    bool seen = strstr(measure, "_seen") != NULL;
-    bool whole = strcmp(measure, "count") == 0 || strcmp(measure, "names service") == 0;
-    snprintf(spec, MAX_SPEC, "%s", measure);
-    for (unsigned i = draw(3); i > 0; i--) {
-        add(spec, PICK(coarse_filters));
-    }
-    bool errors = draw(3) == 0;
-    if (errors) {
-        add(spec, "where level >= ERROR");
-        if (draw(2) == 0) {
-            add(spec, PICK(error_filters));
-        }
-    }
-    if (draw(5) == 0) {
-        add(spec, PICK(row_filters));
-    }
-    if (strcmp(measure, "share") == 0) {
-        add(spec, PICK(coarse_filters));
-    }
-    for (unsigned i = draw(3); i > 0; i--) {
-        add(spec, errors && draw(2) == 0 ? (draw(2) == 0 ? "by error_type" : "by pattern")
-                  : draw(6) == 0         ? PICK(row_groups)
-                                         : PICK(coarse_groups));
-    }
-    add_window(spec, "in");
-    if (!seen) {
-        add_shape(spec, true);
-    }
-    char clause[64];
-    snprintf(clause, sizeof clause, "zone %s", PICK(zones));
-    add(spec, clause);
-    if (draw(3) == 0) {
-        add(spec, "rank");
-    }
-    if (whole && draw(4) == 0) {
-        add(spec, "limit 3");
-    }
-    if (whole && draw(6) == 0) {
-        add(spec, "having >= 4");
-    }
-    if (draw(6) == 0) {
-        add(spec, "order fewest");
-    }
 }
 
 /* One statement each way. */
@@ -452,70 +287,6 @@ static void rollups_answer_as_the_rows_do(void **state)
     assert_true(from[AG_FROM_PATTERNS] * 40 > (size_t)intents);
 }
 
-/* Any field, operator, value, measure and shape together, as a hostile `previous` could ask. */
-static void wild_intent(struct ag_intent *intent)
-{
-    static const char *const values[] = {"1",
-                                         "-5",
-                                         "3.5",
-                                         "ERROR",
-                                         "DEBUG",
-                                         "raw",
-                                         "x'y",
-                                         "100%_\\",
-                                         "10.0.0.1",
-                                         "10.0.0.0/8",
-                                         "::1/64",
-                                         "5xx",
-                                         "NaN",
-                                         "",
-                                         "\xea\xb2\xb0\xec\xa0\x9c",
-                                         "%%%%____%%%%",
-                                         "a\nb",
-                                         "1e300",
-                                         "99999999999"};
-    static const char *const keys[] = {"region", "retries", "a'b", "\"q\"", "", "\xed\x82\xa4"};
-    ag_intent_init(intent);
-    intent->zone = PICK(zones);
-    intent->measure.fn = (enum ag_measure_fn)draw(AG_NAMES + 1);
-    intent->measure.field = (enum ag_field)draw(AG_FIELD_COUNT);
-    intent->measure.p_count = draw(AG_MAX_PERCENTILES + 1);
-    for (size_t i = 0; i < intent->measure.p_count; i++) {
-        intent->measure.p[i] = (double)draw(1001) / 1000;
-    }
-    intent->measure.rate_unit_us = (int64_t)draw(3) * LM_MINUTE_US;
-    intent->shape = (enum ag_shape)(draw(2) == 0 ? 0 : draw(AG_NEW + 1));
-    intent->filter_count = draw(4);
-    for (size_t i = 0; i < intent->filter_count; i++) {
-        struct ag_filter *filter = &intent->filters[i];
-        filter->field = (enum ag_field)draw(AG_FIELD_COUNT);
-        filter->key = filter->field == AG_METADATA ? PICK(keys) : NULL;
-        filter->op = (enum ag_op)draw(AG_NOT_NULL + 1);
-        filter->value_count = draw(4);
-        for (size_t j = 0; j < filter->value_count; j++) {
-            filter->values[j] = PICK(values);
-        }
-    }
-    intent->group_count = draw(AG_MAX_GROUPS + 1);
-    for (size_t i = 0; i < intent->group_count; i++) {
-        intent->groups[i].field = (enum ag_field)draw(AG_FIELD_COUNT);
-        intent->groups[i].key = intent->groups[i].field == AG_METADATA ? PICK(keys) : NULL;
-    }
-    intent->window = (struct ag_window){
-        .symbolic = "x", .from_us = moment() - LM_DAY_US, .to_us = moment() + 1, .stated = true};
-    intent->against =
-        (struct ag_window){.symbolic = "x", .from_us = moment() - LM_DAY_US, .to_us = moment() + 1};
-    intent->compare = draw(3) == 0 ? AG_COMPARE_WINDOW : AG_NO_COMPARE;
-    intent->order = (enum ag_order)draw(AG_FASTEST + 1);
-    intent->rank = draw(2) == 0;
-    intent->limit = (int)draw(20);
-    intent->bucket_us = draw(2) == 0 ? 0 : PICK(widths) * LM_SECOND_US;
-    intent->silent_us = (int64_t)draw(3) * LM_HOUR_US;
-    intent->threshold.set = draw(4) == 0;
-    intent->threshold.op = (enum ag_op)draw(AG_NOT_NULL + 1);
-    intent->threshold.value = (double)draw(100) / 7;
-}
-
 static void whatever_is_asked_runs_or_is_refused(void **state)
 {
     struct world *world = *state;
@@ -525,12 +296,12 @@ static void whatever_is_asked_runs_or_is_refused(void **state)
         struct lm_error error;
         struct outcome outcome = {.rows = NULL};
         lm_arena_init(&arena, (size_t)64 << 20);
-        wild_intent(&outcome.intent);
+        random_wild_intent(&outcome.intent);
         const struct ag_sql_context context = {.now_us = SPEC_NOW,
                                                .max_rows = 50,
                                                .scan_window_us = 40 * LM_DAY_US,
                                                .rows_since_us = INT64_MIN,
-                                               .no_rollups = draw(4) == 0};
+                                               .no_rollups = random_draw(4) == 0};
         if (ag_sql_write(&outcome.intent, &context, &arena, &outcome.sql, &error) != 0) {
             assert_string_not_equal(error.kind, "memory");
         } else {
@@ -549,12 +320,12 @@ static void lists_filled_from_the_coarse_index_are_the_same_rows(void **state)
 {
     for (int i = 0; i < 60; i++) {
         char spec[MAX_SPEC];
-        snprintf(spec, sizeof spec, "list; limit %u", 1 + draw(300));
-        for (unsigned filters = draw(3); filters > 0; filters--) {
-            add(spec, PICK(coarse_filters));
+        snprintf(spec, sizeof spec, "list; limit %u", 1 + random_draw(300));
+        for (unsigned filters = random_draw(3); filters > 0; filters--) {
+            random_add(spec, random_coarse_filter());
         }
-        add_window(spec, "in");
-        add(spec, draw(2) == 0 ? "order oldest" : "order newest");
+        random_window(spec, "in");
+        random_add(spec, random_draw(2) == 0 ? "order oldest" : "order newest");
         struct lm_arena arena;
         struct lm_error error;
         struct outcome coarse;
@@ -581,16 +352,16 @@ static void silent_and_new_are_the_same_from_rollups(void **state)
 {
     for (int i = 0; i < 60; i++) {
         char spec[MAX_SPEC];
-        bool silent = draw(2) == 0;
-        snprintf(spec, sizeof spec, silent ? "count; silent %u" : "count; new", 30 + draw(7200));
-        if (draw(2) == 0) {
-            add(spec, "where level >= ERROR");
-            add(spec, draw(2) == 0 ? "by error_type" : "by service");
+        bool silent = random_draw(2) == 0;
+        snprintf(spec, sizeof spec, silent ? "count; silent %u" : "count; new", 30 + random_draw(7200));
+        if (random_draw(2) == 0) {
+            random_add(spec, "where level >= ERROR");
+            random_add(spec, random_draw(2) == 0 ? "by error_type" : "by service");
         } else {
-            add(spec, PICK(coarse_groups));
+            random_add(spec, random_coarse_group());
         }
-        add(spec, PICK(coarse_filters));
-        add_window(spec, "in");
+        random_add(spec, random_coarse_filter());
+        random_window(spec, "in");
         compare(*state, spec, 0);
     }
 }
@@ -603,13 +374,13 @@ static void percentiles_from_histograms_are_close(void **state)
     for (int i = 0; i < 20; i++) {
         char spec[MAX_SPEC];
         snprintf(spec, sizeof spec, "p 0.5 0.9");
-        if (draw(2) == 0) {
-            add(spec, PICK(coarse_groups));
+        if (random_draw(2) == 0) {
+            random_add(spec, random_coarse_group());
         }
-        if (draw(2) == 0) {
-            add(spec, "where service in api");
+        if (random_draw(2) == 0) {
+            random_add(spec, "where service in api");
         }
-        add(spec, "in 2026-03-13T11:22:33Z/2026-03-18T05:35:20Z");
+        random_add(spec, "in 2026-03-13T11:22:33Z/2026-03-18T05:35:20Z");
         struct lm_arena arena;
         struct lm_error error;
         struct outcome exact;
@@ -657,7 +428,7 @@ int main(void)
         return 77;
     }
     if (getenv("LOGMILL_SEED") != NULL) {
-        seed = strtoull(getenv("LOGMILL_SEED"), NULL, 10);
+        random_seed(strtoull(getenv("LOGMILL_SEED"), NULL, 10));
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rollups_answer_as_the_rows_do),
