@@ -35,6 +35,7 @@ struct ag_check {
 struct ag_facts {
     unsigned growth;
     bool short_text;  /* a bare short column */
+    bool varies;      /* not the same for every row, as far as can be seen */
     uint32_t sources; /* bit i: refers to FROM item i of this SELECT */
     bool subquery;
 };

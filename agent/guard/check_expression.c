@@ -40,6 +40,7 @@ static void merge(struct ag_facts *into, const struct ag_facts *from)
         into->growth = from->growth;
     }
     into->sources |= from->sources;
+    into->varies = into->varies || from->varies;
     into->subquery = into->subquery || from->subquery;
 }
 
@@ -104,7 +105,8 @@ static int check_column(struct ag_check *check, const PgQuery__ColumnRef *column
     }
     facts->growth = resolved.growth;
     facts->short_text = resolved.short_text;
-    if (resolved.local) {
+    facts->varies = !resolved.constant;
+    if (resolved.local && !resolved.constant) {
         facts->sources = UINT32_C(1) << resolved.source;
     }
     return 0;
@@ -359,6 +361,20 @@ static const struct ag_function *find_function(struct ag_check *check, const PgQ
     return function;
 }
 
+/* The values collected are few and short; a separator is a constant, or DISTINCT would be over pairs. */
+static int check_collected(struct ag_check *check, const PgQuery__FuncCall *call, size_t position,
+                           const struct ag_facts *argument)
+{
+    const char *name = call->funcname[call->n_funcname - 1]->string->sval;
+    if (position == 0 && !(call->agg_distinct && argument->short_text)) {
+        return ag_reject(check, "function %s without DISTINCT over a short column", name);
+    }
+    if (position > 0 && call->args[position]->node_case != PG_QUERY__NODE__NODE_A_CONST) {
+        return ag_reject(check, "function %s with a separator that is not a constant", name);
+    }
+    return 0;
+}
+
 static int check_call(struct ag_check *check, const PgQuery__FuncCall *call, const struct ag_place *place,
                       struct ag_facts *facts)
 {
@@ -366,6 +382,7 @@ static int check_call(struct ag_check *check, const PgQuery__FuncCall *call, con
     if (function == NULL) {
         return -1;
     }
+    facts->varies = true;
     if (call->func_variadic) {
         return ag_reject(check, "function %s with VARIADIC", function->name);
     }
@@ -380,9 +397,8 @@ static int check_call(struct ag_check *check, const PgQuery__FuncCall *call, con
         if (ag_check_expression(check, call->args[i], place, &argument) != 0) {
             return -1;
         }
-        if (i == 0 && (function->flags & AG_FN_COLLECTS) != 0 &&
-            !(call->agg_distinct && argument.short_text)) {
-            return ag_reject(check, "function %s without DISTINCT over a short column", function->name);
+        if ((function->flags & AG_FN_COLLECTS) != 0 && check_collected(check, call, i, &argument) != 0) {
+            return -1;
         }
         merge(facts, &argument);
     }
@@ -423,6 +439,7 @@ static int check_sublink(struct ag_check *check, const PgQuery__SubLink *link, c
                          struct ag_facts *facts)
 {
     facts->subquery = true;
+    facts->varies = true;
     switch (link->sub_link_type) {
     case PG_QUERY__SUB_LINK_TYPE__EXISTS_SUBLINK:
     case PG_QUERY__SUB_LINK_TYPE__EXPR_SUBLINK:

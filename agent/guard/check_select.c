@@ -163,7 +163,7 @@ static int check_using(struct ag_check *check, const PgQuery__JoinExpr *join, st
     int result = 0;
     for (size_t i = 0; i < join->n_using_clause && result == 0; i++) {
         const char *name = ag_single_name(&join->using_clause[i], 1);
-        struct ag_resolved resolved;
+        struct ag_resolved resolved = {0};
         struct ag_scope left = *scope;
         left.parent = NULL;
         left.visible_from = first;
@@ -172,7 +172,8 @@ static int check_using(struct ag_check *check, const PgQuery__JoinExpr *join, st
         right.parent = NULL;
         right.visible_from = middle;
         if (name == NULL || ag_scope_resolve(&left, NULL, name, &resolved) != AG_LOOKUP_FOUND ||
-            ag_scope_resolve(&right, NULL, name, &resolved) != AG_LOOKUP_FOUND) {
+            resolved.constant || ag_scope_resolve(&right, NULL, name, &resolved) != AG_LOOKUP_FOUND ||
+            resolved.constant) {
             result = ag_reject(check, "column %s of USING", name ? name : "");
         }
         names[i] = name;
@@ -343,8 +344,8 @@ static int check_targets(struct ag_check *check, const PgQuery__SelectStmt *sele
             return -1;
         }
         const char *name = target->name[0] != '\0' ? target->name : column_name(target->val);
-        out->items[out->count++] =
-            (struct ag_output){.name = name, .growth = facts.growth, .short_text = facts.short_text};
+        out->items[out->count++] = (struct ag_output){
+            .name = name, .growth = facts.growth, .short_text = facts.short_text, .constant = !facts.varies};
     }
     return 0;
 }
@@ -510,6 +511,7 @@ static int check_set_operation(struct ag_check *check, const PgQuery__SelectStmt
             out->items[i].growth = right.items[i].growth;
         }
         out->items[i].short_text = out->items[i].short_text && right.items[i].short_text;
+        out->items[i].constant = false;
     }
     return check_order(check, select, NULL, out);
 }

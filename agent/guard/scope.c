@@ -45,6 +45,7 @@ static enum ag_lookup in_columns(const struct ag_outputs *columns, const char *c
         out->growth = columns->items[i].growth;
         out->short_text = columns->items[i].short_text;
         out->time_column = false;
+        out->constant = columns->items[i].constant;
     }
     return found;
 }

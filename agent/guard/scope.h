@@ -20,6 +20,7 @@ struct ag_output {
     const char *name; /* NULL: cannot be referred to */
     unsigned growth;  /* text-growing calls it went through */
     bool short_text;  /* at most 255 bytes */
+    bool constant;    /* the same in every row: joining on it joins everything */
 };
 
 struct ag_outputs {
@@ -60,6 +61,7 @@ struct ag_resolved {
     unsigned growth;
     bool short_text;
     bool time_column; /* the time column of its relation */
+    bool constant;    /* a constant column of a subquery */
 };
 
 /* `table` NULL: an unqualified name. Searches `scope` and then its parents, nearest first. */
