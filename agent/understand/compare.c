@@ -247,6 +247,14 @@ static void default_window(struct ag_parse *p)
              (in->shape == AG_SERIES && in->threshold.set))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
+    else if (in->shape == AG_SERIES && in->bucket_us >= AG_DAY)
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "며칠을 볼지 알 수 없습니다.", "It is not said over how many days."),
+                ag_say(p, "예: \"최근 7일 일별 에러 추이\"",
+                       "For example \"errors by day over the last 7 days\"."));
+    else if (in->shape == AG_SERIES && in->bucket_us >= AG_HOUR)
+        assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
+                      "No time was said: the last 24 hours.");
     else if (now)
         assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.",
                       "Now is taken as the last minute.");
@@ -283,6 +291,15 @@ static void anchor(struct ag_parse *p)
         filter = &p->intent->filters[p->intent->filter_count++];
         *filter = (struct ag_filter){.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
         filter->values[0] = ag_keep(p, found[0]->value, strlen(found[0]->value));
+        if (p->time_count == 0 &&
+            (strncmp(ag_word(p, at), "last", 4) == 0 || strncmp(ag_word(p, at), "the last", 8) == 0 ||
+             strncmp(ag_word(p, at), "latest", 6) == 0 ||
+             strncmp(ag_word(p, at), "마지막", strlen("마지막")) == 0)) {
+            p->intent->measure.fn = AG_LIST;
+            p->intent->order = AG_NEWEST;
+            p->intent->limit = 1;
+            p->said[AG_C_HISTORY] = at + 1;
+        }
         return;
     }
     if (!has_filter(p->intent, AG_EVENT_TYPE))
@@ -310,6 +327,10 @@ void ag_windows_rule(struct ag_parse *p)
         ag_stop(
             p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
             ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
+    } else if (p->time_count == 1 && ag_said(p, AG_C_SHIFT)) {
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
+            ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
     } else if (p->time_count == 1 && !vague) {
         set_window(p, p->times[0].symbolic, true);
     } else if (ag_said(p, AG_C_SHIFT)) {
@@ -333,6 +354,14 @@ void ag_windows_rule(struct ag_parse *p)
     if (in->compare == AG_COMPARE_WINDOW && in->measure.fn == AG_LIST) {
         in->measure.fn = AG_COUNT;
         in->order = AG_ORDER_DEFAULT;
+    }
+    if (in->compare == AG_COMPARE_WINDOW && in->rank) {
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "변화가 큰 순서는 아직 답하지 못합니다.", "Ranking by change is not supported yet."),
+            ag_say(p, "예: \"서비스별 에러 어제와 오늘 비교\"",
+                   "For example \"errors by service today vs yesterday\"."));
+        return;
     }
     if (in->compare == AG_COMPARE_WINDOW &&
         (in->shape != AG_PLAIN || in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN ||

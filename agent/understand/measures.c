@@ -144,7 +144,14 @@ bool ag_rate_rule(struct decision *d)
                   "Failures are 5xx among the records with a status.");
         return true;
     }
-    if (ag_use(d, AG_C_RATE) || (percent && ag_has_error_filter(intent))) {
+    /* "5xx error rate": of requests, those with that status. */
+    if (ag_heard(d, AG_C_RATE) &&
+        (ag_has_field(intent, AG_STATUS_CLASS) || ag_has_field(intent, AG_HTTP_STATUS))) {
+        ag_use(d, AG_C_RATE);
+        percent = true;
+    }
+    if ((ag_heard(d, AG_C_RATE) && !percent) || (percent && ag_has_error_filter(intent))) {
+        ag_use(d, AG_C_RATE);
         ag_use(d, AG_C_PERCENT);
         ag_drop_error_filter(intent);
         if (ag_has_field(intent, AG_LEVEL))

@@ -45,6 +45,13 @@ static void bucket_rule(struct ag_parse *p)
             unit = single[0];
             behind = end = i + 1;
         }
+        if (end == i && ag_is(t, i, AG_C_NUMBER) && ag_is(t, i + 1, AG_C_BY_TIME) && t->items[i + 1].glued) {
+            /* 10분마다 */
+            n = t->items[i].number;
+            unit = ag_value(t, i + 1, AG_C_BY_TIME)[0];
+            end = i + 1;
+            behind = i + 2;
+        }
         if (end == i)
             continue;
         if (ag_is(t, end, AG_C_BUCKET) || ag_is(t, end, AG_C_EVERY) || ag_is(t, end, AG_C_BY))
@@ -154,6 +161,7 @@ static void threshold_rule(struct ag_parse *p)
         bool percent;
         bool status = i > 0 && ag_reads_value(p, ag_before(p, i), AG_C_FIELD) &&
                       strcmp(ag_reads_value(p, ag_before(p, i), AG_C_FIELD), "http_status") == 0;
+        status = status || (i > 1 && ag_names_field(p, ag_before(p, i - 1), "http_status"));
         if (!ag_is(t, i, AG_C_NUMBER) || is_unit(p, end) || status)
             continue;
         counted = ag_is(t, end, AG_C_COUNTER);

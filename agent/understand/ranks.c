@@ -57,12 +57,42 @@ void ag_rank_rule(struct decision *d)
             return;
         }
     }
+    if (strcmp(ag_word(d->p, d->p->said[AG_C_MOST] ? d->p->said[AG_C_MOST] - 1 : SIZE_MAX), "worst") == 0 &&
+        d->intent->measure.fn == AG_COUNT && d->intent->filter_count == 0) {
+        ag_ask_what(d->p);
+        return;
+    }
     ranked = rank_words(d);
     if (ranked)
         ag_group_free_targets(d);
 }
 
 /* A field left: "services with errors", 에러 난 서비스, 10건 이상인 서비스, 같은 IP에서. */
+/* Does the field stand right before what it describes, as in "service errors" or 서비스 에러? */
+static bool describes(const struct decision *d, const struct ag_target *target)
+{
+    size_t next = target->to;
+
+    return ag_reads(d->p, next, AG_C_ERROR) || ag_reads(d->p, next, AG_C_RATE) ||
+           ag_reads(d->p, next, AG_C_LOG) || ag_reads(d->p, next, AG_C_LEVEL) ||
+           ag_reads(d->p, next, AG_C_DURATION) || ag_reads(d->p, next, AG_C_REQUEST);
+}
+
+/* Is the field what the conditions are said of: 에러 난 서비스, "hosts with errors"? */
+static bool is_head(const struct decision *d, const struct ag_target *target)
+{
+    const char *word = ag_word(d->p, target->from);
+    size_t len = strlen(word);
+
+    if (!ag_is_korean(d->p, target->from))
+        return len > 1 && word[len - 1] == 's' && !describes(d, target);
+    for (size_t i = 0; i < d->p->mention_count; i++) {
+        if (d->p->mentions[i].from > target->from)
+            return false;
+    }
+    return d->p->mention_count > 0;
+}
+
 void ag_left_target_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
@@ -77,9 +107,13 @@ void ag_left_target_rule(struct decision *d)
         d->intent->rank = d->p->found.threshold.set;
         return;
     }
-    if (target->field == AG_SERVICE &&
-        (ag_heard(d, AG_C_COUNT) || ag_heard(d, AG_C_RATE) || d->intent->measure.fn != AG_COUNT) &&
-        !ag_heard(d, AG_C_WHICH)) {
+    if (ag_heard(d, AG_C_ORDER)) {
+        ag_group_free_targets(d);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+        return;
+    }
+    if (target->field == AG_SERVICE && describes(d, target) && !ag_heard(d, AG_C_WHICH)) {
         /* "service errors": the word adds nothing. */
         ag_consume(d->p->tokens, target->from, target->to, "service");
         target->grouped = true;
@@ -91,7 +125,7 @@ void ag_left_target_rule(struct decision *d)
         ag_group_free_targets(d);
         return;
     }
-    if ((ag_heard(d, AG_C_WHICH) || narrowed) && !ag_heard(d, AG_C_COUNT)) {
+    if ((ag_heard(d, AG_C_WHICH) || (narrowed && is_head(d, target))) && !ag_heard(d, AG_C_COUNT)) {
         ag_group_free_targets(d);
         d->intent->rank = true;
         d->intent->order = AG_MOST;

@@ -394,6 +394,52 @@ static size_t scan_digits(const struct ag_text *t, size_t at, struct ag_scan *ou
     return count;
 }
 
+/* The digit or power a Sino-Korean syllable stands for, or -1. */
+static int sino(uint32_t c)
+{
+    static const struct {
+        uint32_t syllable;
+        int value;
+    } numerals[] = {{0xC77C, 1}, {0xC774, 2}, {0xC0BC, 3}, {0xC0AC, 4},  {0xC624, 5},   {0xC721, 6},
+                    {0xCE60, 7}, {0xD314, 8}, {0xAD6C, 9}, {0xC2ED, 10}, {0xBC31, 100}, {0xCC9C, 1000}};
+
+    for (size_t i = 0; i < sizeof numerals / sizeof *numerals; i++) {
+        if (numerals[i].syllable == c)
+            return numerals[i].value;
+    }
+    return -1;
+}
+
+/* 삼십 before 분, 오 before 분: only where a unit or counter follows, for the syllables have other uses. */
+static size_t sino_at(const struct ag_text *t, size_t at, double *out)
+{
+    static const uint32_t counters[] = {0xCD08, 0xBD84, 0xC2DC, 0xC77C, 0xC8FC, 0xAC1C,
+                                        0xAC74, 0xBA85, 0xBC88, 0xD68C, 0xB144, 0xC6D4};
+    int total = 0;
+    int last = 0;
+    size_t n = 0;
+    size_t next;
+
+    for (int value; n < 8 && (value = sino(t->cp[at + n])) > 0; n++) {
+        if (value >= 10) {
+            total += (last ? last : 1) * value;
+            last = 0;
+        } else if (last) {
+            break;
+        } else {
+            last = value;
+        }
+    }
+    next = at + n + (n > 1 && t->cp[at + n] == ' ');
+    for (size_t i = 0; n > 0 && i < sizeof counters / sizeof *counters; i++) {
+        if (t->cp[next] == counters[i]) {
+            *out = total + last;
+            return n;
+        }
+    }
+    return 0;
+}
+
 size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struct ag_scan out[AG_MAX_SCANS])
 {
     uint32_t c = t->cp[at];
@@ -429,6 +475,11 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     if (c == '/' && !alnum(before))
         count = add(out, count, AG_C_PATH, path_at(t, at), COST_FORM);
     if (ag_is_hangul(c)) {
+        n = ag_is_hangul(before) ? 0 : sino_at(t, at, &value);
+        if (n > 0) {
+            count = add(out, count, AG_C_NUMBER, n, COST_NUMBER + 2);
+            out[count - 1].number = value;
+        }
         for (n = 1; n <= 12 && ag_is_hangul(t->cp[at + n - 1]) && count < AG_MAX_SCANS; n++) {
             /* Long unknown words matter only whole or without a particle of one to three syllables. */
             bool last = !ag_is_hangul(t->cp[at + n]);

@@ -130,6 +130,8 @@ bool ag_spike_rule(struct decision *d)
 
     if (!spike && !ag_heard(d, AG_C_CAUSE))
         return false;
+    if (!ag_heard(d, AG_C_CAUSE) && (ag_free_target(d) || d->intent->group_count > 0))
+        return false; /* "services that surged" would need a comparison of each with itself */
     ag_use(d, AG_C_SPIKE);
     if (ag_free_target(d) || d->intent->group_count > 0) {
         /* "which component is responsible for the spike": who did most of it. */

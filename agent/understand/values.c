@@ -80,7 +80,10 @@ static void id_rule(struct ag_parse *p)
         size_t before = i > 0 ? i - 1 : SIZE_MAX;
         if (!takes_value(field) || ag_is(t, i + 1, AG_C_BY))
             continue;
-        if (is_value(p, at) && t->items[at].name_count == 0) {
+        if (i > 0 && ag_is(t, ag_before(p, i), AG_C_BY_BEFORE))
+            continue;
+        if (is_value(p, at) && t->items[at].name_count == 0 &&
+            (at > i + 1 || !ag_is(t, at, AG_C_WORD) || strpbrk(t->items[at].text, "0123456789"))) {
             ag_mention_add(p, i, at + 1, field, NULL, AG_IN, value_text(p, at), "identifier");
             if (strcmp(ag_word(p, at + 1), "인") == 0)
                 ag_consume(t, at + 1, at + 2, "identifier");
