@@ -65,6 +65,7 @@ struct co_consumer {
     rd_kafka_queue_t *events; /* the consumer's own queue: rebalances, errors */
     rd_kafka_queue_t *leaving;
     struct co_kafka_probe probe;
+    struct co_prompter prompter;
     bool joined, brokers_down;
 
     struct co_reading reading;
@@ -411,7 +412,7 @@ static void close_all(struct co_consumer *consumer)
             co_assignment_release(consumer->assignment);
     }
     if ((consumer->assignment != NULL && !co_assignment_settled(consumer->assignment)) ||
-        consumer->probe.busy || consumer->step != CO_CLOSE_CONTROL)
+        consumer->probe.busy || consumer->prompter.jobs > 0 || consumer->step != CO_CLOSE_CONTROL)
         return;
     close_next(consumer);
 }
@@ -577,6 +578,10 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
         return -1;
     consumer->probe =
         (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
+    consumer->prompter = (struct co_prompter){.loop = &consumer->service->loop,
+                                              .kafka = consumer->kafka,
+                                              .settled = on_settled,
+                                              .context = consumer};
     co_assignment_attach(consumer->assignment, consumer->kafka);
     consumer->events = rd_kafka_queue_get_consumer(consumer->kafka);
     lm_kafka_wake_attach(&consumer->wake, consumer->events);
@@ -637,6 +642,7 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.assignment = consumer->assignment;
     consumer->reading.intake = consumer->intake;
     consumer->reading.writer = consumer->writer;
+    consumer->reading.prompter = &consumer->prompter;
     (void)change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",

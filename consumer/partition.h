@@ -46,6 +46,8 @@ struct co_partition {
 
     rd_kafka_queue_t *queue;
     bool drained;              /* the queue was empty when last read */
+    bool prompting;            /* its broker is being asked, see prompt.h */
+    int64_t prompted_us;       /* monotonic time it was asked last */
     uint64_t filled_last;      /* the turn in which its last batch was handed over */
     int64_t position;          /* next offset no batch covers yet */
     int64_t committed;         /* next offset PostgreSQL has */

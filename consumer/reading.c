@@ -30,6 +30,19 @@ static bool open_batch(struct co_reading *reading, struct co_partition *partitio
     return true;
 }
 
+/* A partition with nothing to read holds no batch: its buffers serve another. */
+static void give_back_empty(struct co_reading *reading, struct co_partition *partition)
+{
+    struct co_batch *batch = partition->filling;
+
+    if (batch == NULL || batch->record_count > 0 || batch->letters_pending > 0 || partition->held != NULL)
+        return;
+    partition->filling = NULL;
+    partition->serial--;
+    co_pool_give(reading->pool, batch);
+    co_partition_unref(partition);
+}
+
 static void hand_over(struct co_reading *reading, struct co_partition *partition, bool urgent)
 {
     struct co_batch *batch = partition->filling;
@@ -75,6 +88,11 @@ void co_reading_hand_over(struct co_reading *reading, bool urgent)
     arm_age(reading);
 }
 
+static size_t begun(const struct co_partition *partition)
+{
+    return partition->filling != NULL ? partition->filling->record_count : 0;
+}
+
 /*
  * Whose turn it is: under load whoever has most in its batch, so that one batch after the other becomes full
  * instead of all becoming large and being cut off by age; with nothing begun, whoever has waited longest.
@@ -87,15 +105,14 @@ static struct co_partition *choose(struct co_reading *reading)
     for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
         if (p->state == CO_PARTITION_HOLDING)
             (void)open_batch(reading, p); /* for the record that is held */
-        if (p->state != CO_PARTITION_RUNNING || p->drained || !open_batch(reading, p) ||
-            co_batch_full(p->filling, &reading->pool->policy))
+        if (p->state != CO_PARTITION_RUNNING || p->drained ||
+            (p->filling != NULL && co_batch_full(p->filling, &reading->pool->policy)))
             continue;
-        if (best == NULL || p->filling->record_count > best->filling->record_count ||
-            (p->filling->record_count == 0 && best->filling->record_count == 0 &&
-             p->filled_last < best->filled_last))
+        if (best == NULL || begun(p) > begun(best) ||
+            (begun(p) == 0 && begun(best) == 0 && p->filled_last < best->filled_last))
             best = p;
     }
-    return best;
+    return best != NULL && open_batch(reading, best) ? best : NULL;
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -113,7 +130,10 @@ static void on_idle(uv_idle_t *idle)
     if (!co_intake_read(reading->intake, partition, SLICE) && partition->state == CO_PARTITION_RUNNING &&
         partition->filling != NULL && !co_batch_full(partition->filling, &reading->pool->policy))
         partition->drained = true;
+    co_prompt(reading->prompter, partition);
     hand_over(reading, partition, false);
+    if (partition->drained)
+        give_back_empty(reading, partition);
     arm_age(reading);
 }
 

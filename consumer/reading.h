@@ -9,6 +9,7 @@
 #include "consumer/assignment.h"
 #include "consumer/intake.h"
 #include "consumer/pool.h"
+#include "consumer/prompt.h"
 #include "consumer/writer.h"
 
 struct co_reading {
@@ -17,6 +18,7 @@ struct co_reading {
     struct co_assignment *assignment;
     struct co_intake *intake;
     struct co_writer *writer;
+    struct co_prompter *prompter;
 
     uv_idle_t idle; /* active while some queue may hold messages and there is room */
     uv_timer_t age; /* for the oldest batch that is not full */
