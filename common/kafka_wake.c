@@ -92,6 +92,9 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
                                  ? LM_LOG_WARN /* a broker out of reach is "error" there, and passes */
                              : level <= LOG_INFO ? LM_LOG_INFO
                                                  : LM_LOG_DEBUG;
+    /* Every producer sets it on purpose: that librdkafka calls it experimental is no news to its operator. */
+    if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "enable.gapless.guarantee is experimental") != NULL)
+        ours = LM_LOG_DEBUG;
     lm_log(ours, "kafka", "%s %s: %s", rk != NULL ? rd_kafka_name(rk) : "librdkafka", facility, text);
 }
 
