@@ -145,7 +145,6 @@ int ag_series_fill(struct ag_table *table)
     } else if (table->row_count == 0 && sql->from_us < sql->to_us) {
         groups[0] = NULL;
     }
-    bool cut = table->row_count > (size_t)sql->row_limit;
     size_t row = 0;
     for (int64_t at = first_bucket(sql, table->zone); at < sql->to_us;
          at = ag_series_next(sql, table->zone, at)) {
@@ -153,7 +152,7 @@ int ag_series_fill(struct ag_table *table)
         while (row < table->row_count && ag_table_instant(table, row, bucket, &there) && there < at) {
             row++;
         }
-        if (cut && row >= table->row_count) {
+        if (table->incomplete && row >= table->row_count) {
             break;
         }
         size_t have = 0;

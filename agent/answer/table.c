@@ -323,6 +323,10 @@ int ag_table_make(const struct ag_answer_input *input, struct lm_arena *arena, s
         return -1;
     }
     leave_out(table);
+    /* A sorted series is fetched whole, up to one row more than a statement may return. */
+    bool whole = input->sql->sorted_by_answer ? input->rows.count <= AG_MAX_RESULT_ROWS
+                                              : table->row_count <= (size_t)input->sql->row_limit;
+    table->incomplete = input->cut || !whole;
     if (input->sql->bucket_us > 0 && ag_series_fill(table) != 0) {
         return -1;
     }
@@ -330,7 +334,7 @@ int ag_table_make(const struct ag_answer_input *input, struct lm_arena *arena, s
         if (ag_series_rank(table) != 0) {
             return -1;
         }
-        table->truncated = input->cut;
+        table->truncated = table->incomplete;
     } else {
         cut(table, input->cut);
     }

@@ -27,6 +27,7 @@ struct ag_table {
     size_t row_count;
     size_t row_room;
     bool truncated;
+    bool incomplete; /* rows are missing behind the last one: nothing is filled there */
 
     /* What the rows no longer say. */
     bool has_total;

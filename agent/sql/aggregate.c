@@ -115,7 +115,9 @@ void ag_row_limit(struct ag_plan *plan, int most)
 {
     const struct ag_sql_context *context = plan->context;
     struct ag_sql *out = plan->out;
-    int limit = context->max_rows < 1 ? 1 : context->max_rows > AG_MAX_ROWS ? AG_MAX_ROWS : context->max_rows;
+    int limit = context->max_rows < 1                    ? 1
+                : context->max_rows > AG_MAX_RESULT_ROWS ? AG_MAX_RESULT_ROWS
+                                                         : context->max_rows;
     if (most > limit && !context->max_rows_stated) {
         limit = most;
     }
@@ -243,10 +245,10 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
     bool series = out->bucket_us > 0;
     out->sorted_by_answer = plan->intent->shape == AG_BUSIEST || plan->intent->shape == AG_SPIKE;
     ag_row_limit(plan, series && !out->sorted_by_answer
-                           ? (plan->grouped_count > 0 ? AG_MAX_ROWS : AG_MAX_BUCKETS)
+                           ? (plan->grouped_count > 0 ? AG_MAX_RESULT_ROWS : AG_MAX_BUCKETS)
                            : 0);
     if (out->sorted_by_answer) {
-        plan->limit = AG_MAX_ROWS + 1;
+        plan->limit = AG_MAX_RESULT_ROWS + 1;
     }
     if (plan_aggregate(plan) != 0) {
         return -1;

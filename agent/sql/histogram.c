@@ -72,7 +72,7 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
 {
     const struct ag_intent *intent = plan->intent;
     bool series = plan->out->bucket_us > 0;
-    ag_row_limit(plan, series ? (plan->grouped_count > 0 ? AG_MAX_ROWS : AG_MAX_BUCKETS) : 0);
+    ag_row_limit(plan, series ? (plan->grouped_count > 0 ? AG_MAX_RESULT_ROWS : AG_MAX_BUCKETS) : 0);
     plan->out->sorted_by_answer = intent->shape == AG_BUSIEST || intent->shape == AG_SPIKE;
     plan->extra_where = "duration_ms IS NOT NULL";
     plan->nested = true;

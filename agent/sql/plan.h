@@ -21,7 +21,6 @@ enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_DURATIONS, AG_TABLE_COUNT };
 #define AG_MAX_PARTS 8
 #define AG_MAX_ITEMS 16
 #define AG_MAX_KEYS 8
-#define AG_MAX_ROWS 10000
 
 struct ag_part {
     enum ag_table table;

@@ -24,6 +24,8 @@
 
 /* Buckets of a series; a finer one is made coarser and ag_sql says so. */
 #define AG_MAX_BUCKETS 2000
+/* Rows a statement returns at most, but for the one that tells there were more. */
+#define AG_MAX_RESULT_ROWS 10000
 /* Cells of text are cut at this many bytes: SQL fetches a little more, the answer cuts at a character and
  * marks it. */
 #define AG_MAX_CELL 8192

@@ -180,6 +180,20 @@ static void empty_buckets_are_shown(void **state)
     done(asked);
 }
 
+static void behind_a_cut_nothing_is_filled(void **state)
+{
+    (void)state;
+    const char *const rows[] = {"2026-03-16 16:00:00+00", "5", "2026-03-16 18:00:00+00", "6"};
+    struct asked *asked = ask_limited("count; series 3600; " DAY, rows, 4, 100);
+    struct lm_error error;
+    ag_answer_free(&asked->answer);
+    const struct ag_answer_input input = {&asked->intent, &asked->sql, {rows, 2}, true};
+    assert_int_equal(ag_answer_make(&input, &asked->arena, &asked->answer, &error), 0);
+    assert_true(asked->answer.truncated);
+    assert_int_equal(asked->answer.count, 4); /* midnight to three */
+    done(asked);
+}
+
 static void ends_that_stick_out_are_marked_partial(void **state)
 {
     (void)state;
@@ -540,6 +554,7 @@ int main(void)
         cmocka_unit_test(one_row_more_than_shown_means_truncated),
         cmocka_unit_test(too_few_samples_are_left_out_and_named),
         cmocka_unit_test(empty_buckets_are_shown),
+        cmocka_unit_test(behind_a_cut_nothing_is_filled),
         cmocka_unit_test(ends_that_stick_out_are_marked_partial),
         cmocka_unit_test(groups_of_a_series_are_filled),
         cmocka_unit_test(days_follow_the_zones_clock_changes),
