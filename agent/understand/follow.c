@@ -199,6 +199,18 @@ static bool replace_groups(struct ag_parse *p)
     return true;
 }
 
+/* The error rate of errors would be one: their filter is what the rate is of. */
+static void drop_error_levels(struct ag_intent *in)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < in->filter_count; i++) {
+        if (in->filters[i].field != AG_LEVEL)
+            in->filters[kept++] = in->filters[i];
+    }
+    in->filter_count = kept;
+}
+
 static bool replace_measure(struct ag_parse *p)
 {
     static const struct {
@@ -232,6 +244,8 @@ static bool replace_measure(struct ag_parse *p)
             memcpy(in->measure.p, p->found.p, sizeof in->measure.p);
         changed = true;
     }
+    if (changed && in->measure.fn == AG_ERROR_RATE)
+        drop_error_levels(in);
     if (changed) {
         if (in->shape != AG_SERIES)
             in->shape = AG_PLAIN;

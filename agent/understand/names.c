@@ -593,7 +593,7 @@ static void stranger_rule(struct ag_parse *p)
         if (!(ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL)))
             continue;
         kind = looks_like(p, i);
-        if (kind == AG_KIND_COUNT && !strpbrk(ag_word(p, i), "-_"))
+        if (kind == AG_KIND_COUNT && !strchr(ag_word(p, i), '-'))
             continue;
         if ((kind == AG_KIND_SERVICE || kind == AG_KIND_ERROR_TYPE) && slip(p, i, kind))
             continue;

@@ -3,9 +3,19 @@
 static void filter_line(const struct ag_filter *f, struct lm_buffer *out)
 {
     static const char *const marks[] = {
-        [AG_IN] = "=",        [AG_NOT_IN] = "!=",  [AG_AT_LEAST] = ">=",     [AG_ABOVE] = ">",   [AG_BELOW] = "<",
-        [AG_AT_MOST] = "<=",  [AG_BETWEEN] = "=",  [AG_CONTAINS] = "~",      [AG_NOT_CONTAINS] = "!~",
-        [AG_PREFIX] = "^",    [AG_NOT_PREFIX] = "!^", [AG_IS_NULL] = "=null", [AG_NOT_NULL] = "!=null",
+        [AG_IN] = "=",
+        [AG_NOT_IN] = "!=",
+        [AG_AT_LEAST] = ">=",
+        [AG_ABOVE] = ">",
+        [AG_BELOW] = "<",
+        [AG_AT_MOST] = "<=",
+        [AG_BETWEEN] = "=",
+        [AG_CONTAINS] = "~",
+        [AG_NOT_CONTAINS] = "!~",
+        [AG_PREFIX] = "^",
+        [AG_NOT_PREFIX] = "!^",
+        [AG_IS_NULL] = "=null",
+        [AG_NOT_NULL] = "!=null",
     };
 
     lm_buffer_printf(out, " %s", ag_field_name(f->field));
@@ -35,8 +45,8 @@ void intent_line(const struct ag_intent *in, struct lm_buffer *out)
     for (size_t i = 0; i < in->filter_count; i++)
         filter_line(&in->filters[i], out);
     for (size_t i = 0; i < in->group_count; i++)
-        lm_buffer_printf(out, "%s%s%s%s", i ? "," : " by ", ag_field_name(in->groups[i].field), in->groups[i].key ? "." : "",
-                         in->groups[i].key ? in->groups[i].key : "");
+        lm_buffer_printf(out, "%s%s%s%s", i ? "," : " by ", ag_field_name(in->groups[i].field),
+                         in->groups[i].key ? "." : "", in->groups[i].key ? in->groups[i].key : "");
     lm_buffer_printf(out, " @%s%s", in->window.symbolic, in->window.stated ? "" : "?");
     if (in->compare == AG_COMPARE_WINDOW)
         lm_buffer_printf(out, " vs %s", in->against.symbolic);

@@ -23,13 +23,15 @@ static void only_names_of_the_database_and_offsets_are_zones(void **state)
 
 static void local_time_and_instant_are_inverse(void **state)
 {
-    static const char *const names[] = {"Asia/Seoul", "UTC", "America/New_York", "Asia/Kolkata", "Pacific/Chatham", "America/Sao_Paulo"};
+    static const char *const names[] = {
+        "Asia/Seoul", "UTC", "America/New_York", "Asia/Kolkata", "Pacific/Chatham", "America/Sao_Paulo"};
 
     (void)state;
     for (size_t z = 0; z < sizeof names / sizeof *names; z++) {
         struct ag_zone *zone = ag_zone_new(names[z]);
         assert_non_null(zone);
-        for (int64_t us = -2 * 365 * AG_DAY; us < 60 * 365 * AG_DAY; us += 7 * AG_DAY + 13 * AG_HOUR + 17 * AG_SECOND + 1) {
+        for (int64_t us = -2 * 365 * AG_DAY; us < 60 * 365 * AG_DAY;
+             us += 7 * AG_DAY + 13 * AG_HOUR + 17 * AG_SECOND + 1) {
             struct ag_local local = ag_zone_local(zone, us);
             int64_t back = ag_zone_instant(zone, &local);
             /* An hour that exists twice is its first. */

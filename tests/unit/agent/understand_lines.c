@@ -3,8 +3,8 @@
  *
  *   understand_lines CATALOGUE ZONE NOW < QUESTIONS
  *
- * CATALOGUE is a file of kind<TAB>value lines. A question line is id<TAB>id of the question it follows, or empty<TAB>question.
- * Prints id<TAB>outcome<TAB>intent as a line (intent_line.h), or message and suggestions.
+ * CATALOGUE is a file of kind<TAB>value lines. A question line is id<TAB>id of the question it follows, or
+ * empty<TAB>question. Prints id<TAB>outcome<TAB>intent as a line (intent_line.h), or message and suggestions.
  */
 #include "agent/understand/understand.h"
 #include "agent/understand/vocabulary.h"
@@ -114,7 +114,8 @@ int main(int argc, char **argv)
             printf("%s\terror\t%s\n", line, error.text);
         } else {
             snprintf(asked[count].id, sizeof asked[count].id, "%.*s", (int)sizeof asked[count].id - 1, line);
-            asked[count].understood = u.outcome == AG_UNDERSTOOD && ag_intent_copy(&u.intent, &kept, &asked[count].intent) == 0;
+            asked[count].understood =
+                u.outcome == AG_UNDERSTOOD && ag_intent_copy(&u.intent, &kept, &asked[count].intent) == 0;
             count++;
             print(line, &u, zone);
         }
