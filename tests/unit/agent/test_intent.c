@@ -1,0 +1,158 @@
+/* The intent's JSON as hostile input. */
+#include "agent/intent.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GOOD                                                                                                 \
+    "{\"v\":1,\"measure\":{\"fn\":\"count\"},\"filters\":[{\"field\":\"level\",\"op\":\"in\",\"values\":["   \
+    "\"ERROR\"]}],"                                                                                          \
+    "\"group_by\":[\"service\",\"metadata.tenant_id\"],\"time\":{\"symbolic\":\"day "                        \
+    "-1\",\"zone\":\"Asia/Seoul\",\"stated\":true},"                                                         \
+    "\"order\":\"most\",\"rank\":true,\"limit\":5,\"language\":\"ko\"}"
+
+static int read_text(const char *text, struct ag_intent *intent, struct lm_arena *arena)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    struct lm_error error;
+    int result;
+
+    assert_non_null(json);
+    result = ag_intent_from_json(json, arena, intent, &error);
+    if (result < 0)
+        assert_string_equal(error.kind, "bad_request");
+    json_decref(json);
+    return result;
+}
+
+static void an_intent_is_read_as_it_is_written(void **state)
+{
+    struct ag_intent intent;
+    struct lm_arena arena;
+
+    (void)state;
+    lm_arena_init(&arena, 1 << 20);
+    assert_int_equal(read_text(GOOD, &intent, &arena), 0);
+    assert_int_equal(intent.measure.fn, AG_COUNT);
+    assert_int_equal(intent.filter_count, 1);
+    assert_int_equal(intent.group_count, 2);
+    assert_string_equal(intent.groups[1].key, "tenant_id");
+    assert_int_equal(intent.limit, 5);
+    assert_true(intent.rank);
+    lm_arena_free(&arena);
+}
+
+/* Each replaces one part of the good intent by something that must be refused. */
+static const struct {
+    const char *from;
+    const char *to;
+} forgeries[] = {
+    {"\"v\":1", "\"v\":2"},
+    {"\"v\":1", "\"v\":1,\"sql\":\"drop\""},
+    {"\"count\"", "\"exec\""},
+    {"\"count\"", "\"percentile\""},
+    {"\"count\"", "\"avg\",\"field\":\"user_id\""},
+    {"\"count\"", "\"rate\""},
+    {"\"level\",\"op\":\"in\"", "\"pg_authid\",\"op\":\"in\""},
+    {"\"op\":\"in\"", "\"op\":\"or 1=1\""},
+    {"\"op\":\"in\"", "\"op\":\"contains\""},
+    {"[\"ERROR\"]", "[\"ERROR' or 1=1\"]"},
+    {"[\"ERROR\"]", "[]"},
+    {"[\"ERROR\"]", "[7]"},
+    {"[\"ERROR\"]", "\"ERROR\""},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]", "\"http_status\",\"op\":\"in\",\"values\":[\"5e9\"]"},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]", "\"duration_ms\",\"op\":\">\",\"values\":[\"nan\"]"},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]",
+     "\"client_ip\",\"op\":\"in\",\"values\":[\"10.0.0.999\"]"},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]", "\"metadata\",\"op\":\"in\",\"values\":[\"x\"]"},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]",
+     "\"service\",\"key\":\"k\",\"op\":\"in\",\"values\":[\"x\"]"},
+    {"\"level\",\"op\":\"in\",\"values\":[\"ERROR\"]",
+     "\"service\",\"op\":\"in\",\"values\":[\"a\\u001bb\"]"},
+    {"\"service\",\"metadata.tenant_id\"", "\"service\",\"host\",\"level\""},
+    {"\"service\",\"metadata.tenant_id\"", "\"metadata.\""},
+    {"\"service\",\"metadata.tenant_id\"", "\"duration_ms\""},
+    {"\"zone\":\"Asia/Seoul\",", ""},
+    {"\"day -1\"", "\"\""},
+    {"\"most\"", "\"random\""},
+    {"\"limit\":5", "\"limit\":-1"},
+    {"\"limit\":5", "\"limit\":1000000"},
+    {"\"limit\":5", "\"limit\":\"5\""},
+    {"\"limit\":5", "\"bucket\":0"},
+    {"\"limit\":5", "\"threshold\":{\"op\":\"in\",\"value\":1}"},
+    {"\"limit\":5", "\"threshold\":{\"op\":\">\",\"value\":\"1\"}"},
+    {"\"limit\":5", "\"shape\":\"silent\""},
+    {"\"limit\":5", "\"compare\":{\"symbolic\":\"day -1\",\"x\":1}"},
+    {"\"ko\"", "\"fr\""},
+};
+
+static void forged_intents_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        char text[2048];
+        const char *at = strstr(GOOD, forgeries[i].from);
+        struct ag_intent intent;
+        struct lm_arena arena;
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - GOOD), GOOD, forgeries[i].to,
+                 at + strlen(forgeries[i].from));
+        lm_arena_init(&arena, 1 << 20);
+        if (read_text(text, &intent, &arena) == 0)
+            fail_msg("accepted: %s", text);
+        lm_arena_free(&arena);
+    }
+}
+
+static void what_is_no_object_is_refused(void **state)
+{
+    static const char *const texts[] = {"[]", "[1]", "{}", "{\"v\":1}", "{\"measure\":{}}"};
+    struct lm_arena arena;
+    struct ag_intent intent;
+
+    (void)state;
+    lm_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_int_equal(read_text(texts[i], &intent, &arena), -1);
+    lm_arena_free(&arena);
+}
+
+static void the_same_intent_is_the_same_text(void **state)
+{
+    struct ag_intent intent;
+    struct lm_arena arena;
+    json_t *first;
+    char *a;
+    char *b;
+
+    (void)state;
+    lm_arena_init(&arena, 1 << 20);
+    assert_int_equal(read_text(GOOD, &intent, &arena), 0);
+    first = ag_intent_to_json(&intent);
+    a = json_dumps(first, JSON_COMPACT);
+    assert_string_equal(a, GOOD);
+    b = json_dumps(first, JSON_COMPACT);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    json_decref(first);
+    lm_arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_intent_is_read_as_it_is_written),
+        cmocka_unit_test(forged_intents_are_refused),
+        cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(the_same_intent_is_the_same_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
