@@ -147,23 +147,62 @@ static const struct lm_config_option options[] = {
      .min = 1,
      .max = HOUR_MS,
      .description = "Longest such wait."},
-#define WINDOW(category, index, past)                                                                        \
-    {.name = "window." category ".past",                                                                     \
-     .type = LM_CONFIG_DURATION,                                                                             \
-     .offset = FIELD(window_past_ms[index]),                                                                 \
-     .default_text = past,                                                                                   \
-     .min = MINUTE_MS,                                                                                       \
-     .max = YEARS_100_MS,                                                                                    \
-     .description = "Oldest event time accepted for " category "; older records are dead-lettered."},        \
-    {                                                                                                        \
-        .name = "window." category ".future", .type = LM_CONFIG_DURATION,                                    \
-        .offset = FIELD(window_future_ms[index]), .default_text = "1h", .min = 0, .max = YEARS_100_MS,       \
-        .description = "How far ahead of the clock an event time may be for " category "."                   \
-    }
-    WINDOW("raw", LM_RAW, "7d"),
-    WINDOW("summary", LM_SUMMARY, "90d"),
-    WINDOW("training", LM_TRAINING, "3650d"),
-    WINDOW("tagged", LM_TAGGED, "3650d"),
+    {.name = "window.raw.past",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_past_ms[LM_RAW]),
+     .default_text = "7d",
+     .min = MINUTE_MS,
+     .max = YEARS_100_MS,
+     .description = "Oldest event time accepted for raw; older records are dead-lettered."},
+    {.name = "window.raw.future",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_future_ms[LM_RAW]),
+     .default_text = "1h",
+     .min = 0,
+     .max = YEARS_100_MS,
+     .description = "How far ahead of the clock an event time may be for raw."},
+    {.name = "window.summary.past",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_past_ms[LM_SUMMARY]),
+     .default_text = "90d",
+     .min = MINUTE_MS,
+     .max = YEARS_100_MS,
+     .description = "Oldest event time accepted for summary; older records are dead-lettered."},
+    {.name = "window.summary.future",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_future_ms[LM_SUMMARY]),
+     .default_text = "1h",
+     .min = 0,
+     .max = YEARS_100_MS,
+     .description = "How far ahead of the clock an event time may be for summary."},
+    {.name = "window.training.past",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_past_ms[LM_TRAINING]),
+     .default_text = "3650d",
+     .min = MINUTE_MS,
+     .max = YEARS_100_MS,
+     .description = "Oldest event time accepted for training; older records are dead-lettered."},
+    {.name = "window.training.future",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_future_ms[LM_TRAINING]),
+     .default_text = "1h",
+     .min = 0,
+     .max = YEARS_100_MS,
+     .description = "How far ahead of the clock an event time may be for training."},
+    {.name = "window.tagged.past",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_past_ms[LM_TAGGED]),
+     .default_text = "3650d",
+     .min = MINUTE_MS,
+     .max = YEARS_100_MS,
+     .description = "Oldest event time accepted for tagged; older records are dead-lettered."},
+    {.name = "window.tagged.future",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(window_future_ms[LM_TAGGED]),
+     .default_text = "1h",
+     .min = 0,
+     .max = YEARS_100_MS,
+     .description = "How far ahead of the clock an event time may be for tagged."},
 };
 
 const struct lm_config_program co_config_program = {

@@ -1,164 +1,13 @@
-#include "consumer/consumer.h"
+#include "consumer/consumer_internal.h"
 
-#include "common/admin.h"
 #include "common/clock.h"
-#include "common/kafka_wake.h"
-#include "common/log.h"
-#include "consumer/assignment.h"
-#include "consumer/dead_letter.h"
-#include "consumer/intake.h"
-#include "consumer/kafka.h"
-#include "consumer/leaves.h"
-#include "consumer/pool.h"
-#include "consumer/reading.h"
-#include "consumer/writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* So many partitions share what may be fetched ahead; more of them fetch more. */
 #define FETCHING_PARTITIONS 8
-#define LEAVE_MS 5000
-#define LETTERS_CLOSE_MS 1000
-#define HTTP_CLOSE_MS 500
-
-enum co_phase { CO_OPENING, CO_RUNNING, CO_DRAINING, CO_LEAVING, CO_CLOSING };
-
-/* What close_all() closes, one after the other: what a part uses is closed after it. */
-enum co_closing_step {
-    CO_CLOSE_CONTROL,
-    CO_CLOSE_LETTERS,
-    CO_CLOSE_LEAVES,
-    CO_CLOSE_WRITER,
-    CO_CLOSE_KAFKA,
-    CO_CLOSE_WAKE,
-    CO_CLOSE_HTTP,
-    CO_CLOSE_HANDLES,
-    CO_CLOSED
-};
-
-struct co_consumer {
-    struct lm_service *service;
-    const struct co_config *config;
-    enum co_phase phase;
-    bool subscribed[LM_CATEGORY_COUNT];
-    char name[128]; /* dlq.consumer */
-
-    struct lm_metrics *metrics;
-    struct lm_http_server *http;
-    struct lm_admin *admin;
-    struct lm_condition *kafka_condition, *postgres_condition, *letters_condition;
-    struct lm_gauge *loop_lag;
-    struct co_pool pool;
-    struct co_patterns *patterns;
-    struct co_control *control;
-    struct co_leaves *leaves;
-    struct co_letters *letters;
-    struct co_intake *intake;
-    struct co_writer *writer;
-    struct co_assignment *assignment;
-    struct lm_kafka_wake wake;
-    bool wake_open;
-    rd_kafka_t *kafka;
-    rd_kafka_queue_t *events; /* the consumer's own queue: rebalances, errors */
-    rd_kafka_queue_t *leaving;
-    struct co_kafka_probe probe;
-    struct co_prompter prompter;
-    bool joined, brokers_down;
-
-    struct co_reading reading;
-    uv_timer_t tick; /* once a second */
-    uv_timer_t phase_timer;
-    unsigned open_handles; /* of ours */
-    enum co_closing_step step;
-    int64_t tick_due_us;
-    struct lm_log_limit limit;
-};
-
-static const char *const phase_names[] = {"opening", "running", "draining", "leaving", "closing"};
-
-/* Phases only go forward. */
-static int change_phase(struct co_consumer *consumer, enum co_phase to)
-{
-    if (to <= consumer->phase) {
-        lm_log(LM_LOG_ERROR, "consumer", "%s cannot become %s", phase_names[consumer->phase],
-               phase_names[to]);
-        return -1;
-    }
-    lm_log(LM_LOG_INFO, "consumer", "%s -> %s", phase_names[consumer->phase], phase_names[to]);
-    consumer->phase = to;
-    return 0;
-}
-
-/* ---- phases ---- */
-
-static void close_all(struct co_consumer *consumer);
-
-static void leave(struct co_consumer *consumer)
-{
-    rd_kafka_error_t *error = NULL;
-
-    if (consumer->phase != CO_DRAINING || change_phase(consumer, CO_LEAVING) != 0)
-        return;
-    co_assignment_commit(consumer->assignment);
-    consumer->leaving = rd_kafka_queue_new(consumer->kafka);
-    if (consumer->leaving != NULL) {
-        lm_kafka_wake_attach(&consumer->wake, consumer->leaving);
-        error = rd_kafka_consumer_close_queue(consumer->kafka, consumer->leaving);
-    }
-    if (consumer->leaving == NULL || error != NULL) {
-        if (error != NULL)
-            rd_kafka_error_destroy(error);
-        close_all(consumer);
-    }
-}
-
-static void on_phase_timer(uv_timer_t *timer)
-{
-    struct co_consumer *consumer = timer->data;
-
-    if (consumer->phase == CO_DRAINING) {
-        lm_log(LM_LOG_WARN, "consumer", "the grace period is over; what is not committed stays in Kafka");
-        (void)uv_timer_start(&consumer->phase_timer, on_phase_timer, LEAVE_MS, 0);
-        leave(consumer);
-    } else if (consumer->phase == CO_LEAVING) {
-        lm_log(LM_LOG_WARN, "consumer", "the group did not answer in time; leaving without it");
-        close_all(consumer);
-    }
-}
-
-/* Draining is over when no partition holds anything that can be written. What is held back waits in Kafka. */
-static void check_drained(struct co_consumer *consumer)
-{
-    if (consumer->phase != CO_DRAINING)
-        return;
-    co_reading_hand_over(&consumer->reading, true);
-    for (const struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next) {
-        if (p->line_count > 0 || (p->filling != NULL && p->filling->record_count > 0))
-            return;
-    }
-    (void)uv_timer_start(&consumer->phase_timer, on_phase_timer, LEAVE_MS, 0);
-    leave(consumer);
-}
-
-void co_consumer_stop(void *context, bool now)
-{
-    struct co_consumer *consumer = context;
-
-    if (consumer->phase == CO_OPENING) /* the start failed, or has not come this far: nothing to drain */
-        return;
-    if (consumer->phase == CO_RUNNING) {
-        (void)change_phase(consumer, CO_DRAINING);
-        co_reading_stop(&consumer->reading);
-        (void)uv_timer_start(&consumer->phase_timer, on_phase_timer, (uint64_t)consumer->config->grace_ms, 0);
-    }
-    if (now && consumer->phase == CO_DRAINING)
-        on_phase_timer(&consumer->phase_timer);
-    else
-        check_drained(consumer);
-}
 
 /* ---- what the parts report ---- */
 
@@ -169,7 +18,7 @@ static void on_room(void *context)
         co_reading_hand_over(&consumer->reading, false);
         co_reading_go_on(&consumer->reading);
     }
-    check_drained(consumer);
+    co_consumer_check_drained(consumer);
 }
 
 static void on_awake(void *context)
@@ -228,14 +77,14 @@ static void on_probed(bool answered, void *context)
         lm_condition_set(consumer->kafka_condition, consumer->joined ? NULL : "joining the consumer group");
     }
     if (consumer->phase == CO_CLOSING)
-        close_all(consumer);
+        co_consumer_close(consumer);
 }
 
 static void on_settled(void *context)
 {
     struct co_consumer *consumer = context;
     if (consumer->phase == CO_CLOSING)
-        close_all(consumer);
+        co_consumer_close(consumer);
 }
 
 /* ---- Kafka ---- */
@@ -270,22 +119,12 @@ static void poll_events(struct co_consumer *consumer)
     }
 }
 
-static void poll_leaving(struct co_consumer *consumer)
-{
-    rd_kafka_message_t *message;
-
-    while ((message = rd_kafka_consume_queue(consumer->leaving, 0)) != NULL)
-        rd_kafka_message_destroy(message);
-    if (rd_kafka_consumer_closed(consumer->kafka))
-        close_all(consumer);
-}
-
 static void on_kafka_ready(void *context)
 {
     struct co_consumer *consumer = context;
 
     if (consumer->phase == CO_LEAVING && consumer->leaving != NULL)
-        poll_leaving(consumer);
+        co_consumer_poll_leaving(consumer);
     else if (consumer->kafka != NULL && consumer->phase < CO_LEAVING)
         poll_events(consumer);
     if (consumer->phase == CO_RUNNING)
@@ -308,113 +147,6 @@ static void on_tick(uv_timer_t *timer)
     if (consumer->brokers_down)
         co_kafka_probe(&consumer->probe, &consumer->service->loop);
     co_reading_go_on(&consumer->reading);
-}
-
-/* ---- closing ---- */
-
-static void close_next(void *context);
-
-static void handle_closed(uv_handle_t *handle)
-{
-    struct co_consumer *consumer = handle->data;
-    if (--consumer->open_handles == 0)
-        close_next(consumer);
-}
-
-static void close_handles(struct co_consumer *consumer)
-{
-    uv_handle_t *handles[] = {(uv_handle_t *)&consumer->reading.idle, (uv_handle_t *)&consumer->reading.age,
-                              (uv_handle_t *)&consumer->tick, (uv_handle_t *)&consumer->phase_timer};
-    consumer->open_handles = sizeof(handles) / sizeof(handles[0]);
-    for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
-        handles[i]->data = consumer;
-        uv_close(handles[i], handle_closed);
-    }
-}
-
-/* All messages and partition queues have been given back: librdkafka would wait for them. */
-static void close_kafka(struct co_consumer *consumer)
-{
-    if (consumer->leaving != NULL) {
-        lm_kafka_wake_detach(consumer->leaving);
-        rd_kafka_queue_destroy(consumer->leaving);
-    }
-    if (consumer->events != NULL) {
-        lm_kafka_wake_detach(consumer->events);
-        rd_kafka_queue_destroy(consumer->events);
-    }
-    if (consumer->kafka != NULL)
-        rd_kafka_destroy_flags(consumer->kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    consumer->leaving = consumer->events = NULL;
-    consumer->kafka = NULL;
-}
-
-/* One step; a part that was never opened is passed over. */
-static void close_next(void *context)
-{
-    struct co_consumer *consumer = context;
-
-    for (;;) {
-        switch (consumer->step++) {
-        case CO_CLOSE_CONTROL:
-            if (consumer->control == NULL)
-                continue;
-            co_control_close(consumer->control, close_next, consumer);
-            return;
-        case CO_CLOSE_LETTERS:
-            if (consumer->letters == NULL)
-                continue;
-            co_letters_close(consumer->letters, LETTERS_CLOSE_MS, close_next, consumer);
-            return;
-        case CO_CLOSE_LEAVES:
-            if (consumer->leaves == NULL)
-                continue;
-            co_leaves_close(consumer->leaves, close_next, consumer);
-            return;
-        case CO_CLOSE_WRITER:
-            if (consumer->writer == NULL)
-                continue;
-            co_writer_close(consumer->writer, close_next, consumer);
-            return;
-        case CO_CLOSE_KAFKA:
-            close_kafka(consumer);
-            continue;
-        case CO_CLOSE_WAKE:
-            if (!consumer->wake_open)
-                continue;
-            lm_kafka_wake_close(&consumer->wake, close_next);
-            return;
-        case CO_CLOSE_HTTP:
-            if (consumer->http == NULL)
-                continue;
-            lm_http_server_close(consumer->http, HTTP_CLOSE_MS, close_next, consumer);
-            return;
-        case CO_CLOSE_HANDLES:
-            close_handles(consumer);
-            return;
-        case CO_CLOSED:
-        default:
-            lm_service_release(consumer->service);
-            return;
-        }
-    }
-}
-
-/* From any phase; waits for what the thread pool still does with librdkafka, which calls here again. */
-static void close_all(struct co_consumer *consumer)
-{
-    if (consumer->phase != CO_CLOSING) {
-        (void)change_phase(consumer, CO_CLOSING);
-        (void)uv_timer_stop(&consumer->phase_timer);
-        co_reading_stop(&consumer->reading);
-        (void)uv_timer_stop(&consumer->tick);
-        if (consumer->assignment != NULL)
-            co_assignment_release(consumer->assignment);
-    }
-    if ((consumer->assignment != NULL && !co_assignment_settled(consumer->assignment)) ||
-        consumer->probe.busy || consumer->prompter.jobs > 0 || consumer->step != CO_CLOSE_CONTROL)
-        return;
-    close_next(consumer);
 }
 
 /* ---- opening ---- */
@@ -635,7 +367,7 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
         open_letters(consumer, error) != 0 || open_intake(consumer, error) != 0 ||
         open_writer(consumer, error) != 0 || open_assignment(consumer, error) != 0 ||
         open_kafka(consumer, error) != 0) {
-        close_all(consumer);
+        co_consumer_close(consumer);
         return -1;
     }
     consumer->reading.pool = &consumer->pool;
@@ -643,7 +375,7 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.intake = consumer->intake;
     consumer->reading.writer = consumer->writer;
     consumer->reading.prompter = &consumer->prompter;
-    (void)change_phase(consumer, CO_RUNNING);
+    (void)co_consumer_change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",
            LOGMILL_VERSION, rd_kafka_version_str(), PQlibVersion(), uv_version_string(),

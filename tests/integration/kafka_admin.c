@@ -49,16 +49,17 @@ static int produce(rd_kafka_t *kafka, int argc, char **argv)
     const char *key = argc > 3 && argv[3][0] != '\0' ? argv[3] : NULL;
 
     void *value = strcmp(argv[2], "null") == 0 ? NULL : argv[2];
-    size_t key_len = key == NULL ? 0 : strlen(key);
+    size_t key_len = key == NULL ? 0 : strlen(key), empty = 0;
 
     for (int i = 4; i < argc; i++) {
         const char *equals = strchr(argv[i], '=');
         if (equals != NULL)
             rd_kafka_header_add(headers, argv[i], equals - argv[i], equals + 1, -1);
     }
-    rd_kafka_resp_err_t error = rd_kafka_producev(
-        kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION(atoi(argv[1])), RD_KAFKA_V_VALUE(value, 0),
-        RD_KAFKA_V_KEY(key, key_len), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t error =
+        rd_kafka_producev(kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION((int32_t)atoi(argv[1])),
+                          RD_KAFKA_V_VALUE(value, empty), RD_KAFKA_V_KEY(key, key_len),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     return error != RD_KAFKA_RESP_ERR_NO_ERROR ||
            rd_kafka_flush(kafka, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR;
 }

@@ -241,6 +241,31 @@ class Consumer(harness.Case):
         self.assertEqual(ingest.dead_letters(world), 1)
         self.wait_until(consumer.ready, 10)
 
+    def test_a_dead_letter_too_large_with_its_headers_goes_with_fewer_and_its_value_whole(self):
+        world = self.world(partitions=1)
+        self.start(world, "--dlq-max-bytes=700KiB")
+        value = b"x" * 600000
+        ingest.produce(world, world.topic("raw"), value, headers=[("x-a", "small"), ("x-b", "h" * 120000), ("x-c", "h" * 120000)])
+        self.wait_for_offsets(world, 1)
+        (letter,) = ingest.letters(world)
+        self.assertEqual(letter["value"], value)
+        self.assertEqual(letter["headers"]["dlq.headers"], "truncated")
+        self.assertEqual(letter["headers"]["x-a"], "small")
+        self.assertNotIn("x-b", letter["headers"])
+
+    def test_sigterm_ends_in_time_also_when_nothing_can_be_written(self):
+        world = self.world(partitions=1)
+        world.rows("revoke insert on logmill.logs_raw from logmill_writer")
+        consumer = self.start(world, "--grace=1s")
+        ingest.generate(world, 100, partitions=1)
+        self.wait_until(lambda: "permission denied" in consumer.get("/readyz")[1], 20)
+        began = time.monotonic()
+        self.assertEqual(consumer.terminate(), 0)
+        self.assertLess(time.monotonic() - began, 8)
+        world.rows("grant insert on logmill.logs_raw to logmill_writer")
+        self.start(world)
+        self.wait_for_offsets(world, 100)
+
     def test_a_leaf_dropped_meanwhile_is_made_again(self):
         world = self.world(partitions=1)
         self.start(world)

@@ -1,0 +1,84 @@
+/*
+ * What consumer.c (opening, events) and stop.c (the stop) share. Nobody else's.
+ */
+#ifndef LOGMILL_CONSUMER_CONSUMER_INTERNAL_H
+#define LOGMILL_CONSUMER_CONSUMER_INTERNAL_H
+
+#include "common/admin.h"
+#include "common/kafka_wake.h"
+#include "common/log.h"
+#include "consumer/assignment.h"
+#include "consumer/consumer.h"
+#include "consumer/dead_letter.h"
+#include "consumer/intake.h"
+#include "consumer/kafka.h"
+#include "consumer/leaves.h"
+#include "consumer/pool.h"
+#include "consumer/prompt.h"
+#include "consumer/reading.h"
+#include "consumer/writer.h"
+
+enum co_phase { CO_OPENING, CO_RUNNING, CO_DRAINING, CO_LEAVING, CO_CLOSING };
+
+/* What co_consumer_close() closes, one after the other: what a part uses is closed after it. */
+enum co_closing_step {
+    CO_CLOSE_CONTROL,
+    CO_CLOSE_LETTERS,
+    CO_CLOSE_LEAVES,
+    CO_CLOSE_WRITER,
+    CO_CLOSE_KAFKA,
+    CO_CLOSE_WAKE,
+    CO_CLOSE_HTTP,
+    CO_CLOSE_HANDLES,
+    CO_CLOSED
+};
+
+struct co_consumer {
+    struct lm_service *service;
+    const struct co_config *config;
+    enum co_phase phase;
+    bool subscribed[LM_CATEGORY_COUNT];
+    char name[128]; /* dlq.consumer */
+
+    struct lm_metrics *metrics;
+    struct lm_http_server *http;
+    struct lm_admin *admin;
+    struct lm_condition *kafka_condition, *postgres_condition, *letters_condition;
+    struct lm_gauge *loop_lag;
+    struct co_pool pool;
+    struct co_patterns *patterns;
+    struct co_control *control;
+    struct co_leaves *leaves;
+    struct co_letters *letters;
+    struct co_intake *intake;
+    struct co_writer *writer;
+    struct co_assignment *assignment;
+    struct lm_kafka_wake wake;
+    bool wake_open;
+    rd_kafka_t *kafka;
+    rd_kafka_queue_t *events; /* the consumer's own queue: rebalances, errors */
+    rd_kafka_queue_t *leaving;
+    struct co_kafka_probe probe;
+    struct co_prompter prompter;
+    bool joined, brokers_down;
+
+    struct co_reading reading;
+    uv_timer_t tick; /* once a second */
+    uv_timer_t phase_timer;
+    unsigned open_handles; /* of ours */
+    enum co_closing_step step;
+    int64_t tick_due_us;
+    struct lm_log_limit limit;
+};
+
+/* Phases only go forward: 0, or -1 (logged). */
+int co_consumer_change_phase(struct co_consumer *consumer, enum co_phase to);
+/* While draining: goes on to leave the group once nothing is left that can be written. */
+void co_consumer_check_drained(struct co_consumer *consumer);
+/* While leaving: whether the group has let go. */
+void co_consumer_poll_leaving(struct co_consumer *consumer);
+/* Closes everything, from any phase; waits for what the thread pool still does with librdkafka, whose end
+ * calls it again. */
+void co_consumer_close(struct co_consumer *consumer);
+
+#endif
