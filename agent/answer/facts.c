@@ -85,6 +85,16 @@ static bool names(const struct ag_filter *filter, const char *value)
     return false;
 }
 
+bool ag_only_errors(const struct ag_filter *filter)
+{
+    if (filter->field != AG_LEVEL) {
+        return false;
+    }
+    bool both =
+        filter->op == AG_IN && filter->value_count == 2 && names(filter, "ERROR") && names(filter, "FATAL");
+    return both || (filter->op == AG_AT_LEAST && filter->value_count == 1 && names(filter, "ERROR"));
+}
+
 struct ag_subject ag_subject_of(const struct ag_intent *intent)
 {
     struct ag_subject subject = {.errors = false};
@@ -95,10 +105,8 @@ struct ag_subject ag_subject_of(const struct ag_intent *intent)
             break; /* it is the part, not the whole */
         }
         if (filter->field == AG_LEVEL) {
-            bool both = filter->op == AG_IN && filter->value_count == 2 && names(filter, "ERROR") &&
-                        names(filter, "FATAL");
             bool from = filter->op == AG_AT_LEAST && filter->value_count == 1;
-            subject.errors |= both || (from && strcmp(filter->values[0], "ERROR") == 0);
+            subject.errors |= ag_only_errors(filter);
             if (!subject.errors && (one || from)) {
                 subject.level = filter->values[0];
                 subject.level_or_above = from;

@@ -66,25 +66,46 @@ static void put_subject(const struct ag_intent *intent, struct lm_buffer *out, b
     }
 }
 
-/* A cell with its unit: "310", "4.27%", "412 ms", an instant. */
-static void put_value(const struct ag_table *table, struct lm_buffer *out, size_t row, size_t column)
+/* A number in the unit of a column: "310", "4.27%", "412 ms". */
+static void put_figure(const struct ag_table *table, struct lm_buffer *out, size_t column, double value)
 {
-    double value = ag_table_number(table, row, column);
-    int64_t us = 0;
     const char *unit = table->columns[column].unit;
-    if (table->rows[row][column] == NULL) {
-        say(out, "no value");
-    } else if (table->columns[column].type == AG_TIMESTAMP) {
-        if (ag_table_instant(table, row, column, &us)) {
-            ag_put_instant(out, table->zone, us, NULL);
-        }
-    } else if (table->columns[column].type == AG_INTEGER) {
+    if (table->columns[column].type == AG_INTEGER && value == floor(value)) {
         ag_put_count(out, (int64_t)value);
     } else if (unit != NULL && strcmp(unit, "ratio") == 0) {
         ag_put_percent(out, value);
     } else {
         ag_put_number(out, value);
         say(out, unit != NULL && strcmp(unit, "ms") == 0 ? " ms" : "");
+    }
+}
+
+/* A cell: a figure, or an instant. */
+static void put_value(const struct ag_table *table, struct lm_buffer *out, size_t row, size_t column)
+{
+    int64_t us = 0;
+    if (table->rows[row][column] == NULL) {
+        say(out, "no value");
+    } else if (table->columns[column].type != AG_TIMESTAMP) {
+        put_figure(table, out, column, ag_table_number(table, row, column));
+    } else if (ag_table_instant(table, row, column, &us)) {
+        ag_put_instant(out, table->zone, us, NULL);
+    }
+}
+
+/* What a share is of: the last filter. */
+static void put_part(const struct ag_intent *intent, struct lm_buffer *out)
+{
+    const struct ag_filter *part = &intent->filters[intent->filter_count - 1];
+    if (ag_only_errors(part)) {
+        say(out, "share of errors");
+    } else if (part->op == AG_IN && part->value_count == 1) {
+        say(out, "share with ");
+        say(out, part->key != NULL ? "" : ag_label(part->field, AG_EN, false));
+        say(out, part->key != NULL ? "" : " ");
+        ag_put_group_value(out, part->field, part->values[0], AG_EN);
+    } else {
+        say(out, "matching share");
     }
 }
 
@@ -116,7 +137,7 @@ static void put_measure_name(const struct ag_table *table, struct lm_buffer *out
         say(out, "failure rate");
         break;
     case AG_SHARE:
-        say(out, "share");
+        put_part(intent, out);
         break;
     case AG_RATE:
         say(out, intent->measure.rate_unit_us == AG_SECOND   ? "number per second"
@@ -189,7 +210,7 @@ static void number_sentence(const struct ag_table *table, const struct ag_facts 
              i = ag_table_find(table, AG_ROLE_MEASURE, i + 1)) {
             say(out, i > facts->measure ? ", " : "The ");
             put_measure_name(table, out, i);
-            say(out, i == facts->measure ? " of " : " is ");
+            say(out, i != facts->measure ? " is " : fn == AG_SHARE ? " among " : " of ");
             if (i == facts->measure) {
                 put_subject(table->intent, out, false);
                 say(out, " is ");
@@ -241,8 +262,6 @@ static const char *superlative(const struct ag_intent *intent)
     bool fewest = intent->order == AG_FEWEST;
     switch (intent->measure.fn) {
     case AG_COUNT:
-    case AG_DISTINCT:
-    case AG_RATE:
         return fewest ? "has the fewest" : "has the most";
     case AG_FIRST_SEEN:
         return "came first";
@@ -319,12 +338,13 @@ static void put_bucket(const struct ag_table *table, const struct ag_facts *fact
     ag_put_instant(out, table->zone, end, &at);
 }
 
-static void put_times_median(double value, double median, struct lm_buffer *out)
+static void put_times_median(const struct ag_table *table, size_t column, double value, double median,
+                             struct lm_buffer *out)
 {
     say(out, " That is ");
     ag_put_number(out, value / median);
     say(out, " times the median of ");
-    ag_put_number(out, median);
+    put_figure(table, out, column, median);
     say(out, ".");
 }
 
@@ -359,9 +379,11 @@ static void series_sentences(const struct ag_table *table, const struct ag_facts
     put_value(table, out, row, facts->measure);
     say(out, ".");
     if (intent->shape == AG_SPIKE && table->has_median && table->median > 0) {
-        put_times_median(ag_table_number(table, 0, facts->measure), table->median, out);
+        put_times_median(table, facts->measure, ag_table_number(table, 0, facts->measure), table->median,
+                         out);
     } else if (intent->shape == AG_SERIES && facts->stands_out) {
-        put_times_median(ag_table_number(table, facts->peak, facts->measure), facts->median, out);
+        put_times_median(table, facts->measure, ag_table_number(table, facts->peak, facts->measure),
+                         facts->median, out);
     }
 }
 

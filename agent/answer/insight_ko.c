@@ -61,31 +61,49 @@ static void put_subject(const struct ag_intent *intent, struct lm_buffer *out)
     say(out, "기록");
 }
 
-/* A cell with its unit: "310건", "4.27%", "412 ms", an instant. */
-static void put_value(const struct ag_table *table, struct lm_buffer *out, size_t row, size_t column)
+/* A number in the unit of a column: "310건", "4.27%", "412 ms". */
+static void put_figure(const struct ag_table *table, struct lm_buffer *out, size_t column, double value)
 {
-    double value = ag_table_number(table, row, column);
-    int64_t us = 0;
     const char *unit = table->columns[column].unit;
-    if (table->rows[row][column] == NULL) {
-        say(out, "값 없음");
-    } else if (table->columns[column].type == AG_TIMESTAMP) {
-        if (ag_table_instant(table, row, column, &us)) {
-            ag_put_instant(out, table->zone, us, NULL);
-        }
-    } else if (table->columns[column].type == AG_INTEGER) {
-        ag_put_count(out, (int64_t)value);
+    if (table->columns[column].type == AG_INTEGER && value == floor(value)) {
         bool distinct = table->intent->measure.fn == AG_DISTINCT;
+        ag_put_count(out, (int64_t)value);
         say(out, !distinct ? "건" : table->intent->measure.field == AG_USER_ID ? "명" : "개");
     } else if (unit != NULL && strcmp(unit, "ratio") == 0) {
         ag_put_percent(out, value);
-    } else if (unit != NULL && strcmp(unit, "ms") == 0) {
-        ag_put_number(out, value);
-        say(out, " ms");
     } else {
         ag_put_number(out, value);
-        say(out, "건");
+        say(out, unit != NULL && strcmp(unit, "ms") == 0 ? " ms" : "건");
     }
+}
+
+/* A cell: a figure, or an instant. */
+static void put_value(const struct ag_table *table, struct lm_buffer *out, size_t row, size_t column)
+{
+    int64_t us = 0;
+    if (table->rows[row][column] == NULL) {
+        say(out, "값 없음");
+    } else if (table->columns[column].type != AG_TIMESTAMP) {
+        put_figure(table, out, column, ag_table_number(table, row, column));
+    } else if (ag_table_instant(table, row, column, &us)) {
+        ag_put_instant(out, table->zone, us, NULL);
+    }
+}
+
+/* What a share is of: the last filter. */
+static void put_part(const struct ag_intent *intent, struct lm_buffer *out)
+{
+    const struct ag_filter *part = &intent->filters[intent->filter_count - 1];
+    if (ag_only_errors(part)) {
+        say(out, "오류");
+    } else if (part->op == AG_IN && part->value_count == 1) {
+        say(out, part->key != NULL ? "" : ag_label(part->field, AG_KO, false));
+        say(out, part->key != NULL ? "" : " ");
+        ag_put_group_value(out, part->field, part->values[0], AG_KO);
+    } else {
+        say(out, "조건에 맞는 것");
+    }
+    say(out, "의 비율");
 }
 
 static void put_measure_name(const struct ag_table *table, struct lm_buffer *out, size_t column)
@@ -116,7 +134,7 @@ static void put_measure_name(const struct ag_table *table, struct lm_buffer *out
         say(out, "요청 실패율");
         break;
     case AG_SHARE:
-        say(out, "비율");
+        put_part(intent, out);
         break;
     case AG_RATE:
         say(out, intent->measure.rate_unit_us == AG_SECOND   ? "초당 건수"
@@ -271,7 +289,7 @@ static void group_sentences(const struct ag_table *table, const struct ag_facts 
     put_group(table, out, leader);
     ag_put_particle(out, AG_I_GA);
     say(out, " ");
-    if (table->intent->measure.fn != AG_COUNT) {
+    if (table->intent->measure.fn != AG_COUNT && table->columns[facts->measure].type != AG_TIMESTAMP) {
         put_measure_name(table, out, facts->measure);
         say(out, " ");
     }
@@ -315,10 +333,11 @@ static void put_bucket(const struct ag_table *table, const struct ag_facts *fact
     ag_put_instant(out, table->zone, end, &at);
 }
 
-static void put_times_median(double value, double median, struct lm_buffer *out)
+static void put_times_median(const struct ag_table *table, size_t column, double value, double median,
+                             struct lm_buffer *out)
 {
     say(out, " 중앙값 ");
-    ag_put_number(out, median);
+    put_figure(table, out, column, median);
     say(out, "의 ");
     ag_put_number(out, value / median);
     say(out, "배입니다.");
@@ -357,9 +376,10 @@ static void series_sentences(const struct ag_table *table, const struct ag_facts
              : intent->measure.fn == AG_COUNT ? " 가장 많았습니다."
                                               : " 가장 높았습니다.");
     if (intent->shape == AG_SPIKE && table->has_median && table->median > 0) {
-        put_times_median(ag_table_number(table, 0, facts->measure), table->median, out);
+        put_times_median(table, facts->measure, ag_table_number(table, 0, facts->measure), table->median,
+                         out);
     } else if (intent->shape == AG_SERIES && facts->stands_out) {
-        put_times_median(value, facts->median, out);
+        put_times_median(table, facts->measure, value, facts->median, out);
     }
 }
 

@@ -111,6 +111,8 @@ struct ag_subject {
     size_t others;                /* further filters */
     const struct ag_filter *only; /* the one further filter, where it names one value */
 };
+/* The filter lets through ERROR and FATAL, and only those. */
+bool ag_only_errors(const struct ag_filter *filter);
 struct ag_subject ag_subject_of(const struct ag_intent *intent);
 
 /* Nothing at all was found. */

@@ -260,7 +260,7 @@ static void spike_stands_above_the_median(void **state)
     assert_string_equal(text(asked, 0, "bucket"), "2026-03-18T14:00:00+09:00");
     assert_true(json_real_value(cell(asked, 0, "median")) == 2.0);
     assert_true(json_real_value(cell(asked, 0, "times_median")) == 20.0);
-    assert_says(asked, "중앙값 2의 20배입니다.");
+    assert_says(asked, "중앙값 2건의 20배입니다.");
     done(asked);
 }
 
