@@ -10,10 +10,15 @@
 
 static bool whole(const struct ag_tokens *t, size_t i, int low, int high, int *out)
 {
-    if (!ag_is(t, i, AG_C_NUMBER) || t->items[i].number != (double)(int)t->items[i].number)
+    double value;
+
+    if (!ag_is(t, i, AG_C_NUMBER))
         return false;
-    *out = (int)t->items[i].number;
-    return *out >= low && *out <= high;
+    value = t->items[i].number;
+    if (!(value >= low && value <= high) || value != (double)(int)value)
+        return false;
+    *out = (int)value;
+    return true;
 }
 
 static bool unit_is(const struct ag_tokens *t, size_t i, const char *unit)
