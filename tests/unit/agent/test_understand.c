@@ -136,7 +136,7 @@ static void questions_of_the_table_come_to_what_it_says(void **state)
                         lm_buffer_text(&got), out.message ? ": " : "", out.message ? out.message : "");
             wrong++;
         }
-        strncpy(asked[count].id, line, sizeof asked[count].id - 1);
+        memcpy(asked[count].id, line, strnlen(line, sizeof asked[count].id - 1));
         asked[count].understood =
             out.outcome == AG_UNDERSTOOD && ag_intent_copy(&out.intent, &kept, &asked[count].intent) == 0;
         count++;
