@@ -39,9 +39,15 @@ NULL = "\x02null\x02"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that outgoing connections take theirs from, so that it is still free when the server has started."""
+    for port in random.SystemRandom().sample(range(10000, 32000), 1000):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no free port between 10000 and 32000")
 
 
 def wait_until(condition, seconds=30, what=None, every=0.05):

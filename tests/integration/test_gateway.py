@@ -206,7 +206,7 @@ class Failures(Gateway):
     def test_without_kafka_503_with_retry_after_and_409_for_a_source_still_under_way(self):
         gateway = self.gateway("--delivery-timeout", "1s", own=True)
         stream = {"Logmill-Source": "abc", "Logmill-Sequence": "7"}
-        self.assertEqual(gateway.post("/v1/ingest/raw", b'{"message":"before"}')[0], 200)
+        self.wait_until(lambda: gateway.post("/v1/ingest/raw", b'{"message":"before"}')[0] == 200, 30, "the first acknowledgement")
         self.world_.servers.kill_kafka()
         status, answer, headers = gateway.post("/v1/ingest/raw", b'{"message":"held"}', stream)
         self.assertEqual((status, answer["error"]["code"]), (503, "unavailable"))
