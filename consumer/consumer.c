@@ -180,6 +180,8 @@ static int open_postgres(struct co_consumer *consumer, struct lm_error *error)
                                          .retry_cap_ms = (uint32_t)config->retry_cap_ms,
                                          .state = on_control_state,
                                          .context = consumer};
+    /* Of several hosts only the one that can be written to will do, unless the user says otherwise. */
+    (void)setenv("PGTARGETSESSIONATTRS", "read-write", 0);
     if (co_control_open(&control, &consumer->control, error) != 0)
         return -1;
     struct co_leaves_options leaves = {

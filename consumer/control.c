@@ -20,6 +20,7 @@ struct co_control {
     struct co_control_options options;
     struct lm_pg *pg; /* NULL: closed, waiting for the timer */
     bool connected;
+    bool dropping; /* the old connection is closing, the timer not started yet */
     bool closing;
     struct lm_backoff backoff;
     uv_timer_t timer;
@@ -53,12 +54,20 @@ static void on_result(const PGresult *result, void *context)
         asked->result(result, asked->context);
 }
 
+static void reconnect(struct co_control *control);
+
 static void on_done(const struct lm_error *error, void *context)
 {
     struct question *question = context;
+    struct co_control *control = question->control;
     struct co_question asked = question->asked;
-    forget(question->control, question);
+    /* The server has become read-only, after a fail-over: another one can write. */
+    bool elsewhere = error != NULL && strcmp(error->sqlstate, "25006") == 0;
+
+    forget(control, question);
     asked.done(error, asked.context);
+    if (elsewhere)
+        reconnect(control);
 }
 
 /* A question that cannot be sent goes on waiting: the connection is about to be reported as lost. */
@@ -140,6 +149,53 @@ static void connect_now(struct co_control *control)
         retry_later(control, &error);
 }
 
+static void fail_all(struct question *list, const struct lm_error *error)
+{
+    for (struct question *at = list, *next; at != NULL; at = next) {
+        next = at->next;
+        at->asked.done(error, at->asked.context);
+        free(at->sql);
+        free(at);
+    }
+}
+
+static void part_closed(struct co_control *control)
+{
+    if (--control->open_parts > 0)
+        return;
+    control->closed(control->closed_context);
+    free(control);
+}
+
+static void on_dropped(void *context)
+{
+    struct co_control *control = context;
+    control->dropping = false;
+    if (control->closing)
+        part_closed(control);
+    else
+        (void)uv_timer_start(&control->timer, on_timer, lm_backoff_next(&control->backoff), 0);
+}
+
+static void reconnect(struct co_control *control)
+{
+    struct question *sent = control->sent;
+    struct lm_pg *pg = control->pg;
+    struct lm_error error;
+
+    if (pg == NULL || control->closing)
+        return;
+    (void)lm_error_set(&error, LM_RETRY, "reconnecting",
+                       "PostgreSQL is read-only; connecting to another server");
+    control->pg = NULL;
+    control->connected = false;
+    control->sent = NULL;
+    control->dropping = true;
+    lm_pg_close(pg, on_dropped, control);
+    control->options.state(&error, control->options.context);
+    fail_all(sent, &error);
+}
+
 int co_control_open(const struct co_control_options *options, struct co_control **out, struct lm_error *error)
 {
     struct co_control *control = calloc(1, sizeof(*control));
@@ -175,14 +231,6 @@ int co_control_ask(struct co_control *control, const struct co_question *questio
     return 0;
 }
 
-static void part_closed(struct co_control *control)
-{
-    if (--control->open_parts > 0)
-        return;
-    control->closed(control->closed_context);
-    free(control);
-}
-
 static void pg_closed(void *context)
 {
     part_closed(context);
@@ -203,15 +251,9 @@ void co_control_close(struct co_control *control, void (*closed)(void *context),
     control->closed = closed;
     control->closed_context = context;
     (void)lm_error_set(&error, LM_RETRY, "closing", "the consumer stops");
-    for (size_t i = 0; i < 2; i++) {
-        for (struct question *at = lists[i], *next; at != NULL; at = next) {
-            next = at->next;
-            at->asked.done(&error, at->asked.context);
-            free(at->sql);
-            free(at);
-        }
-    }
-    control->open_parts = control->pg != NULL ? 2 : 1;
+    fail_all(lists[0], &error);
+    fail_all(lists[1], &error);
+    control->open_parts = 1 + (control->pg != NULL) + control->dropping;
     if (control->pg != NULL)
         lm_pg_close(control->pg, pg_closed, control);
     uv_close((uv_handle_t *)&control->timer, timer_closed);
