@@ -81,9 +81,11 @@ void co_names_free(struct co_names *names)
     free(names);
 }
 
-uint64_t co_names_overflow(const struct co_names *names)
+uint64_t co_names_take_overflow(struct co_names *names)
 {
-    return names->overflow;
+    uint64_t overflow = names->overflow;
+    names->overflow = 0;
+    return overflow;
 }
 
 static bool same(struct lm_slice a, struct lm_slice b)

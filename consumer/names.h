@@ -48,8 +48,8 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
 int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *count,
                   size_t *cap) LM_MUST_CHECK;
 
-/* Names that found no place since the cache was made. */
-uint64_t co_names_overflow(const struct co_names *names);
+/* Names that found no place since this was asked last. */
+uint64_t co_names_take_overflow(struct co_names *names);
 const char *co_name_kind_name(enum co_name_kind kind);
 
 #endif

@@ -262,6 +262,7 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition)
     /* Without memory the names go with a later batch. */
     (void)!co_names_take(partition->names, lm_clock_mono_us(), &batch->names, &batch->name_count,
                          &batch->name_cap);
+    lm_counter_add(writer->names_overflow, co_names_take_overflow(partition->names));
     lm_backoff_init(&batch->backoff, writer->options.retry_base_ms, writer->options.retry_cap_ms, 0);
     batch->charged = co_batch_memory(batch);
     writer->options.pool->sealed += batch->charged;
@@ -297,6 +298,8 @@ static void create_metrics(struct co_writer *writer)
     writer->batch_rows = lm_histogram(metrics, "logmill_consumer_batch_rows", NULL,
                                       "Rows of a committed batch.", rows, sizeof(rows) / sizeof(rows[0]));
     writer->batches = lm_counter(metrics, "logmill_consumer_batches_total", NULL, "Batches committed.");
+    writer->names_overflow = lm_counter(metrics, "logmill_consumer_names_overflow_total", NULL,
+                                        "Records with a name that found no place (names_max, or too long).");
 }
 
 int co_writer_open(const struct co_writer_options *options, struct co_writer **out, struct lm_error *error)

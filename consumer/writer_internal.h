@@ -22,7 +22,7 @@ struct co_writer {
     uv_timer_t timer; /* for the next batch that waits for a time */
     struct lm_log_limit limit;
     struct lm_histogram *copy_seconds, *commit_seconds, *batch_rows;
-    struct lm_counter *batches;
+    struct lm_counter *batches, *names_overflow;
     bool closing;
     unsigned open_parts;
     void (*closed)(void *context);

@@ -266,6 +266,23 @@ class Consumer(harness.Case):
         self.start(world)
         self.wait_for_offsets(world, 100)
 
+    def test_a_server_that_is_read_only_is_said_and_passes_when_it_can_be_written_again(self):
+        world = self.world(partitions=1)
+        consumer = self.start(world)
+        ingest.generate(world, 100, partitions=1)
+        self.wait_for_offsets(world, 100)
+        world.rows('alter database "%s" set default_transaction_read_only = on' % world.name)
+        self.cut_connections(world)
+        self.wait_until(lambda: "read-only" in consumer.get("/readyz")[1], 20)
+        ingest.generate(world, 200, first=100, partitions=1)
+        world.rows('set default_transaction_read_only = off; alter database "%s" reset default_transaction_read_only' % world.name)
+        self.wait_for_offsets(world, 200)
+        self.wait_until(consumer.ready, 20)
+        ingest.check_exactly_once(self, world, 200, partitions=1)
+
+    def cut_connections(self, world):
+        world.rows("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = 'logmill_writer'")
+
     def test_a_leaf_dropped_meanwhile_is_made_again(self):
         world = self.world(partitions=1)
         self.start(world)

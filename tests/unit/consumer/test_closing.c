@@ -190,10 +190,42 @@ static void a_record_put_back_twice_is_refused_the_second_time(void **state)
     co_batch_free(batch);
 }
 
+static void sources_expire_by_the_kafka_time_of_what_is_committed(void **state)
+{
+    (void)state;
+    database_run(conn,
+                 "INSERT INTO logmill.ingest_offset (topic, partition, next_offset, committed_time) VALUES "
+                 "('old', 0, 0, '2001-01-10Z'), ('old', 1, 0, NULL)");
+    database_run(conn, "INSERT INTO logmill.ingest_source SELECT 'old', p, s, 1, timestamptz '2001-01-01Z' + "
+                       "s * interval '1 day' "
+                       "FROM generate_series(0, 1) p, generate_series(0, 9) s");
+    assert_value("SELECT logmill.expire_sources('old', 0, 7::bigint * 86400000000)", "2");
+    assert_value("SELECT min(source) FROM logmill.ingest_source WHERE topic = 'old' AND partition = 0", "2");
+    assert_value("SELECT logmill.expire_sources('old', 1, 7::bigint * 86400000000)", "0");
+    assert_value("SELECT count(*) FROM logmill.ingest_source WHERE topic = 'old' AND partition = 1", "10");
+}
+
+static void the_hour_about_to_end_and_every_other_but_the_current_gets_a_new_version(void **state)
+{
+    (void)state;
+    database_run(conn, "DELETE FROM logmill.data_epoch");
+    database_run(
+        conn,
+        "SELECT logmill.raise_epochs('raw', 0, ARRAY(SELECT (extract(epoch FROM date_trunc('hour', now()) + "
+        "h * interval '1 hour') * 1000000)::bigint FROM generate_series(-2, 0) h))");
+    assert_value("SELECT count(*) FROM logmill.data_epoch WHERE hour < date_trunc('hour', now())", "2");
+    assert_value("SELECT (count(*) > 0) = (date_trunc('hour', now() + interval '1 minute') > "
+                 "date_trunc('hour', now())) "
+                 "FROM logmill.data_epoch WHERE hour = date_trunc('hour', now())",
+                 "t");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_texts_arrive_as_they_are_and_the_offset_moves_once),
-        cmocka_unit_test(a_record_put_back_twice_is_refused_the_second_time)};
+        cmocka_unit_test(a_record_put_back_twice_is_refused_the_second_time),
+        cmocka_unit_test(sources_expire_by_the_kafka_time_of_what_is_committed),
+        cmocka_unit_test(the_hour_about_to_end_and_every_other_but_the_current_gets_a_new_version)};
     return cmocka_run_group_tests(tests, open_database, drop_database);
 }
