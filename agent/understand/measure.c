@@ -185,8 +185,30 @@ static bool incident_used_as_time(const struct decision *d)
     return false;
 }
 
+/* A metadata key was taken before its use was known. */
+static const struct ag_target *unused_key(const struct decision *d)
+{
+    for (size_t k = 0; k < d->p->target_count; k++) {
+        if (d->p->targets[k].field == AG_METADATA && !d->p->targets[k].grouped)
+            return &d->p->targets[k];
+    }
+    return NULL;
+}
+
 static void leave_unused(struct decision *d)
 {
+    const struct ag_target *key = unused_key(d);
+
+    if (key) {
+        ag_stop(
+            d->p, AG_NOT_UNDERSTOOD,
+            d->p->language == AG_KO
+                ? ag_sayf(d->p, "\"%s\"을(를) 어떻게 써야 할지 알 수 없습니다.", ag_word(d->p, key->to - 1))
+                : ag_sayf(d->p, "It is not clear what \"%s\" asks for here.", ag_word(d->p, key->to - 1)),
+            ag_say(d->p, "예: \"리전별 에러\", \"tenant_id가 t-01인 에러\"",
+                   "For example \"errors by region\" or \"errors with tenant_id t-01\"."));
+        return;
+    }
     if (incident_used_as_time(d)) {
         ag_stop(d->p, AG_NEEDS_CLARIFICATION,
                 ag_say(d->p, "언제의 장애인지 알 수 없습니다.", "It is not said when that incident was."),

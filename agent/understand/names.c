@@ -411,6 +411,55 @@ static enum ag_kind wanted_kind(const struct ag_parse *p, size_t i, size_t *to)
     return AG_KIND_COUNT;
 }
 
+/* May token `i` be described by a name: errors, logs, a level, latency, 서비스? */
+static bool takes_a_name(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept nouns[] = {AG_C_ERROR,   AG_C_LEVEL,        AG_C_LOG,
+                                            AG_C_RATE,    AG_C_FAIL_RATE,    AG_C_DURATION,
+                                            AG_C_REQUEST, AG_C_SERVICE_WORD, AG_C_STATUS_CLASS};
+
+    for (size_t k = 0; k < sizeof nouns / sizeof *nouns; k++) {
+        if (ag_is(p->tokens, i, nouns[k]))
+            return true;
+    }
+    return false;
+}
+
+/* A word of asking that is also a service ("검색 에러", "errors in search"): the name is meant where a name
+ * would stand. */
+static void ambiguous_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count && !p->stopped; i++) {
+        const struct ag_name *names[AG_MAX_CANDIDATES];
+        const struct ag_name *exact = ag_name_of_kind(&t->items[i], AG_KIND_SERVICE);
+        size_t count = exact ? 1 : 0;
+        bool led = i > 0 && ag_is(t, i - 1, AG_C_PREPOSITION) && !ag_is_korean(p, i - 1);
+        bool named = takes_a_name(p, ag_after(p, i));
+        if (t->items[i].rule || ag_is_mainly_domain(p, i) || ag_is(t, i, AG_C_FIELD) ||
+            ag_is(t, i, AG_C_ERROR) || !(led || named))
+            continue;
+        if (exact)
+            names[0] = exact;
+        else if (ag_is(t, i, AG_C_DOMAIN))
+            count = ag_candidates(p, i, AG_KIND_SERVICE, names);
+        if (count == 0 && ag_is(t, i, AG_C_LOG) && ag_is(t, i + 1, AG_C_SERVICE_WORD))
+            ag_unknown_name(p, AG_KIND_SERVICE, i, i + 1);
+        if (count == 0)
+            continue;
+        if (count > 1 || (i == 0 && !ag_is_korean(p, i) && !ag_is(t, i + 1, AG_C_SERVICE_WORD))) {
+            ask_which(p, i, names, count);
+            return;
+        }
+        ag_mention_add(p, i, ag_is(t, i + 1, AG_C_SERVICE_WORD) && !ag_is(t, i + 2, AG_C_BY) ? i + 2 : i + 1,
+                       AG_SERVICE, NULL, AG_IN, ag_keep(p, names[0]->value, strlen(names[0]->value)), "name");
+        ag_assume(p, "linked_name",
+                  ag_sayf(p, "\"%s\"은(는) %s(으)로 보았습니다.", ag_word(p, i), names[0]->value),
+                  ag_sayf(p, "\"%s\" is taken to be %s.", ag_word(p, i), names[0]->value));
+    }
+}
+
 static void part_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -608,6 +657,8 @@ void ag_names_rule(struct ag_parse *p)
     exact_rule(p);
     ag_metadata_rule(p);
     part_rule(p);
+    if (!p->stopped)
+        ambiguous_rule(p);
     if (!p->stopped)
         stranger_rule(p);
     if (!p->stopped)

@@ -60,7 +60,8 @@ static void bucket_rule(struct ag_parse *p)
             start = i - 1;
         if (behind == end && !every)
             continue;
-        if (!(n * (double)ag_unit_us(unit) >= (double)AG_SECOND && n * (double)ag_unit_us(unit) <= 366 * (double)AG_DAY))
+        if (!(n * (double)ag_unit_us(unit) >= (double)AG_SECOND &&
+              n * (double)ag_unit_us(unit) <= 366 * (double)AG_DAY))
             continue;
         p->found.bucket_us = (int64_t)(n * (double)ag_unit_us(unit));
         ag_consume(t, start, behind, "bucket");
