@@ -125,8 +125,8 @@ static void contained_rule(struct ag_parse *p)
         bool weak;
         if (!contains_word(p, i, &negative))
             continue;
-        weak = ag_is(t, i, AG_C_VERB) || ag_is(t, i, AG_C_NOT) || ag_is(t, i, AG_C_IS) ||
-               ag_is(t, i, AG_C_PARTICLE);
+        weak = strcmp(ag_word(p, i), "없는") == 0 || ag_is(t, i, AG_C_VERB) || ag_is(t, i, AG_C_NOT) ||
+               ag_is(t, i, AG_C_IS) || ag_is(t, i, AG_C_PARTICLE);
         if (ag_is_korean(p, i)) {
             last = i > 0 ? ag_before(p, i) : SIZE_MAX;
             if (last == SIZE_MAX || !is_searchable(p, last))

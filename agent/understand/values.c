@@ -56,8 +56,7 @@ static size_t past_link(const struct ag_parse *p, size_t i)
 static bool takes_value(enum ag_field field)
 {
     return field == AG_USER_ID || field == AG_SESSION_ID || field == AG_TRACE_ID || field == AG_SPAN_ID ||
-           field == AG_ERROR_CODE || field == AG_TAG || field == AG_CLIENT_IP || field == AG_BROWSER ||
-           field == AG_DEVICE;
+           field == AG_ERROR_CODE || field == AG_TAG || field == AG_BROWSER || field == AG_DEVICE;
 }
 
 static enum ag_field field_named(const char *name)
