@@ -204,7 +204,7 @@ class ReaderRole(harness.Case):
         views = [r[0] for r in self.it.rows("select viewname from pg_views where schemaname = 'logmill_read' order by 1")]
         self.assertEqual(views, ["daily_log_summary", "data_epoch", "error_pattern_hour", "error_patterns", "ingest_progress",
                                  "log_duration_minute", "log_name", "log_pattern", "log_rollup_minute", "logs",
-                                 "performance_metrics"])
+                                 "performance_metrics", "rows_since"])
         for view in views:
             (code, text), _ = self.request(self.reader.extended, "SELECT * FROM %s LIMIT 3" % view)
             self.assertIsNone(code, text)
