@@ -382,6 +382,7 @@ static void ask_which(struct ag_parse *p, size_t i, const struct ag_name **names
             p->language == AG_KO ? ag_sayf(p, "\"%s\"에 맞는 이름이 여럿입니다.", ag_word(p, i))
                                  : ag_sayf(p, "\"%s\" could be one of several names.", ag_word(p, i)),
             ag_say(p, "이름을 그대로 적어 주세요.", "Use the exact name."));
+    p->which = i + 1;
 }
 
 /* Is the domain meaning what the token is about, and not one of its grammatical ones? */

@@ -90,6 +90,7 @@ struct ag_parse {
                                    such; 0: none */
     bool stopped;               /* an outcome other than understood has been decided */
     bool memory;                /* the arena is exhausted */
+    size_t which;               /* token index + 1 of a word that could be several names; 0: none */
     unsigned searches;          /* costly look-ups made so far; bounded */
 };
 

@@ -272,16 +272,14 @@ static int understand(struct ag_parse *p)
     return p->memory ? -1 : 0;
 }
 
-int ag_understand(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
-                  const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
-                  struct lm_error *error)
+/* Reads one question, without offering choices between names. */
+static int read_question(struct ag_parse *p, const struct ag_question *question,
+                         const struct ag_vocabulary *vocabulary, const struct ag_catalogue *catalogue,
+                         struct lm_arena *arena, struct ag_understanding *out, struct lm_error *error)
 {
-    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
     int result;
 
     *out = (struct ag_understanding){.outcome = AG_UNDERSTOOD};
-    if (!p)
-        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
     *p = (struct ag_parse){.question = question,
                            .vocabulary = vocabulary,
                            .catalogue = catalogue,
@@ -296,7 +294,63 @@ int ag_understand(const struct ag_question *question, const struct ag_vocabulary
         return lm_error_set(error, LM_FATAL, "bad_request", "unknown time zone");
     result = understand(p);
     ag_zone_free(p->zone);
+    p->zone = NULL;
     if (result < 0)
         return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    return 0;
+}
+
+/* The question with the word that could be several names replaced by one of them. */
+static const char *with_name(struct ag_parse *p, const char *name)
+{
+    const struct ag_token *token = &p->tokens->items[p->which - 1];
+    const char *raw = p->question->text;
+    size_t from = p->text.from[token->from];
+    size_t to = p->text.to[token->to - 1];
+
+    return ag_sayf(p, "%.*s%s%.*s", (int)from, raw, name, (int)(p->question->len - to), raw + to);
+}
+
+/* "user service errors" where there are two: each name with the intent it would give. One level deep, five
+ * names at most. */
+static int offer_names(struct ag_parse *p, struct lm_error *error)
+{
+    struct ag_understanding *out = p->out;
+    struct ag_parse *inner = lm_arena_alloc(p->arena, sizeof *inner);
+    struct ag_understanding *chosen = lm_arena_alloc(p->arena, sizeof *chosen);
+
+    if (!inner || !chosen)
+        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    for (size_t i = 0; i < out->suggestion_count && out->choice_count < AG_MAX_CHOICES; i++) {
+        struct ag_question question = *p->question;
+        struct ag_intent *intent;
+        question.text = with_name(p, out->suggestions[i]);
+        question.len = strlen(question.text);
+        if (read_question(inner, &question, p->vocabulary, p->catalogue, p->arena, chosen, error) < 0)
+            return -1;
+        if (chosen->outcome != AG_UNDERSTOOD)
+            continue;
+        intent = lm_arena_alloc(p->arena, sizeof *intent);
+        if (!intent)
+            return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+        *intent = chosen->intent;
+        out->choices[out->choice_count++] = (struct ag_choice){out->suggestions[i], question.text, intent};
+    }
+    return 0;
+}
+
+int ag_understand(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
+                  const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
+                  struct lm_error *error)
+{
+    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+
+    if (!p)
+        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    if (read_question(p, question, vocabulary, catalogue, arena, out, error) < 0)
+        return -1;
+    /* Long questions are not read five times over. */
+    if (out->outcome == AG_NEEDS_CLARIFICATION && p->which > 0 && question->len < 400)
+        return offer_names(p, error);
     return 0;
 }

@@ -219,6 +219,31 @@ static void offered_choices_are_understood_as_offered(void **state)
     }
 }
 
+static void a_word_for_two_services_offers_both(void **state)
+{
+    const struct fixture *f = *state;
+    struct ag_catalogue *two = ag_catalogue_new();
+    struct ag_question q = {.text = "어제 채팅 서비스 에러 몇 건?", .zone = "Asia/Seoul", .now_us = NOW};
+    struct ag_understanding out;
+    struct lm_arena arena;
+    struct lm_error error;
+
+    assert_int_equal(ag_catalogue_add(two, AG_KIND_SERVICE, "chat-server", 1), 0);
+    assert_int_equal(ag_catalogue_add(two, AG_KIND_SERVICE, "chat-archive", 1), 0);
+    assert_int_equal(ag_catalogue_seal(two), 0);
+    q.len = strlen(q.text);
+    lm_arena_init(&arena, AG_UNDERSTAND_ARENA);
+    assert_int_equal(ag_understand(&q, f->vocabulary, two, &arena, &out, &error), 0);
+    assert_int_equal(out.outcome, AG_NEEDS_CLARIFICATION);
+    assert_int_equal(out.choice_count, 2);
+    assert_string_equal(out.choices[0].label, "chat-archive");
+    assert_string_equal(out.choices[1].question, "어제 chat-server 서비스 에러 몇 건?");
+    assert_string_equal(out.choices[1].intent->filters[0].values[0], "chat-server");
+    assert_string_equal(out.choices[1].intent->window.symbolic, "day -1");
+    lm_arena_free(&arena);
+    ag_catalogue_free(two);
+}
+
 static void an_unknown_service_suggests_those_there_are(void **state)
 {
     const struct fixture *f = *state;
@@ -322,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(questions_of_the_table_come_to_what_it_says, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_intent_survives_json_and_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(offered_choices_are_understood_as_offered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_word_for_two_services_offers_both, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unknown_service_suggests_those_there_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_default_taken_is_an_assumption, set_up, tear_down),
         cmocka_unit_test_setup_teardown(control_characters_and_broken_text_are_bad_questions, set_up,
