@@ -25,10 +25,13 @@ def cpu(pid):
 
 def server_cpu(parent):
     """Of a server and its children, those that have ended included."""
-    fields = open("/proc/%d/stat" % parent).read().rsplit(")", 1)[1].split()
-    total = sum(int(f) for f in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-    children = open("/proc/%d/task/%d/children" % (parent, parent)).read().split()
-    return total + sum(cpu(int(c)) for c in children)
+    while True:
+        try:
+            fields = open("/proc/%d/stat" % parent).read().rsplit(")", 1)[1].split()
+            children = open("/proc/%d/task/%d/children" % (parent, parent)).read().split()
+            return sum(int(f) for f in fields[11:15]) / os.sysconf("SC_CLK_TCK") + sum(cpu(int(c)) for c in children)
+        except FileNotFoundError:                           # a child ended meanwhile: its time is its parent's now
+            pass
 
 
 def memory(pid, name):
