@@ -247,12 +247,14 @@ static void default_window(struct ag_parse *p)
              (in->shape == AG_SERIES && in->threshold.set))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
-    else if (in->shape == AG_SERIES && in->bucket_us >= AG_DAY)
+    else if ((in->shape == AG_SERIES && in->bucket_us >= AG_DAY) ||
+             (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_DAY))
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "며칠을 볼지 알 수 없습니다.", "It is not said over how many days."),
                 ag_say(p, "예: \"최근 7일 일별 에러 추이\"",
                        "For example \"errors by day over the last 7 days\"."));
-    else if (in->shape == AG_SERIES && in->bucket_us >= AG_HOUR)
+    else if ((in->shape == AG_SERIES && in->bucket_us >= AG_HOUR) ||
+             (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_HOUR))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
     else if (now)
@@ -373,6 +375,10 @@ void ag_windows_rule(struct ag_parse *p)
     if (ag_intent_resolve(in, p->now, &error) < 0)
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+    else if (in->shape == AG_SERIES && !in->threshold.set && in->window.from_us != INT64_MIN &&
+             !in->window.open && in->bucket_us > in->window.to_us - in->window.from_us)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "나누는 단위가 기간보다 깁니다.", "The steps are longer than the window."), NULL);
 }
 
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit)

@@ -120,11 +120,28 @@ static void reconcile(struct ag_parse *p)
                 NULL);
 }
 
+/* Texts joined by "or" are values of one condition; others must all hold. */
+static bool is_alternative(const struct ag_parse *p, const struct ag_mention *before,
+                           const struct ag_mention *m)
+{
+    if (before->field != AG_MESSAGE || m->field != AG_MESSAGE || before->op != m->op ||
+        before->negated != m->negated || !m->value)
+        return false;
+    for (size_t i = before->to; i < m->from; i++) {
+        if (ag_reads(p, i, AG_C_OR))
+            return p->intent->filter_count > 0;
+    }
+    return false;
+}
+
 void ag_filters_from_mentions(struct ag_parse *p)
 {
     for (size_t i = 0; i < p->mention_count; i++) {
         const struct ag_mention *m = &p->mentions[i];
-        ag_filter_add(p, m->field, m->key, m->negated ? opposite(m->op) : m->op, m->value);
+        if (i > 0 && is_alternative(p, &p->mentions[i - 1], m))
+            add_value(&p->intent->filters[p->intent->filter_count - 1], m->value);
+        else
+            ag_filter_add(p, m->field, m->key, m->negated ? opposite(m->op) : m->op, m->value);
     }
     reconcile(p);
 }

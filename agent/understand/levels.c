@@ -63,8 +63,10 @@ void ag_level_rule(struct ag_parse *p)
             op = AG_AT_LEAST;
         else if (ag_is(t, end, AG_C_AT_MOST))
             op = AG_AT_MOST;
-        else if (i > 0 && ag_is(t, i - 1, AG_C_AT_LEAST))
-            op = AG_AT_LEAST, start = i - 1;
+        else if (i > 0 && ag_is(t, i - 1, AG_C_AT_LEAST)) {
+            op = AG_AT_LEAST;
+            start = i > 1 && ag_names_field(p, i - 2, "level") && !t->items[i - 2].rule ? i - 2 : i - 1;
+        }
         if (op != AG_IN && ag_is(t, end, AG_C_AT_LEAST) + ag_is(t, end, AG_C_AT_MOST) > 0)
             end++;
         if (op == AG_AT_LEAST || op == AG_AT_MOST) {

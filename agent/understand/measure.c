@@ -298,7 +298,8 @@ void ag_measure_rule(struct ag_parse *p)
     }
     if (p->intent->measure.fn == AG_LIST && p->intent->order == AG_ORDER_DEFAULT)
         ag_list_order(&d);
-    ag_use(&d, AG_C_DISTRIBUTION);
+    if (p->intent->group_count > 0)
+        ag_use(&d, AG_C_DISTRIBUTION);
     if (!p->stopped)
         leave_unused(&d);
 }

@@ -256,8 +256,8 @@ bool ag_seen_rule(struct decision *d)
     when = ag_take(d->p, AG_C_WHEN);
     if (ag_heard(d, AG_C_FIRST) && last)
         return false;
-    if (ag_heard(d, AG_C_COUNT) && !when)
-        return false; /* a number of firsts */
+    if ((ag_heard(d, AG_C_COUNT) && !when) || ag_free_target(d))
+        return false; /* a number of firsts, or who was first */
     ag_use(d, AG_C_FIRST);
     if (!when && show) {
         ag_set_measure(d, AG_LIST, AG_NO_FIELD);

@@ -561,7 +561,7 @@ static enum ag_kind looks_like(const struct ag_parse *p, size_t i)
 
     if (kind_said(p, ag_after(p, i)) != AG_KIND_COUNT)
         return kind_said(p, ag_after(p, i));
-    if (b != SIZE_MAX && kind_said(p, b) != AG_KIND_COUNT && !grouping(p, b))
+    if (b != SIZE_MAX && kind_said(p, b) != AG_KIND_COUNT && !grouping(p, b) && strpbrk(text, "0123456789-_"))
         return kind_said(p, b);
     for (size_t k = 0; k < sizeof services / sizeof *services; k++) {
         if (ends_with(text, services[k]))

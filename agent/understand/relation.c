@@ -238,6 +238,11 @@ static size_t range(struct ag_parse *p, struct ag_moment *a, struct ag_moment *b
         if (second.point)
             second.to = second.from;
     }
+    /* "1시간 전부터 30분 전까지": those very moments, not the clock's hour and minute. */
+    if (a->ago && (a->ago_unit == 'h' || a->ago_unit == 'm' || a->ago_unit == 's'))
+        first.from = p->now - a->ago_n * ag_unit_us(a->ago_unit);
+    if (b->ago && (b->ago_unit == 'h' || b->ago_unit == 'm' || b->ago_unit == 's'))
+        second.to = p->now - b->ago_n * ag_unit_us(b->ago_unit);
     if (first.from >= p->now) {
         ag_ask_future(p);
         return end;

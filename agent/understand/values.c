@@ -169,6 +169,9 @@ static void path_rule(struct ag_parse *p)
         }
         if (i > 0 && !page && ag_names_field(p, i - 1, "endpoint") && !t->items[i - 1].rule)
             start = i - 1;
+        else if (i > 1 && !page && ag_is(t, i - 1, AG_C_EQUALS) && ag_names_field(p, i - 2, "endpoint") &&
+                 !t->items[i - 2].rule)
+            start = i - 2;
         if (!page && ag_names_field(p, end, "endpoint") && !t->items[end].rule && !ag_is(t, end + 1, AG_C_BY))
             end++;
         if (page && !name) {
@@ -208,10 +211,13 @@ static void method_rule(struct ag_parse *p)
             continue;
         if (ag_reads(p, i + 1, AG_C_PATH) ||
             (is_upper(p, i) && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method"))) ||
-            (i > 0 && ag_names_field(p, i - 1, "method") && is_upper(p, i))) {
+            (i > 0 && ag_names_field(p, i - 1, "method") && is_upper(p, i)) ||
+            (i > 1 && ag_is(t, i - 1, AG_C_EQUALS) && ag_names_field(p, i - 2, "method"))) {
             bool before = i > 0 && ag_names_field(p, i - 1, "method") && !t->items[i - 1].rule;
             bool after = ag_names_field(p, i + 1, "method") && !t->items[i + 1].rule;
-            ag_mention_add(p, before ? i - 1 : i, after ? i + 2 : i + 1, AG_METHOD, NULL, AG_IN, value,
+            size_t equals =
+                i > 1 && ag_is(t, i - 1, AG_C_EQUALS) && ag_names_field(p, i - 2, "method") ? i - 2 : i;
+            ag_mention_add(p, before ? i - 1 : equals, after ? i + 2 : i + 1, AG_METHOD, NULL, AG_IN, value,
                            "method");
         }
     }
