@@ -215,7 +215,9 @@ int co_control_ask(struct co_control *control, const struct co_question *questio
 {
     struct question *copy;
 
-    if (control->closing || control->waiting_count >= WAITING_MAX)
+    if (control->closing)
+        return lm_error_set(error, LM_RETRY, "closing", "the consumer stops");
+    if (control->waiting_count >= WAITING_MAX)
         return lm_error_set(error, LM_RETRY, "busy", "the control connection takes no more questions");
     copy = calloc(1, sizeof(*copy));
     if (copy == NULL || (copy->sql = strdup(question->sql)) == NULL) {

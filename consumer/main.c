@@ -28,7 +28,9 @@ static int run(const struct co_config *config)
 int main(int argc, char **argv)
 {
     struct co_config config = {0};
-    int status = 2;
+    bool subscribed[LM_CATEGORY_COUNT];
+    struct lm_error error;
+    int status = 2; /* used wrongly */
 
     switch (lm_config_load(&co_config_program, &config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_EXIT_OK:
@@ -37,6 +39,10 @@ int main(int argc, char **argv)
     case LM_CONFIG_EXIT_USAGE:
         break;
     case LM_CONFIG_RUN:
+        if (co_config_check(&config, subscribed, &error) != 0) {
+            fprintf(stderr, "%s: %s\n", co_config_program.name, error.text);
+            break;
+        }
         lm_log_open(co_config_program.name, (enum lm_log_level)config.log_level);
         status = run(&config);
         break;
