@@ -32,6 +32,7 @@ struct ct_command {
 extern const struct ct_command ct_migrate_command;
 extern const struct ct_command ct_status_command;
 extern const struct ct_command ct_topics_command;
+extern const struct ct_command ct_offsets_command;
 extern const struct ct_command ct_patterns_command;
 extern const struct ct_command ct_guard_command;
 

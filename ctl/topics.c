@@ -2,9 +2,9 @@
  * logmill-ctl topics create: makes the topic of every category and its dead-letter topic where they are
  * missing. What is there already is left as it is: more partitions would send the keys of a stream elsewhere.
  */
+#include "ctl/brokers.h"
 #include "ctl/command.h"
 
-#include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,26 +14,6 @@
 
 static const char *const categories[] = {"raw", "summary", "training", "tagged"};
 #define TOPIC_COUNT (2 * sizeof categories / sizeof categories[0])
-
-static rd_kafka_t *connect_brokers(const struct ct_config *config, char *error, size_t size)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", config->brokers, error, size) != RD_KAFKA_CONF_OK ||
-        rd_kafka_conf_set(conf, "client.id", "logmill-ctl", error, size) != RD_KAFKA_CONF_OK ||
-        rd_kafka_conf_set(conf, "log_level", "2", error, size) != RD_KAFKA_CONF_OK)
-        goto destroy;
-    for (size_t i = 0; i < config->kafka.count; i++) {
-        if (rd_kafka_conf_set(conf, config->kafka.names[i], config->kafka.values[i], error, size) !=
-            RD_KAFKA_CONF_OK)
-            goto destroy;
-    }
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, size);
-    if (client != NULL)
-        return client;
-destroy:
-    rd_kafka_conf_destroy(conf);
-    return NULL;
-}
 
 static rd_kafka_NewTopic_t *describe_topic(const struct ct_config *config, size_t index, char *error,
                                            size_t size)
@@ -123,7 +103,7 @@ static enum ct_exit run_topics(const struct ct_context *context)
     enum ct_exit code = CT_FAILED;
     char text[512] = "";
     rd_kafka_NewTopic_t *topics[TOPIC_COUNT] = {NULL};
-    rd_kafka_t *client = connect_brokers(context->config, text, sizeof text);
+    rd_kafka_t *client = ct_brokers_open(context->config, text, sizeof text);
     if (client == NULL) {
         fprintf(context->errors, "logmill-ctl topics create: %s\n", text);
         return CT_FAILED;

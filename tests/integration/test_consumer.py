@@ -194,7 +194,10 @@ class Consumer(harness.Case):
         self.wait_until(lambda: "beyond the topic's end 100" in consumer.get("/readyz")[1], 20)
         self.assertEqual(consumer.get("/readyz")[0], 503)
         self.assertEqual(world.value("select count(*) from logmill.logs"), "0")
-        world.rows("update logmill.ingest_offset set next_offset = 0 where topic = '%s'" % world.topic("raw"))
+        where = ["--postgres-url", world.admin_url, "--brokers", world.servers.brokers]
+        self.assertRegex(world.ctl("offsets", *where).stdout, r"raw +0 +0 +5000 +100 .*beyond the topic's end")
+        self.assertEqual(world.ctl("offsets", "set", world.topic("raw"), 0, 5001, *where, check=False).returncode, 1)
+        self.assertIn("5000 → 0", world.ctl("offsets", "set", world.topic("raw"), 0, "beginning", *where).stdout)
         self.wait_for_offsets(world, 100)
         self.wait_until(consumer.ready, 20)
 
