@@ -1,6 +1,7 @@
 /*
- * Any bytes as a question, with or without a previous one: no crash, no leak, bounded memory, and an understanding that
- * survives its JSON. The first byte chooses the zone, the present and whether a follow-up is asked.
+ * Any bytes as a question, with or without a previous one: no crash, no leak, bounded memory, and an
+ * understanding that survives its JSON. The first byte chooses the zone, the present and whether a follow-up
+ * is asked.
  */
 #include "agent/understand/time.h"
 #include "agent/understand/understand.h"
@@ -20,11 +21,21 @@ static void prepare(void)
         enum ag_kind kind;
         const char *value;
     } names[] = {
-        {AG_KIND_SERVICE, "payment-service"}, {AG_KIND_SERVICE, "payment-gateway"},  {AG_KIND_SERVICE, "order-service"},
-        {AG_KIND_SERVICE, "주문"},            {AG_KIND_HOST, "web-03"},              {AG_KIND_ENVIRONMENT, "production"},
-        {AG_KIND_ENVIRONMENT, "staging"},     {AG_KIND_ERROR_TYPE, "LockTimeout"},   {AG_KIND_EVENT_TYPE, "login_failed"},
-        {AG_KIND_ENDPOINT, "/api/orders"},    {AG_KIND_METADATA_KEY, "tenant_id"},   {AG_KIND_COMPONENT, "card"},
-        {AG_KIND_MODULE, "login"},            {AG_KIND_SERVICE, "a b c"},            {AG_KIND_METADATA_KEY, "region"},
+        {AG_KIND_SERVICE, "payment-service"},
+        {AG_KIND_SERVICE, "payment-gateway"},
+        {AG_KIND_SERVICE, "order-service"},
+        {AG_KIND_SERVICE, "주문"},
+        {AG_KIND_HOST, "web-03"},
+        {AG_KIND_ENVIRONMENT, "production"},
+        {AG_KIND_ENVIRONMENT, "staging"},
+        {AG_KIND_ERROR_TYPE, "LockTimeout"},
+        {AG_KIND_EVENT_TYPE, "login_failed"},
+        {AG_KIND_ENDPOINT, "/api/orders"},
+        {AG_KIND_METADATA_KEY, "tenant_id"},
+        {AG_KIND_COMPONENT, "card"},
+        {AG_KIND_MODULE, "login"},
+        {AG_KIND_SERVICE, "a b c"},
+        {AG_KIND_METADATA_KEY, "region"},
     };
     struct lm_error error;
 
