@@ -55,7 +55,7 @@ static void append_suggestions(struct lm_buffer *out, const struct ag_failure *f
 
 static void append_choices(struct lm_buffer *out, const struct ag_failure *failure)
 {
-    char *text = failure->choices != NULL ? json_dumps(failure->choices, JSON_COMPACT) : NULL;
+    char *text = failure->choices != NULL ? json_dumps(failure->choices, AG_JSON_FLAGS) : NULL;
     if (text != NULL) {
         lm_buffer_append_text(out, ",\"choices\":");
         lm_buffer_append_text(out, text);

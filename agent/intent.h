@@ -145,6 +145,10 @@ struct ag_threshold {
 
 enum ag_language { AG_KO, AG_EN };
 
+/* How intents and answers are written: 15 digits are what a double keeps of any decimal text, so that 0.95
+ * stays 0.95. */
+#define AG_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
 struct ag_intent {
     struct {
         enum ag_measure_fn fn;

@@ -15,7 +15,7 @@
 
 static bool append_json(struct lm_buffer *out, const char *name, const json_t *value)
 {
-    char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    char *text = value != NULL ? json_dumps(value, AG_JSON_FLAGS | JSON_ENCODE_ANY) : NULL;
     if (text == NULL) {
         return false;
     }

@@ -174,7 +174,7 @@ static enum ag_step generate_sql(struct ag_run *run)
     json_decref(run->intent);
     free(run->intent_text);
     run->intent = ag_intent_to_json(&run->understanding.intent);
-    run->intent_text = run->intent != NULL ? json_dumps(run->intent, JSON_COMPACT) : NULL;
+    run->intent_text = run->intent != NULL ? json_dumps(run->intent, AG_JSON_FLAGS) : NULL;
     if (run->intent_text == NULL) {
         return out_of_memory(run);
     }
