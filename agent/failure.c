@@ -1,5 +1,6 @@
 #include "agent/failure.h"
 
+#include "agent/intent.h"
 #include "common/buffer.h"
 
 #include <stdio.h>
