@@ -1,6 +1,6 @@
 /*
- * /healthz, /readyz and /metrics, the same on every server. A program registers named conditions; it is ready when
- * all of them hold, and /readyz names those that do not, since when and why. Loop thread.
+ * /healthz, /readyz and /metrics, the same on every server. A program registers named conditions; it is ready
+ * when all of them hold, and /readyz names those that do not, since when and why. Loop thread.
  */
 #ifndef LOGMILL_COMMON_ADMIN_H
 #define LOGMILL_COMMON_ADMIN_H

@@ -1,4 +1,5 @@
-/* A record that was decoded and is fit to be stored must come back the same from JSON and from Avro; otherwise aborts. */
+/* A record that was decoded and is fit to be stored must come back the same from JSON and from Avro;
+ * otherwise aborts. */
 #ifndef LOGMILL_TESTS_FUZZ_ROUND_TRIP_H
 #define LOGMILL_TESTS_FUZZ_ROUND_TRIP_H
 
