@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HURRIED_CLOSE_MS 1000 /* for the answers that are still on their way after a second signal */
+
 enum server_state {
     SERVER_OPEN,
     SERVER_CLOSING_INTAKE,
@@ -277,6 +279,11 @@ void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *co
     if (server->state == SERVER_CLOSING_INTAKE || server->state == SERVER_DRAINING) {
         server->runs.stopping = true;
         ag_runs_abort(&server->runs);
+        if (server->http != NULL) {
+            /* Who never finishes sending a request is not waited for; who was aborted still gets the answer.
+             */
+            lm_http_server_close(server->http, HURRIED_CLOSE_MS, NULL, NULL);
+        }
     } else if (server->state == SERVER_CLOSING_AUDIT && server->runs.audit != NULL) {
         ag_audit_close(server->runs.audit, 0, on_audit_closed, server);
     }
