@@ -351,6 +351,12 @@ void ag_windows_rule(struct ag_parse *p)
         }
         default_window(p);
     }
+    if (!p->stopped && in->shape == AG_SERIES && in->bucket_us >= AG_DAY && p->time_count == 1 &&
+        p->times[0].instant)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "매일 같은 시각처럼 나뉜 시간은 아직 다루지 않습니다.",
+                       "Times in pieces, such as an hour of every day, are not supported yet."),
+                NULL);
     if (p->stopped)
         return;
     if (in->compare == AG_COMPARE_WINDOW && in->measure.fn == AG_LIST) {

@@ -574,6 +574,17 @@ static size_t read_part(struct ag_parse *p, size_t i, struct ag_moment *m)
     return i + 1;
 }
 
+/* 어젯밤 11시, 어제 밤 12시: an hour of the night that began yesterday. */
+static void place_in_last_night(const struct ag_parse *p, struct ag_moment *m)
+{
+    m->has_date = true;
+    m->unit = 'd';
+    m->day_end = ag_zone_floor(p->zone, p->now, 'd');
+    m->day = ag_zone_add(p->zone, m->day_end, 'd', -1);
+    if (!m->from_24h && m->meridiem == AG_NO_MERIDIEM)
+        m->meridiem = AG_IS_NIGHT;
+}
+
 size_t ag_moment_read(struct ag_parse *p, size_t i, bool bare, const struct ag_moment *anchor,
                       struct ag_moment *out)
 {
@@ -600,6 +611,8 @@ size_t ag_moment_read(struct ag_parse *p, size_t i, bool bare, const struct ag_m
             break;
         at = skip(p->tokens, end);
     }
+    if (out->has_part && out->part_last && out->has_clock && !out->has_date)
+        place_in_last_night(p, out);
     return end;
 }
 

@@ -109,7 +109,8 @@ static size_t relate(struct ag_parse *p, const struct ag_moment *m, enum relatio
         ag_ask_future(p);
         return end;
     }
-    if (m->midnight && m->has_date && relation == ALONE) {
+    if (m->midnight && m->has_date &&
+        (relation == ALONE || (relation == SINCE && m->day < ag_zone_floor(p->zone, p->now, 'd')))) {
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "그날의 시작인 0시인지 끝인 24시인지 분명하지 않습니다.",
                        "That midnight may be the day's beginning or its end."),
@@ -224,7 +225,7 @@ static size_t range(struct ag_parse *p, struct ag_moment *a, struct ag_moment *b
     if (!moment_span(p, a, &first))
         return i;
     if (b->has_clock && !b->has_date) {
-        int64_t day = ag_zone_floor(p->zone, first.from, 'd');
+        int64_t day = a->has_date && a->unit == 'd' ? a->day : ag_zone_floor(p->zone, first.from, 'd');
         int minutes = ag_moment_minutes(b);
         second.to = ag_moment_on(p, day, minutes, b->second);
         if (second.to <= first.from)

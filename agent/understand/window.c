@@ -324,6 +324,16 @@ static void drop(struct ag_parse *p, size_t k)
     p->time_count--;
 }
 
+/* "last night at 11", 어젯밤 10시부터 11시: hours of the evening; 12 is the day's end. */
+static void of_the_night(struct ag_time_found *clock)
+{
+    if (clock->clock_from < 360 || clock->clock_from > 720)
+        return;
+    if (clock->clock_to > clock->clock_from && clock->clock_to <= 780)
+        clock->clock_to += 720;
+    clock->clock_from += 720;
+}
+
 /* "between 2 and 3 pm" here, "yesterday" there: one window. */
 static void join_clock_and_day(struct ag_parse *p)
 {
@@ -357,6 +367,8 @@ static void join_clock_and_day(struct ag_parse *p)
                 clock->clock_to += shift;
             }
             start = ag_zone_floor(p->zone, day->from_us, 'd');
+            if (night)
+                of_the_night(clock);
             if (night && clock->clock_from < 720)
                 start = ag_zone_add(p->zone, start, 'd', 1);
             if (ag_moment_on(p, start, clock->clock_from, 0) >= p->now) {
