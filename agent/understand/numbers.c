@@ -37,8 +37,7 @@ static void bucket_rule(struct ag_parse *p)
         size_t start = i;
         size_t end = ag_length_read(p, i, &n, &unit);
         size_t behind = end;
-        bool every = i > 0 && (ag_is(t, i - 1, AG_C_EVERY) ||
-                               (ag_is(t, i - 1, AG_C_PREPOSITION) && strcmp(ag_word(p, i - 1), "per") == 0));
+        bool every = i > 0 && (ag_is(t, i - 1, AG_C_EVERY) || strcmp(ag_word(p, i - 1), "per") == 0);
         const char *single = ag_value(t, i, AG_C_UNIT);
         if (end == i && single && strcmp(single, "ms") != 0 && strcmp(single, "month_of_year") != 0 &&
             (ag_is(t, i + 1, AG_C_BUCKET) || (i > 0 && ag_is(t, i - 1, AG_C_EVERY)))) {
@@ -204,6 +203,21 @@ static bool names_rows(const struct ag_parse *p, size_t i)
            (i < t->count && t->items[i].name_count > 0) || ag_is(t, i, AG_C_DOMAIN);
 }
 
+/* "hosts with 5 warnings", 에러가 3건 난 서비스: how many there were, not how many to show. */
+static bool is_amount(const struct ag_parse *p, size_t i, size_t end)
+{
+    size_t k = end;
+
+    if (!ag_is_korean(p, i) && end == i + 1 && i > 0)
+        return (ag_reads(p, i - 1, AG_C_VERB) && !ag_reads(p, i - 1, AG_C_SHOW)) ||
+               strcmp(ag_word(p, i - 1), "with") == 0;
+    if (!ag_is(p->tokens, k, AG_C_VERB))
+        return false;
+    while (ag_is(p->tokens, k, AG_C_VERB) || ag_is(p->tokens, k, AG_C_ENDING))
+        k++;
+    return ag_is(p->tokens, k, AG_C_FIELD);
+}
+
 /* top 5, 상위 10개, 5개만, "last 10", "latest 20", "the 10 slowest", "first 3" */
 static void limit_rule(struct ag_parse *p)
 {
@@ -233,8 +247,13 @@ static void limit_rule(struct ag_parse *p)
                  ag_is(t, i + 1, AG_C_FIELD)))))
             continue;
         if (counted && ag_is_korean(p, end - 1) &&
-            (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0))
-            continue; /* ten times is a frequency, never a number of rows */
+            (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0 ||
+             strcmp(ag_word(p, end - 1), "번째") == 0))
+            continue; /* ten times is a frequency, the tenth a place; neither a number of rows */
+        if (!top && !newest && !oldest && is_amount(p, i, end))
+            continue;
+        if (before != SIZE_MAX && ag_names_field(p, ag_before(p, i), "http_status"))
+            continue;
         if ((newest || oldest) && !counted && !names_rows(p, end) && end < t->count)
             continue;
         p->found.limit = (int)n;

@@ -65,6 +65,23 @@ static bool particle_fits(const char *value, uint32_t before)
     }
 }
 
+/* 음, 다, 어 are fillers where a word ends, never the beginning of one that nobody knows (다음). */
+static bool closes_a_word(const struct ag_text *t, size_t end)
+{
+    uint32_t behind = end < t->len ? t->cp[end] : ' ';
+
+    return !ag_is_hangul(behind) || behind == 0xB294 /* 는 */ || behind == 0xB3C4 /* 도 */;
+}
+
+static bool is_lone_filler(const struct ag_reading *readings)
+{
+    for (; readings; readings = readings->next) {
+        if (readings->concept != AG_C_NOISE && !readings->suffix)
+            return false;
+    }
+    return true;
+}
+
 static bool reading_fits(const struct ag_reading *reading, uint32_t before)
 {
     if (reading->suffix && (before == ' ' || before == 0))
@@ -97,6 +114,9 @@ static void add_words(struct lattice *l, size_t at)
             fits = fits || good;
             only_suffix = only_suffix && !(good && !r->suffix);
         }
+        if (fits && !only_suffix && matches[i].len == 1 && ag_is_hangul(t->cp[at]) &&
+            is_lone_filler(matches[i].readings) && !closes_a_word(t, at + 1))
+            continue;
         if (fits)
             relax(l, at, at + matches[i].len, only_suffix ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD,
                   &step);

@@ -405,6 +405,18 @@ size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, 
     return count;
 }
 
+/* A slip must not lead to a word that adds nothing: what was meant would be lost. */
+static bool says_something(const struct ag_reading *readings)
+{
+    for (; readings; readings = readings->next) {
+        if (readings->concept != AG_C_NOISE && readings->concept != AG_C_VERB &&
+            readings->concept != AG_C_PREPOSITION && readings->concept != AG_C_IS &&
+            readings->concept != AG_C_THING && readings->concept != AG_C_PRONOUN)
+            return true;
+    }
+    return false;
+}
+
 const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const char *word, size_t len)
 {
     const struct ag_reading *best = NULL;
@@ -423,6 +435,9 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
         distance = ag_edit_distance(word, len, s->text, n, limit);
         if (distance > limit)
             continue;
+        /* Two slips at the very end are another word: business is not busiest. */
+        if (distance > 1 && (n < 9 || word[len - 1] != s->text[n - 1]))
+            continue;
         if (distance == best_distance && best->concept != s->readings->concept)
             tie = true;
         if (distance < best_distance) {
@@ -431,7 +446,7 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
             tie = false;
         }
     }
-    return tie ? NULL : best;
+    return tie || !best || !says_something(best) ? NULL : best;
 }
 
 void ag_vocabulary_each(const struct ag_vocabulary *v,
