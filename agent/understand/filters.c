@@ -110,6 +110,7 @@ static void reconcile(struct ag_parse *p)
                     NULL);
             return;
         }
+        p->negation_dropped = true;
         ag_filter_remove(intent, i--);
     }
     /* Two conditions on statuses would have to hold at once; "or" between them was meant. */
@@ -134,8 +135,22 @@ static bool is_alternative(const struct ag_parse *p, const struct ag_mention *be
     return false;
 }
 
+/* "calls from payment to order": which of the two wrote the record is not said. */
+static void from_one_to_another(struct ag_parse *p)
+{
+    for (size_t i = 0; i + 1 < p->mention_count; i++) {
+        const struct ag_mention *a = &p->mentions[i];
+        const struct ag_mention *b = &p->mentions[i + 1];
+        if (a->field == b->field && a->from > 0 && strcmp(ag_word(p, a->from - 1), "from") == 0 &&
+            b->from == a->to + 1 && strcmp(ag_word(p, a->to), "to") == 0)
+            ag_stop(p, AG_NOT_UNDERSTOOD, "What goes from one to another cannot be told from the records.",
+                    NULL);
+    }
+}
+
 void ag_filters_from_mentions(struct ag_parse *p)
 {
+    from_one_to_another(p);
     for (size_t i = 0; i < p->mention_count; i++) {
         const struct ag_mention *m = &p->mentions[i];
         if (i > 0 && is_alternative(p, &p->mentions[i - 1], m))

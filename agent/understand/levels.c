@@ -243,6 +243,26 @@ static void status_compare(struct ag_parse *p, size_t i, enum ag_op op, size_t e
     ag_mention_add(p, i, end, AG_HTTP_STATUS, NULL, op, p->tokens->items[i].text, "status");
 }
 
+/* "404 to 410", 500부터 503까지: neither the one nor the other alone. */
+static void status_range(struct ag_parse *p)
+{
+    for (size_t k = 0; k + 1 < p->mention_count; k++) {
+        const struct ag_mention *a = &p->mentions[k];
+        const struct ag_mention *b = &p->mentions[k + 1];
+        if (a->field != AG_HTTP_STATUS || b->field != AG_HTTP_STATUS || a->op != AG_IN || b->op != AG_IN)
+            continue;
+        for (size_t i = a->to; i < b->from; i++) {
+            if (ag_reads(p, i, AG_C_TO) || ag_reads(p, i, AG_C_FROM) || ag_reads(p, i, AG_C_DASH) ||
+                ag_reads(p, i, AG_C_BETWEEN))
+                ag_stop(
+                    p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "상태 코드의 범위는 다루지 않습니다.", "Ranges of statuses are not supported."),
+                    ag_say(p, "예: \"404와 410 응답\", \"5xx 응답\"",
+                           "For example \"404 and 410 responses\" or \"5xx responses\"."));
+        }
+    }
+}
+
 void ag_status_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -291,6 +311,7 @@ void ag_status_rule(struct ag_parse *p)
             }
         }
     }
+    status_range(p);
 }
 
 /* -- negation -- */
@@ -393,6 +414,21 @@ static bool negated_field(const struct ag_parse *p, size_t i)
     return false;
 }
 
+/* "hosts with no warnings", "users who did not hit": said of all records of a host, not of each. */
+static bool denies_all(const struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+    const char *before = i > 0 ? ag_word(p, i - 1) : "";
+
+    if (strcmp(word, "not") == 0)
+        return strcmp(before, "did") == 0 || strcmp(before, "does") == 0 || strcmp(before, "do") == 0 ||
+               strcmp(before, "had") == 0 || strcmp(before, "have") == 0;
+    return (strcmp(word, "no") == 0 || strcmp(word, "without") == 0) &&
+           (ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) ||
+            ag_reads(p, i + 1, AG_C_STATUS_CLASS) || ag_reads(p, i + 1, AG_C_NUMBER) ||
+            ag_reads(p, i + 2, AG_C_ERROR));
+}
+
 void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -402,6 +438,7 @@ void ag_negation_rule(struct ag_parse *p)
             continue;
         if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
             continue;
+        p->negated_whole = p->negated_whole || denies_all(p, i);
         ag_consume(t, i, i + 1, "not");
         /* 운영이 아닌 환경 */
         if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_FIELD) && !ag_is(t, i + 2, AG_C_BY) &&

@@ -112,6 +112,26 @@ static void length_rule(struct decision *d)
     ag_filter_add(d->p, AG_DURATION, NULL, found->length_op, ag_sayf(d->p, "%.15g", found->length_ms));
 }
 
+/* "errors by endpoint with more than 100 requests", 에러 10명 이상인: a number of something else. */
+static bool counts_another_thing(const struct decision *d)
+{
+    const struct ag_parse *p = d->p;
+    size_t at = p->found.threshold_at - 1;
+    size_t next = at + 1;
+    bool level = ag_has_field(d->intent, AG_LEVEL);
+
+    if (strcmp(ag_word(p, next), "명") == 0)
+        return d->intent->measure.fn != AG_DISTINCT;
+    while (next < p->tokens->count && ag_reads(p, next, AG_C_PREPOSITION))
+        next++;
+    if (ag_is_korean(p, next))
+        return false;
+    if (ag_reads(p, next, AG_C_REQUEST) || ag_reads(p, next, AG_C_RESPONSE))
+        return level;
+    return ag_reads(p, next, AG_C_FIELD) && !ag_reads(p, next, AG_C_ERROR) &&
+           d->intent->measure.fn != AG_DISTINCT;
+}
+
 static void threshold_rule(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
@@ -124,6 +144,13 @@ static void threshold_rule(struct decision *d)
                        "It is not said what the number is to be counted by."),
                 ag_say(d->p, "예: \"에러 10건 이상인 서비스\"",
                        "For example \"services with more than 10 errors\"."));
+        return;
+    }
+    if (counts_another_thing(d)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "세는 것과 조건의 수가 서로 다른 것입니다.",
+                       "The number is of something else than what is counted."),
+                NULL);
         return;
     }
     if (d->p->found.threshold_percent && intent->measure.fn != AG_ERROR_RATE &&
@@ -170,16 +197,38 @@ static void login_tries(struct decision *d)
     d->used[AG_C_LOGIN_TRY] = false;
 }
 
+/* "during the outage", "after the incident", 장애 동안, 장애 이후 */
+static bool is_beside_a_time(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept relations[] = {AG_C_DURING, AG_C_BEFORE, AG_C_AFTER, AG_C_SINCE,
+                                                AG_C_AGO,    AG_C_FROM,   AG_C_TO,    AG_C_AROUND};
+    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+    size_t next = ag_after(p, i);
+
+    for (size_t k = 0; k < sizeof relations / sizeof *relations; k++) {
+        if (ag_is_korean(p, i)
+                ? ag_reads(p, next, relations[k]) && ag_is_korean(p, next)
+                : before != SIZE_MAX && ag_reads(p, before, relations[k]) &&
+                      strcmp(ag_word(p, before), "from") != 0 && strcmp(ag_word(p, before), "to") != 0)
+            return true;
+    }
+    return false;
+}
+
 /* "during the outage": an incident is a time nobody named, unless a summary of a time is asked for. */
 static bool incident_used_as_time(const struct decision *d)
 {
-    if (d->intent->group_count == 1 && d->intent->groups[0].field == AG_LEVEL && d->p->time_count > 0)
-        return false;
+    bool summary =
+        d->intent->group_count == 1 && d->intent->groups[0].field == AG_LEVEL && d->p->time_count > 0;
+
     for (size_t i = 0; i < d->p->tokens->count; i++) {
         const char *value = ag_reads_value(d->p, i, AG_C_SUMMARY);
         const char *rule = d->p->tokens->items[i].rule;
-        if (value && *value && rule && strcmp(rule, "summary") == 0 && d->p->time_count == 0 &&
-            d->intent->group_count == 0)
+        if (!value || !*value || !rule || strcmp(rule, "summary") != 0)
+            continue;
+        if (summary)
+            continue;
+        if (is_beside_a_time(d->p, i) || (d->p->time_count == 0 && d->intent->group_count == 0))
             return true;
     }
     return false;
@@ -236,6 +285,53 @@ static void leave_unused(struct decision *d)
     }
 }
 
+/* "errors and requests", 에러와 요청: two things, not what is both. */
+static bool lists_requests(const struct ag_parse *p)
+{
+    size_t at = p->said[AG_C_REQUEST] - 1;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->field == AG_LEVEL && !m->negated &&
+            ((m->to + 1 == at && ag_joins_list(p, m->to)) || (at + 2 == m->from && ag_joins_list(p, at + 1))))
+            return true;
+    }
+    return false;
+}
+
+/* Conditions on everything a user or host did are not conditions on single records. */
+static void check_negations(struct ag_parse *p)
+{
+    bool several = p->intent->measure.fn == AG_DISTINCT || p->intent->group_count > 0;
+
+    if ((several && p->negated_whole) || (p->intent->measure.fn == AG_DISTINCT && p->negation_dropped))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "무엇이 없었던 것을 찾는 질문은 아직 답하지 못합니다.",
+                       "Who had none of something cannot be asked yet."),
+                NULL);
+}
+
+/* "responses other than 404": of the records that have a status. */
+static void only_responses(struct decision *d)
+{
+    bool negative = false;
+
+    for (size_t i = 0; i < d->intent->filter_count; i++) {
+        const struct ag_filter *f = &d->intent->filters[i];
+        if (f->field != AG_HTTP_STATUS && f->field != AG_STATUS_CLASS)
+            continue;
+        if (f->op != AG_NOT_IN)
+            return;
+        negative = true;
+    }
+    for (size_t i = 0; negative && i < d->p->tokens->count; i++) {
+        if (!ag_reads(d->p, i, AG_C_RESPONSE))
+            continue;
+        ag_filter_add(d->p, AG_HTTP_STATUS, NULL, AG_NOT_NULL, NULL);
+        return;
+    }
+}
+
 static void take_flags(struct ag_parse *p)
 {
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
@@ -282,8 +378,15 @@ void ag_measure_rule(struct ag_parse *p)
         ag_left_target_rule(&d);
     }
     if (ag_heard(&d, AG_C_REQUEST) && p->intent->measure.fn != AG_FAILURE_RATE &&
-        p->intent->measure.fn != AG_ERROR_RATE)
+        p->intent->measure.fn != AG_ERROR_RATE) {
+        if (lists_requests(p))
+            ag_stop(p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "두 가지를 한꺼번에 셀 수 없습니다.", "Ask for one of the two at a time."),
+                    NULL);
         ag_add_requests(&d);
+    }
+    only_responses(&d);
+    check_negations(p);
     length_rule(&d);
     ag_series_rule(&d);
     ag_each_rule(&d);

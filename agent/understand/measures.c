@@ -14,6 +14,15 @@ static void set_p95(struct decision *d)
               "Slowness is the 95th percentile of the duration (p95).");
 }
 
+/* "by number of errors, in order of latency" asks for two numbers. */
+static bool counts_as_well(const struct decision *d)
+{
+    const char *word = ag_heard(d, AG_C_COUNT) ? ag_word(d->p, d->p->said[AG_C_COUNT] - 1) : "";
+
+    return !d->p->found.length_set && (strcmp(word, "number of") == 0 || strcmp(word, "count of") == 0 ||
+                                       strcmp(word, "건수") == 0 || strcmp(word, "몇 건") == 0);
+}
+
 /* Measures over durations. True when it decided. */
 bool ag_duration_rule(struct decision *d)
 {
@@ -41,7 +50,7 @@ bool ag_duration_rule(struct decision *d)
         d->intent->measure.p_count = d->p->found.p_count;
         n++;
     }
-    if (n > 1) {
+    if (n > 1 || ((n > 0 || duration) && counts_as_well(d))) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "한 번에 한 가지 통계만 물을 수 있습니다.", "Ask for one statistic at a time."),
                 ag_say(d->p, "예: \"평균 응답시간\", \"p95 응답시간\"",
@@ -199,9 +208,22 @@ static bool counted_target(const struct decision *d, const struct ag_target *tar
         before = ag_before(d->p, before);
     if (ag_reads(d->p, next, AG_C_DISTINCT))
         next = ag_after(d->p, next);
+    if (ag_reads(d->p, next, AG_C_ERROR) || ag_reads(d->p, next, AG_C_REQUEST))
+        return false; /* "client errors" are no clients */
     return (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT)) ||
            (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT_PEOPLE)) ||
            (before != SIZE_MAX && !ag_is_korean(d->p, before) && ag_reads(d->p, before, AG_C_COUNT));
+}
+
+/* "distinct errors": different in what is not said. */
+static bool distinct_of_records(const struct decision *d)
+{
+    size_t at = d->p->said[AG_C_DISTINCT];
+    size_t next = at ? ag_after(d->p, at - 1) : SIZE_MAX;
+
+    return at && !ag_is_korean(d->p, at - 1) &&
+           (ag_reads(d->p, next, AG_C_ERROR) || ag_reads(d->p, next, AG_C_LEVEL)) &&
+           !ag_reads(d->p, next, AG_C_FIELD);
 }
 
 /* How many different ones. */
@@ -214,6 +236,10 @@ bool ag_distinct_rule(struct decision *d)
         ag_use(d, AG_C_DISTINCT);
         return false;
     }
+    if (distinct_of_records(d))
+        return false;
+    if (target && people && target->field != AG_USER_ID)
+        target = NULL; /* "endpoints by number of users" */
     if (target && is_countable(target->field) &&
         (ag_heard(d, AG_C_DISTINCT) || people || counted_target(d, target))) {
         ag_consume(d->p->tokens, target->from, target->to, "distinct");
@@ -256,8 +282,15 @@ bool ag_seen_rule(struct decision *d)
     when = ag_take(d->p, AG_C_WHEN);
     if (ag_heard(d, AG_C_FIRST) && last)
         return false;
-    if ((ag_heard(d, AG_C_COUNT) && !when) || ag_free_target(d))
-        return false; /* a number of firsts, or who was first */
+    if ((ag_heard(d, AG_C_COUNT) && !when) || ag_free_target(d)) {
+        /* A number of firsts, or who was first. */
+        if (last)
+            ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                    ag_say(d->p, "마지막이 무엇을 뜻하는지 알 수 없습니다.",
+                           "It is not clear what \"last\" asks for here."),
+                    NULL);
+        return false;
+    }
     ag_use(d, AG_C_FIRST);
     if (!when && show) {
         ag_set_measure(d, AG_LIST, AG_NO_FIELD);

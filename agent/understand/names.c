@@ -461,6 +461,21 @@ static void ambiguous_rule(struct ag_parse *p)
     }
 }
 
+/* 결제한 사용자, 주문했던: something done, not the service for it. */
+static bool is_done(const struct ag_parse *p, size_t i)
+{
+    static const char *const endings[] = {"한", "했", "하는", "하던", "했던", "할", "하고"};
+
+    if (!ag_is_korean(p, i) || i + 1 >= p->tokens->count || !p->tokens->items[i + 1].glued ||
+        !ag_reads(p, i + 1, AG_C_ENDING))
+        return false;
+    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+        if (strcmp(ag_word(p, i + 1), endings[k]) == 0)
+            return strcmp(endings[k], "하고") != 0 || !ag_reads(p, i + 1, AG_C_PARTICLE);
+    }
+    return false;
+}
+
 static void part_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -472,6 +487,8 @@ static void part_rule(struct ag_parse *p)
         enum ag_kind kind;
         size_t count;
         if (!(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD)))
+            continue;
+        if (is_done(p, i))
             continue;
         wanted = wanted_kind(p, i, &to);
         if (wanted == AG_KIND_COUNT && !ag_is_mainly_domain(p, i))
@@ -523,7 +540,7 @@ static void environment_rule(struct ag_parse *p)
         const struct ag_name *name;
         size_t from = i;
         size_t to = i + 1;
-        if (!names || ag_is(t, to, AG_C_SERVICE_WORD))
+        if (!names || (ag_is(t, to, AG_C_SERVICE_WORD) && !ag_is(t, to + 1, AG_C_BY)))
             continue;
         name = environment_of(p, names);
         if (kind_said(p, to) == AG_KIND_ENVIRONMENT && !ag_is(t, to + 1, AG_C_BY))

@@ -88,6 +88,8 @@ struct ag_parse {
     struct ag_found found;
     size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as
                                    such; 0: none */
+    bool negation_dropped;      /* "A but not B" said no more than A */
+    bool negated_whole;         /* "no errors", "did not hit": of everything a group has, not of a record */
     bool stopped;               /* an outcome other than understood has been decided */
     bool memory;                /* the arena is exhausted */
     size_t which;               /* token index + 1 of a word that could be several names; 0: none */

@@ -30,6 +30,25 @@ static enum ag_field several(const struct ag_intent *intent)
     return AG_NO_FIELD;
 }
 
+/* 서비스의 호스트, 사용자가 제일 많은 서비스: two fields that are not listed side by side. */
+static bool of_one_another(const struct decision *d)
+{
+    const struct ag_target *first = NULL;
+
+    for (size_t k = 0; k < d->p->target_count; k++) {
+        const struct ag_target *target = &d->p->targets[k];
+        bool listed = false;
+        if (target->grouped || !ag_is_korean(d->p, target->from))
+            continue;
+        for (size_t i = first ? first->to : 0; first && i < target->from; i++)
+            listed = listed || ag_joins_list(d->p, i);
+        if (first && !listed && target->field != AG_ERROR_TYPE && first->field != AG_ERROR_TYPE)
+            return true;
+        first = target;
+    }
+    return false;
+}
+
 void ag_rank_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
@@ -63,6 +82,13 @@ void ag_rank_rule(struct decision *d)
         return;
     }
     ranked = rank_words(d);
+    if (ranked && of_one_another(d)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "한 번에 한 가지의 순위만 물을 수 있습니다.", "Ask for one ranking at a time."),
+                ag_say(d->p, "예: \"에러가 가장 많은 서비스\"",
+                       "For example \"services with the most errors\"."));
+        return;
+    }
     if (ranked)
         ag_group_free_targets(d);
 }

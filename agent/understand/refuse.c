@@ -87,6 +87,13 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         AG_C_EACH,     AG_C_LIST,   AG_C_WHICH, AG_C_ORDER, AG_C_DURING,
     };
 
+    /* What caused what is not in the records. */
+    if (strncmp(ag_word(p, i), "caus", 4) == 0 && strcmp(ag_word(p, i + 1), "by") == 0)
+        return false;
+    /* "!payment-service" is a negation in other languages than ours. */
+    if (strcmp(ag_word(p, i), "!") == 0 && i + 1 < p->tokens->count && p->tokens->items[i + 1].glued &&
+        !ag_is(p->tokens, i + 1, AG_C_STOP))
+        return false;
     for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) {
         if (ag_is(p->tokens, i, harmless[k]))
             return true;

@@ -113,6 +113,21 @@ static void take_quoted(struct ag_parse *p, bool all)
     }
 }
 
+/* "including payment-service", api-gateway 포함: a name besides others, not a text; a regular expression is
+ * none either. */
+static bool includes_a_name(const struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+    size_t at = ag_is_korean(p, i) ? (i > 0 ? ag_before(p, i) : SIZE_MAX) : ag_after(p, i);
+
+    if (at >= p->tokens->count)
+        return false;
+    if (strncmp(ag_word(p, at), "regex", strlen("regex")) == 0)
+        return true;
+    return p->tokens->items[at].name_count > 0 &&
+           (strcmp(word, "포함") == 0 || strcmp(word, "including") == 0);
+}
+
 /* timeout 들어간, 메시지에 timeout 포함된, "containing timeout" */
 static void contained_rule(struct ag_parse *p)
 {
@@ -127,6 +142,8 @@ static void contained_rule(struct ag_parse *p)
             continue;
         weak = strcmp(ag_word(p, i), "없는") == 0 || ag_is(t, i, AG_C_VERB) || ag_is(t, i, AG_C_NOT) ||
                ag_is(t, i, AG_C_IS) || ag_is(t, i, AG_C_PARTICLE);
+        if (includes_a_name(p, i))
+            continue;
         if (ag_is_korean(p, i)) {
             last = i > 0 ? ag_before(p, i) : SIZE_MAX;
             if (last == SIZE_MAX || !is_searchable(p, last))

@@ -115,6 +115,8 @@ bool ag_new_rule(struct decision *d)
     }
     if (!target && d->intent->group_count != 1)
         return false;
+    if (target && target->field == AG_USER_ID && ag_heard(d, AG_C_COUNT) && d->intent->filter_count > 0)
+        return false; /* errors of new users are no new users */
     ag_use(d, AG_C_NEW);
     ag_use(d, AG_C_FIRST);
     d->intent->shape = AG_NEW;

@@ -210,7 +210,8 @@ static void method_rule(struct ag_parse *p)
         if (!value)
             continue;
         if (ag_reads(p, i + 1, AG_C_PATH) ||
-            (is_upper(p, i) && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method"))) ||
+            (is_upper(p, i) && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method") ||
+                                ag_names_field(p, i + 1, "endpoint") || ag_is(t, i + 1, AG_C_ERROR))) ||
             (i > 0 && ag_names_field(p, i - 1, "method") && is_upper(p, i)) ||
             (i > 1 && ag_is(t, i - 1, AG_C_EQUALS) && ag_names_field(p, i - 2, "method"))) {
             bool before = i > 0 && ag_names_field(p, i - 1, "method") && !t->items[i - 1].rule;
@@ -260,7 +261,7 @@ static void value_rule(struct ag_parse *p)
         memcpy(name, value, (size_t)(equals - value));
         name[equals - value] = '\0';
         field = field_named(name);
-        if (ag_is(t, end, AG_C_SERVICE_WORD))
+        if (ag_is(t, end, AG_C_SERVICE_WORD) && !ag_is(t, end + 1, AG_C_BY))
             continue; /* a service's name, not a kind of log */
         named = ag_names_field(p, end, name) && !t->items[end].rule && !ag_is(t, end + 1, AG_C_BY);
         if (named)
