@@ -443,6 +443,12 @@ static void compare_sentences(const struct ag_table *table, const struct ag_fact
     put_change(table, facts, out, 0);
 }
 
+/* "the latest 3": there may be others, so the rows are not how many there were. */
+static bool as_many_as_asked(const struct ag_table *table)
+{
+    return table->intent->limit > 0 && table->row_count == (size_t)table->intent->limit;
+}
+
 static void list_sentences(const struct ag_table *table, struct lm_buffer *out)
 {
     int64_t at = 0;
@@ -454,7 +460,9 @@ static void list_sentences(const struct ag_table *table, struct lm_buffer *out)
     put_subject(table->intent, out, table->row_count == 1);
     say(out, " ");
     put_window(table, out, table->sql->from_us, table->sql->to_us);
-    say(out, table->truncated ? "; there are more." : ".");
+    say(out, table->truncated          ? "; there are more."
+             : as_many_as_asked(table) ? ", as many as were asked for."
+                                       : ".");
     if (ag_table_instant(table, 0, time, &at) && message < table->column_count &&
         table->rows[0][message] != NULL) {
         say(out, " The first one shown: ");

@@ -445,6 +445,12 @@ static void compare_sentences(const struct ag_table *table, const struct ag_fact
     put_change(table, facts, out, 0);
 }
 
+/* "the latest 3": there may be others, so the rows are not how many there were. */
+static bool as_many_as_asked(const struct ag_table *table)
+{
+    return table->intent->limit > 0 && table->row_count == (size_t)table->intent->limit;
+}
+
 static void list_sentences(const struct ag_table *table, struct lm_buffer *out)
 {
     int64_t at = 0;
@@ -456,7 +462,9 @@ static void list_sentences(const struct ag_table *table, struct lm_buffer *out)
     put_subject(table->intent, out);
     say(out, " ");
     ag_put_count(out, (int64_t)table->row_count);
-    say(out, table->truncated ? "건을 보여 줍니다. 더 있습니다." : "건입니다.");
+    say(out, table->truncated          ? "건을 보여 줍니다. 더 있습니다."
+             : as_many_as_asked(table) ? "건을 청한 만큼 보여 줍니다."
+                                       : "건입니다.");
     if (ag_table_instant(table, 0, time, &at) && message < table->column_count &&
         table->rows[0][message] != NULL) {
         say(out, " 맨 앞은 ");

@@ -336,6 +336,24 @@ static void cells_have_the_type_of_their_column(void **state)
     done(asked);
 }
 
+static void a_list_as_long_as_asked_is_no_count(void **state)
+{
+    (void)state;
+    const char *row[28] = {"2026-03-18 05:34:45.5+00", "ERROR", "order-service", "boom"};
+    struct asked *asked = ask_limited("list; limit 1", row, 28, 100);
+    assert_string_equal(
+        asked->answer.insight,
+        "1 record from 2026-03-18 13:35:20 to 14:35:20, as many as were asked for. The first one "
+        "shown: 2026-03-18 14:34:45, order-service, \"boom\".");
+    done(asked);
+    asked = ask_limited("list; limit 1; ko", row, 28, 100);
+    assert_non_null(strstr(asked->answer.insight, "기록 1건을 청한 만큼 보여 줍니다."));
+    done(asked);
+    asked = ask_limited("list; limit 2", row, 28, 100);
+    assert_non_null(strstr(asked->answer.insight, "1 record from 2026-03-18 13:35:20 to 14:35:20. "));
+    done(asked);
+}
+
 static void wrong_cells_are_an_error_and_not_an_answer(void **state)
 {
     (void)state;
@@ -562,6 +580,7 @@ int main(void)
         cmocka_unit_test(spike_stands_above_the_median),
         cmocka_unit_test(comparison_has_both_sides_difference_and_change),
         cmocka_unit_test(cells_have_the_type_of_their_column),
+        cmocka_unit_test(a_list_as_long_as_asked_is_no_count),
         cmocka_unit_test(wrong_cells_are_an_error_and_not_an_answer),
         cmocka_unit_test(log_text_in_a_sentence_is_quoted_cut_and_harmless),
         cmocka_unit_test(numbers_have_three_significant_digits),
