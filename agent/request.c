@@ -9,8 +9,12 @@
 #include "agent/understand/zone.h"
 #include "common/clock.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+
+#define LATEST_NOW_US                                                                                        \
+    (INT64_C(4102444800) * 1000000) /* 2100: windows beyond would not fit PostgreSQL's calendar */
 
 struct reading {
     const struct ag_request_rules *rules;
@@ -66,7 +70,8 @@ static int read_max_results(struct reading *reading, const json_t *value)
 static int read_zone(struct reading *reading, const json_t *value)
 {
     const char *name = json_string_value(value);
-    if (name == NULL || strlen(name) > 64 || !ag_zone_known(name)) {
+    /* "+09:00" is an offset, no zone: it knows no daylight saving. */
+    if (name == NULL || strlen(name) > 64 || !isalpha((unsigned char)name[0]) || !ag_zone_known(name)) {
         return bad(reading, "\"timezone\" must be the IANA name of a time zone, as Asia/Seoul");
     }
     reading->out->zone = lm_arena_copy(reading->arena, name, strlen(name));
@@ -109,11 +114,21 @@ static int read_engine(struct reading *reading, const json_t *value)
     return 0;
 }
 
+/* Records' times may come without an offset; an instant has one. */
+static bool has_offset(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 6 &&
+           (text[len - 1] == 'Z' || text[len - 1] == 'z' || text[len - 6] == '+' || text[len - 6] == '-');
+}
+
 static int read_now(struct reading *reading, const json_t *value)
 {
     const char *text = json_string_value(value);
     int64_t us = 0;
-    if (text == NULL || lm_rfc3339_parse(text, json_string_length(value), &us, NULL) != 0) {
+    if (text == NULL || !has_offset(text) ||
+        lm_rfc3339_parse(text, json_string_length(value), &us, NULL) != 0 || us < 0 || us >= LATEST_NOW_US) {
         return bad(reading, "\"now\" must be an RFC 3339 instant, as 2026-03-18T14:35:20+09:00");
     }
     if (!reading->rules->allow_now) {
