@@ -2,7 +2,7 @@
  * Follow-ups: a question that leaves out what the one before it said. The slots it names are replaced, the
  * rest is kept.
  */
-#include "agent/understand/parse.h"
+#include "agent/understand/decision.h"
 #include "agent/understand/time.h"
 #include "agent/understand/window.h"
 
@@ -70,10 +70,33 @@ static void drop_filters(struct ag_intent *intent, enum ag_field field, const ch
     intent->filter_count = kept;
 }
 
+/* "but not FATAL" after a question about errors, which are ERROR and FATAL: what is left of the values
+ * wanted. */
+static bool narrows(struct ag_parse *p, const struct ag_mention *m)
+{
+    for (size_t k = 0; m->negated && m->op == AG_IN && m->value && k < p->intent->filter_count; k++) {
+        struct ag_filter *f = &p->intent->filters[k];
+        size_t kept = 0;
+        if (f->field != m->field || f->op != AG_IN || f->value_count < 2 || !ag_same_key(f->key, m->key))
+            continue;
+        for (size_t v = 0; v < f->value_count; v++) {
+            if (strcmp(f->values[v], m->value) != 0)
+                f->values[kept++] = f->values[v];
+        }
+        if (kept == f->value_count)
+            continue;
+        f->value_count = kept;
+        return true;
+    }
+    return false;
+}
+
 static void replace_filters(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
 
+    if (p->mention_count == 1 && narrows(p, &p->mentions[0]))
+        return;
     for (size_t i = 0; i < p->mention_count; i++)
         drop_filters(in, p->mentions[i].field, p->mentions[i].key);
     for (size_t i = 0; i < p->mention_count; i++) {

@@ -90,6 +90,9 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     /* What caused what is not in the records. */
     if (strncmp(ag_word(p, i), "caus", 4) == 0 && strcmp(ag_word(p, i + 1), "by") == 0)
         return false;
+    /* "instead of errors, warnings": which of the two is wanted, a comma does not say. */
+    if (i > 0 && strcmp(ag_word(p, i), "of") == 0 && strcmp(ag_word(p, i - 1), "instead") == 0)
+        return false;
     /* "!payment-service" is a negation in other languages than ours. */
     if (strcmp(ag_word(p, i), "!") == 0 && i + 1 < p->tokens->count && p->tokens->items[i + 1].glued &&
         !ag_is(p->tokens, i + 1, AG_C_STOP))
