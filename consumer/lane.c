@@ -176,6 +176,8 @@ void co_lane_abort(struct co_lane *lane)
         roll_back(lane);
         break;
     case CO_LANE_COPYING:
+        /* At once: the server may take its time to answer, and the batch be on another lane by then. */
+        lane->batch = NULL;
         lane->abort_asked = true;
         if (lane->copy_sent > 0)
             lm_pg_copy_end(lane->pg, "the batch was given up");

@@ -43,7 +43,7 @@ struct co_lane {
     const char *conninfo;
     enum co_lane_state state;
     struct lm_pg *pg;       /* NULL while the timer runs */
-    struct co_batch *batch; /* NULL where the lane is down or idle, or the batch has failed */
+    struct co_batch *batch; /* NULL where the lane is down or idle, or the batch has failed or was given up */
     const char *copy_sql;
     size_t copy_sent; /* bytes of batch->copy handed over; beyond it the trailer */
     bool abort_asked;
