@@ -16,8 +16,10 @@ struct pg_class {
     const char *kind;
 };
 
+/* 08 from the server is about a connection of its own (a foreign table, dblink): ours told us. That ours is
+ * lost, "connection_lost", is not the server's to say. */
 static const struct pg_class classes[] = {
-    {"08", LM_RETRY, "connection_lost"},
+    {"08", LM_RETRY, "connection_elsewhere"},
     {"22", LM_RETRY, "data_exception"},
     {"23", LM_RETRY, "constraint"},
     {"25006", LM_RETRY, "read_only"},
