@@ -59,6 +59,7 @@ struct co_batch *co_batch_new(const struct co_policy *policy)
     lm_buffer_init(&batch->copy, policy->bytes > COPY_MAX ? policy->bytes : COPY_MAX);
     lm_buffer_init(&batch->closing, COPY_MAX);
     lm_arena_init(&batch->arena, ARENA_MAX);
+    lm_arena_init(&batch->kept, ARENA_MAX);
     co_batch_reset(batch);
     return batch;
 }
@@ -83,6 +84,7 @@ void co_batch_free(struct co_batch *batch)
     lm_buffer_free(&batch->copy);
     lm_buffer_free(&batch->closing);
     lm_arena_free(&batch->arena);
+    lm_arena_free(&batch->kept);
     co_rollup_free(&batch->rollup);
     free(batch);
 }
@@ -97,6 +99,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->record_count = 0;
     batch->repeat_count = 0;
     batch->payload_bytes = 0;
+    batch->letter_bytes = 0;
     batch->message_bytes = 0;
     batch->move_count = 0;
     batch->pattern_count = 0;
@@ -111,6 +114,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->next = NULL;
     co_rollup_clear(&batch->rollup);
     lm_arena_reset(&batch->arena);
+    lm_arena_reset(&batch->kept);
     lm_buffer_clear(&batch->closing);
     lm_buffer_clear(&batch->copy);
     co_copy_begin(&batch->copy);
@@ -131,7 +135,8 @@ bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, 
 
 size_t co_batch_memory(const struct co_batch *batch)
 {
-    return batch->copy.len + batch->arena.used + batch->payload_bytes + batch->closing.len +
+    return batch->copy.len + batch->arena.used + batch->kept.used + batch->payload_bytes +
+           batch->letter_bytes + batch->closing.len +
            batch->row_count * (MESSAGE_OVERHEAD + sizeof(batch->rows[0]));
 }
 
@@ -212,7 +217,7 @@ static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratc
 
     if (template->failed || !co_patterns_add(patterns, id))
         return;
-    copy = lm_arena_copy(&batch->arena, template->len > 0 ? template->data : "", template->len);
+    copy = lm_arena_copy(&batch->kept, template->len > 0 ? template->data : "", template->len);
     if (copy == NULL) {
         co_patterns_forget(patterns, id);
         return;
@@ -249,6 +254,7 @@ int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, e
     int64_t pattern;
 
     co_rollup_clear(&batch->rollup);
+    lm_arena_reset(&batch->arena);
     lm_buffer_clear(&batch->copy);
     lm_buffer_clear(&batch->closing);
     co_copy_begin(&batch->copy);
@@ -261,9 +267,20 @@ int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, e
     return 0;
 }
 
+static void forget_replay(struct co_batch *batch, size_t replay)
+{
+    batch->replay_count--;
+    memmove(&batch->replays[replay - 1], &batch->replays[replay],
+            (batch->replay_count - (replay - 1)) * sizeof(batch->replays[0]));
+    for (size_t i = 0; i < batch->row_count; i++)
+        batch->rows[i].replay -= batch->rows[i].replay > replay;
+}
+
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row)
 {
     rd_kafka_message_t *message = batch->rows[row].message;
+    if (batch->rows[row].replay > 0)
+        forget_replay(batch, batch->rows[row].replay);
     batch->row_count--;
     memmove(&batch->rows[row], &batch->rows[row + 1], (batch->row_count - row) * sizeof(batch->rows[0]));
     batch->payload_bytes -= message->len + message->key_len;

@@ -41,18 +41,19 @@ struct co_policy {
 
 struct co_row {
     rd_kafka_message_t *message;
-    bool other; /* its service counts as (other) */
+    bool other;    /* its service counts as (other) */
+    size_t replay; /* its place in the batch's replays, from 1; 0: it was not put back */
 };
 
 struct co_pattern_row {
     int64_t id;
-    struct lm_slice template; /* in the arena */
+    struct lm_slice template; /* in `kept` */
     int64_t first_us;
 };
 
 /* A record put back from a dead-letter topic: where it first stood. */
 struct co_replay {
-    struct lm_slice topic; /* in the arena */
+    struct lm_slice topic; /* in `kept` */
     int32_t partition;
     int64_t offset;
 };
@@ -71,9 +72,11 @@ struct co_batch {
     size_t record_count; /* rows, repeats and dead letters */
     size_t repeat_count;
     size_t payload_bytes;  /* of the messages held */
+    size_t letter_bytes;   /* of the messages that went to the dead letters */
     size_t message_bytes;  /* of everything taken, to bound what goes to the dead-letter topic at once */
     struct lm_buffer copy; /* from the header to the last tuple; the trailer is put when it is sent */
-    struct lm_arena arena;
+    struct lm_arena arena; /* what decoding the rows took; starts anew when they are built again */
+    struct lm_arena kept;  /* templates, topics of replays */
     struct co_rollup rollup;
     struct co_source_move *moves;
     size_t move_count, move_cap;
@@ -141,7 +144,8 @@ void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_
 /* Writes COPY bytes and rollups anew for the rows [from, to): after a row was taken out, or to try a part. */
 int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
                      size_t from, size_t to, struct lm_error *error) LM_MUST_CHECK;
-/* Takes a row out; its message is the caller's. co_batch_rebuild afterwards. */
+/* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's.
+ * co_batch_rebuild afterwards. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
 
 const char *co_batch_state_name(enum co_batch_state state);

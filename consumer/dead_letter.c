@@ -265,6 +265,7 @@ int co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka
     *letter = (struct letter){
         .letters = letters, .batch = batch, .message = message, .why = *why, .attempts = attempts};
     batch->letters_pending++;
+    batch->letter_bytes += message->len + message->key_len;
     wait_in_line(letter);
     send_waiting(letters);
     return 0;

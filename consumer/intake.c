@@ -11,6 +11,7 @@
 
 #define SCHEMA_LOOK_US (2 * LM_SECOND_US)
 #define LOOK_AGAIN_US (LM_SECOND_US / 2)
+#define TOPIC_MAX 249 /* Kafka's own limit */
 
 struct co_intake {
     struct co_intake_options options;
@@ -83,27 +84,49 @@ static int bury(struct co_intake *intake, struct co_partition *partition, rd_kaf
     return 0;
 }
 
-/* Where a record put back from a dead-letter topic first stood. False: it was not put back. */
+/* Decimal digits and nothing else, at most `max`. */
+static bool read_number(const char *text, size_t len, int64_t max, int64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < len; i++) {
+        int digit = text[i] - '0';
+        if (digit < 0 || digit > 9 || *out > (max - digit) / 10)
+            return false;
+        *out = *out * 10 + digit;
+    }
+    return len > 0;
+}
+
+/* What Kafka takes as a topic's name. */
+static bool is_topic_name(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return len > 0 && len <= TOPIC_MAX;
+}
+
+/* Where a record put back from a dead-letter topic first stood. False: it was not put back, whatever headers
+ * anybody gave it that only look so. */
 static bool replayed_from(const rd_kafka_message_t *message, struct co_replay *out)
 {
     rd_kafka_headers_t *headers;
     const void *topic, *partition, *offset;
     size_t topic_len, partition_len, offset_len;
-    char number[32];
+    int64_t number;
 
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "dlq.offset", &offset, &offset_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "dlq.topic", &topic, &topic_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         rd_kafka_header_get_last(headers, "dlq.partition", &partition, &partition_len) !=
             RD_KAFKA_RESP_ERR_NO_ERROR ||
-        topic_len > 249 || partition_len >= sizeof(number) || offset_len >= sizeof(number))
+        !is_topic_name(topic, topic_len) || !read_number(offset, offset_len, INT64_MAX, &out->offset) ||
+        !read_number(partition, partition_len, INT32_MAX, &number))
         return false;
-    memcpy(number, offset, offset_len);
-    number[offset_len] = '\0';
-    out->offset = strtoll(number, NULL, 10);
-    memcpy(number, partition, partition_len);
-    number[partition_len] = '\0';
-    out->partition = (int32_t)strtol(number, NULL, 10);
+    out->partition = (int32_t)number;
     out->topic = (struct lm_slice){topic, topic_len};
     return true;
 }
@@ -148,7 +171,7 @@ static enum co_hold judge_replay(struct co_partition *partition, const struct co
     *repeat = partition->replay_stored;
     if (*repeat)
         return CO_HOLD_NONE;
-    kept.topic.data = lm_arena_copy(&batch->arena, replay->topic.data, replay->topic.len);
+    kept.topic.data = lm_arena_copy(&batch->kept, replay->topic.data, replay->topic.len);
     if (kept.topic.data == NULL)
         return CO_HOLD_MEMORY;
     batch->replays[batch->replay_count++] = kept;
@@ -178,6 +201,14 @@ static enum co_hold judge_source(struct co_partition *partition, const struct lm
     return CO_HOLD_NONE;
 }
 
+/* Kafka's time as far as it has passed. A producer may set any, and what is committed must never run ahead of
+ * the clock: a partition forgets by it which sequences it has seen. */
+static int64_t passed_us(const rd_kafka_message_t *message)
+{
+    int64_t us = co_message_time_us(message), now_us = lm_clock_wall_us();
+    return us < now_us ? us : now_us;
+}
+
 enum outcome {
     STORED, /* the message is the batch's */
     REPEAT, /* given back */
@@ -205,6 +236,7 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     struct lm_error error;
     struct co_replay replay;
     bool repeat = false, service_known;
+    size_t replays = batch->replay_count;
 
     if (co_batch_reserve(batch) != 0) {
         *hold = CO_HOLD_MEMORY;
@@ -217,7 +249,7 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
 
     *hold = replayed_from(message, &replay)
                 ? judge_replay(partition, &replay, &repeat)
-                : judge_source(partition, &scratch->record, co_message_time_us(message), &repeat);
+                : judge_source(partition, &scratch->record, passed_us(message), &repeat);
     if (*hold != CO_HOLD_NONE)
         return HELD;
     if (repeat) {
@@ -227,8 +259,12 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     if (co_names_add(partition->names, &scratch->record, &service_known) != 0)
         return LOST;
     if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns,
-                     &error) == 0)
+                     &error) == 0) {
+        if (batch->replay_count > replays)
+            batch->rows[batch->row_count - 1].replay = batch->replay_count;
         return STORED;
+    }
+    batch->replay_count = replays; /* not stored: it may be put back again */
     return error.decision == LM_DEAD_LETTER && bury(intake, partition, message, &error) == 0 ? BURIED : LOST;
 }
 
@@ -250,7 +286,7 @@ static void look_up(struct co_intake *intake, struct co_partition *partition);
 static bool process(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message)
 {
     struct co_batch *batch = partition->filling;
-    int64_t offset = message->offset, kafka_us = co_message_time_us(message);
+    int64_t offset = message->offset, kafka_us = passed_us(message);
     size_t size = message->len + message->key_len;
     enum co_hold hold = CO_HOLD_NONE;
 
@@ -362,7 +398,7 @@ static void give_up_on_schema(struct co_intake *intake, struct co_partition *par
     if (batch == NULL || bury(intake, partition, message, &error) != 0)
         return;
     batch->message_bytes += message->len + message->key_len;
-    co_batch_passed(batch, message->offset, co_message_time_us(message), lm_clock_mono_us());
+    co_batch_passed(batch, message->offset, passed_us(message), lm_clock_mono_us());
     partition->position = message->offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
     partition->held = NULL;
@@ -448,7 +484,7 @@ static bool write_question(const struct co_partition *partition, struct lm_buffe
         question->result = on_source;
         return true;
     case CO_HOLD_REPLAY:
-        if (!replayed_from(message, &replay) || memchr(replay.topic.data, 0, replay.topic.len) != NULL)
+        if (!replayed_from(message, &replay))
             return false;
         lm_buffer_append_text(sql, "SELECT 1 FROM logmill.ingest_replay WHERE topic = ");
         lm_buffer_append_literal(sql, replay.topic.data, replay.topic.len);
