@@ -55,6 +55,7 @@ static void on_result(const PGresult *result, void *context)
 }
 
 static void reconnect(struct co_control *control);
+static void send_waiting(struct co_control *control);
 
 static void on_done(const struct lm_error *error, void *context)
 {
@@ -68,6 +69,8 @@ static void on_done(const struct lm_error *error, void *context)
     asked.done(error, asked.context);
     if (elsewhere)
         reconnect(control);
+    else
+        send_waiting(control); /* what found the connection's own queue full */
 }
 
 /* A question that cannot be sent goes on waiting: the connection is about to be reported as lost. */

@@ -197,8 +197,12 @@ void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
         try_part(writer, batch);
         return;
     }
+    struct lm_error error;
+    (void)lm_error_set(&error, LM_RETRY, "data_exception",
+                       "PostgreSQL refuses a batch whose rows it takes one part after the other");
     batch->probing = false;
     co_remedy_back_off(batch);
+    co_remedy_say_stuck(writer, batch, &error);
     (void)rebuild(writer, batch, 0, batch->row_count);
 }
 
