@@ -50,16 +50,19 @@ static int produce(rd_kafka_t *kafka, int argc, char **argv)
 
     void *value = strcmp(argv[2], "null") == 0 ? NULL : argv[2];
     size_t key_len = key == NULL ? 0 : strlen(key), empty = 0;
+    int64_t at_ms = 0; /* now */
 
     for (int i = 4; i < argc; i++) {
         const char *equals = strchr(argv[i], '=');
-        if (equals != NULL)
+        if (strncmp(argv[i], "at:", 3) == 0)
+            at_ms = strtoll(argv[i] + 3, NULL, 10);
+        else if (equals != NULL)
             rd_kafka_header_add(headers, argv[i], equals - argv[i], equals + 1, -1);
     }
     rd_kafka_resp_err_t error =
         rd_kafka_producev(kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION((int32_t)atoi(argv[1])),
                           RD_KAFKA_V_VALUE(value, empty), RD_KAFKA_V_KEY(key, key_len),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+                          RD_KAFKA_V_TIMESTAMP(at_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     return error != RD_KAFKA_RESP_ERR_NO_ERROR ||
            rd_kafka_flush(kafka, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR;
 }

@@ -1,0 +1,154 @@
+"""Where logmill-consumer could lose, double or stand still for ever: each case was once found that way."""
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+import harness
+import ingest
+
+
+class Edges(harness.Case):
+    def start(self, world, *arguments, **options):
+        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *arguments, **options)
+        self.addCleanup(self.ends_well, consumer)
+        return consumer
+
+    def ends_well(self, consumer):
+        self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:])
+
+    def wait_for_offsets(self, world, total, seconds=60):
+        try:
+            self.wait_until(lambda: ingest.stored(world) >= total, seconds)
+        finally:
+            self.assertEqual(ingest.stored(world), total, "offsets committed")
+
+    def produce_many(self, world, values):
+        """One message a value, in order, to partition 0; the values hold no newline."""
+        subprocess.run(["kcat", "-b", world.servers.brokers, "-P", "-t", world.topic("raw"), "-p", "0"],
+                       input=b"\n".join(values) + b"\n", check=True, capture_output=True, timeout=60)
+
+    def test_a_replayed_record_refused_again_is_stored_when_it_is_mended_at_last(self):
+        world = self.world(partitions=1)
+        topic = world.topic("raw")
+        headers = [("dlq.topic", topic), ("dlq.partition", 0), ("dlq.offset", 77)]
+        other = [("dlq.topic", topic), ("dlq.partition", 0), ("dlq.offset", 78)]
+        world.rows("alter table logmill.logs_raw add constraint mood check (message <> 'evil')")
+        self.start(world)
+        ingest.produce(world, topic, b'{"message":"evil"}', headers=headers)            # PostgreSQL refuses it
+        ingest.produce(world, topic, b'{"message":"a","client_ip":"no"}', headers=other)  # the consumer does
+        ingest.produce(world, topic, b'{"message":"evil"}', headers=headers)
+        self.wait_for_offsets(world, 3)
+        self.assertEqual(world.value("select count(*) from logmill.ingest_replay"), "0")
+        world.rows("alter table logmill.logs_raw drop constraint mood")
+        for _ in range(2):
+            ingest.produce(world, topic, b'{"message":"evil"}', headers=headers)
+            ingest.produce(world, topic, b'{"message":"a","client_ip":"::1"}', headers=other)
+        self.wait_for_offsets(world, 7)
+        self.assertEqual(world.rows("select message from logmill.logs order by 1"), [["a"], ["evil"]])
+        self.assertEqual(world.value("select count(*) from logmill.ingest_replay"), "2")
+
+    def test_headers_that_only_look_like_a_replay_hold_nothing_up(self):
+        world = self.world(partitions=1)
+        topic = world.topic("raw")
+        self.start(world)
+        for i, (name, partition, offset) in enumerate([("\udcff\udcfe", "0", "1"), ("a'b", "0", "2"), ("", "0", "3"),
+                                                       (topic, "many", "4"), (topic, "0", ""), (topic, "0", "-5"),
+                                                       (topic, "99999999999", "6"), (topic, "0", "9" * 25)]):
+            ingest.produce(world, topic, b'{"message":"hello"}', headers=[("dlq.topic", name), ("dlq.partition", partition),
+                                                                           ("dlq.offset", offset), ("x-number", i)])
+        self.wait_for_offsets(world, 8, 20)
+        self.assertEqual(world.value("select count(*) from logmill.logs"), "8")
+        self.assertEqual(world.value("select count(*) from logmill.ingest_replay"), "0")
+
+    def test_many_rows_that_postgres_alone_refuses_are_taken_out_in_bounded_memory(self):
+        world = self.world(partitions=1)
+        world.rows("alter table logmill.logs_raw add constraint mood check (message not like 'evil%')")
+        # Escapes, so that decoding needs memory of its own.
+        text = lambda i: json.dumps({"message": ("evil" if i % 5 == 0 else "good") + "\n" * 3000 + str(i)}).encode()
+        count = 1000
+        self.produce_many(world, [text(i) for i in range(count)])
+        consumer = self.start(world, "--batch-rows=1000", "--batch-age=2s", ready=False)
+        try:
+            self.wait_for_offsets(world, count, 120)
+        finally:
+            with open("/proc/%d/status" % consumer.process.pid) as status:
+                peak = int(status.read().split("VmHWM:")[1].split()[0]) // 1024
+        self.assertEqual(world.value("select count(*) from logmill.logs"), "800")
+        self.assertEqual(ingest.dead_letters(world), 200)
+        self.assertLess(peak, 200)
+        ingest.check_rollups(self, world)
+
+    def test_an_error_of_class_08_that_leaves_the_connection_alive_stops_no_connection(self):
+        world = self.world(partitions=1)
+        world.rows("""create function logmill.elsewhere() returns trigger language plpgsql as $$
+            begin raise exception 'could not connect to server elsewhere' using errcode = '08001'; end $$;
+            create trigger elsewhere before insert on logmill.ingest_source
+            for each statement execute function logmill.elsewhere()""")
+        consumer = self.start(world)
+        ingest.generate(world, 100, partitions=1, sources=10)
+        self.wait_until(lambda: consumer.metric("logmill_consumer_retries_total") >= 4, 20)
+        world.rows("drop trigger elsewhere on logmill.ingest_source")
+        self.wait_for_offsets(world, 100, 20)
+        ingest.check_exactly_once(self, world, 100, partitions=1)
+
+    def test_a_time_ahead_of_the_clock_does_not_make_the_partition_forget_its_producers(self):
+        world = self.world(partitions=1)
+        self.start(world)
+        ingest.kafka_admin(world, "produce", world.topic("raw"), 0, "empty", "", "at:%d" % (time.time() * 1000 + 50 * 60000))
+        self.wait_for_offsets(world, 1)
+        self.assertEqual(world.value("""select committed_time between clock_timestamp() - interval '5 minutes' and clock_timestamp()
+            from logmill.ingest_offset where topic = '%s'""" % world.topic("raw")), "t")
+
+    def test_a_backend_that_hangs_in_begin_commits_nothing_later(self):
+        world = self.world(own=True, partitions=1)
+        consumer = self.start(world, "--connections=3", "--batch-rows=100", "--batch-age=50ms", "--lock-timeout=60s")
+        ingest.generate(world, 100, partitions=1)
+        self.wait_for_offsets(world, 100)
+        waiting = lambda: [int(r[0]) for r in world.rows("""select pid from pg_stat_activity where application_name =
+            'logmill-consumer' and wait_event_type = 'Lock'""")]
+        behind = lambda: [int(r[0]) for r in world.rows("""select pid from pg_stat_activity where application_name =
+            'logmill-consumer' and state = 'idle in transaction'""")]
+
+        # Which connections two batches take is always the same: seen once with both of them well.
+        lock = self.lock(world)
+        ingest.generate(world, 300, first=100, partitions=1)
+        first, second = self.wait_until(waiting)[0], self.wait_until(behind)[0]
+        self.unlock(lock)
+        self.wait_for_offsets(world, 300)
+
+        os.kill(second, signal.SIGSTOP)
+        try:
+            lock = self.lock(world)
+            ingest.generate(world, 500, first=300, partitions=1)
+            self.assertEqual(self.wait_until(waiting), [first])
+            time.sleep(0.5)                                 # the second batch has gone to the backend that hangs
+            world.rows("select pg_terminate_backend(%d)" % first)
+            self.wait_until(lambda: waiting() not in ([], [first]))
+            self.unlock(lock)
+            try:
+                self.wait_for_offsets(world, 500, 20)
+            finally:
+                os.kill(second, signal.SIGCONT)
+                time.sleep(1)                               # for what it may still do with what it was sent
+        finally:
+            os.kill(second, signal.SIGCONT)
+        ingest.check_exactly_once(self, world, 500, partitions=1)
+
+    def lock(self, world):
+        """Holds the partition's row in ingest_offset until unlock()."""
+        process = subprocess.Popen(["psql", world.admin_url, "-X", "-q", "-A", "-t"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True)
+        process.stdin.write("begin; select 'held' from logmill.ingest_offset for update;\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline().strip(), "held")
+        return process
+
+    def unlock(self, process):
+        process.communicate("commit;\n", timeout=20)
+
+
+if __name__ == "__main__":
+    unittest.main()
