@@ -363,7 +363,8 @@ void ag_windows_rule(struct ag_parse *p)
         in->measure.fn = AG_COUNT;
         in->order = AG_ORDER_DEFAULT;
     }
-    if (in->compare == AG_COMPARE_WINDOW && in->rank) {
+    if (in->compare == AG_COMPARE_WINDOW &&
+        (in->rank || (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,
             ag_say(p, "변화가 큰 순서는 아직 답하지 못합니다.", "Ranking by change is not supported yet."),

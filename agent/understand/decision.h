@@ -30,6 +30,8 @@ struct ag_target *ag_free_target(struct decision *d);
 void ag_group_free_targets(struct decision *d);
 
 /* filters.c */
+/* "errors last week, total" asks for a number; "all errors" does not. */
+bool ag_wants_total(const struct decision *d);
 bool ag_same_key(const char *a, const char *b);
 void ag_filter_add(struct ag_parse *p, enum ag_field field, const char *key, enum ag_op op,
                    const char *value);

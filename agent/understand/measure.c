@@ -122,12 +122,14 @@ static bool counts_another_thing(const struct decision *d)
 
     if (strcmp(ag_word(p, next), "명") == 0)
         return d->intent->measure.fn != AG_DISTINCT;
+    if (ag_reads(p, next, AG_C_COUNTER) && d->intent->measure.field == AG_DURATION)
+        return true; /* 응답시간 50건 이상 */
     while (next < p->tokens->count && ag_reads(p, next, AG_C_PREPOSITION))
         next++;
     if (ag_is_korean(p, next))
         return false;
     if (ag_reads(p, next, AG_C_REQUEST) || ag_reads(p, next, AG_C_RESPONSE))
-        return level;
+        return level || d->intent->measure.fn != AG_COUNT;
     return ag_reads(p, next, AG_C_FIELD) && !ag_reads(p, next, AG_C_ERROR) &&
            d->intent->measure.fn != AG_DISTINCT;
 }
@@ -290,6 +292,11 @@ static bool lists_requests(const struct ag_parse *p)
 {
     size_t at = p->said[AG_C_REQUEST] - 1;
 
+    /* "latency, ordered by traffic", 요청 많은 순 */
+    if (p->intent->measure.field == AG_DURATION &&
+        ((at > 0 && ag_reads(p, at - 1, AG_C_ORDER)) ||
+         (ag_is_korean(p, at) && ag_reads(p, ag_after(p, at), AG_C_MOST))))
+        return true;
     for (size_t k = 0; k < p->mention_count; k++) {
         const struct ag_mention *m = &p->mentions[k];
         if (m->field == AG_LEVEL && !m->negated &&
@@ -393,6 +400,11 @@ void ag_measure_rule(struct ag_parse *p)
     threshold_rule(&d);
     if (p->intent->group_count > 0)
         ag_take(p, AG_C_BY_AFTER);
+    if ((p->found.limit_newest || p->found.limit_oldest) && p->intent->group_count > 0)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "마지막 몇 건만 세거나 나눌 수는 없습니다.",
+                       "The last few records alone cannot be broken down."),
+                NULL);
     if (p->found.limit > 0)
         p->intent->limit = p->found.limit;
     if (p->found.limit > 0 && p->intent->group_count > 0 && p->intent->order == AG_ORDER_DEFAULT) {

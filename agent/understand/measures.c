@@ -57,6 +57,14 @@ bool ag_duration_rule(struct decision *d)
                        "For example \"average latency\" or \"p95 latency\"."));
         return true;
     }
+    if (n == 0 && duration && ag_wants_total(d)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "시간의 합계를 묻는 것인지 알 수 없습니다.",
+                       "It is not clear whether the sum of the durations is meant."),
+                ag_say(d->p, "예: \"평균 응답시간\", \"응답시간 총합\"",
+                       "For example \"average latency\" or \"sum of latency\"."));
+        return true;
+    }
     if (page) {
         ag_use(d, AG_C_PAGE_LOAD);
         if (!ag_has_field(d->intent, AG_PAGE_PATH))
@@ -64,7 +72,10 @@ bool ag_duration_rule(struct decision *d)
     }
     ag_use(d, AG_C_DURATION);
     if (n == 1) {
-        ag_use(d, AG_C_SLOW);
+        size_t slow = d->p->said[AG_C_SLOW];
+        /* "p95 of slow requests" is of some requests, but not said of which. */
+        if (!slow || !ag_reads(d->p, ag_after(d->p, slow - 1), AG_C_REQUEST))
+            ag_use(d, AG_C_SLOW);
         return true;
     }
     return false;
@@ -265,7 +276,7 @@ bool ag_seen_rule(struct decision *d)
     bool last;
     bool show = ag_heard(d, AG_C_SHOW) && !ag_heard(d, AG_C_COUNT);
 
-    if (ag_use(d, AG_C_STILL)) {
+    if (!ag_heard(d, AG_C_COUNT) && ag_use(d, AG_C_STILL)) {
         ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
         return true;
     }

@@ -159,7 +159,7 @@ void ag_left_target_rule(struct decision *d)
 }
 
 /* "errors last week, total" asks for a number; "all errors" does not. */
-static bool wants_total(const struct decision *d)
+bool ag_wants_total(const struct decision *d)
 {
     for (size_t i = 0; i < d->p->tokens->count; i++) {
         const char *value = ag_reads_value(d->p, i, AG_C_TOTAL);
@@ -172,7 +172,7 @@ static bool wants_total(const struct decision *d)
 
 static bool wants_list(const struct decision *d)
 {
-    return !ag_heard(d, AG_C_COUNT) && !wants_total(d) && !ag_heard(d, AG_C_COUNT_PEOPLE) &&
+    return !ag_heard(d, AG_C_COUNT) && !ag_wants_total(d) && !ag_heard(d, AG_C_COUNT_PEOPLE) &&
            d->intent->group_count == 0;
 }
 

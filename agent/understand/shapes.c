@@ -49,6 +49,13 @@ void ag_series_rule(struct decision *d)
                                               : 0;
 }
 
+static bool describes_errors(const struct decision *d, enum ag_concept concept)
+{
+    size_t at = d->p->said[concept];
+
+    return at && ag_reads(d->p, ag_after(d->p, at - 1), AG_C_ERROR);
+}
+
 /* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
 bool ag_busiest_rule(struct decision *d)
 {
@@ -60,6 +67,9 @@ bool ag_busiest_rule(struct decision *d)
     bool slot = false;
 
     if (!extreme && !most)
+        return false;
+    /* "quiet errors" are no quiet hour. */
+    if (describes_errors(d, AG_C_QUIETEST) || describes_errors(d, AG_C_BUSIEST))
         return false;
     slot = ag_take(d->p, AG_C_TIME_SLOT);
     slot = ag_take(d->p, AG_C_WHEN) || slot;
@@ -86,6 +96,10 @@ bool ag_busiest_rule(struct decision *d)
 
 bool ag_stopped_rule(struct decision *d)
 {
+    /* "silent errors" are not what fell silent. */
+    if (ag_heard(d, AG_C_COUNT) && ag_has_error_filter(d->intent) && d->intent->group_count == 0 &&
+        !ag_free_target(d))
+        return false;
     if (!ag_use(d, AG_C_STOPPED))
         return false;
     d->intent->shape = AG_SILENT;

@@ -65,18 +65,19 @@ static bool particle_fits(const char *value, uint32_t before)
     }
 }
 
-/* 음, 다, 어 are fillers where a word ends, never the beginning of one that nobody knows (다음). */
+/* 음, 다, 중 are fillers where a word ends, never the beginning of one that nobody knows (다음, 중요한). */
 static bool closes_a_word(const struct ag_text *t, size_t end)
 {
     uint32_t behind = end < t->len ? t->cp[end] : ' ';
 
-    return !ag_is_hangul(behind) || behind == 0xB294 /* 는 */ || behind == 0xB3C4 /* 도 */;
+    return !ag_is_hangul(behind) || behind == 0xB294 /* 는 */ || behind == 0xB3C4 /* 도 */ ||
+           behind == 0xC758 /* 의 */ || behind == 0xC5D4 /* 엔 */;
 }
 
 static bool is_lone_filler(const struct ag_reading *readings)
 {
     for (; readings; readings = readings->next) {
-        if (readings->concept != AG_C_NOISE && !readings->suffix)
+        if (readings->concept != AG_C_NOISE && readings->concept != AG_C_PREPOSITION && !readings->suffix)
             return false;
     }
     return true;

@@ -196,6 +196,18 @@ static bool is_upper(const struct ag_parse *p, size_t i)
     return isupper((unsigned char)typed[0]) && isupper((unsigned char)typed[1]);
 }
 
+/* A question all in capitals tells no GET from a get. */
+static bool shouts(struct ag_parse *p)
+{
+    const char *typed = ag_text_typed(&p->text, 0, p->text.len, p->arena);
+
+    for (; typed && *typed; typed++) {
+        if (islower((unsigned char)*typed) || (unsigned char)*typed >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 /* GET /api/users, POST 요청, "method GET"; "get" alone is a verb. */
 static void method_rule(struct ag_parse *p)
 {
@@ -209,7 +221,7 @@ static void method_rule(struct ag_parse *p)
         }
         if (!value)
             continue;
-        if (ag_reads(p, i + 1, AG_C_PATH) ||
+        if (ag_reads(p, i + 1, AG_C_PATH) || (is_upper(p, i) && !shouts(p)) ||
             (is_upper(p, i) && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method") ||
                                 ag_names_field(p, i + 1, "endpoint") || ag_is(t, i + 1, AG_C_ERROR))) ||
             (i > 0 && ag_names_field(p, i - 1, "method") && is_upper(p, i)) ||
