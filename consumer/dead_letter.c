@@ -28,6 +28,7 @@ struct co_letters {
     struct co_letters_options options;
     struct lm_kafka_producer *producer;
     struct letter *waiting, **waiting_tail; /* not with the producer */
+    size_t count;                           /* letters not confirmed yet */
     size_t refused_count;
     uv_timer_t timer;
     struct lm_log_limit limit;
@@ -38,6 +39,7 @@ struct co_letters {
 
 static void drop(struct letter *letter)
 {
+    letter->letters->count--;
     rd_kafka_message_destroy(letter->message);
     free(letter);
 }
@@ -173,6 +175,28 @@ static void refused(struct letter *letter, const struct lm_error *error)
         (void)uv_timer_start(&letters->timer, on_timer, letter->refused ? RESEND_MS : 0, 0);
 }
 
+static void all_well(struct co_letters *letters)
+{
+    if (letters->refused_count == 0)
+        return;
+    letters->refused_count = 0;
+    letters->options.state(NULL, letters->options.context);
+}
+
+/* Its batch was dropped: whoever has the partition now reads the record again. Kept, such letters would pile
+ * up with every rebalance while the dead-letter topic is missing. */
+static void give_up(struct letter *letter)
+{
+    struct co_letters *letters = letter->letters;
+    struct co_batch *batch = letter->batch;
+
+    drop(letter);
+    if (letters->count == 0)
+        all_well(letters);
+    batch->letters_pending--;
+    letters->options.confirmed(batch, letters->options.context);
+}
+
 static void send_waiting(struct co_letters *letters)
 {
     struct letter *line = letters->waiting, *letter;
@@ -183,15 +207,17 @@ static void send_waiting(struct co_letters *letters)
     letters->waiting_tail = &letters->waiting;
     while ((letter = line) != NULL) {
         line = letter->next;
-        if (letter->refused) {
+        if (letter->batch->state == CO_BATCH_DONE) {
+            give_up(letter);
+        } else if (letter->refused) {
             wait_in_line(letter);
-            continue;
+        } else {
+            outcome = outcome == 1 ? 1 : try_to_send(letter, &error);
+            if (outcome == 1)
+                wait_in_line(letter);
+            else if (outcome < 0)
+                refused(letter, &error);
         }
-        outcome = outcome == 1 ? 1 : try_to_send(letter, &error);
-        if (outcome == 1)
-            wait_in_line(letter);
-        else if (outcome < 0)
-            refused(letter, &error);
     }
 }
 
@@ -222,10 +248,7 @@ static void on_delivered(void *opaque, const struct lm_error *error, void *conte
         refused(letter, error);
         return;
     }
-    if (letters->refused_count > 0) {
-        letters->refused_count = 0;
-        letters->options.state(NULL, letters->options.context);
-    }
+    all_well(letters);
     drop(letter);
     batch->letters_pending--;
     letters->options.confirmed(batch, letters->options.context);
@@ -264,6 +287,7 @@ int co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka
         return -1;
     *letter = (struct letter){
         .letters = letters, .batch = batch, .message = message, .why = *why, .attempts = attempts};
+    letters->count++;
     batch->letters_pending++;
     batch->letter_bytes += message->len + message->key_len;
     wait_in_line(letter);
