@@ -314,6 +314,26 @@ void ag_anchor_rule(struct ag_parse *p)
         anchor(p);
 }
 
+/* "errors vs payment-service", 결제보다: not with another time. */
+static bool compares_with_a_name(const struct ag_parse *p)
+{
+    size_t at = p->said[AG_C_COMPARE] - 1;
+    const char *word = ag_word(p, at);
+    bool korean = ag_is_korean(p, at);
+
+    if (!ag_said(p, AG_C_COMPARE) || p->time_count > 1 ||
+        (korean && strcmp(word, "보다") != 0 && strcmp(word, "대비") != 0 && strcmp(word, "비해") != 0))
+        return false;
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->field != AG_LEVEL && m->field != AG_HTTP_STATUS && m->field != AG_STATUS_CLASS &&
+            (korean ? m->to == at || (m->to + 1 == at && ag_reads(p, m->to, AG_C_PARTICLE))
+                    : m->from == at + 1))
+            return true;
+    }
+    return false;
+}
+
 void ag_windows_rule(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
@@ -323,6 +343,12 @@ void ag_windows_rule(struct ag_parse *p)
     in->zone = p->zone_name;
     if (ag_said(p, AG_C_BEFORE_AFTER)) {
         before_after(p);
+    } else if (compares_with_a_name(p)) {
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "이름 하나와의 비교는 다루지 않습니다.",
+                   "A comparison with one name is not supported."),
+            ag_say(p, "예: \"결제와 주문 에러 비교\"", "For example \"errors of payment and order, each\"."));
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
         compare_windows(p);
     } else if (p->time_count > 1) {
