@@ -11,11 +11,7 @@ static const char *insight(struct ag_table *table)
 {
     struct lm_buffer out;
     lm_buffer_init(&out, MAX_INSIGHT);
-    if (table->intent->language == AG_KO) {
-        ag_insight_ko(table, &out);
-    } else {
-        ag_insight_en(table, &out);
-    }
+    ag_insight(table, &out);
     const char *text = lm_buffer_text(&out);
     const char *copy = text == NULL ? NULL : lm_arena_copy(table->arena, text, out.len);
     lm_buffer_free(&out);

@@ -33,6 +33,24 @@ void ag_put_width(struct lm_buffer *out, int64_t us, enum ag_language language)
     }
 }
 
+static struct ag_reading read_intent(const struct ag_intent *intent, const struct ag_sql *sql,
+                                     const struct ag_zone *zone)
+{
+    bool part = intent->measure.fn == AG_SHARE && intent->filter_count > 0;
+    return (struct ag_reading){
+        .intent = intent,
+        .zone = zone,
+        .filters = intent->filter_count - part,
+        .from_us = sql != NULL ? sql->from_us : intent->window.from_us,
+        .to_us = sql != NULL ? sql->to_us : intent->window.to_us,
+        .all = intent->window.from_us == INT64_MIN,
+        .change = intent->shape == AG_SILENT || intent->shape == AG_NEW,
+        .bucket_us = sql != NULL ? sql->bucket_us : 0,
+        .order = sql != NULL ? sql->list_order : intent->order,
+        .silent_us = intent->silent_us > 0 ? intent->silent_us : 15 * AG_MINUTE,
+    };
+}
+
 const char *ag_interpretation(const struct ag_intent *intent, const struct ag_sql *sql,
                               struct lm_arena *arena)
 {
@@ -41,10 +59,11 @@ const char *ag_interpretation(const struct ag_intent *intent, const struct ag_sq
     struct ag_zone *zone = ag_zone_new(intent->zone);
     const char *copy = NULL;
     if (zone != NULL) {
+        struct ag_reading reading = read_intent(intent, sql, zone);
         if (intent->language == AG_KO) {
-            ag_interpretation_ko(intent, sql, zone, &out);
+            ag_interpretation_ko(&reading, &out);
         } else {
-            ag_interpretation_en(intent, sql, zone, &out);
+            ag_interpretation_en(&reading, &out);
         }
         const char *text = lm_buffer_text(&out);
         copy = text == NULL ? NULL : lm_arena_copy(arena, text, out.len);

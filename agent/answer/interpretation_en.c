@@ -3,35 +3,9 @@
  */
 #include "agent/answer/table.h"
 
-#define SHOWN_VALUES 5
-
 static void say(struct lm_buffer *out, const char *text)
 {
     lm_buffer_append_text(out, text);
-}
-
-static void put_field(struct lm_buffer *out, enum ag_field field, const char *key)
-{
-    if (field == AG_METADATA && key != NULL) {
-        ag_put_name(out, key);
-    } else {
-        say(out, ag_label(field, AG_EN, false));
-    }
-}
-
-static void put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between,
-                       bool quoted)
-{
-    for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
-        say(out, i > 0 ? between : "");
-        if (quoted) {
-            ag_put_quoted(out, filter->values[i], 64);
-        } else {
-            ag_put_group_value(out, filter->field, filter->values[i], AG_EN);
-        }
-    }
-    say(out, filter->value_count > SHOWN_VALUES ? " and others" : "");
-    say(out, filter->field == AG_DURATION ? " ms" : "");
 }
 
 /* "service payment-service", "duration above 500 ms" */
@@ -53,36 +27,35 @@ static void put_filter(struct lm_buffer *out, const struct ag_filter *filter)
         if (filter->field == AG_REQUEST) {
             say(out, "endpoint or status");
         } else {
-            put_field(out, filter->field, filter->key);
+            ag_put_field(out, filter->field, filter->key, AG_EN);
         }
         return;
     }
-    put_field(out, filter->field, filter->key);
+    ag_put_field(out, filter->field, filter->key, AG_EN);
     say(out, words[filter->op]);
     bool text = filter->op == AG_CONTAINS || filter->op == AG_NOT_CONTAINS || filter->op == AG_PREFIX ||
                 filter->op == AG_NOT_PREFIX;
-    put_values(out, filter, filter->op == AG_BETWEEN ? " to " : " or ", text);
+    ag_put_values(out, filter, filter->op == AG_BETWEEN ? " to " : " or ", text, AG_EN);
 }
 
-static void put_filters(struct lm_buffer *out, const struct ag_intent *intent, size_t count)
+static void put_filters(struct lm_buffer *out, const struct ag_reading *reading)
 {
-    for (size_t i = 0; i < count; i++) {
-        say(out, i == 0 ? " with " : i + 1 < count ? ", " : " and ");
-        put_filter(out, &intent->filters[i]);
+    for (size_t i = 0; i < reading->filters; i++) {
+        say(out, i == 0 ? " with " : i + 1 < reading->filters ? ", " : " and ");
+        put_filter(out, &reading->intent->filters[i]);
     }
 }
 
-static void put_window(struct lm_buffer *out, const struct ag_zone *zone, int64_t from_us, int64_t to_us,
-                       bool all)
+static void put_window(struct lm_buffer *out, const struct ag_reading *reading)
 {
-    if (all) {
+    if (reading->all) {
         say(out, "in everything kept");
         return;
     }
     say(out, "from ");
-    ag_put_instant(out, zone, from_us, NULL);
+    ag_put_instant(out, reading->zone, reading->from_us, NULL);
     say(out, " to ");
-    ag_put_instant(out, zone, to_us, &from_us);
+    ag_put_instant(out, reading->zone, reading->to_us, &reading->from_us);
 }
 
 static void put_percentiles(struct lm_buffer *out, const struct ag_intent *intent)
@@ -159,8 +132,9 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
     }
 }
 
-static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
+static void put_change(struct lm_buffer *out, const struct ag_reading *reading)
 {
+    const struct ag_intent *intent = reading->intent;
     enum ag_field field = intent->shape == AG_SILENT ? AG_SERVICE : AG_ERROR_TYPE;
     say(out, intent->shape == AG_SILENT ? "Any " : "New ");
     if (intent->group_count > 0 && intent->groups[0].key != NULL) {
@@ -172,7 +146,7 @@ static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
     }
     if (intent->shape == AG_SILENT) {
         say(out, " silent for more than ");
-        int64_t silent = intent->silent_us > 0 ? intent->silent_us : 15 * AG_MINUTE;
+        int64_t silent = reading->silent_us;
         say(out, silent == AG_HOUR ? "an " : silent == AG_MINUTE || silent == AG_DAY ? "a " : "");
         ag_put_width(out, silent, AG_EN);
         say(out, " at the end, among records");
@@ -181,24 +155,24 @@ static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
     }
 }
 
-static void put_how(struct lm_buffer *out, const struct ag_intent *intent, const struct ag_sql *sql)
+static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
 {
-    for (size_t i = 0; i < intent->group_count && intent->shape != AG_SILENT && intent->shape != AG_NEW;
-         i++) {
+    const struct ag_intent *intent = reading->intent;
+    for (size_t i = 0; i < intent->group_count && !reading->change; i++) {
         say(out, i == 0 ? ", by " : " and ");
-        put_field(out, intent->groups[i].field, intent->groups[i].key);
+        ag_put_field(out, intent->groups[i].field, intent->groups[i].key, AG_EN);
     }
     if (intent->measure.fn == AG_LIST) {
-        enum ag_order order = sql != NULL ? sql->list_order : intent->order;
+        enum ag_order order = reading->order;
         say(out, order == AG_OLDEST    ? ", oldest first"
                  : order == AG_SLOWEST ? ", slowest first"
                  : order == AG_FASTEST ? ", fastest first"
                  : order == AG_NEWEST  ? ", newest first"
                                        : "");
     }
-    if (sql != NULL && sql->bucket_us > 0) {
+    if (reading->bucket_us > 0) {
         say(out, ", for every ");
-        ag_put_width(out, sql->bucket_us, AG_EN);
+        ag_put_width(out, reading->bucket_us, AG_EN);
         say(out, intent->shape == AG_SPIKE     ? ", looking for the sharpest rise"
                  : intent->shape != AG_BUSIEST ? ""
                  : intent->order == AG_FEWEST  ? ", looking for the lowest"
@@ -218,28 +192,23 @@ static void put_how(struct lm_buffer *out, const struct ag_intent *intent, const
     }
 }
 
-void ag_interpretation_en(const struct ag_intent *intent, const struct ag_sql *sql,
-                          const struct ag_zone *zone, struct lm_buffer *out)
+void ag_interpretation_en(const struct ag_reading *reading, struct lm_buffer *out)
 {
-    size_t filters = intent->filter_count;
-    if (intent->measure.fn == AG_SHARE && filters > 0) {
-        filters--;
-    }
-    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
-        put_change(out, intent);
+    const struct ag_intent *intent = reading->intent;
+    if (reading->change) {
+        put_change(out, reading);
     } else {
         put_measure(out, intent);
     }
-    put_filters(out, intent, filters);
-    put_how(out, intent, sql);
+    put_filters(out, reading);
+    put_how(out, reading);
     say(out, ", ");
-    put_window(out, zone, sql != NULL ? sql->from_us : intent->window.from_us,
-               sql != NULL ? sql->to_us : intent->window.to_us, intent->window.from_us == INT64_MIN);
+    put_window(out, reading);
     if (intent->compare == AG_COMPARE_WINDOW) {
         say(out, " compared with ");
-        ag_put_instant(out, zone, intent->against.from_us, NULL);
+        ag_put_instant(out, reading->zone, intent->against.from_us, NULL);
         say(out, " to ");
-        ag_put_instant(out, zone, intent->against.to_us, &intent->against.from_us);
+        ag_put_instant(out, reading->zone, intent->against.to_us, &intent->against.from_us);
     }
     lm_buffer_printf(out, " (%s).", intent->zone);
 }

@@ -3,35 +3,9 @@
  */
 #include "agent/answer/table.h"
 
-#define SHOWN_VALUES 5
-
 static void say(struct lm_buffer *out, const char *text)
 {
     lm_buffer_append_text(out, text);
-}
-
-static void put_field(struct lm_buffer *out, enum ag_field field, const char *key)
-{
-    if (field == AG_METADATA && key != NULL) {
-        ag_put_name(out, key);
-    } else {
-        say(out, ag_label(field, AG_KO, false));
-    }
-}
-
-static void put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between,
-                       bool quoted)
-{
-    for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
-        say(out, i > 0 ? between : "");
-        if (quoted) {
-            ag_put_quoted(out, filter->values[i], 64);
-        } else {
-            ag_put_group_value(out, filter->field, filter->values[i], AG_KO);
-        }
-    }
-    say(out, filter->value_count > SHOWN_VALUES ? " 등" : "");
-    say(out, filter->field == AG_DURATION ? " ms" : "");
 }
 
 /* "서비스가 payment-service인"; `linked` to one more: "서비스가 payment-service이고". */
@@ -58,25 +32,25 @@ static void put_filter(struct lm_buffer *out, const struct ag_filter *filter, bo
         say(out, endings[op][linked]);
         return;
     }
-    put_field(out, filter->field, filter->key);
+    ag_put_field(out, filter->field, filter->key, AG_KO);
     if (filter->op == AG_CONTAINS || filter->op == AG_NOT_CONTAINS) {
         say(out, "에 ");
-        put_values(out, filter, " 또는 ", true);
+        ag_put_values(out, filter, " 또는 ", true, AG_KO);
         ag_put_particle(out, AG_I_GA);
     } else if (filter->op == AG_PREFIX || filter->op == AG_NOT_PREFIX) {
         ag_put_particle(out, AG_I_GA);
         say(out, " ");
-        put_values(out, filter, " 또는 ", true);
+        ag_put_values(out, filter, " 또는 ", true, AG_KO);
         ag_put_particle(out, AG_EURO_RO);
     } else {
         ag_put_particle(out, AG_I_GA);
         if (filter->op != AG_IS_NULL && filter->op != AG_NOT_NULL) {
             say(out, " ");
-            put_values(out, filter,
-                       filter->op == AG_BETWEEN  ? " 이상 "
-                       : filter->op == AG_NOT_IN ? ", "
-                                                 : " 또는 ",
-                       false);
+            ag_put_values(out, filter,
+                          filter->op == AG_BETWEEN  ? " 이상 "
+                          : filter->op == AG_NOT_IN ? ", "
+                                                    : " 또는 ",
+                          false, AG_KO);
         }
         if (filter->op == AG_NOT_IN) {
             ag_put_particle(out, AG_I_GA);
@@ -185,7 +159,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 static void put_groups(struct lm_buffer *out, const struct ag_intent *intent)
 {
     for (size_t i = 0; i < intent->group_count; i++) {
-        put_field(out, intent->groups[i].field, intent->groups[i].key);
+        ag_put_field(out, intent->groups[i].field, intent->groups[i].key, AG_KO);
         say(out, i + 1 < intent->group_count ? "·" : "별로 ");
     }
 }
@@ -235,16 +209,17 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
     }
 }
 
-static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
+static void put_change(struct lm_buffer *out, const struct ag_reading *reading)
 {
+    const struct ag_intent *intent = reading->intent;
     if (intent->shape == AG_SILENT) {
-        ag_put_width(out, intent->silent_us > 0 ? intent->silent_us : 15 * AG_MINUTE, AG_KO);
+        ag_put_width(out, reading->silent_us, AG_KO);
         say(out, " 넘게 조용한 ");
     } else {
         say(out, "처음 나타난 ");
     }
     if (intent->group_count > 0) {
-        put_field(out, intent->groups[0].field, intent->groups[0].key);
+        ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
     } else {
         say(out, ag_label(intent->shape == AG_SILENT ? AG_SERVICE : AG_ERROR_TYPE, AG_KO, false));
     }
@@ -252,35 +227,30 @@ static void put_change(struct lm_buffer *out, const struct ag_intent *intent)
     say(out, " 찾습니다.");
 }
 
-void ag_interpretation_ko(const struct ag_intent *intent, const struct ag_sql *sql,
-                          const struct ag_zone *zone, struct lm_buffer *out)
+void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *out)
 {
-    size_t filters = intent->filter_count;
-    if (intent->measure.fn == AG_SHARE && filters > 0) {
-        filters--;
-    }
-    put_window(out, zone, sql != NULL ? sql->from_us : intent->window.from_us,
-               sql != NULL ? sql->to_us : intent->window.to_us, intent->window.from_us == INT64_MIN);
+    const struct ag_intent *intent = reading->intent;
+    put_window(out, reading->zone, reading->from_us, reading->to_us, reading->all);
     if (intent->compare == AG_COMPARE_WINDOW) {
         ag_put_particle(out, AG_GWA_WA);
         say(out, " ");
-        put_window(out, zone, intent->against.from_us, intent->against.to_us, false);
+        put_window(out, reading->zone, intent->against.from_us, intent->against.to_us, false);
     }
     lm_buffer_printf(out, "(%s) ", intent->zone);
-    put_filters(out, intent, filters);
-    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+    put_filters(out, intent, reading->filters);
+    if (reading->change) {
         say(out, "기록에서 ");
-        put_change(out, intent);
+        put_change(out, reading);
         return;
     }
     put_measure(out, intent);
     put_groups(out, intent);
-    if (sql != NULL && sql->bucket_us > 0) {
-        ag_put_width(out, sql->bucket_us, AG_KO);
+    if (reading->bucket_us > 0) {
+        ag_put_width(out, reading->bucket_us, AG_KO);
         say(out, " 단위로 ");
     }
     if (intent->measure.fn == AG_LIST) {
-        put_list_order(out, sql != NULL ? sql->list_order : intent->order);
+        put_list_order(out, reading->order);
     }
     put_end(out, intent);
 }

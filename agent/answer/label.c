@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define SHOWN_VALUES 5
+
 static const struct label {
     const char *ko;
     const char *one;
@@ -69,4 +71,37 @@ void ag_put_group_value(struct lm_buffer *out, enum ag_field field, const char *
     } else {
         ag_put_name(out, value);
     }
+}
+
+void ag_put_field(struct lm_buffer *out, enum ag_field field, const char *key, enum ag_language language)
+{
+    if (field == AG_METADATA && key != NULL) {
+        ag_put_name(out, key);
+    } else {
+        lm_buffer_append_text(out, ag_label(field, language, false));
+    }
+}
+
+void ag_put_only(struct lm_buffer *out, const struct ag_filter *filter, enum ag_language language)
+{
+    ag_put_field(out, filter->field, filter->key, language);
+    lm_buffer_append_text(out, " ");
+    ag_put_group_value(out, filter->field, filter->values[0], language);
+}
+
+void ag_put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between, bool quoted,
+                   enum ag_language language)
+{
+    for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
+        lm_buffer_append_text(out, i > 0 ? between : "");
+        if (quoted) {
+            ag_put_quoted(out, filter->values[i], 64);
+        } else {
+            ag_put_group_value(out, filter->field, filter->values[i], language);
+        }
+    }
+    if (filter->value_count > SHOWN_VALUES) {
+        lm_buffer_append_text(out, language == AG_KO ? " 등" : " and others");
+    }
+    lm_buffer_append_text(out, filter->field == AG_DURATION ? " ms" : "");
 }

@@ -102,6 +102,14 @@ const char *ag_label(enum ag_field field, enum ag_language language, bool many);
 void ag_put_group_value(struct lm_buffer *out, enum ag_field field, const char *value,
                         enum ag_language language);
 
+/* A field by name: "endpoint"; a metadata field by its key. */
+void ag_put_field(struct lm_buffer *out, enum ag_field field, const char *key, enum ag_language language);
+/* A filter's values, a few of many. */
+void ag_put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between, bool quoted,
+                   enum ag_language language);
+/* A filter of one value: "endpoint /api/pay". */
+void ag_put_only(struct lm_buffer *out, const struct ag_filter *filter, enum ag_language language);
+
 /* facts.c: what is counted. */
 struct ag_subject {
     bool errors;       /* level is exactly ERROR and FATAL */
@@ -118,15 +126,25 @@ struct ag_subject ag_subject_of(const struct ag_intent *intent);
 /* Nothing at all was found. */
 bool ag_table_empty(const struct ag_table *table);
 
-/* insight_ko.c, insight_en.c */
-void ag_insight_ko(struct ag_table *table, struct lm_buffer *out);
-void ag_insight_en(struct ag_table *table, struct lm_buffer *out);
+/* insight.c: one to four sentences, in the intent's language. */
+void ag_insight(const struct ag_table *table, struct lm_buffer *out);
 
-/* interpretation_ko.c, interpretation_en.c: one sentence. `from_us` and `to_us` are what is read. */
-void ag_interpretation_ko(const struct ag_intent *intent, const struct ag_sql *sql,
-                          const struct ag_zone *zone, struct lm_buffer *out);
-void ag_interpretation_en(const struct ag_intent *intent, const struct ag_sql *sql,
-                          const struct ag_zone *zone, struct lm_buffer *out);
+/* interpretation.c: what the sentence says, decided once. */
+struct ag_reading {
+    const struct ag_intent *intent;
+    const struct ag_zone *zone;
+    size_t filters;  /* that say which records: without the part a share is of */
+    int64_t from_us; /* what is read */
+    int64_t to_us;
+    bool all;            /* everything kept */
+    bool change;         /* what fell silent, or appeared */
+    int64_t bucket_us;   /* 0: none */
+    enum ag_order order; /* of listed rows */
+    int64_t silent_us;
+};
+/* interpretation_ko.c, interpretation_en.c: one sentence. */
+void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *out);
+void ag_interpretation_en(const struct ag_reading *reading, struct lm_buffer *out);
 /* Width of a bucket as said: "5분", "1시간", "하루" or "5 minutes", "hour", "day". */
 void ag_put_width(struct lm_buffer *out, int64_t us, enum ag_language language);
 
