@@ -198,7 +198,7 @@ static void error_body(struct lm_buffer *out, const char *code, const char *mess
     lm_buffer_append_json(out, code, strlen(code));
     lm_buffer_append_text(out, ",\"message\":");
     lm_buffer_append_json(out, message, strlen(message));
-    lm_buffer_append_text(out, "}}\n");
+    lm_buffer_append_text(out, ",\"hint\":\"\",\"suggestions\":[]}}\n");
 }
 
 void lm_http_reply_error(struct lm_http_request *request, unsigned status, const char *code,
@@ -225,6 +225,7 @@ static enum MHD_Result refuse(struct lm_http_request *request, bool now, unsigne
 {
     if (now)
         lm_http_reply_header(request, "Connection", "close");
+    lm_http_reply_header(request, "Cache-Control", "no-store");
     lm_http_reply_error(request, status, code, message);
     if (!now)
         return MHD_YES; /* the daemon asks for the response once it has read and we have dropped the body */
@@ -241,7 +242,7 @@ static enum MHD_Result refuse_in_body(struct lm_http_request *request, unsigned 
     error_body(&body, code, message);
     lm_buffer_printf(&reply,
                      "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: "
-                     "application/json\r\n%sContent-Length: %zu\r\n\r\n",
+                     "application/json\r\nCache-Control: no-store\r\n%sContent-Length: %zu\r\n\r\n",
                      status, reason_phrase(status), status == 503 ? "Retry-After: 1\r\n" : "", body.len);
     lm_buffer_append(&reply, body.data, body.len);
     if (!reply.failed)

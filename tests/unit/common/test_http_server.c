@@ -286,6 +286,8 @@ static void an_unknown_path_is_404_in_json(void **state)
     assert_non_null(strstr(f->answer, "HTTP/1.1 404"));
     assert_non_null(strstr(f->answer, "Content-Type: application/json\r\n"));
     assert_non_null(strstr(f->answer, "{\"error\":{\"code\":\"not_found\",\"message\":\""));
+    assert_non_null(strstr(f->answer, ",\"hint\":\"\",\"suggestions\":[]}}"));
+    assert_non_null(strstr(f->answer, "Cache-Control: no-store\r\n"));
     static const char *const others[] = {"/in/",   "/in/a/b",   "/in/a%2Fb", "/Show",
                                          "/show/", "/x/_bulky", "//_bulk"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -453,6 +455,7 @@ static void a_chunked_body_over_the_limit_is_413_as_soon_as_it_is(void **state)
     hear(f, fd, NULL, 0);
     assert_non_null(strstr(f->answer, "HTTP/1.1 413"));
     assert_non_null(strstr(f->answer, "\"code\":\"too_large\""));
+    assert_non_null(strstr(f->answer, "Cache-Control: no-store\r\n"));
     assert_int_equal(f->handled, 0);
     close(fd);
 }
