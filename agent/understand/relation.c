@@ -370,6 +370,9 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
     /* "between" and "from" need both ends, but for "from yesterday". */
     if (led && ag_is(t, i, AG_C_BETWEEN))
         return i;
+    /* "errors from yesterday" are yesterday's; from an hour, or from two hours ago, they go on until now. */
+    if (led && strcmp(ag_word(p, i), "from") == 0 && !a.has_clock && !a.has_instant && !a.ago)
+        relation = ALONE;
     if (!led) {
         size_t behind = trailing(p, end, &a, &relation);
         end = behind;
