@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pattern.h"
+#include "consumer/array.h"
 #include "consumer/copy_row.h"
 #include "consumer/partition.h"
 
@@ -147,28 +148,14 @@ int64_t co_message_time_us(const rd_kafka_message_t *message)
     return ms > 0 && ms < INT64_MAX / 1000 ? ms * 1000 : lm_clock_wall_us();
 }
 
-static int make_room(void **array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return 0;
-    size_t wider = *cap == 0 ? 256 : *cap * 2;
-    void *grown = realloc(*array, wider * size);
-    if (grown == NULL)
-        return -1;
-    *array = grown;
-    *cap = wider;
-    return 0;
-}
-
 int co_batch_reserve(struct co_batch *batch)
 {
-    if (make_room((void **)&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0 ||
-        make_room((void **)&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) !=
-            0 ||
-        make_room((void **)&batch->patterns, batch->pattern_count, &batch->pattern_cap,
-                  sizeof(batch->patterns[0])) != 0 ||
-        make_room((void **)&batch->replays, batch->replay_count, &batch->replay_cap,
-                  sizeof(batch->replays[0])) != 0)
+    if (co_array_room(&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0 ||
+        co_array_room(&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) != 0 ||
+        co_array_room(&batch->patterns, batch->pattern_count, &batch->pattern_cap,
+                      sizeof(batch->patterns[0])) != 0 ||
+        co_array_room(&batch->replays, batch->replay_count, &batch->replay_cap, sizeof(batch->replays[0])) !=
+            0)
         return -1;
     return 0;
 }

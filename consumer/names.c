@@ -2,6 +2,7 @@
 
 #include "common/arena.h"
 #include "common/clock.h"
+#include "consumer/array.h"
 #include "consumer/index.h"
 
 #include <stdlib.h>
@@ -93,19 +94,6 @@ static bool same(struct lm_slice a, struct lm_slice b)
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-static int make_room(void **array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return 0;
-    size_t wider = *cap == 0 ? 64 : *cap * 2;
-    void *grown = realloc(*array, wider * size);
-    if (grown == NULL)
-        return -1;
-    *array = grown;
-    *cap = wider;
-    return 0;
-}
-
 static int keep(struct co_names *names, struct lm_slice text, struct lm_slice *out)
 {
     out->len = text.len;
@@ -117,9 +105,8 @@ static int add_entry(struct co_names *names, uint64_t hash, const struct co_name
 {
     struct entry entry = {.row = *row};
 
-    if (make_room((void **)&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
-        make_room((void **)&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) !=
-            0 ||
+    if (co_array_room(&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
+        co_array_room(&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0 ||
         keep(names, row->value, &entry.row.value) != 0 ||
         keep(names, row->service, &entry.row.service) != 0 ||
         keep(names, row->environment, &entry.row.environment) != 0 ||
@@ -232,7 +219,7 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
 
 static int take(struct entry *entry, struct co_name_row **rows, size_t *row_count, size_t *cap)
 {
-    if (make_room((void **)rows, *row_count, cap, sizeof(**rows)) != 0)
+    if (co_array_room(rows, *row_count, cap, sizeof(**rows)) != 0)
         return -1;
     (*rows)[(*row_count)++] = entry->row;
     entry->row.n = 0;

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/duration.h"
+#include "consumer/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,20 +23,6 @@ static uint64_t hash_number(uint64_t value, uint64_t seed)
     uint64_t x = (value ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 32)) * UINT64_C(0xd6e8feb86659fd93);
     return x ^ (x >> 32);
-}
-
-/* Room for one more element of `size` bytes. 0 or -1. */
-static int make_room(void **array, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap)
-        return 0;
-    size_t wider = *cap == 0 ? 64 : *cap * 2;
-    void *grown = realloc(*array, wider * size);
-    if (grown == NULL)
-        return -1;
-    *array = grown;
-    *cap = wider;
-    return 0;
 }
 
 int64_t co_floor_us(int64_t us, int64_t unit_us)
@@ -94,8 +81,8 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
         if (is_group(&rollup->groups[at], minute_us, record->level, service, environment))
             return at;
     }
-    if (make_room((void **)&rollup->groups, rollup->group_count, &rollup->group_cap,
-                  sizeof(rollup->groups[0])) != 0)
+    if (co_array_room(&rollup->groups, rollup->group_count, &rollup->group_cap, sizeof(rollup->groups[0])) !=
+        0)
         return CO_INDEX_NONE;
     at = (uint32_t)rollup->group_count;
     if (co_index_add(&rollup->group_index, hash, at) != 0)
@@ -115,8 +102,8 @@ static struct co_bucket *bucket_of(struct co_rollup *rollup, uint32_t group, int
         if (rollup->buckets[at].group == group && rollup->buckets[at].bucket == bucket)
             return &rollup->buckets[at];
     }
-    if (make_room((void **)&rollup->buckets, rollup->bucket_count, &rollup->bucket_cap,
-                  sizeof(rollup->buckets[0])) != 0 ||
+    if (co_array_room(&rollup->buckets, rollup->bucket_count, &rollup->bucket_cap,
+                      sizeof(rollup->buckets[0])) != 0 ||
         co_index_add(&rollup->bucket_index, hash, (uint32_t)rollup->bucket_count) != 0)
         return NULL;
     rollup->buckets[rollup->bucket_count] = (struct co_bucket){.group = group, .bucket = bucket};
@@ -164,8 +151,8 @@ static struct co_error_group *error_group_of(struct co_rollup *rollup, const str
         if (is_error_group(&rollup->errors[at], &key))
             return &rollup->errors[at];
     }
-    if (make_room((void **)&rollup->errors, rollup->error_count, &rollup->error_cap,
-                  sizeof(rollup->errors[0])) != 0 ||
+    if (co_array_room(&rollup->errors, rollup->error_count, &rollup->error_cap, sizeof(rollup->errors[0])) !=
+            0 ||
         co_index_add(&rollup->error_index, hash, (uint32_t)rollup->error_count) != 0)
         return NULL;
     key.sample = cut(record->text[LM_MESSAGE], CO_SAMPLE_MAX);
@@ -180,8 +167,7 @@ static int touch_hour(struct co_rollup *rollup, int64_t hour_us)
         if (rollup->hours[i] == hour_us)
             return 0;
     }
-    if (make_room((void **)&rollup->hours, rollup->hour_count, &rollup->hour_cap, sizeof(rollup->hours[0])) !=
-        0)
+    if (co_array_room(&rollup->hours, rollup->hour_count, &rollup->hour_cap, sizeof(rollup->hours[0])) != 0)
         return -1;
     rollup->hours[rollup->hour_count++] = hour_us;
     return 0;
