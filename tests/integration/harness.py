@@ -38,15 +38,21 @@ CATEGORIES = ("raw", "summary", "training", "tagged")
 NULL = "\x02null\x02"
 
 
-def free_port():
-    """Below the ports that outgoing connections take theirs from, so that it is still free when the server has started."""
-    for port in random.SystemRandom().sample(range(10000, 32000), 1000):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+def is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def free_port(count=1):
+    """The first of `count` in a row, below the ports that outgoing connections take theirs from, so that they are still free
+    when the server has started."""
+    for port in random.SystemRandom().sample(range(10000, 32000 - count), 1000):
+        if all(is_free(port + i) for i in range(count)):
+            return port
     raise RuntimeError("no free port between 10000 and 32000")
 
 
@@ -78,9 +84,10 @@ def psql(url, sql, check=True, settings="", timeout=120):
 
 
 class Servers:
-    """A Kafka and a PostgreSQL: the shared ones, or own ones in a directory and on ports of their own."""
+    """A Kafka and a PostgreSQL: the shared ones, or own ones in a directory and on ports of their own; three `kafka_nodes` make a
+    cluster with replication 3 and min.insync.replicas 2, each of them broker and controller, numbered from 1."""
 
-    def __init__(self, own=False, postgres_conf="fsync = off"):
+    def __init__(self, own=False, postgres_conf="fsync = off", kafka_nodes=1):
         self.own = own
         if not own:
             self.brokers = os.environ.get("LOGMILL_TEST_BROKERS")
@@ -91,36 +98,55 @@ class Servers:
         # Not under /tmp of a private mount: the user postgres must reach it.
         self.dir = Path(tempfile.mkdtemp(prefix="logmill-test-", dir="/var/tmp"))
         self.dir.chmod(0o755)
-        kafka = free_port()
-        while True:                                         # the controller takes the next port
-            with socket.socket() as s:
-                try:
-                    s.bind(("127.0.0.1", kafka + 1))
-                    break
-                except OSError:
-                    kafka = free_port()
-        self.kafka_port, self.postgres_port = kafka, free_port()
+        self.kafka_nodes = kafka_nodes
+        self.kafka_port, self.postgres_port = free_port(2 * kafka_nodes), free_port()
         self.env = dict(os.environ, LOGMILL_RUN_DIR=str(self.dir), LOGMILL_RUN_KAFKA_PORT=str(self.kafka_port),
-                        LOGMILL_RUN_POSTGRES_PORT=str(self.postgres_port), LOGMILL_RUN_POSTGRES_CONF=postgres_conf)
-        self.brokers = "127.0.0.1:%d" % self.kafka_port
+                        LOGMILL_RUN_POSTGRES_PORT=str(self.postgres_port), LOGMILL_RUN_POSTGRES_CONF=postgres_conf,
+                        LOGMILL_RUN_KAFKA_NODES=str(kafka_nodes))
+        if kafka_nodes > 1:                                 # quick to start, and quick to notice that one has gone
+            self.env.update(LOGMILL_RUN_KAFKA_JAVA="-Xmx256m -XX:TieredStopAtLevel=1",
+                            LOGMILL_RUN_KAFKA_CONF="broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500")
+        self.brokers = ",".join("127.0.0.1:%d" % (self.kafka_port + 2 * i) for i in range(kafka_nodes))
         self.postgres = "postgresql://postgres@127.0.0.1:%d/postgres" % self.postgres_port
         self.up()
 
-    def up(self):
-        """Starts what does not run."""
-        p = subprocess.run([str(ROOT / "dev"), "services", "up"], env=self.env, capture_output=True, text=True, timeout=180)
+    def up(self, *names):
+        """Starts what does not run: all of it, or what is named (kafka, kafka-2, …, postgres)."""
+        p = subprocess.run([str(ROOT / "dev"), "services", "up", *names], env=self.env, capture_output=True, text=True, timeout=180)
         if p.returncode:
             raise RuntimeError(p.stdout + p.stderr)
 
     def pid(self, name):
-        if name == "kafka":
-            return int((self.dir / "pid" / "kafka").read_text().split()[0])
-        return int((self.dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        if name == "postgres":
+            return int((self.dir / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+        return int((self.dir / "pid" / name).read_text().split()[0])
 
-    def kill_kafka(self):
-        pid = self.pid("kafka")
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not Path("/proc/%d" % pid).exists() or "Z" == stat_state(pid), 20, "Kafka's end")
+    def kafka(self, node):
+        """The name of a Kafka node."""
+        return "kafka" if node == 1 else "kafka-%d" % node
+
+    def kill_kafka(self, *nodes):
+        """kill -9 of these nodes, at once."""
+        pids = [self.pid(self.kafka(node)) for node in nodes or [1]]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            wait_until(lambda: not Path("/proc/%d" % pid).exists() or "Z" == stat_state(pid), 20, "Kafka's end")
+
+    def start_kafka(self, *nodes):
+        self.up(*(self.kafka(node) for node in nodes or [1]))
+
+    def signal_kafka(self, node, number):
+        """SIGSTOP, SIGCONT."""
+        os.kill(self.pid(self.kafka(node)), number)
+
+    def controller(self):
+        """The node that is the active controller, as those that run remember the last election."""
+        newest = (-1, 0)
+        for node in range(1, self.kafka_nodes + 1):
+            state = json.loads((self.dir / self.kafka(node) / "data" / "__cluster_metadata-0" / "quorum-state").read_text())
+            newest = max(newest, (state["leaderEpoch"], state["leaderId"]))
+        return newest[1]
 
     def stop_postgres(self, mode="immediate"):
         """`pg_ctl stop -m MODE`, as the user that owns the cluster."""
@@ -132,6 +158,11 @@ class Servers:
 
     def close(self):
         if self.own:
+            for node in range(1, self.kafka_nodes + 1) if self.kafka_nodes > 1 else ():
+                try:                                        # a cluster takes its time to go in order
+                    self.kill_kafka(node)
+                except OSError:
+                    pass
             subprocess.run([str(ROOT / "dev"), "services", "down"], env=self.env, capture_output=True, timeout=180)
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -321,9 +352,11 @@ class World:
 class Case(unittest.TestCase):
     """A test case whose worlds are closed at its end; a program that cannot be stopped by SIGTERM fails it."""
 
-    def world(self, own=False, **options):
-        servers = Servers(own)
-        self.addCleanup(servers.close)
+    def world(self, own=False, servers=None, **options):
+        """In the shared servers, in own ones, or in `servers`, which somebody else closes."""
+        if servers is None:
+            servers = Servers(own)
+            self.addCleanup(servers.close)
         world = World(servers, **options)
         self.addCleanup(self.close_world, world)
         return world
