@@ -11,6 +11,7 @@ struct program {
     struct ag_config config;
     struct lm_service service;
     struct ag_server *server;
+    struct lm_config_reloading reloading;
 };
 
 static void on_stopped(void *context)
@@ -28,6 +29,18 @@ static void on_stop(void *context, bool now)
     }
 }
 
+static void on_hangup(void *context)
+{
+    const struct program *program = context;
+    (void)lm_config_reload(&program->reloading);
+}
+
+static void apply(void *context)
+{
+    const struct program *program = context;
+    lm_log_set_threshold((enum lm_log_level)program->config.log_level);
+}
+
 static int run(struct program *program)
 {
     struct lm_error error;
@@ -36,6 +49,7 @@ static int run(struct program *program)
         lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
         return 1;
     }
+    program->service.reload = on_hangup;
     int failed = ag_server_open(&program->service.loop, &program->config, &program->server, &error);
     if (failed != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
@@ -52,7 +66,13 @@ static int run(struct program *program)
 
 int main(int argc, char **argv)
 {
-    struct program program = {.server = NULL};
+    struct program program = {.reloading = {.program = &ag_config_program,
+                                            .values = &program.config,
+                                            .size = sizeof(program.config),
+                                            .argc = argc,
+                                            .argv = argv,
+                                            .apply = apply,
+                                            .context = &program}};
     int code = 1;
     switch (lm_config_load(&ag_config_program, &program.config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_RUN:

@@ -58,6 +58,7 @@ struct lm_config_option {
                                  one, a MAP none */
     int64_t min, max;         /* for INT, DURATION (ms) and SIZE (bytes), inclusive; both 0: no bounds */
     const char *choices;      /* for ENUM */
+    bool reloadable;          /* SIGHUP changes it in the running program, lm_config_reload */
     bool secret;              /* masked by --print-config; for a URL only its password is */
     char short_flag;          /* 0 for none */
     const char *description;  /* one sentence; for --help and docs/configuration.md */
@@ -92,6 +93,29 @@ enum lm_config_outcome lm_config_load(const struct lm_config_program *program, v
  * struct. */
 void lm_config_free(const struct lm_config_program *program, void *values);
 
+/* How a running program takes in a changed configuration. */
+struct lm_config_reloading {
+    const struct lm_config_program *program;
+    void *values; /* the program's struct, as lm_config_load filled it */
+    size_t size;  /* of that struct */
+    int argc;     /* as lm_config_load had them */
+    char **argv;
+    /* What the table cannot say; NULL: nothing. 0, or -1 and the whole configuration is refused. */
+    int (*check)(const void *values, struct lm_error *error);
+    /* `values` has the new ones; texts it replaced live until this returns. NULL: nothing is to be told.
+     * Also called when nothing has changed: what files the options name may have. */
+    void (*apply)(void *context);
+    void *context;
+};
+
+/*
+ * Reads the configuration anew from all four sources and moves what has changed and is `reloadable` into
+ * `values`. One log line for each changed option says whether it was taken or needs a restart; with any error
+ * nothing changes, and each error is logged. 0, or -1 where it was refused. Not beside another thread that
+ * changes the environment.
+ */
+int lm_config_reload(const struct lm_config_reloading *reloading);
+
 /* Writes the program's section of docs/configuration.md. */
 void lm_config_markdown(const struct lm_config_program *program, FILE *out);
 
@@ -100,7 +124,7 @@ void lm_config_markdown(const struct lm_config_program *program, FILE *out);
 #define LM_CONFIG_LOG_LEVEL(owner)                                                                           \
     {                                                                                                        \
         .name = "log_level", .type = LM_CONFIG_ENUM, .offset = offsetof(owner, log_level),                   \
-        .default_text = "info", .choices = "debug|info|warn|error|fatal",                                    \
+        .default_text = "info", .choices = "debug|info|warn|error|fatal", .reloadable = true,                \
         .description = "Lowest level of the program's own log lines."                                        \
     }
 #define LM_CONFIG_BROKERS(owner)                                                                              \

@@ -194,7 +194,7 @@ void lm_config_help(const struct lm_config_program *program, FILE *out)
                       option->description);
         if (option->default_text != NULL && option->default_text[0] != '\0')
             (void)fprintf(out, " Default: %s", option->default_text);
-        (void)fputc('\n', out);
+        (void)fputs(option->reloadable ? " (reloadable)\n" : "\n", out);
     }
     (void)fputs(
         "  --config FILE\n      YAML file with these settings.\n"
@@ -204,7 +204,8 @@ void lm_config_help(const struct lm_config_program *program, FILE *out)
         "A setting is taken from the command line, else the environment (--log-level is LOGMILL_LOG_LEVEL),\n"
         "else the file (log_level: info), else its default. LOGMILL_CONFIG names the file where --config "
         "does\n"
-        "not. Durations are written 150ms, 10s, 5m, 2h, 7d; sizes 64KiB, 16MiB, 1GiB.\n",
+        "not. Durations are written 150ms, 10s, 5m, 2h, 7d; sizes 64KiB, 16MiB, 1GiB. SIGHUP has a running\n"
+        "program read them again: what is reloadable holds at once, the rest needs a restart.\n",
         out);
 }
 
@@ -259,8 +260,8 @@ void lm_config_markdown(const struct lm_config_program *program, FILE *out)
 {
     char flag[LM_CONFIG_SPELLING_SIZE], variable[LM_CONFIG_SPELLING_SIZE];
     (void)fprintf(out,
-                  "## %s\n\n%s\n\n| YAML key | Environment | Flag | Type | Default | Meaning |\n"
-                  "|---|---|---|---|---|---|\n",
+                  "## %s\n\n%s\n\n| YAML key | Environment | Flag | Type | Default | SIGHUP | Meaning |\n"
+                  "|---|---|---|---|---|---|---|\n",
                   program->name, program->summary);
     for (size_t i = 0; i < program->option_count; i++) {
         const struct lm_config_option *option = &program->options[i];
@@ -278,7 +279,7 @@ void lm_config_markdown(const struct lm_config_program *program, FILE *out)
             print_cell(option->default_text, "\\|", out);
             (void)fputc('`', out);
         }
-        (void)fputs(" | ", out);
+        (void)fputs(option->reloadable ? " | yes | " : " | | ", out);
         print_cell(option->description, "\\|", out);
         (void)fputs(" |\n", out);
     }

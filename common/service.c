@@ -23,10 +23,10 @@ void lm_service_stop(struct lm_service *service)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct lm_service *service = handle->data;
-    if (number == SIGHUP && service->reload != NULL)
-        service->reload(service->context);
-    else
+    if (number != SIGHUP)
         lm_service_stop(service);
+    else if (service->reload != NULL && service->signals == 0)
+        service->reload(service->context);
 }
 
 static int listen_for(struct lm_service *service, uv_signal_t *handle, int number)

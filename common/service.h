@@ -1,6 +1,7 @@
 /*
  * What every long-running program does around its loop: SIGTERM and SIGINT start the stop, a second one skips
- * the drain, SIGPIPE is ignored, and at the end every handle is closed and uv_loop_close() must return 0.
+ * the drain, SIGHUP has the configuration read again, SIGPIPE is ignored, and at the end every handle is
+ * closed and uv_loop_close() must return 0.
  */
 #ifndef LOGMILL_COMMON_SERVICE_H
 #define LOGMILL_COMMON_SERVICE_H
@@ -15,8 +16,8 @@ struct lm_service {
     uv_signal_t term, interrupt, hangup;
     void (*stop)(void *context,
                  bool now); /* first signal: now = false; second: now = true; never a third time */
-    void (*reload)(
-        void *context); /* SIGHUP; NULL: SIGHUP stops as SIGTERM does. Set after lm_service_open. */
+    /* SIGHUP, but not once the stop has begun; NULL: SIGHUP does nothing. Set after lm_service_open. */
+    void (*reload)(void *context);
     void *context;
     int signals; /* asked to stop so often */
 };

@@ -342,6 +342,14 @@ int co_assignment_open(const struct co_assignment_options *options, struct co_as
     return 0;
 }
 
+void co_assignment_set(struct co_assignment *assignment, int64_t source_expiry_us, uint32_t retry_base_ms,
+                       uint32_t retry_cap_ms)
+{
+    assignment->options.source_expiry_us = source_expiry_us;
+    assignment->options.retry_base_ms = retry_base_ms;
+    assignment->options.retry_cap_ms = retry_cap_ms;
+}
+
 void co_assignment_attach(struct co_assignment *assignment, rd_kafka_t *kafka)
 {
     assignment->kafka = kafka;

@@ -58,6 +58,9 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
 /* A message came on the event queue instead of its partition's: the partition starts over, or the record
  * would be missed. */
 void co_assignment_astray(struct co_assignment *assignment, const rd_kafka_message_t *message);
+/* What can change while it runs. */
+void co_assignment_set(struct co_assignment *assignment, int64_t source_expiry_us, uint32_t retry_base_ms,
+                       uint32_t retry_cap_ms);
 /* Once a second: what is due again, lag, offsets to Kafka, expired sources. */
 void co_assignment_tick(struct co_assignment *assignment);
 /* Tells Kafka the committed offsets, without waiting. */

@@ -204,6 +204,12 @@ static int open_letters(struct co_consumer *consumer, struct lm_error *error)
     return co_letters_open(&letters, &consumer->letters, error);
 }
 
+static void fill_windows(const struct co_config *config, struct co_window windows[LM_CATEGORY_COUNT])
+{
+    for (int i = 0; i < LM_CATEGORY_COUNT; i++)
+        windows[i] = (struct co_window){config->window_past_ms[i] * 1000, config->window_future_ms[i] * 1000};
+}
+
 static int open_intake(struct co_consumer *consumer, struct lm_error *error)
 {
     const struct co_config *config = consumer->config;
@@ -216,9 +222,7 @@ static int open_intake(struct co_consumer *consumer, struct lm_error *error)
                                        .position_refused = on_position_lost,
                                        .awake = on_awake,
                                        .context = consumer};
-    for (int i = 0; i < LM_CATEGORY_COUNT; i++)
-        intake.windows[i] =
-            (struct co_window){config->window_past_ms[i] * 1000, config->window_future_ms[i] * 1000};
+    fill_windows(config, intake.windows);
     return co_intake_open(&intake, &consumer->intake, error);
 }
 
@@ -332,18 +336,28 @@ static void init_handles(struct co_consumer *consumer)
     consumer->tick.data = consumer->phase_timer.data = consumer;
 }
 
+static size_t batch_memory(const struct co_config *config)
+{
+    return (size_t)config->memory / 4 * 3;
+}
+
+static struct co_policy policy_of(const struct co_config *config)
+{
+    return (struct co_policy){.rows = (size_t)config->batch_rows,
+                              .bytes = (size_t)config->batch_bytes,
+                              .age_us = config->batch_age_ms * 1000};
+}
+
 static int open_state(struct co_consumer *consumer, struct lm_error *error)
 {
     const struct co_config *config = consumer->config;
-    struct co_policy policy = {.rows = (size_t)config->batch_rows,
-                               .bytes = (size_t)config->batch_bytes,
-                               .age_us = config->batch_age_ms * 1000};
+    struct co_policy policy = policy_of(config);
     char host[64] = "";
 
     (void)gethostname(host, sizeof(host) - 1);
     (void)snprintf(consumer->name, sizeof(consumer->name), "logmill-consumer/%s@%s:%d", LOGMILL_VERSION, host,
                    (int)getpid());
-    co_pool_init(&consumer->pool, &policy, (size_t)config->memory / 4 * 3);
+    co_pool_init(&consumer->pool, &policy, batch_memory(config));
     consumer->metrics = lm_metrics_new();
     consumer->patterns = co_patterns_new((size_t)config->patterns_max);
     if (consumer->metrics == NULL || consumer->patterns == NULL)
@@ -383,6 +397,31 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
            LOGMILL_VERSION, rd_kafka_version_str(), PQlibVersion(), uv_version_string(),
            lm_http_server_url(consumer->http));
     return 0;
+}
+
+void co_consumer_reconfigure(void *context)
+{
+    struct co_consumer *consumer = context;
+    const struct co_config *config = consumer->config;
+    struct co_writer_settings writer = {.conninfo = config->postgres_url,
+                                        .lock_timeout_ms = config->lock_timeout_ms,
+                                        .retry_base_ms = (uint32_t)config->retry_base_ms,
+                                        .retry_cap_ms = (uint32_t)config->retry_cap_ms};
+    struct co_window windows[LM_CATEGORY_COUNT];
+
+    lm_log_set_threshold((enum lm_log_level)config->log_level);
+    if (consumer->phase != CO_RUNNING)
+        return;
+    fill_windows(config, windows);
+    co_intake_set(consumer->intake, windows, config->schema_wait_ms * 1000);
+    co_control_set(consumer->control, writer.conninfo, writer.retry_base_ms, writer.retry_cap_ms);
+    co_writer_set(consumer->writer, &writer);
+    co_assignment_set(consumer->assignment, config->source_expiry_ms * 1000, writer.retry_base_ms,
+                      writer.retry_cap_ms);
+    co_leaves_set_ahead(consumer->leaves, config->leaves_ahead_ms);
+    consumer->pool.policy = policy_of(config);
+    consumer->pool.budget = batch_memory(config);
+    co_reading_go_on(&consumer->reading);
 }
 
 void co_consumer_free(struct co_consumer *consumer)

@@ -22,6 +22,9 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
 struct co_consumer *co_consumer_new(void);
 /* After the service has run to its end. */
 void co_consumer_free(struct co_consumer *consumer);
+/* The configuration has changed: what is reloadable holds from now on. The texts it replaced must live until
+ * this returns. */
+void co_consumer_reconfigure(void *context);
 /* lm_service's stop; `context` is the consumer. */
 void co_consumer_stop(void *context, bool now);
 

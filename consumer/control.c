@@ -236,6 +236,13 @@ int co_control_ask(struct co_control *control, const struct co_question *questio
     return 0;
 }
 
+void co_control_set(struct co_control *control, const char *conninfo, uint32_t retry_base_ms,
+                    uint32_t retry_cap_ms)
+{
+    control->options.conninfo = conninfo;
+    lm_backoff_init(&control->backoff, retry_base_ms, retry_cap_ms, 0);
+}
+
 static void pg_closed(void *context)
 {
     part_closed(context);

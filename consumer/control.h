@@ -15,7 +15,7 @@ struct co_control;
 
 struct co_control_options {
     uv_loop_t *loop;
-    const char *conninfo; /* must outlive it */
+    const char *conninfo; /* must outlive it, or co_control_set */
     uint32_t retry_base_ms, retry_cap_ms;
     /* Connected (error NULL) or not (any more). */
     void (*state)(const struct lm_error *error, void *context);
@@ -36,6 +36,9 @@ int co_control_open(const struct co_control_options *options, struct co_control 
 /* 0, or -1 with LM_RETRY: no memory, closing, or 10,000 questions wait already. */
 int co_control_ask(struct co_control *control, const struct co_question *question,
                    struct lm_error *error) LM_MUST_CHECK;
+/* For connections made from now on. `conninfo` must outlive it, or the next call. */
+void co_control_set(struct co_control *control, const char *conninfo, uint32_t retry_base_ms,
+                    uint32_t retry_cap_ms);
 /* What still waits is answered with "closing" first. `closed` is called on the loop; freed by then. */
 void co_control_close(struct co_control *control, void (*closed)(void *context), void *context);
 

@@ -57,6 +57,13 @@ struct co_batch_scratch *co_intake_scratch(struct co_intake *intake)
     return &intake->scratch;
 }
 
+void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_CATEGORY_COUNT],
+                   int64_t schema_wait_us)
+{
+    memcpy(intake->options.windows, windows, sizeof(intake->options.windows));
+    intake->options.schema_wait_us = schema_wait_us;
+}
+
 static void count_dead(struct co_intake *intake, const struct co_partition *partition, const char *class)
 {
     struct lm_buffer labels;

@@ -36,6 +36,10 @@ int co_intake_open(const struct co_intake_options *options, struct co_intake **o
 /* After co_control_close and co_letters_close. */
 void co_intake_free(struct co_intake *intake);
 
+/* From the next record on. */
+void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_CATEGORY_COUNT],
+                   int64_t schema_wait_us);
+
 /* For co_batch_rebuild. */
 struct co_batch_scratch *co_intake_scratch(struct co_intake *intake);
 

@@ -173,6 +173,11 @@ static void on_timer(uv_timer_t *timer)
         on_ahead_made(&error, leaves);
 }
 
+void co_leaves_set_ahead(struct co_leaves *leaves, int64_t ahead_ms)
+{
+    leaves->options.ahead_ms = ahead_ms;
+}
+
 int co_leaves_open(const struct co_leaves_options *options, struct co_leaves **out, struct lm_error *error)
 {
     struct co_leaves *leaves = calloc(1, sizeof(*leaves));

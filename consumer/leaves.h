@@ -33,6 +33,9 @@ int co_leaves_make(struct co_leaves *leaves, enum lm_category category, const in
 /* A row found no leaf although it was known: somebody dropped it. */
 void co_leaves_forget(struct co_leaves *leaves, enum lm_category category);
 
+/* From the next time on. */
+void co_leaves_set_ahead(struct co_leaves *leaves, int64_t ahead_ms);
+
 /* Before co_control_close. Calls on the way are answered by the control connection's end. */
 void co_leaves_close(struct co_leaves *leaves, void (*closed)(void *context), void *context);
 

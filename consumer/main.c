@@ -3,50 +3,81 @@
 
 #include <stdlib.h>
 
-static int run(const struct co_config *config)
+struct program {
+    struct co_config config;
+    struct co_consumer *consumer;
+    struct lm_config_reloading reloading;
+};
+
+static void on_stop(void *context, bool now)
+{
+    const struct program *program = context;
+    co_consumer_stop(program->consumer, now);
+}
+
+static void on_hangup(void *context)
+{
+    const struct program *program = context;
+    (void)lm_config_reload(&program->reloading);
+}
+
+static int check(const void *values, struct lm_error *error)
+{
+    bool subscribed[LM_CATEGORY_COUNT];
+    return co_config_check(values, subscribed, error);
+}
+
+static int run(struct program *program)
 {
     struct lm_service service;
     struct lm_error error;
-    struct co_consumer *consumer = co_consumer_new();
     int status = EXIT_SUCCESS;
 
-    if (consumer == NULL || lm_service_open(&service, co_consumer_stop, consumer, &error) != 0) {
-        lm_log(LM_LOG_FATAL, "main", "cannot start: %s", consumer == NULL ? "no memory" : error.text);
-        co_consumer_free(consumer);
+    program->consumer = program->reloading.context = co_consumer_new();
+    if (program->consumer == NULL || lm_service_open(&service, on_stop, program, &error) != 0) {
+        lm_log(LM_LOG_FATAL, "main", "cannot start: %s",
+               program->consumer == NULL ? "no memory" : error.text);
+        co_consumer_free(program->consumer);
         return EXIT_FAILURE;
     }
-    if (co_consumer_open(&service, config, consumer, &error) != 0) {
+    service.reload = on_hangup;
+    if (co_consumer_open(&service, &program->config, program->consumer, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         status = EXIT_FAILURE;
     }
     if (lm_service_run(&service) != 0)
         status = EXIT_FAILURE;
-    co_consumer_free(consumer);
+    co_consumer_free(program->consumer);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    struct co_config config = {0};
-    bool subscribed[LM_CATEGORY_COUNT];
+    struct program program = {.reloading = {.program = &co_config_program,
+                                            .values = &program.config,
+                                            .size = sizeof(program.config),
+                                            .argc = argc,
+                                            .argv = argv,
+                                            .check = check,
+                                            .apply = co_consumer_reconfigure}};
     struct lm_error error;
     int status = 2; /* used wrongly */
 
-    switch (lm_config_load(&co_config_program, &config, argc, argv, NULL, NULL, stdout, stderr)) {
+    switch (lm_config_load(&co_config_program, &program.config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_EXIT_OK:
         status = EXIT_SUCCESS;
         break;
     case LM_CONFIG_EXIT_USAGE:
         break;
     case LM_CONFIG_RUN:
-        if (co_config_check(&config, subscribed, &error) != 0) {
+        if (check(&program.config, &error) != 0) {
             fprintf(stderr, "%s: %s\n", co_config_program.name, error.text);
             break;
         }
-        lm_log_open(co_config_program.name, (enum lm_log_level)config.log_level);
-        status = run(&config);
+        lm_log_open(co_config_program.name, (enum lm_log_level)program.config.log_level);
+        status = run(&program);
         break;
     }
-    lm_config_free(&co_config_program, &config);
+    lm_config_free(&co_config_program, &program.config);
     return status;
 }

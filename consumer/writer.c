@@ -273,6 +273,20 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition)
     co_writer_schedule(writer);
 }
 
+void co_writer_set(struct co_writer *writer, const struct co_writer_settings *settings)
+{
+    struct co_writer_options *options = &writer->options;
+
+    options->conninfo = settings->conninfo;
+    options->lock_timeout_ms = settings->lock_timeout_ms;
+    options->retry_base_ms = settings->retry_base_ms;
+    options->retry_cap_ms = settings->retry_cap_ms;
+    for (unsigned i = 0; i < options->connections; i++) {
+        writer->lanes[i].conninfo = settings->conninfo;
+        lm_backoff_init(&writer->lanes[i].backoff, settings->retry_base_ms, settings->retry_cap_ms, 0);
+    }
+}
+
 void co_writer_kick(struct co_writer *writer)
 {
     co_writer_schedule(writer);

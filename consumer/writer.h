@@ -45,6 +45,13 @@ struct co_writer_options {
     void *context;
 };
 
+/* What can change while it runs. */
+struct co_writer_settings {
+    const char *conninfo; /* for connections made from now on; must outlive the writer, or the next call */
+    int64_t lock_timeout_ms;
+    uint32_t retry_base_ms, retry_cap_ms;
+};
+
 int co_writer_open(const struct co_writer_options *options, struct co_writer **out,
                    struct lm_error *error) LM_MUST_CHECK;
 
@@ -56,6 +63,7 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition);
 /* Drops all batches of the partition, the one being filled too; those in PostgreSQL are rolled back, but for
  * one whose closing message is out: it commits or not, nobody waits for it. */
 void co_writer_drop(struct co_writer *writer, struct co_partition *partition);
+void co_writer_set(struct co_writer *writer, const struct co_writer_settings *settings);
 /* A dead letter was confirmed, or anything else may have changed. */
 void co_writer_kick(struct co_writer *writer);
 /* No batch is with the writer. */

@@ -19,6 +19,7 @@ static const struct lm_config_option options[] = {
      .default_text = "64MiB",
      .min = 1024,
      .max = 1 << 30,
+     .reloadable = true,
      .description = "Largest body after decompression; beyond it the answer is 413."},
     {.name = "queue_records",
      .type = LM_CONFIG_INT,
@@ -40,6 +41,7 @@ static const struct lm_config_option options[] = {
      .default_text = "30s",
      .min = 100,
      .max = 600000,
+     .reloadable = true,
      .description = "How long a request waits for Kafka's acknowledgement before it is answered 503; its "
                     "records stay queued."},
     {.name = "stop_timeout",
@@ -48,6 +50,7 @@ static const struct lm_config_option options[] = {
      .default_text = "25s",
      .min = 0,
      .max = 600000,
+     .reloadable = true,
      .description = "How long a stop waits for the requests and records under way."},
 };
 

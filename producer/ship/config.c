@@ -73,6 +73,7 @@ static const struct lm_config_option options[] = {
      .default_text = "500ms",
      .min = 1,
      .max = 600000,
+     .reloadable = true,
      .description = "How long a record waits for continuation lines before it is sent."},
     {.name = "poll_interval",
      .type = LM_CONFIG_DURATION,
@@ -107,6 +108,7 @@ static const struct lm_config_option options[] = {
      FIELD(delivery_timeout),
      .default_text = "60s",
      .max = 86400000,
+     .reloadable = true,
      .description = "How long to wait while Kafka acknowledges nothing before giving up with exit code 1; 0: "
                     "for ever, as with --follow."},
     {.name = "stop_timeout",
@@ -114,6 +116,7 @@ static const struct lm_config_option options[] = {
      FIELD(stop_timeout),
      .default_text = "25s",
      .max = 600000,
+     .reloadable = true,
      .description = "How long a stop waits for the records on their way; files go on from there at the next "
                     "start."},
 };

@@ -14,6 +14,7 @@ struct program {
     struct lm_service service;
     struct lm_metrics *metrics;
     struct ship *ship;
+    struct lm_config_reloading reloading;
 };
 
 static void stop(void *context, bool now)
@@ -21,6 +22,20 @@ static void stop(void *context, bool now)
     struct program *program = context;
 
     ship_stop(program->ship, now);
+}
+
+static void on_hangup(void *context)
+{
+    const struct program *program = context;
+
+    (void)lm_config_reload(&program->reloading);
+}
+
+static void apply(void *context)
+{
+    const struct program *program = context;
+
+    lm_log_set_threshold((enum lm_log_level)program->config.log_level);
 }
 
 /* A closed standard input must not become the number of some socket of ours, and then be read as input. */
@@ -43,6 +58,7 @@ static int run(struct program *program, const char *const *paths, size_t path_co
         lm_log_error(LM_LOG_FATAL, "ship", &error, "cannot start");
         goto done;
     }
+    program->service.reload = on_hangup;
     if (ship_open(
             &(struct ship_options){&program->service, &program->config, program->metrics, paths, path_count},
             &program->ship, &error) != 0) {
@@ -68,7 +84,13 @@ done:
 
 int main(int argc, char **argv)
 {
-    struct program program = {0};
+    struct program program = {.reloading = {.program = &sh_config_program,
+                                            .values = &program.config,
+                                            .size = sizeof(program.config),
+                                            .argc = argc,
+                                            .argv = argv,
+                                            .apply = apply,
+                                            .context = &program}};
     const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
     size_t path_count = 0;
     int status = 1;
