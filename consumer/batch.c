@@ -107,6 +107,8 @@ void co_batch_reset(struct co_batch *batch)
     batch->name_count = 0;
     batch->replay_count = 0;
     batch->letters_pending = 0;
+    batch->letters_until_us = 0;
+    batch->recount = false;
     batch->asked = false;
     batch->charged = 0;
     batch->attempts = 0;
@@ -170,6 +172,16 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
     return lm_record_complete(&scratch->record, category, co_message_time_us(message), &batch->arena, error);
 }
 
+static int count(struct co_batch *batch, const struct co_batch_scratch *scratch, bool other, int64_t pattern,
+                 struct lm_error *error)
+{
+    struct lm_slice service = other ? OTHER : scratch->record.text[LM_SERVICE];
+
+    if (co_rollup_add(&batch->rollup, &scratch->record, service, pattern) != 0)
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
+    return 0;
+}
+
 /* The row's bytes and its part of the rollups, or neither. *pattern receives its id. */
 static int append(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
                   enum lm_category category, bool other, int64_t *pattern, struct lm_error *error)
@@ -186,10 +198,9 @@ static int append(struct co_batch *batch, struct co_batch_scratch *scratch, cons
         batch->copy.failed = false;
         return -1;
     }
-    if (co_rollup_add(&batch->rollup, &scratch->record, other ? OTHER : text[LM_SERVICE], extra.pattern) !=
-        0) {
+    if (count(batch, scratch, other, extra.pattern, error) != 0) {
         batch->copy.len = before;
-        return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
+        return -1;
     }
     *pattern = extra.pattern;
     return 0;
@@ -217,11 +228,13 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
                  enum lm_category category, bool other, struct co_patterns *patterns, struct lm_error *error)
 {
     int64_t pattern;
+    size_t from = batch->copy.len;
 
     if (append(batch, scratch, message, category, other, &pattern, error) != 0)
         return -1;
     take_pattern(batch, scratch, patterns, pattern);
-    batch->rows[batch->row_count++] = (struct co_row){.message = message, .other = other};
+    batch->rows[batch->row_count++] = (struct co_row){
+        .message = message, .from = (uint32_t)from, .to = (uint32_t)batch->copy.len, .other = other};
     batch->payload_bytes += message->len + message->key_len;
     return 0;
 }
@@ -235,22 +248,42 @@ void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_
     batch->kafka_time_us = kafka_time_us;
 }
 
-int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
-                     size_t from, size_t to, struct lm_error *error)
+void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to)
 {
-    int64_t pattern;
+    *from = batch->probing ? batch->probe_from : 0;
+    *to = batch->probing ? batch->probe_to : batch->row_count;
+}
 
+size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t max)
+{
+    const struct co_row *rows = batch->rows;
+    size_t from = rows[row].from;
+
+    do
+        row++;
+    while (row < end && rows[row].from == rows[row - 1].to && rows[row].to - from <= max);
+    return row;
+}
+
+int co_batch_recount(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
+                     struct lm_error *error)
+{
+    size_t from, to;
+
+    if (!batch->recount)
+        return 0;
+    co_batch_range(batch, &from, &to);
     co_rollup_clear(&batch->rollup);
     lm_arena_reset(&batch->arena);
-    lm_buffer_clear(&batch->copy);
-    lm_buffer_clear(&batch->closing);
-    co_copy_begin(&batch->copy);
     for (size_t i = from; i < to; i++) {
-        rd_kafka_message_t *message = batch->rows[i].message;
-        if (co_batch_decode(batch, scratch, message, category, error) != 0 ||
-            append(batch, scratch, message, category, batch->rows[i].other, &pattern, error) != 0)
+        const struct lm_slice *text = scratch->record.text;
+        if (co_batch_decode(batch, scratch, batch->rows[i].message, category, error) != 0)
+            return -1;
+        int64_t pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
+        if (count(batch, scratch, batch->rows[i].other, pattern, error) != 0)
             return -1;
     }
+    batch->recount = false;
     return 0;
 }
 
@@ -271,5 +304,6 @@ rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row)
     batch->row_count--;
     memmove(&batch->rows[row], &batch->rows[row + 1], (batch->row_count - row) * sizeof(batch->rows[0]));
     batch->payload_bytes -= message->len + message->key_len;
+    batch->recount = true;
     return message;
 }

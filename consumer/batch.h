@@ -41,8 +41,9 @@ struct co_policy {
 
 struct co_row {
     rd_kafka_message_t *message;
-    bool other;    /* its service counts as (other) */
-    size_t replay; /* its place in the batch's replays, from 1; 0: it was not put back */
+    uint32_t from, to; /* its tuple's place in the COPY bytes */
+    bool other;        /* its service counts as (other) */
+    size_t replay;     /* its place in the batch's replays, from 1; 0: it was not put back */
 };
 
 struct co_pattern_row {
@@ -74,8 +75,8 @@ struct co_batch {
     size_t payload_bytes;  /* of the messages held */
     size_t letter_bytes;   /* of the messages that went to the dead letters */
     size_t message_bytes;  /* of everything taken, to bound what goes to the dead-letter topic at once */
-    struct lm_buffer copy; /* from the header to the last tuple; the trailer is put when it is sent */
-    struct lm_arena arena; /* what decoding the rows took; starts anew when they are built again */
+    struct lm_buffer copy; /* from the header to the last tuple; a row taken out leaves its bytes behind */
+    struct lm_arena arena; /* what decoding the rows took; starts anew when they are counted again */
     struct lm_arena kept;  /* templates, topics of replays */
     struct co_rollup rollup;
     struct co_source_move *moves;
@@ -86,9 +87,11 @@ struct co_batch {
     size_t name_count, name_cap;
     struct co_replay *replays;
     size_t replay_count, replay_cap;
+    bool recount;             /* the rollups are not those of the rows to be written: co_batch_recount */
     struct lm_buffer closing; /* the closing message */
 
     unsigned letters_pending; /* dead letters not confirmed yet */
+    int64_t letters_until_us; /* monotonic: how long an open transaction waits for them; 0: none does */
     bool asked;               /* a question about it is under way on the control connection */
     int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
     size_t charged;           /* its part of the memory budget while it is with the writer */
@@ -141,12 +144,18 @@ int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;
 /* The record with this offset is decided: stored, a repeat or a dead letter. */
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us);
 
-/* Writes COPY bytes and rollups anew for the rows [from, to): after a row was taken out, or to try a part. */
-int co_batch_rebuild(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
-                     size_t from, size_t to, struct lm_error *error) LM_MUST_CHECK;
-/* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's.
- * co_batch_rebuild afterwards. */
+/* The rows [*from, *to) that are to be written: all, or the part that is tried. */
+void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to);
+/* The end of the rows from `row` on, before `end`, whose tuples stand side by side in at most `max` bytes;
+ * one row at least. */
+size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t max);
+/* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's,
+ * and the rollups, which may point into it, are not to be read before co_batch_recount. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
+/* Where batch->recount is set: makes the rollups those of the rows in co_batch_range, out of their messages.
+ */
+int co_batch_recount(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
+                     struct lm_error *error) LM_MUST_CHECK;
 
 const char *co_batch_state_name(enum co_batch_state state);
 /* The one way to another state; logs it, and refuses (logged as an error, -1) what cannot follow. */

@@ -144,7 +144,8 @@ static size_t room_for(const struct lm_record *record)
 
 void co_copy_begin(struct lm_buffer *out)
 {
-    static const char header[19] = "PGCOPY\n\377\r\n\0"; /* flags and extension length are zero */
+    static const char header[CO_COPY_BEGIN_BYTES] =
+        "PGCOPY\n\377\r\n\0"; /* flags and extension length are zero */
     lm_buffer_append(out, header, sizeof(header));
 }
 

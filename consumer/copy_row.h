@@ -21,7 +21,8 @@ struct co_row_extra {
 /* "(created_at,category,…)": the column list of the COPY statement. */
 extern const char co_copy_columns[];
 
-/* What stands before the first tuple and after the last. */
+/* What stands before the first tuple (CO_COPY_BEGIN_BYTES) and after the last. */
+#define CO_COPY_BEGIN_BYTES 19
 void co_copy_begin(struct lm_buffer *out);
 void co_copy_finish(struct lm_buffer *out);
 

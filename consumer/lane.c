@@ -2,11 +2,15 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "consumer/copy_row.h"
+#include "consumer/partition.h"
+#include "consumer/piece.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* As much as libpq is given at once; it copies what the socket does not take. */
-#define PIECE ((size_t)256 * 1024)
+#define PUT_MAX ((size_t)256 * 1024)
 
 static void connect_now(struct co_lane *lane);
 
@@ -60,39 +64,88 @@ static void report(struct co_lane *lane, const struct lm_error *error, long long
         lane->events->failed(lane, batch, &why, line, closing, lane->events->context);
 }
 
-static void on_copied(const struct lm_error *error, void *context)
+static void all_copied(struct co_lane *lane)
+{
+    if (lane->abort_asked) {
+        roll_back(lane);
+        return;
+    }
+    change_state(lane, CO_LANE_COPIED);
+    lane->events->copied(lane, lane->events->context);
+}
+
+static void copy_piece(struct co_lane *lane, const char *before);
+
+static void on_back_at_savepoint(const struct lm_error *error, void *context)
+{
+    struct co_lane *lane = context;
+    if (error != NULL)
+        report(lane, error, 0, false);
+    else
+        all_copied(lane);
+}
+
+/* The piece goes again without the row, or the transaction goes on without the piece. False: the batch has
+ * failed. */
+static bool go_on_without(struct co_lane *lane, const struct lm_error *error)
+{
+    struct lm_pg_request request = {
+        .sql = "ROLLBACK TO piece", .done = on_back_at_savepoint, .context = lane};
+    long long line = lm_pg_copy_line(lane->pg);
+    struct lm_error why = *error, problem; /* the connection's own, and gone with its next statement */
+
+    if (!lane->pieces || lane->abort_asked || line < 1 || lane->piece_from + (size_t)line > lane->piece_to ||
+        !lane->events->refused(lane, &why, lane->piece_from + (size_t)line - 1, lane->events->context))
+        return false;
+    if (lane->abort_asked) {
+        roll_back(lane);
+        return true;
+    }
+    lane->row_end--;
+    if (lane->piece_from < lane->row_end)
+        copy_piece(lane, "ROLLBACK TO piece;");
+    else if (lm_pg_send(lane->pg, &request, &problem) != 0)
+        report(lane, &problem, 0, false);
+    return true;
+}
+
+static void on_piece_copied(const struct lm_error *error, void *context)
 {
     struct co_lane *lane = context;
 
     if (error != NULL) {
-        report(lane, error, lm_pg_copy_line(lane->pg), false);
-    } else if (lane->abort_asked) {
-        roll_back(lane);
-    } else {
-        change_state(lane, CO_LANE_COPIED);
-        lane->events->copied(lane, lane->events->context);
+        if (!go_on_without(lane, error))
+            report(lane, error, lm_pg_copy_line(lane->pg), false);
+        return;
     }
+    if (lane->abort_asked || lane->piece_to == lane->row_end) {
+        all_copied(lane);
+        return;
+    }
+    struct co_partition *partition = lane->batch->partition;
+    partition->piece_rows = co_piece_passed(partition->piece_rows);
+    lane->piece_from = lane->piece_to;
+    copy_piece(lane, "RELEASE piece; SAVEPOINT piece;");
 }
 
-/* Hands over what libpq will take. */
+/* Hands over what libpq will take: the rows' tuples stand in order, with gaps where one was taken out. */
 static void pump(void *context)
 {
     static const char trailer[2] = {'\377', '\377'};
     struct co_lane *lane = context;
-    const struct lm_buffer *copy;
-    int outcome = 0;
 
     if (lane->abort_asked) {
         lm_pg_copy_end(lane->pg, "the batch was given up");
         return;
     }
-    copy = &lane->batch->copy;
-    while (lane->copy_sent < copy->len) {
-        size_t piece = copy->len - lane->copy_sent < PIECE ? copy->len - lane->copy_sent : PIECE;
-        outcome = lm_pg_copy_put(lane->pg, copy->data + lane->copy_sent, piece);
+    const struct co_batch *batch = lane->batch;
+    while (lane->row_next < lane->piece_to) {
+        size_t next = co_batch_run(batch, lane->row_next, lane->piece_to, PUT_MAX);
+        size_t from = batch->rows[lane->row_next].from;
+        int outcome = lm_pg_copy_put(lane->pg, batch->copy.data + from, batch->rows[next - 1].to - from);
         if (outcome < 0)
             return; /* `done` tells why */
-        lane->copy_sent += piece;
+        lane->row_next = next;
         if (outcome == 1)
             return;
     }
@@ -103,16 +156,33 @@ static void pump(void *context)
 static void on_started(const struct lm_error *error, void *context)
 {
     struct co_lane *lane = context;
+    const char *header = lane->batch != NULL ? lane->batch->copy.data : NULL;
+
     if (error != NULL)
         report(lane, error, 0, false);
-    else
+    else if (header == NULL || lm_pg_copy_put(lane->pg, header, CO_COPY_BEGIN_BYTES) == 0)
         pump(lane);
+}
+
+/* The COPY of the rows from piece_from on; `before`: what must go first, in the same message. */
+static void copy_piece(struct co_lane *lane, const char *before)
+{
+    char sql[1024];
+    size_t left = lane->row_end - lane->piece_from, most = lane->batch->partition->piece_rows;
+    struct lm_pg_copy copy = {
+        .sql = sql, .started = on_started, .drained = pump, .done = on_piece_copied, .context = lane};
+    struct lm_error error;
+
+    lane->piece_to = lane->piece_from + (lane->pieces && most < left ? most : left);
+    lane->row_next = lane->piece_from;
+    (void)snprintf(sql, sizeof(sql), "%s%s", before, lane->copy_sql);
+    if (lm_pg_copy_start(lane->pg, &copy, &error) != 0)
+        report(lane, &error, 0, false);
 }
 
 static void on_begun(const struct lm_error *error, void *context)
 {
     struct co_lane *lane = context;
-    struct lm_error problem;
 
     if (error != NULL) {
         report(lane, error, 0, false);
@@ -122,14 +192,12 @@ static void on_begun(const struct lm_error *error, void *context)
         roll_back(lane);
         return;
     }
-    if (lane->batch->row_count == 0) {
-        on_copied(NULL, lane);
-        return;
-    }
-    struct lm_pg_copy copy = {
-        .sql = lane->copy_sql, .started = on_started, .drained = pump, .done = on_copied, .context = lane};
-    if (lm_pg_copy_start(lane->pg, &copy, &problem) != 0)
-        report(lane, &problem, 0, false);
+    co_batch_range(lane->batch, &lane->piece_from, &lane->row_end);
+    lane->pieces = lane->row_end - lane->piece_from > lane->batch->partition->piece_rows;
+    if (lane->piece_from == lane->row_end)
+        all_copied(lane);
+    else
+        copy_piece(lane, lane->pieces ? "SAVEPOINT piece;" : "");
 }
 
 static void on_closed_batch(const struct lm_error *error, void *context)
@@ -151,7 +219,6 @@ void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *cop
 
     lane->batch = batch;
     lane->copy_sql = copy_sql;
-    lane->copy_sent = 0;
     lane->abort_asked = false;
     change_state(lane, CO_LANE_COPYING);
     if (lm_pg_send(lane->pg, &request, &error) != 0)
@@ -179,8 +246,7 @@ void co_lane_abort(struct co_lane *lane)
         /* At once: the server may take its time to answer, and the batch be on another lane by then. */
         lane->batch = NULL;
         lane->abort_asked = true;
-        if (lane->copy_sent > 0)
-            lm_pg_copy_end(lane->pg, "the batch was given up");
+        lm_pg_copy_end(lane->pg, "the batch was given up");
         break;
     case CO_LANE_DOWN:
     case CO_LANE_IDLE:

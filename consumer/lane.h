@@ -1,6 +1,7 @@
 /*
  * One writing connection: it opens itself, again and again where it must, and carries one batch at a time
- * through BEGIN, COPY and the closing message. What an outcome means is the writer's business. Loop thread.
+ * through BEGIN, COPY (one, or several pieces) and the closing message. What an outcome means is the writer's
+ * business. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_LANE_H
 #define LOGMILL_CONSUMER_LANE_H
@@ -27,6 +28,9 @@ struct co_lane_events {
     void (*copied)(struct co_lane *lane, void *context);
     /* The closing message was answered: NULL, the transaction has ended; else see failed. */
     void (*finished)(struct co_lane *lane, void *context);
+    /* COPY named a row of the batch (its place among the rows) that it does not take. True: it has been taken
+     * out and the rest goes on; false: the batch has failed. */
+    bool (*refused)(struct co_lane *lane, const struct lm_error *error, size_t row, void *context);
     /* The batch failed (during COPY or in closing); `line`: the row COPY named, 1 for the first, or 0. The
      * transaction is being rolled back, or the connection is gone: then `error` is of kind "connection_lost".
      */
@@ -45,7 +49,10 @@ struct co_lane {
     struct lm_pg *pg;       /* NULL while the timer runs */
     struct co_batch *batch; /* NULL where the lane is down or idle, or the batch has failed or was given up */
     const char *copy_sql;
-    size_t copy_sent; /* bytes of batch->copy handed over; beyond it the trailer */
+    /* Of the batch's rows: the COPY under way holds [piece_from, piece_to), those before row_next were handed
+     * over; row_end are all. */
+    size_t piece_from, piece_to, row_next, row_end;
+    bool pieces; /* each behind a savepoint, see piece.h */
     bool abort_asked;
     int64_t started_us; /* monotonic: of the step under way */
     struct lm_backoff backoff;

@@ -2,6 +2,7 @@
 
 #include "common/admin.h"
 #include "common/log.h"
+#include "consumer/piece.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ struct co_partition *co_partition_new(const char *topic, int32_t number, enum lm
     if (partition == NULL)
         return NULL;
     (void)snprintf(partition->topic, sizeof(partition->topic), "%s", topic);
+    partition->piece_rows = CO_PIECE_WHOLE;
     partition->number = number;
     partition->category = category;
     partition->refs = 1;

@@ -54,6 +54,7 @@ struct co_partition {
     int64_t committed_time_us; /* Kafka time of the last record committed; 0: none yet */
     bool commit_to_kafka;      /* committed is newer than what Kafka was told */
     uint32_t serial;           /* of the batch filled last */
+    size_t piece_rows;         /* most rows in one COPY, see piece.h */
 
     struct co_sources *sources;
     struct co_names *names;

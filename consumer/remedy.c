@@ -1,4 +1,5 @@
 #include "common/clock.h"
+#include "consumer/piece.h"
 #include "consumer/retry.h"
 #include "consumer/writer_internal.h"
 
@@ -121,50 +122,65 @@ void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const
                    "%s/%d: %s", partition->topic, (int)partition->number, reason);
 }
 
-static int rebuild(struct co_writer *writer, struct co_batch *batch, size_t from, size_t to)
+int co_remedy_recount(struct co_writer *writer, struct co_batch *batch)
 {
     struct lm_error error;
-    if (co_batch_rebuild(batch, writer->options.scratch, batch->partition->category, from, to, &error) == 0)
+    if (co_batch_recount(batch, writer->options.scratch, batch->partition->category, &error) == 0)
         return 0;
-    lm_log_error(LM_LOG_ERROR, "writer", &error, "a batch cannot be built again; its partition starts over");
+    lm_log_error(LM_LOG_ERROR, "writer", &error,
+                 "a batch cannot be counted again; its partition starts over");
     start_over(writer, batch->partition);
     return -1;
 }
 
-/* The row goes to the dead letters, the rest is sent again once that is confirmed. */
-static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
-                     const struct lm_error *error)
+void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch)
 {
+    struct co_lane *lane = co_writer_lane_of(writer, batch);
+
+    pull_back_followers(writer, batch);
+    batch->letters_until_us = 0;
+    if (lane != NULL)
+        co_lane_abort(lane);
+    send_again(batch);
+}
+
+void co_remedy_take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+                        const struct lm_error *error)
+{
+    struct co_partition *partition = batch->partition;
     struct lm_buffer labels;
+    size_t rows = batch->row_count < partition->piece_rows ? batch->row_count : partition->piece_rows;
+    unsigned tries = batch->attempts > 0 ? batch->attempts : 1;
     rd_kafka_message_t *message;
 
     batch->probing = false;
     message = co_batch_take_row(batch, row);
-    lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d offset %lld to the dead letters",
-                 batch->partition->topic, (int)batch->partition->number, (long long)message->offset);
-    if (co_letters_send(writer->options.letters, batch, message, error, batch->attempts) != 0) {
+    partition->piece_rows = co_piece_refused(rows);
+    lm_log_limited(&writer->refused_limit, 1000, LM_LOG_WARN, "writer",
+                   "%s/%d offset %lld to the dead letters: %s", partition->topic, (int)partition->number,
+                   (long long)message->offset, error->text);
+    if (co_letters_send(writer->options.letters, batch, message, error, tries) != 0) {
         rd_kafka_message_destroy(message);
-        start_over(writer, batch->partition);
+        start_over(writer, partition);
         return;
     }
     lm_buffer_init(&labels, 1024);
-    lm_metrics_label(&labels, "topic", batch->partition->topic);
+    lm_metrics_label(&labels, "topic", partition->topic);
     lm_metrics_label(&labels, "class", error->kind);
     lm_counter_add(lm_counter(writer->options.metrics, "logmill_consumer_dead_letters_total",
                               lm_buffer_text(&labels),
                               "Records sent to a dead-letter topic, by what was wrong."),
                    1);
     lm_buffer_free(&labels);
-    (void)rebuild(writer, batch, 0, batch->row_count);
 }
 
 /* Chooses the next part to try; when one row is left, that row on its own. */
-static void try_part(struct co_writer *writer, struct co_batch *batch)
+static void try_part(struct co_batch *batch)
 {
     size_t left = batch->probe_high - batch->probe_low;
     batch->probe_from = batch->probe_low;
     batch->probe_to = left > 1 ? batch->probe_low + left / 2 : batch->probe_high;
-    (void)rebuild(writer, batch, batch->probe_from, batch->probe_to);
+    batch->recount = true;
 }
 
 static void search_failed(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
@@ -179,12 +195,12 @@ static void search_failed(struct co_writer *writer, struct co_batch *batch, cons
         batch->probe_low = 0;
         batch->probe_high = batch->row_count;
     } else if (batch->probe_to - batch->probe_from == 1) {
-        take_row(writer, batch, batch->probe_from, error);
+        co_remedy_take_row(writer, batch, batch->probe_from, error);
         return;
     } else {
         batch->probe_high = batch->probe_to;
     }
-    try_part(writer, batch);
+    try_part(batch);
 }
 
 /* A part passed: the bad row is behind it. If it was the last, no row is bad on its own: wait like for
@@ -194,16 +210,16 @@ void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
     send_again(batch);
     batch->probe_low = batch->probe_to;
     if (batch->probe_low < batch->probe_high) {
-        try_part(writer, batch);
+        try_part(batch);
         return;
     }
     struct lm_error error;
     (void)lm_error_set(&error, LM_RETRY, "data_exception",
                        "PostgreSQL refuses a batch whose rows it takes one part after the other");
     batch->probing = false;
+    batch->recount = true;
     co_remedy_back_off(batch);
     co_remedy_say_stuck(writer, batch, &error);
-    (void)rebuild(writer, batch, 0, batch->row_count);
 }
 
 static void ignore_answer(const struct lm_error *error, void *context)
@@ -263,7 +279,7 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
     case CO_REMEDY_TAKE_ROW:
         line += batch->probing ? (long long)batch->probe_from : 0;
         if (line <= (long long)batch->row_count) {
-            take_row(writer, batch, (size_t)line - 1, error);
+            co_remedy_take_row(writer, batch, (size_t)line - 1, error);
             return;
         }
         break;

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* No transaction waits for Kafka longer than this. */
+#define LETTERS_WAIT_US (LM_SECOND_US / 2)
+
 /* ---- a batch's place ---- */
 
 struct co_lane *co_writer_lane_of(struct co_writer *writer, const struct co_batch *batch)
@@ -94,6 +97,16 @@ static void on_lane_finished(struct co_lane *lane, void *context)
         co_remedy_commit(writer, batch);
 }
 
+static bool on_lane_refused(struct co_lane *lane, const struct lm_error *error, size_t row, void *context)
+{
+    struct co_writer *writer = context;
+
+    if (co_retry_decide(error, 1, false) != CO_REMEDY_TAKE_ROW)
+        return false;
+    co_remedy_take_row(writer, lane->batch, row, error);
+    return true;
+}
+
 static void on_lane_failed(struct co_lane *lane, struct co_batch *batch, const struct lm_error *error,
                            long long line, bool closing, void *context)
 {
@@ -117,7 +130,8 @@ static void on_lane_idle(struct co_lane *lane, void *context)
 
 /* ---- what runs ---- */
 
-static void make_ready(struct co_writer *writer, struct co_batch *batch)
+/* 0, or -1: the batch waits, or its partition starts over. */
+static int write_closing(struct co_writer *writer, struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;
     struct co_closing_options options = {.topic = partition->topic,
@@ -127,19 +141,50 @@ static void make_ready(struct co_writer *writer, struct co_batch *batch)
                                          .rehearse = batch->probing};
     struct lm_error error;
 
-    if (batch->letters_pending > 0)
+    if (co_closing_write(batch, &options, &error) == 0)
+        return 0;
+    co_remedy_back_off(batch);
+    co_remedy_say_stuck(writer, batch, &error);
+    return -1;
+}
+
+static void make_ready(struct co_writer *writer, struct co_batch *batch)
+{
+    const struct co_partition *partition = batch->partition;
+
+    if (batch->letters_pending > 0 || co_remedy_recount(writer, batch) != 0)
         return;
     if (!co_leaves_known(writer->options.leaves, partition->category, batch->rollup.hours,
                          batch->rollup.hour_count)) {
         co_remedy_ask_leaves(writer, batch);
         return;
     }
-    if (co_closing_write(batch, &options, &error) != 0) {
-        co_remedy_back_off(batch);
-        co_remedy_say_stuck(writer, batch, &error);
-        return;
+    if (write_closing(writer, batch) == 0)
+        (void)co_batch_change_state(batch, CO_BATCH_READY);
+}
+
+/* The batch before it has committed. Where rows were refused while it was copied, their dead letters are
+ * confirmed, and what it closes with has been written without them. */
+static bool may_close(struct co_writer *writer, struct co_batch *batch, int64_t now_us)
+{
+    if (co_writer_place(batch) != 0)
+        return false;
+    if (batch->letters_pending > 0) {
+        if (batch->letters_until_us == 0)
+            batch->letters_until_us = now_us + LETTERS_WAIT_US;
+        else if (now_us >= batch->letters_until_us)
+            co_remedy_give_back(writer, batch);
+        return false;
     }
-    (void)co_batch_change_state(batch, CO_BATCH_READY);
+    batch->letters_until_us = 0;
+    if (!batch->recount)
+        return true;
+    if (co_remedy_recount(writer, batch) != 0)
+        return false;
+    if (write_closing(writer, batch) == 0)
+        return true;
+    co_remedy_give_back(writer, batch);
+    return false;
 }
 
 /* In order: the batch before it must be on its way already. */
@@ -162,7 +207,7 @@ static void advance(struct co_writer *writer, struct co_batch *batch, int64_t no
         (void)co_batch_change_state(batch, CO_BATCH_COPYING);
         co_lane_start(lane, batch, writer->copy_sql[batch->partition->category]);
     }
-    if (batch->state == CO_BATCH_COPIED && co_writer_place(batch) == 0 &&
+    if (batch->state == CO_BATCH_COPIED && may_close(writer, batch, now_us) &&
         (lane = co_writer_lane_of(writer, batch)) != NULL) {
         lm_histogram_observe(writer->copy_seconds, seconds_since(lane->started_us));
         (void)co_batch_change_state(batch, CO_BATCH_CLOSING);
@@ -207,9 +252,13 @@ static void set_timer(struct co_writer *writer, int64_t now_us)
     int64_t next_us = INT64_MAX;
 
     for (const struct co_batch *batch = writer->first; batch != NULL; batch = batch->next) {
-        if ((batch->state == CO_BATCH_SEALED || batch->state == CO_BATCH_UNKNOWN) && !batch->asked &&
-            batch->not_before_us > now_us && batch->not_before_us < next_us)
-            next_us = batch->not_before_us;
+        int64_t due_us = 0;
+        if ((batch->state == CO_BATCH_SEALED || batch->state == CO_BATCH_UNKNOWN) && !batch->asked)
+            due_us = batch->not_before_us;
+        else if (batch->state == CO_BATCH_COPIED)
+            due_us = batch->letters_until_us;
+        if (due_us > now_us && due_us < next_us)
+            next_us = due_us;
     }
     if (next_us != INT64_MAX)
         (void)uv_timer_start(&writer->timer, on_timer, (uint64_t)(next_us - now_us) / 1000 + 1, 0);
@@ -335,6 +384,7 @@ int co_writer_open(const struct co_writer_options *options, struct co_writer **o
     writer->events = (struct co_lane_events){.state = on_lane_state,
                                              .copied = on_lane_copied,
                                              .finished = on_lane_finished,
+                                             .refused = on_lane_refused,
                                              .failed = on_lane_failed,
                                              .idle = on_lane_idle,
                                              .context = writer};

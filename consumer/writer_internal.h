@@ -19,6 +19,7 @@ struct co_writer {
     char copy_sql[LM_CATEGORY_COUNT][768];
     struct co_batch *first, **last; /* all batches with the writer, in the order they came */
     bool scheduling, schedule_again;
+    struct lm_log_limit refused_limit; /* for rows that go to the dead letters */
     uv_timer_t timer; /* for the next batch that waits for a time */
     struct lm_log_limit limit;
     struct lm_histogram *copy_seconds, *commit_seconds, *batch_rows;
@@ -46,6 +47,14 @@ void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch);
  * back. */
 void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error,
                      long long line, bool closing);
+/* PostgreSQL refuses a row, by its place in the batch: to the dead letters with it, and smaller pieces from
+ * now on. The partition may start over. */
+void co_remedy_take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+                        const struct lm_error *error);
+/* A copied batch waits outside of its transaction. */
+void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch);
+/* Counts its rollups anew where rows were taken out. 0, or -1: the partition starts over. */
+int co_remedy_recount(struct co_writer *writer, struct co_batch *batch);
 /* Asks what became of a COMMIT whose connection broke. */
 void co_remedy_read_back(struct co_writer *writer, struct co_batch *batch);
 /* Asks for the leaves the batch needs. */
