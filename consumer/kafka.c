@@ -62,7 +62,12 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
         prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||
         prefer(conf, options, "fetch.wait.max.ms", "50", error) != 0 ||
         /* What a killed consumer had stands still for as long. */
-        prefer(conf, options, "session.timeout.ms", "10000", error) != 0) {
+        prefer(conf, options, "session.timeout.ms", "10000", error) != 0 ||
+        /* Members hear of a rebalance with their next heartbeat; the first to hear stands still until the last
+         * has heard. */
+        prefer(conf, options, "heartbeat.interval.ms", "500", error) != 0 ||
+        /* New partitions, and topics made later, are seen as late as this. */
+        prefer(conf, options, "topic.metadata.refresh.interval.ms", "10000", error) != 0) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }
