@@ -3,7 +3,7 @@
  * About 310 bytes as Avro, 24 fields. Record i goes to partition i % P and carries its number within the
  * partition in metadata ("n", from 0), so that a test can tell lost from doubled. With --sources S each
  * partition has S ordered streams (source, sequence); the stream of a record depends on its number only, so
- * that sending again repeats exactly.
+ * that sending again repeats exactly. With --live a record's time is when it was handed to Kafka.
  */
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -18,14 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVICES 20
-
 struct generator {
     const char *brokers, *topic;
     int64_t count, from, seed, base_us, step_us, rate;
     int32_t partitions;
-    int sources;
-    bool json;
+    int sources, services;
+    bool json, live;
 
     uv_loop_t loop;
     uv_timer_t timer; /* for --rate */
@@ -72,13 +70,15 @@ static void make(struct generator *g, int64_t i, struct lm_record *record)
     struct lm_arena *arena = &g->arena;
     struct lm_slice *field = record->text;
     uint64_t r = draw(&state);
-    unsigned service = (unsigned)(r % SERVICES), kind = (unsigned)((r >> 8) % 100);
+    unsigned service = (unsigned)(r % (unsigned)g->services), kind = (unsigned)((r >> 8) % 100);
     int64_t n = i / g->partitions;
 
     lm_arena_reset(arena);
     lm_record_init(record);
     record->has_timestamp = true;
     record->timestamp_us = g->base_us + i * g->step_us + (int64_t)(draw(&state) % 1000);
+    if (g->live)
+        record->timestamp_us = lm_clock_wall_us();
     record->level = kind < 10   ? LM_DEBUG
                     : kind < 85 ? LM_INFO
                     : kind < 94 ? LM_WARN
@@ -203,12 +203,18 @@ static int parse(struct generator *g, int argc, char **argv)
                                             {"step-us", required_argument, NULL, 'u'},
                                             {"sources", required_argument, NULL, 'S'},
                                             {"rate", required_argument, NULL, 'r'},
+                                            {"services", required_argument, NULL, 'v'},
                                             {"json", no_argument, NULL, 'j'},
+                                            {"live", no_argument, NULL, 'l'},
                                             {0}};
     int c;
 
-    *g = (struct generator){
-        .brokers = "localhost:9092", .partitions = 4, .count = 1000, .seed = 1, .step_us = 1000};
+    *g = (struct generator){.brokers = "localhost:9092",
+                            .partitions = 4,
+                            .count = 1000,
+                            .seed = 1,
+                            .step_us = 1000,
+                            .services = 20};
     g->base_us = lm_clock_wall_us() / LM_HOUR_US * LM_HOUR_US - LM_HOUR_US;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -242,14 +248,20 @@ static int parse(struct generator *g, int argc, char **argv)
         case 'r':
             g->rate = strtoll(optarg, NULL, 10);
             break;
+        case 'v':
+            g->services = (int)strtol(optarg, NULL, 10);
+            break;
         case 'j':
             g->json = true;
+            break;
+        case 'l':
+            g->live = true;
             break;
         default:
             return -1;
         }
     }
-    return g->topic == NULL || g->partitions < 1 || g->count <= g->from ? -1 : 0;
+    return g->topic == NULL || g->partitions < 1 || g->services < 1 || g->count <= g->from ? -1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -261,7 +273,8 @@ int main(int argc, char **argv)
     if (parse(&g, argc, argv) != 0) {
         fputs("usage: logmill-generate --topic T [--brokers B] [--partitions P] [--count N] [--from I] "
               "[--seed S]\n"
-              "       [--base-us US] [--step-us US] [--sources N] [--rate RECORDS/S] [--json]\n",
+              "       [--base-us US] [--step-us US] [--sources N] [--services N]\n"
+              "       [--rate RECORDS/S] [--live] [--json]\n",
               stderr);
         return 2;
     }
