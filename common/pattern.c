@@ -1,237 +1,435 @@
 #include "common/pattern.h"
 
+#include "common/pattern_internal.h"
 #include "common/utf8.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum {
-    INPUT_MAX = 512,
-    MASK_LEN = 3,
-    /* The most a byte can grow: every other byte a digit of its own. */
-    OUTPUT_MAX = INPUT_MAX * MASK_LEN,
-    HEX_WORD_MIN = 8,
-    IPV6_MAX = 45,
-    UUID_LEN = 36
+enum { MASK_LEN = 3 };
+static const char mask[] = "<*>";
+
+#define D LM_PB_DIGIT
+#define X LM_PB_HEX
+#define L LM_PB_LETTER
+#define S LM_PB_BLANK
+#define O LM_PB_OTHER
+#define M LM_PB_MARK
+#define Q LM_PB_QUOTE
+#define H LM_PB_HIGH
+#define H16 H, H, H, H, H, H, H, H, H, H, H, H, H, H, H, H
+#define S8 S, S, S, S, S, S, S, S
+const uint16_t lm_pattern_byte[256] = {
+    S8, S8, S8, S8,
+    /*   ! " # $ % & ' ( ) * + , - . / */
+    S, M, Q, M, M, M, M, Q, O, O, M, M, O, LM_PB_LINK, LM_PB_DOT, LM_PB_SLASH,
+    /* 0-9 : ; < = > ? */
+    D, D, D, D, D, D, D, D, D, D, LM_PB_COLON, O, O, LM_PB_EQUALS, O, M,
+    /* @ A-O */
+    LM_PB_AT, X, X, X, X, X, X, L, L, L, L, L, L, L, L, L,
+    /* P-Z [ \ ] ^ _ */
+    L, L, L, L, L, L, L, L, L, L, L, O, LM_PB_BACKSLASH, O, M, LM_PB_LINK,
+    /* ` a-o */
+    Q, X, X, X, X, X, X, L, L, L, L, L, L, L, L, L,
+    /* p-z { | } ~ DEL */
+    L, L, L, L, L, L, L, L, L, L, L, O, O, O, M, S, H16, H16, H16, H16, H16, H16, H16, H16};
+#undef D
+#undef X
+#undef L
+#undef S
+#undef O
+#undef M
+#undef Q
+#undef H
+#undef H16
+#undef S8
+
+/* The word that may be followed by somebody's name. */
+enum expect { EXPECT_NOTHING, EXPECT_LOGIN, EXPECT_USER };
+
+struct walk {
+    const char *text; /* the line */
+    size_t len, at;
+    size_t n; /* bytes in `out` */
+    /* The last word that was masked, as it stands in `out`; equal ones in a row are shown once. */
+    size_t mask_start, mask_end;
+    unsigned unclosed; /* quotes known to have no end on this line, a bit each */
+    bool tells;        /* the value to come is what the message says: read, not masked */
+    char telling;      /* the quote that ends it, or NUL */
+    enum expect expect;
+    char out[LM_PATTERN_MAX];
 };
 
-/* The line being masked. Every rule answers the number of bytes it takes at `at`, 0 where it does not fit. */
-struct line {
-    const char *text;
-    size_t len;
-};
-
-static bool is_digit(char c)
+static unsigned kind_at(const struct walk *w, size_t at)
 {
-    return c >= '0' && c <= '9';
+    return at < w->len ? lm_pattern_kind(w->text[at]) : LM_PB_END;
 }
 
-static bool is_hex(char c)
+static void put(struct walk *w, const char *text, size_t len)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    size_t room = LM_PATTERN_MAX - w->n;
+
+    if (len > room)
+        len = room;
+    memcpy(w->out + w->n, text, len);
+    w->n += len;
 }
 
-/* Letters of other alphabets count as letters. */
-static bool is_word(char c)
+/* One blank for any number of them, none at the end. */
+static void put_blank(struct walk *w)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (unsigned char)c >= 0x80;
+    if (w->n > 0 && w->out[w->n - 1] != ' ')
+        put(w, " ", 1);
 }
 
-static bool word_at(const struct line *line, size_t at)
+/* The masked word out[start..n) is taken back where it stands in a row with its equal: "1, 2, 3" is "<*>". */
+static void masked_from(struct walk *w, size_t start)
 {
-    return at < line->len && is_word(line->text[at]);
-}
+    size_t len = w->n - start;
+    size_t gap = start - w->mask_end;
+    const char *between = w->out + w->mask_end;
+    bool row = w->mask_end > 0 && gap >= 1 && gap <= 2 && memchr(" ,;", between[0], 3) != NULL &&
+               (gap == 1 || between[1] == ' ');
 
-static bool digit_at(const struct line *line, size_t at)
-{
-    return at < line->len && is_digit(line->text[at]);
-}
-
-static bool opens(const struct line *line, size_t at)
-{
-    return at == 0 || memchr(" \t([{=:,<", line->text[at - 1], 9) != NULL;
-}
-
-/* The text between two quotes, without them; `at` is the opening one. Empty quotes take nothing. */
-static size_t take_quoted(const struct line *line, size_t at)
-{
-    char quote = line->text[at];
-
-    if ((quote != '"' && quote != '\'' && quote != '`') || !opens(line, at))
-        return 0;
-    for (size_t i = at + 1; i < line->len; i++) {
-        if (line->text[i] == quote && !word_at(line, i + 1))
-            return i - at - 1;
+    if (row && w->mask_end - w->mask_start == len &&
+        memcmp(w->out + w->mask_start, w->out + start, len) == 0) {
+        w->n = w->mask_end;
+        return;
     }
-    return 0;
+    w->mask_start = start;
+    w->mask_end = w->n;
 }
 
-static size_t take_path(const struct line *line, size_t at)
+static void put_mask(struct walk *w)
 {
-    const char *p = line->text + at;
-    size_t left = line->len - at;
-    bool drive = left > 3 && is_word(p[0]) && !is_digit(p[0]) && p[1] == ':' && p[2] == '\\';
-    size_t n = drive ? 3 : 0;
+    size_t start = w->n;
 
-    if (!opens(line, at))
-        return 0;
-    while (!drive && n < left && p[n] == '/')
-        n++;
-    if (n == 0 || n == left || !(is_word(p[n]) || p[n] == '.' || p[n] == '~'))
-        return 0;
-    while (n < left && (unsigned char)p[n] > ' ' && memchr("\"'`()[]{}<>,;", p[n], 13) == NULL)
-        n++;
-    while (p[n - 1] == '.' || p[n - 1] == ':')
-        n--;
-    return n;
+    put(w, mask, MASK_LEN);
+    masked_from(w, start);
 }
 
-static size_t take_uuid(const struct line *line, size_t at)
+static bool equal(const char *text, size_t len, const char *word)
 {
-    if (line->len - at < UUID_LEN || word_at(line, at + UUID_LEN))
-        return 0;
-    for (size_t i = 0; i < UUID_LEN; i++) {
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        char c = line->text[at + i];
-        if (dash ? c != '-' : !is_hex(c))
-            return 0;
+    return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+/* Fields of structured lines that say what happened rather than to whom. */
+static bool is_telling_key(const char *text, size_t len)
+{
+    static const char keys[] = " msg message log event text level lvl severity error err reason cause ";
+    char wanted[11] = " ";
+
+    if (len < 3 || len > sizeof wanted - 3)
+        return false;
+    memcpy(wanted + 1, text, len);
+    wanted[len + 1] = ' ';
+    wanted[len + 2] = '\0';
+    return strstr(keys, wanted) != NULL;
+}
+
+/* What stands between quotes is masked, but for the key of a JSON member and the method of a request line. */
+static void put_quoted(struct walk *w, const char *text, size_t len)
+{
+    static const char *const methods[] = {"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "PATCH ", "OPTIONS "};
+    size_t close = w->at + len + 2, start = w->n;
+    bool key = text[-1] == '"' && len > 0 && (kind_at(w, close) & LM_PB_COLON) != 0;
+
+    put(w, text - 1, 1);
+    if (key) {
+        put(w, text, len);
+        w->tells = is_telling_key(text, len);
+    } else {
+        for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+            size_t method = strlen(methods[i]);
+            if (len > method && memcmp(text, methods[i], method) == 0)
+                put(w, text, method);
+        }
+        put(w, mask, MASK_LEN);
     }
-    return UUID_LEN;
+    put(w, text - 1, 1);
+    if (!key)
+        masked_from(w, start);
+    w->at = close;
 }
 
-static size_t take_hex_number(const struct line *line, size_t at)
+/* A quote opens at a word's start and closes at a word's end; the same character again, an apostrophe say,
+ * stands for itself. */
+static void take_quote(struct walk *w)
 {
-    const char *p = line->text + at;
-    size_t n = 2;
+    char quote = w->text[w->at];
+    unsigned bit = quote == '"' ? 1 : quote == '\'' ? 2 : 4;
+    bool opens = w->at == 0 || (kind_at(w, w->at - 1) & (LM_PB_WORD & ~LM_PB_COLON)) == 0;
 
-    if (line->len - at < 3 || p[0] != '0' || (p[1] != 'x' && p[1] != 'X'))
+    if (w->telling == quote && w->text[w->at - 1] != '\\') {
+        w->telling = '\0';
+    } else if (opens && w->tells) {
+        w->telling = quote;
+        w->tells = false;
+    } else if (opens && w->telling != quote && (w->unclosed & bit) == 0) {
+        for (size_t i = w->at + 1; i < w->len; i++) {
+            if (w->text[i] == '\\') {
+                i++;
+            } else if (w->text[i] == quote &&
+                       (kind_at(w, i + 1) & (LM_PB_DIGIT | LM_PB_HEX | LM_PB_LETTER)) == 0) {
+                put_quoted(w, w->text + w->at + 1, i - w->at - 1);
+                return;
+            }
+        }
+        w->unclosed |= bit;
+    }
+    put(w, &quote, 1);
+    w->at++;
+}
+
+/* key=value: what is masked is the value, also an empty one; not ==, =>, nor what brackets or quotes hold. */
+static void take_equals(struct walk *w)
+{
+    bool key = w->at > 0 && (kind_at(w, w->at - 1) & (LM_PB_WORD & ~LM_PB_MARK)) != 0;
+    unsigned next = kind_at(w, w->at + 1);
+    size_t end = w->at + 1, start = w->at;
+
+    put(w, "=", 1);
+    w->at = end;
+    while (key && start > 0 && (kind_at(w, start - 1) & (LM_PB_HEX | LM_PB_LETTER)) != 0)
+        start--;
+    if (key && is_telling_key(w->text + start, end - 1 - start)) {
+        w->tells = next == LM_PB_QUOTE;
+        return;
+    }
+    if (!key || (next & (LM_PB_OTHER | LM_PB_EQUALS | LM_PB_QUOTE)) != 0) {
+        bool empty = key && end < w->len && memchr(",;)", w->text[end], 3) != NULL;
+        if (empty)
+            put(w, mask, MASK_LEN);
+        return;
+    }
+    while ((kind_at(w, end) & (LM_PB_WORD | LM_PB_HIGH)) != 0 ||
+           (end + 1 < w->len && w->text[end] == '=' && (kind_at(w, end + 1) & LM_PB_WORD) != 0))
+        end++;
+    put(w, mask, MASK_LEN);
+    w->at = end;
+}
+
+/* A number may be followed by its unit: 5 ms, 3.2 KB, 10:15 AM; 5µs, whose µ ends the word. */
+static void take_unit(struct walk *w)
+{
+    const char *rest = w->text + w->at;
+
+    if (w->len - w->at >= 3 && (memcmp(rest, "\xc2\xb5s", 3) == 0 || memcmp(rest, "\xce\xbcs", 3) == 0)) {
+        w->at += 3;
+        return;
+    }
+    if (kind_at(w, w->at) == LM_PB_BLANK && w->at + 1 < w->len) {
+        size_t unit = lm_pattern_unit(w->text + w->at + 1, w->len - w->at - 1);
+        w->at += unit > 0 ? unit + 1 : 0;
+    }
+}
+
+/* Words such as "is" and "logged", which are nobody's name. */
+static bool is_no_name(const char *text, size_t len)
+{
+    static const char words[] =
+        " from is was has not by to at on in with and or of for invalid illegal unknown user "
+        "login logout session request data ";
+    char wanted[12] = " ";
+
+    if (len > 2 &&
+        (memcmp(text + len - 2, "ed", 2) == 0 || (len > 3 && memcmp(text + len - 3, "ing", 3) == 0)))
+        return true;
+    if (len > sizeof wanted - 3)
+        return false;
+    memcpy(wanted + 1, text, len);
+    wanted[len + 1] = ' ';
+    wanted[len + 2] = '\0';
+    return strstr(words, wanted) != NULL;
+}
+
+/* After a word as it is: whether the next may be a name. "for user kim", "password for kim from". */
+static enum expect expect_after(enum expect before, const char *text, size_t len)
+{
+    if (len == 3 && equal(text, len, "for"))
+        return before == EXPECT_LOGIN ? EXPECT_USER : EXPECT_LOGIN;
+    if (len == 4 && (equal(text, len, "user") || equal(text, len, "User")))
+        return before == EXPECT_NOTHING ? EXPECT_NOTHING : EXPECT_USER;
+    switch (len) {
+    case 2:
+        return equal(text, len, "by") || equal(text, len, "of") ? EXPECT_LOGIN : EXPECT_NOTHING;
+    case 7:
+        return equal(text, len, "invalid") || equal(text, len, "Invalid") || equal(text, len, "illegal")
+                   ? EXPECT_LOGIN
+                   : EXPECT_NOTHING;
+    case 8:
+        return equal(text, len, "password") ? EXPECT_LOGIN : EXPECT_NOTHING;
+    case 9:
+        return equal(text, len, "publickey") ? EXPECT_LOGIN : EXPECT_NOTHING;
+    default:
+        return EXPECT_NOTHING;
+    }
+}
+
+static void take_plain_word(struct walk *w, const char *text, size_t len)
+{
+    enum expect expect = w->expect;
+
+    if (text[0] >= 'A' && text[0] <= 'W' && lm_pattern_is_date_word(text, len, w->len - w->at)) {
+        w->at += len;
+        put_mask(w);
+        return;
+    }
+    w->at += len;
+    w->expect = expect_after(expect, text, len);
+    if (expect == EXPECT_USER && !is_no_name(text, len)) {
+        put_mask(w);
+        return;
+    }
+    put(w, text, len);
+}
+
+static void take_word(struct walk *w)
+{
+    const char *text = w->text + w->at;
+    size_t left = w->len - w->at;
+    size_t len = 0;
+    unsigned seen = 0, kind;
+
+    if (text[0] == ':' && !(left > 1 && text[1] == ':')) { /* behind a JSON key or a bracket */
+        w->expect = EXPECT_NOTHING;
+        put(w, text, 1);
+        w->at++;
+        return;
+    }
+    for (; len < left; len++) {
+        kind = lm_pattern_kind(text[len]);
+        if ((kind & LM_PB_WORD) == 0 &&
+            !(text[len] == ',' && len > 0 && len + 1 < left &&
+              lm_pattern_kind(text[len - 1]) == LM_PB_DIGIT && lm_pattern_kind(text[len + 1]) == LM_PB_DIGIT))
+            break;
+        seen |= kind;
+    }
+    if ((seen & (LM_PB_DIGIT | LM_PB_DOT | LM_PB_SLASH | LM_PB_AT | LM_PB_BACKSLASH)) == 0) {
+        take_plain_word(w, text, len);
+        return;
+    }
+    bool named = w->expect == EXPECT_USER;
+    w->expect = EXPECT_NOTHING;
+    struct lm_pattern_word word = lm_pattern_word(text, len, left, seen);
+    if (named && word.end == 0)
+        word.end = len;
+    if (word.end == 0) {
+        put(w, text, len);
+        w->at += len;
+        return;
+    }
+    size_t start = w->n;
+    put(w, text, named ? 0 : word.keep);
+    put(w, mask, MASK_LEN);
+    masked_from(w, start);
+    w->at += word.end;
+    if (word.keep == 0 && (seen & LM_PB_DIGIT) != 0)
+        take_unit(w);
+}
+
+/* "<1 sec": less or more than a number is a number. */
+static bool is_bound(const struct walk *w)
+{
+    char c = w->text[w->at];
+    return (c == '<' || c == '>') && w->at > 0 && kind_at(w, w->at - 1) == LM_PB_BLANK &&
+           kind_at(w, w->at + 1) == LM_PB_DIGIT && memchr(w->text + w->at, '>', w->len - w->at) == NULL;
+}
+
+/* Colours and other instructions to a terminal: ESC [ … letter. */
+static size_t escape(const struct walk *w)
+{
+    size_t end = w->at + 2;
+
+    if (w->text[w->at] != '\x1b' || w->at + 1 >= w->len || w->text[w->at + 1] != '[')
         return 0;
-    while (at + n < line->len && is_hex(p[n]))
-        n++;
-    return n > 2 && !word_at(line, at + n) ? n : 0;
+    while (end < w->len && (kind_at(w, end) & (LM_PB_HEX | LM_PB_LETTER)) == 0)
+        end++;
+    return end < w->len ? end + 1 - w->at : 0;
 }
 
-static size_t take_ipv6(const struct line *line, size_t at)
+static void take_blank(struct walk *w)
 {
-    const char *p = line->text + at;
-    size_t n = 0, colons = 0;
-    bool pair = false, digit = false;
+    size_t skip = escape(w);
 
-    for (; at + n < line->len && n <= IPV6_MAX && (is_hex(p[n]) || p[n] == ':' || p[n] == '.'); n++) {
-        digit = digit || is_digit(p[n]);
-        if (p[n] != ':')
-            continue;
-        colons++;
-        pair = pair || (n > 0 && p[n - 1] == ':');
+    if (skip == 0) {
+        put_blank(w);
+        skip = 1;
     }
-    /* A sentence's full stop, or the colon before what the address says. */
-    while (n > 0 && (p[n - 1] == '.' || (p[n - 1] == ':' && !(n > 1 && p[n - 2] == ':')))) {
-        colons -= p[n - 1] == ':';
-        n--;
+    w->at += skip;
+}
+
+static void take_other(struct walk *w, unsigned kind)
+{
+    w->expect = EXPECT_NOTHING;
+    if (kind == LM_PB_QUOTE) {
+        take_quote(w);
+    } else if (kind == LM_PB_EQUALS) {
+        take_equals(w);
+    } else {
+        if (!is_bound(w))
+            put(w, &w->text[w->at], 1);
+        w->at++;
     }
-    return n <= IPV6_MAX && digit && (pair || colons == 7) && !word_at(line, at + n) ? n : 0;
 }
 
-static size_t take_digits(const struct line *line, size_t at)
+static void walk_line(struct walk *w)
 {
-    size_t n = 0;
-
-    while (digit_at(line, at + n))
-        n++;
-    return n;
-}
-
-static size_t take_ipv4(const struct line *line, size_t at)
-{
-    size_t n = 0;
-
-    for (int part = 0; part < 4; part++) {
-        size_t digits = take_digits(line, at + n);
-        if (digits == 0 || digits > 3)
-            return 0;
-        n += digits;
-        if (part < 3 && (at + n >= line->len || line->text[at + n++] != '.'))
-            return 0;
+    while (w->at < w->len && w->n < LM_PATTERN_MAX) {
+        unsigned kind = lm_pattern_kind(w->text[w->at]);
+        if ((kind & LM_PB_WORD) != 0)
+            take_word(w);
+        else if (kind == LM_PB_BLANK)
+            take_blank(w);
+        else
+            take_other(w, kind);
     }
-    if (word_at(line, at + n) ||
-        (at + n < line->len && line->text[at + n] == '.' && digit_at(line, at + n + 1)))
-        return 0;
-    if (at + n < line->len && line->text[at + n] == ':')
-        n += digit_at(line, at + n + 1) ? 1 + take_digits(line, at + n + 1) : 0;
-    return n;
 }
 
-static size_t take_hex_word(const struct line *line, size_t at)
+/* The first line that is not blank; no character is cut in two. */
+static void find_line(struct walk *w, const char *message, size_t len)
 {
-    size_t n = 0;
-    bool digit = false;
+    const char *end;
 
-    for (; at + n < line->len && is_hex(line->text[at + n]); n++)
-        digit = digit || is_digit(line->text[at + n]);
-    return n >= HEX_WORD_MIN && digit && !word_at(line, at + n) ? n : 0;
-}
-
-/* At the start of a word the longest kinds come first, for each looks like the beginning of another. */
-static size_t take(const struct line *line, size_t at)
-{
-    char c = line->text[at];
-    size_t n = 0;
-
-    if (c == '/' || (at + 1 < line->len && line->text[at + 1] == ':'))
-        n = take_path(line, at);
-    if (n == 0 && (is_hex(c) || c == ':') && (at == 0 || !is_word(line->text[at - 1]))) {
-        n = take_uuid(line, at);
-        if (n == 0)
-            n = take_hex_number(line, at);
-        if (n == 0 && (at == 0 || line->text[at - 1] != ':'))
-            n = take_ipv6(line, at);
-        if (n == 0 && (at == 0 || line->text[at - 1] != '.')) /* not the tail of a longer version number */
-            n = take_ipv4(line, at);
-        if (n == 0)
-            n = take_hex_word(line, at);
+    while (len > 0 && lm_pattern_kind(*message) == LM_PB_BLANK && *message != '\x1b') {
+        message++;
+        len--;
     }
-    return n > 0 ? n : take_digits(line, at);
+    w->text = message;
+    w->len = len > LM_PATTERN_INPUT_MAX ? lm_utf8_cut(message, len, LM_PATTERN_INPUT_MAX) : len;
+    if (w->len > 0 && (end = memchr(message, '\n', w->len)) != NULL)
+        w->len = (size_t)(end - message);
+    if (w->len > 0 && (end = memchr(message, '\r', w->len)) != NULL)
+        w->len = (size_t)(end - message);
 }
 
-/* The first line that is not blank, at most INPUT_MAX bytes of it and no character cut in two. */
-static struct line first_line(const char *message, size_t len)
+/* A full template may end inside a character; none ends in a blank. */
+static void finish(struct walk *w)
 {
-    size_t start = 0, end;
+    size_t last = w->n;
 
-    while (start < len && (unsigned char)message[start] <= ' ')
-        start++;
-    for (end = start; end < len && end - start < INPUT_MAX && message[end] != '\n' && message[end] != '\r';
-         end++) {}
-    struct line line = {message + start, end - start};
-    if (end < len)
-        line.len = lm_utf8_cut(line.text, len - start, line.len);
-    return line;
+    while (last > 0 && w->n - last < 4 && ((unsigned char)w->out[last - 1] & 0xC0) == 0x80)
+        last--;
+    if (last > 0 && (unsigned char)w->out[last - 1] >= 0xC0 &&
+        lm_utf8_sequence(w->out + last - 1, w->n - last + 1) == 0)
+        w->n = last - 1;
+    while (w->n > 0 && w->out[w->n - 1] == ' ')
+        w->n--;
 }
 
 int64_t lm_pattern(const char *message, size_t len, struct lm_buffer *out)
 {
-    char masked[OUTPUT_MAX];
-    size_t n = 0;
-    struct line line = first_line(message, len);
+    struct walk w;
 
-    for (size_t i = 0; i < line.len;) {
-        size_t quoted = take_quoted(&line, i);
-        if (quoted > 0)
-            masked[n++] = line.text[i++];
-        size_t taken = quoted > 0 ? quoted : take(&line, i);
-        if (taken == 0) {
-            masked[n++] = line.text[i++];
-            continue;
-        }
-        memcpy(masked + n, "<*>", MASK_LEN);
-        n += MASK_LEN;
-        i += taken;
-        if (quoted > 0)
-            masked[n++] = line.text[i++];
-    }
+    find_line(&w, message, len);
+    w.at = w.n = w.mask_start = w.mask_end = 0;
+    w.unclosed = 0;
+    w.tells = false;
+    w.telling = '\0';
+    w.expect = EXPECT_NOTHING;
+    walk_line(&w);
+    finish(&w);
     lm_buffer_clear(out);
-    lm_buffer_append(out, masked, n);
-    return (int64_t)XXH3_64bits(masked, n);
+    lm_buffer_append(out, w.out, w.n);
+    return (int64_t)XXH3_64bits(w.out, w.n);
 }
