@@ -116,6 +116,9 @@ struct lm_config_reloading {
  */
 int lm_config_reload(const struct lm_config_reloading *reloading);
 
+/* A duration as an LM_CONFIG_DURATION takes it, in milliseconds. 0, or -1 where the text is none. */
+int lm_config_duration(const char *text, int64_t *ms) LM_MUST_CHECK;
+
 /* Writes the program's section of docs/configuration.md. */
 void lm_config_markdown(const struct lm_config_program *program, FILE *out);
 

@@ -58,7 +58,7 @@ static int take_number(const char **text, int64_t *value)
 }
 
 /* "150ms", "2h", "1h30m", "500". */
-static int convert_duration(const char *text, int64_t *value)
+int lm_config_duration(const char *text, int64_t *value)
 {
     int64_t total = 0;
     const char *p = text;
@@ -158,7 +158,7 @@ int lm_config_convert(const struct lm_config_option *option, const char *text, v
             return refuse(text, "a whole number", "digits only", why);
         break;
     case LM_CONFIG_DURATION:
-        if (convert_duration(text, &number) != 0)
+        if (lm_config_duration(text, &number) != 0)
             return refuse(text, "a duration", "150ms, 10s, 5m, 2h or 7d", why);
         break;
     case LM_CONFIG_SIZE:

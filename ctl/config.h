@@ -14,6 +14,12 @@ struct ct_config {
     int64_t leaves_ahead_ms;
     int64_t partitions;
     int64_t replication;
+    struct lm_config_list topic;
+    struct lm_config_list class;
+    char *since, *until, *before;
+    int time_of; /* enum ct_dlq_time */
+    int64_t limit;
+    bool count, json, dry_run, again, yes;
 };
 
 extern const struct lm_config_program ct_config_program;
