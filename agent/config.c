@@ -104,7 +104,9 @@ static const struct lm_config_option options[] = {
      .min = 1000,
      .max = 86400000,
      .reloadable = true,
-     .description = "An answer warns when the pipeline stores records older than this."},
+     .description =
+         "An answer warns when what has come in within this time may not be stored yet: a partition lags or "
+         "has no consumer."},
     {.name = "drain_timeout",
      .type = LM_CONFIG_DURATION,
      .offset = AT(drain_timeout_ms),

@@ -18,6 +18,7 @@
 struct lm_condition {
     struct lm_condition *next;
     bool met;
+    struct lm_gauge *gauge;
     int64_t since_us; /* wall clock: when `met` last changed */
     char *name;
     char reason[MAX_REASON];
@@ -42,7 +43,8 @@ static void write_condition(const struct lm_condition *condition, struct lm_buff
     lm_rfc3339_format(condition->since_us, since);
     lm_buffer_append_text(out, "{\"name\":");
     lm_buffer_append_json(out, condition->name, strlen(condition->name));
-    lm_buffer_printf(out, ",\"since\":\"%s\",\"reason\":", since);
+    lm_buffer_printf(out, ",\"since\":\"%s\",\"seconds\":%lld,\"reason\":", since,
+                     (long long)((lm_clock_wall_us() - condition->since_us) / LM_SECOND_US));
     lm_buffer_append_json(out, condition->reason, strlen(condition->reason));
     lm_buffer_append_char(out, '}');
 }
@@ -127,6 +129,17 @@ static void set_reason(struct lm_condition *condition, const char *reason)
     memcpy(condition->reason, cut.text, sizeof(cut.text));
 }
 
+static struct lm_gauge *gauge_of(const struct lm_admin *admin, const char *name)
+{
+    struct lm_buffer labels;
+    lm_buffer_init(&labels, 1024);
+    lm_metrics_label(&labels, "condition", name);
+    struct lm_gauge *gauge = lm_gauge(admin->metrics, "logmill_ready", lm_buffer_text(&labels),
+                                      "Whether the condition of /readyz holds.");
+    lm_buffer_free(&labels);
+    return gauge;
+}
+
 struct lm_condition *lm_admin_condition(struct lm_admin *admin, const char *name)
 {
     struct lm_condition *condition = calloc(1, sizeof(*condition));
@@ -138,6 +151,7 @@ struct lm_condition *lm_admin_condition(struct lm_admin *admin, const char *name
         return NULL;
     }
     condition->since_us = lm_clock_wall_us();
+    condition->gauge = gauge_of(admin, name);
     set_reason(condition, "starting");
     struct lm_condition **last = &admin->conditions;
     while (*last != NULL)
@@ -154,6 +168,7 @@ void lm_condition_set(struct lm_condition *condition, const char *reason)
         lm_log(met ? LM_LOG_INFO : LM_LOG_WARN, "admin", "%s: %s", condition->name, met ? "ready" : reason);
     }
     condition->met = met;
+    lm_gauge_set(condition->gauge, met ? 1 : 0);
     set_reason(condition, met ? "" : reason);
 }
 

@@ -30,6 +30,8 @@ void lm_log(enum lm_log_level level, const char *component, const char *format, 
  * and the error's text after the message: "message: text". NULL or an empty error: as lm_log. */
 void lm_log_error(enum lm_log_level level, const char *component, const struct lm_error *error,
                   const char *format, ...) LM_PRINTF(4, 5);
+/* What is repeated is said once, and then so often with how many were left out. */
+#define LM_LOG_AGAIN_MS 60000
 /* At most one line in `interval_ms` for each limit, which starts zeroed ({0}, one for each call site); the
  * next line says how many were left out. Threads may share a limit. */
 struct lm_log_limit {

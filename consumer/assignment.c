@@ -69,8 +69,9 @@ static void create_metrics(struct co_assignment *assignment, struct co_partition
     lm_metrics_label(&labels, "partition", number);
     partition->lag_records = lm_gauge(metrics, "logmill_consumer_lag_records", lm_buffer_text(&labels),
                                       "Records in the topic that PostgreSQL does not have yet.");
-    partition->lag_seconds = lm_gauge(metrics, "logmill_consumer_lag_seconds", lm_buffer_text(&labels),
-                                      "Age of the last committed record while there is a lag, else 0.");
+    partition->lag_seconds =
+        lm_gauge(metrics, "logmill_consumer_lag_seconds", lm_buffer_text(&labels),
+                 "For how long the oldest record not stored yet may have waited; 0 where none waits.");
     lm_buffer_free(&labels);
 }
 
@@ -230,9 +231,17 @@ void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
 
 /* ---- once a second ---- */
 
-static void measure_lag(const struct co_assignment *assignment, const struct co_partition *partition)
+/* Since when records wait that are not stored: those stored last came before it, and when all were stored
+ * nothing waited. */
+static int64_t behind_since_us(const struct co_partition *partition)
 {
-    int64_t low, high, lag;
+    return partition->committed_time_us > partition->caught_up_us ? partition->committed_time_us
+                                                                  : partition->caught_up_us;
+}
+
+static void measure_lag(const struct co_assignment *assignment, struct co_partition *partition)
+{
+    int64_t low, high, now_us = lm_clock_wall_us();
 
     if (partition->state != CO_PARTITION_RUNNING && partition->state != CO_PARTITION_HOLDING)
         return;
@@ -240,12 +249,18 @@ static void measure_lag(const struct co_assignment *assignment, const struct co_
             RD_KAFKA_RESP_ERR_NO_ERROR ||
         high < 0)
         return;
-    lag = high > partition->committed ? high - partition->committed : 0;
-    lm_gauge_set(partition->lag_records, (double)lag);
+    /* Before the first fetch librdkafka tells what it knew when the partition was last ours. */
+    if (high < partition->located_high)
+        high = partition->located_high;
+    else
+        partition->located_high = 0;
+    partition->lag = high > partition->committed ? high - partition->committed : 0;
+    if (partition->lag == 0)
+        partition->caught_up_us = now_us;
+    int64_t since_us = partition->lag > 0 ? behind_since_us(partition) : 0;
+    lm_gauge_set(partition->lag_records, (double)partition->lag);
     lm_gauge_set(partition->lag_seconds,
-                 lag > 0 && partition->committed_time_us > 0
-                     ? (double)(lm_clock_wall_us() - partition->committed_time_us) / 1e6
-                     : 0);
+                 since_us > 0 && since_us < now_us ? (double)(now_us - since_us) / 1e6 : 0);
 }
 
 void co_assignment_commit(struct co_assignment *assignment)

@@ -49,6 +49,8 @@ int co_batch_change_state(struct co_batch *batch, enum co_batch_state to)
            (long long)batch->expected_offset, (long long)batch->next_offset, state_names[batch->state],
            state_names[to]);
     batch->state = to;
+    if (to != CO_BATCH_READY) /* which goes on with the wait that began when it was sealed */
+        batch->since_us = lm_clock_mono_us();
     return 0;
 }
 
@@ -96,7 +98,10 @@ void co_batch_reset(struct co_batch *batch)
     batch->partition = NULL;
     batch->state = CO_BATCH_FILLING;
     batch->kafka_time_us = 0;
+    batch->first_time_us = 0;
     batch->opened_us = 0;
+    batch->since_us = 0;
+    batch->decoding_us = 0;
     batch->record_count = 0;
     batch->repeat_count = 0;
     batch->payload_bytes = 0;
@@ -241,8 +246,10 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
 
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us)
 {
-    if (batch->record_count == 0)
+    if (batch->record_count == 0) {
         batch->opened_us = now_us;
+        batch->first_time_us = kafka_time_us;
+    }
     batch->record_count++;
     batch->next_offset = offset + 1;
     batch->kafka_time_us = kafka_time_us;

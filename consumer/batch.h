@@ -66,7 +66,10 @@ struct co_batch {
     int64_t expected_offset; /* what ingest_offset holds before */
     int64_t next_offset;     /* and after */
     int64_t kafka_time_us;   /* of the last record; 0: none */
+    int64_t first_time_us;   /* Kafka time of the first record */
     int64_t opened_us;       /* monotonic time of the first record; 0: empty */
+    int64_t since_us;        /* monotonic time of the last change of state, but of sealed where it is ready */
+    int64_t decoding_us;     /* time spent reading its records */
 
     struct co_row *rows;
     size_t row_count, row_cap;

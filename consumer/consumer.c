@@ -57,8 +57,8 @@ static void on_control_state(const struct lm_error *error, void *context)
 {
     struct co_consumer *consumer = context;
     if (error != NULL)
-        lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "control", "connection to PostgreSQL: %s",
-                       error->text);
+        lm_log_limited(&consumer->control_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "control",
+                       "connection to PostgreSQL: %s", error->text);
 }
 
 static void on_joined(void *context)
@@ -95,7 +95,7 @@ static void on_kafka_error(rd_kafka_t *kafka, int code, const char *reason, void
     char text[512];
 
     (void)kafka;
-    lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s", reason);
+    lm_log_limited(&consumer->kafka_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "kafka", "%s", reason);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         consumer->brokers_down = true;
         (void)snprintf(text, sizeof(text), "no broker of %s answers; librdkafka goes on trying",
@@ -113,7 +113,7 @@ static void poll_events(struct co_consumer *consumer)
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             co_assignment_astray(consumer->assignment, message);
         else
-            lm_log_limited(&consumer->limit, 5000, LM_LOG_WARN, "kafka", "%s",
+            lm_log_limited(&consumer->kafka_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "kafka", "%s",
                            rd_kafka_message_errstr(message));
         rd_kafka_message_destroy(message);
     }
@@ -135,13 +135,15 @@ static void on_tick(uv_timer_t *timer)
 {
     struct co_consumer *consumer = timer->data;
     int64_t now_us = lm_clock_mono_us();
+    int64_t late_us = consumer->tick_due_us > 0 ? now_us - consumer->tick_due_us : 0;
 
-    if (consumer->tick_due_us > 0)
-        lm_gauge_set(consumer->loop_lag, (double)(now_us - consumer->tick_due_us) / 1e6);
+    lm_gauge_set(consumer->loop_lag, late_us > 0 ? (double)late_us / 1e6 : 0);
     consumer->tick_due_us = now_us + LM_SECOND_US;
     if (consumer->phase != CO_RUNNING)
         return;
+    lm_gauge_set(consumer->batch_memory, (double)co_reading_memory(&consumer->reading));
     co_assignment_tick(consumer->assignment);
+    co_progress_tick(&consumer->progress, late_us);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
     if (consumer->brokers_down)
@@ -364,6 +366,8 @@ static int open_state(struct co_consumer *consumer, struct lm_error *error)
         return lm_error_set(error, LM_FATAL, "memory", "no memory to start");
     consumer->loop_lag = lm_gauge(consumer->metrics, "logmill_consumer_loop_lag_seconds", NULL,
                                   "How late the event loop's one-second timer was.");
+    consumer->batch_memory = lm_gauge(consumer->metrics, "logmill_consumer_batch_memory_bytes", NULL,
+                                      "Memory of the records in batches.");
     return 0;
 }
 
@@ -391,6 +395,8 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.intake = consumer->intake;
     consumer->reading.writer = consumer->writer;
     consumer->reading.prompter = &consumer->prompter;
+    consumer->progress.control = consumer->control;
+    consumer->progress.assignment = consumer->assignment;
     (void)co_consumer_change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",

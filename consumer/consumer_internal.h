@@ -14,6 +14,7 @@
 #include "consumer/kafka.h"
 #include "consumer/leaves.h"
 #include "consumer/pool.h"
+#include "consumer/progress.h"
 #include "consumer/prompt.h"
 #include "consumer/reading.h"
 #include "consumer/writer.h"
@@ -44,7 +45,7 @@ struct co_consumer {
     struct lm_http_server *http;
     struct lm_admin *admin;
     struct lm_condition *kafka_condition, *postgres_condition, *letters_condition;
-    struct lm_gauge *loop_lag;
+    struct lm_gauge *loop_lag, *batch_memory;
     struct co_pool pool;
     struct co_patterns *patterns;
     struct co_control *control;
@@ -63,12 +64,13 @@ struct co_consumer {
     bool joined, brokers_down;
 
     struct co_reading reading;
+    struct co_progress progress;
     uv_timer_t tick; /* once a second */
     uv_timer_t phase_timer;
     unsigned open_handles; /* of ours */
     enum co_closing_step step;
     int64_t tick_due_us;
-    struct lm_log_limit limit;
+    struct lm_log_limit kafka_limit, control_limit;
 };
 
 /* Phases only go forward: 0, or -1 (logged). */

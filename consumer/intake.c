@@ -17,7 +17,7 @@ struct co_intake {
     struct co_intake_options options;
     struct lm_schema_set *schemas;
     struct co_batch_scratch scratch;
-    struct lm_log_limit limit;
+    struct lm_log_limit dead_limit, event_limit;
 };
 
 /* A question about a held record; the answer is stale when the partition has started over meanwhile. */
@@ -85,7 +85,7 @@ static int bury(struct co_intake *intake, struct co_partition *partition, rd_kaf
     if (co_letters_send(intake->options.letters, batch, message, why, 1) != 0)
         return -1;
     count_dead(intake, partition, why->kind);
-    lm_log_limited(&intake->limit, 1000, LM_LOG_WARN, "intake",
+    lm_log_limited(&intake->dead_limit, 1000, LM_LOG_WARN, "intake",
                    "%s/%d offset %lld to the dead letters: %s: %s", partition->topic, (int)partition->number,
                    (long long)message->offset, why->kind, why->text);
     return 0;
@@ -339,8 +339,8 @@ static bool process_event(struct co_intake *intake, struct co_partition *partiti
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         return true;
     default:
-        lm_log_limited(&intake->limit, 5000, LM_LOG_WARN, "intake", "%s/%d: %s", partition->topic,
-                       (int)partition->number, rd_kafka_message_errstr(message));
+        lm_log_limited(&intake->event_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "intake", "%s/%d: %s",
+                       partition->topic, (int)partition->number, rd_kafka_message_errstr(message));
         return true;
     }
 }

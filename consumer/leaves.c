@@ -156,7 +156,7 @@ static void on_ahead_made(const struct lm_error *error, void *context)
 {
     struct co_leaves *leaves = context;
     if (error != NULL && strcmp(error->kind, "closing") != 0)
-        lm_log_limited(&leaves->limit, 60000, LM_LOG_WARN, "leaves",
+        lm_log_limited(&leaves->limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "leaves",
                        "leaves were not made ahead of time (they are made on demand): %s", error->text);
 }
 

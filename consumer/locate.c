@@ -53,7 +53,8 @@ static void fail(struct attempt *attempt, const char *problem)
 
     if (!is_stale(attempt)) {
         (void)snprintf(reason, sizeof(reason), "cannot find where to read from: %s (trying again)", problem);
-        lm_log(LM_LOG_WARN, "locate", "%s/%d: %s", partition->topic, (int)partition->number, reason);
+        lm_log_limited(&locator->limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "locate", "%s/%d: %s", partition->topic,
+                       (int)partition->number, reason);
         co_partition_say(partition, reason);
         if (partition->state == CO_PARTITION_SEEKING)
             (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
@@ -115,6 +116,7 @@ static void after_seek(uv_work_t *work, int status)
             partition->position = attempt->stored;
             partition->committed = attempt->stored;
             partition->committed_time_us = attempt->stored_time_us;
+            partition->located_high = attempt->high;
             partition->serial = 0;
             co_sources_free(partition->sources);
             partition->sources = attempt->sources;

@@ -5,6 +5,7 @@
 #ifndef LOGMILL_CONSUMER_LOCATE_H
 #define LOGMILL_CONSUMER_LOCATE_H
 
+#include "common/log.h"
 #include "consumer/control.h"
 #include "consumer/partition.h"
 
@@ -14,6 +15,7 @@ struct co_locator {
     struct co_control *control;
     size_t sources_max, names_max;
     unsigned jobs; /* in the thread pool */
+    struct lm_log_limit limit;
     /* The partition is running. */
     void (*running)(struct co_partition *partition, void *context);
     /* It did not work; the partition is in state locating or beyond_end, to be located again later. */

@@ -49,6 +49,7 @@ struct co_partition *co_partition_new(const char *topic, int32_t number, enum lm
     partition->number = number;
     partition->category = category;
     partition->refs = 1;
+    partition->lag = -1;
     return partition;
 }
 

@@ -73,6 +73,10 @@ struct co_partition {
     unsigned locate_attempts; /* that failed in a row */
     int64_t locate_again_us;  /* monotonic; INT64_MAX while an attempt is under way */
     struct co_topic_metrics metrics;
+    int64_t lag;          /* records in the topic that are not committed; -1: not known yet */
+    int64_t located_high; /* the topic's end as the broker said it when the position was found; 0: what has
+                             been fetched since says more */
+    int64_t caught_up_us; /* wall clock: when `lag` was last 0; 0: never */
     struct lm_gauge *lag_records, *lag_seconds;
     struct lm_condition *condition; /* "logs.raw/3" of /readyz; may be NULL */
     struct co_partition *next;      /* in the assignment */

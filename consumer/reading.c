@@ -5,8 +5,7 @@
 /* Messages taken in one turn of the loop: about a third of a millisecond. */
 #define SLICE 128
 
-/* Memory of all batches, those being filled included. */
-static size_t memory_held(const struct co_reading *reading)
+size_t co_reading_memory(const struct co_reading *reading)
 {
     size_t held = reading->pool->sealed;
     for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next)
@@ -115,10 +114,21 @@ static struct co_partition *choose(struct co_reading *reading)
     return best != NULL && open_batch(reading, best) ? best : NULL;
 }
 
+/* True: there may be more. */
+static bool read_slice(struct co_reading *reading, struct co_partition *partition)
+{
+    int64_t begun_us = lm_clock_mono_us();
+    bool more = co_intake_read(reading->intake, partition, SLICE);
+
+    if (partition->filling != NULL)
+        partition->filling->decoding_us += lm_clock_mono_us() - begun_us;
+    return more;
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     struct co_reading *reading = idle->data;
-    bool short_of_memory = memory_held(reading) >= reading->pool->budget;
+    bool short_of_memory = co_reading_memory(reading) >= reading->pool->budget;
     struct co_partition *partition = short_of_memory ? NULL : choose(reading);
 
     if (partition == NULL) {
@@ -127,7 +137,7 @@ static void on_idle(uv_idle_t *idle)
         co_reading_hand_over(reading, short_of_memory && reading->pool->sealed == 0);
         return;
     }
-    if (!co_intake_read(reading->intake, partition, SLICE) && partition->state == CO_PARTITION_RUNNING &&
+    if (!read_slice(reading, partition) && partition->state == CO_PARTITION_RUNNING &&
         partition->filling != NULL && !co_batch_full(partition->filling, &reading->pool->policy))
         partition->drained = true;
     co_prompt(reading->prompter, partition);

@@ -26,6 +26,8 @@ struct co_reading {
     bool stopped;
 };
 
+/* Memory of all batches, those being filled included. */
+size_t co_reading_memory(const struct co_reading *reading);
 /* The owner closes `idle` and `age` itself; their data is its own by then. */
 void co_reading_init(struct co_reading *reading, uv_loop_t *loop);
 /* Messages may have arrived in any queue. */

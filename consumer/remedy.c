@@ -56,6 +56,8 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     lm_counter_add(partition->metrics.repeats, batch->repeat_count);
     lm_counter_add(writer->batches, 1);
     lm_histogram_observe(writer->batch_rows, (double)batch->row_count);
+    lm_histogram_observe(writer->decode_seconds, (double)batch->decoding_us / 1e6);
+    lm_histogram_observe(writer->latency_seconds, (double)(lm_clock_wall_us() - batch->first_time_us) / 1e6);
     if (batch->attempts > 0)
         co_partition_say(partition, NULL);
 
@@ -118,8 +120,9 @@ void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const
                    error->sqlstate[0] != '\0' ? " [" : "", error->sqlstate,
                    error->sqlstate[0] != '\0' ? "]" : "", batch->attempts);
     co_partition_say(partition, reason);
-    lm_log_limited(&writer->limit, 5000, error->decision == LM_FATAL ? LM_LOG_ERROR : LM_LOG_WARN, "writer",
-                   "%s/%d: %s", partition->topic, (int)partition->number, reason);
+    lm_log_limited(&writer->stuck_limit, LM_LOG_AGAIN_MS,
+                   error->decision == LM_FATAL ? LM_LOG_ERROR : LM_LOG_WARN, "writer", "%s/%d: %s",
+                   partition->topic, (int)partition->number, reason);
 }
 
 int co_remedy_recount(struct co_writer *writer, struct co_batch *batch)

@@ -61,9 +61,10 @@ static void on_lane_state(struct co_lane *lane, const struct lm_error *error, vo
     for (unsigned i = 0; i < writer->options.connections; i++)
         writer->connected += writer->lanes[i].pg != NULL && (&writer->lanes[i] != lane || error == NULL) &&
                              (writer->lanes[i].state != CO_LANE_DOWN || &writer->lanes[i] == lane);
+    lm_gauge_set(writer->connections, writer->connected);
     if (error != NULL)
-        lm_log_limited(&writer->limit, 5000, LM_LOG_WARN, "writer", "connection to PostgreSQL: %s",
-                       error->text);
+        lm_log_limited(&writer->connection_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "writer",
+                       "connection to PostgreSQL: %s", error->text);
     if (writer->closing)
         return;
     if (writer->connected > 0)
@@ -78,8 +79,10 @@ static void on_lane_copied(struct co_lane *lane, void *context)
     struct co_writer *writer = context;
     struct co_batch *batch = lane->batch;
 
-    if (batch->state == CO_BATCH_COPYING)
+    if (batch->state == CO_BATCH_COPYING) {
+        lm_histogram_observe(writer->copy_seconds, seconds_since(batch->since_us));
         (void)co_batch_change_state(batch, CO_BATCH_COPIED);
+    }
     co_writer_schedule(writer);
 }
 
@@ -204,12 +207,13 @@ static void advance(struct co_writer *writer, struct co_batch *batch, int64_t no
     if (batch->state == CO_BATCH_SEALED && !batch->asked && now_us >= batch->not_before_us)
         make_ready(writer, batch);
     if (batch->state == CO_BATCH_READY && may_start(batch) && (lane = idle_lane(writer)) != NULL) {
+        lm_histogram_observe(writer->wait_seconds, seconds_since(batch->since_us));
         (void)co_batch_change_state(batch, CO_BATCH_COPYING);
         co_lane_start(lane, batch, writer->copy_sql[batch->partition->category]);
     }
     if (batch->state == CO_BATCH_COPIED && may_close(writer, batch, now_us) &&
         (lane = co_writer_lane_of(writer, batch)) != NULL) {
-        lm_histogram_observe(writer->copy_seconds, seconds_since(lane->started_us));
+        lm_histogram_observe(writer->turn_seconds, seconds_since(batch->since_us));
         (void)co_batch_change_state(batch, CO_BATCH_CLOSING);
         co_lane_close_batch(lane);
     }
@@ -346,18 +350,36 @@ bool co_writer_idle(const struct co_writer *writer)
     return writer->first == NULL;
 }
 
+static struct lm_histogram *stage(struct co_writer *writer, const char *name, const char *help)
+{
+    static const double seconds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
+                                     0.5,   1,     2,     5,    10,   30,   60,  300};
+    return lm_histogram(writer->options.metrics, name, NULL, help, seconds,
+                        sizeof(seconds) / sizeof(seconds[0]));
+}
+
 static void create_metrics(struct co_writer *writer)
 {
-    static const double seconds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30};
     static const double rows[] = {1, 10, 100, 300, 1000, 3000, 10000, 30000, 100000};
     struct lm_metrics *metrics = writer->options.metrics;
 
-    writer->copy_seconds = lm_histogram(metrics, "logmill_consumer_copy_seconds", NULL,
-                                        "From BEGIN to the end of a batch's COPY.", seconds,
-                                        sizeof(seconds) / sizeof(seconds[0]));
-    writer->commit_seconds = lm_histogram(metrics, "logmill_consumer_commit_seconds", NULL,
-                                          "From a batch's closing message to its answer.", seconds,
-                                          sizeof(seconds) / sizeof(seconds[0]));
+    writer->decode_seconds = stage(writer, "logmill_consumer_decode_seconds",
+                                   "Reading and decoding the records of a committed batch.");
+    writer->wait_seconds =
+        stage(writer, "logmill_consumer_wait_seconds",
+              "From a batch being full or old enough to its BEGIN: dead letters, leaves, a "
+              "connection.");
+    writer->copy_seconds =
+        stage(writer, "logmill_consumer_copy_seconds", "From BEGIN to the end of a batch's COPY.");
+    writer->turn_seconds = stage(writer, "logmill_consumer_turn_seconds",
+                                 "From the end of COPY to the commit of the batch before it.");
+    writer->commit_seconds =
+        stage(writer, "logmill_consumer_commit_seconds", "From a batch's closing message to its answer.");
+    writer->latency_seconds =
+        stage(writer, "logmill_consumer_latency_seconds",
+              "From the Kafka time of a batch's first record, which waits longest, to its commit.");
+    writer->connections = lm_gauge(metrics, "logmill_consumer_connections", NULL,
+                                   "Connections to PostgreSQL that can write batches.");
     writer->batch_rows = lm_histogram(metrics, "logmill_consumer_batch_rows", NULL,
                                       "Rows of a committed batch.", rows, sizeof(rows) / sizeof(rows[0]));
     writer->batches = lm_counter(metrics, "logmill_consumer_batches_total", NULL, "Batches committed.");

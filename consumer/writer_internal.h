@@ -21,8 +21,10 @@ struct co_writer {
     bool scheduling, schedule_again;
     struct lm_log_limit refused_limit; /* for rows that go to the dead letters */
     uv_timer_t timer; /* for the next batch that waits for a time */
-    struct lm_log_limit limit;
-    struct lm_histogram *copy_seconds, *commit_seconds, *batch_rows;
+    struct lm_log_limit connection_limit, stuck_limit;
+    struct lm_histogram *decode_seconds, *wait_seconds, *copy_seconds, *turn_seconds, *commit_seconds;
+    struct lm_histogram *latency_seconds, *batch_rows;
+    struct lm_gauge *connections;
     struct lm_counter *batches, *names_overflow;
     bool closing;
     unsigned open_parts;

@@ -80,7 +80,13 @@ static int print_contents(const struct ct_context *context, PGconn *connection, 
             context, connection, "positions", ", ", "none: no consumer has stored anything yet",
             "SELECT topic || '/' || partition || ' at offset ' || next_offset, "
             "coalesce('last record of ' || to_char(committed_time, 'YYYY-MM-DD HH24:MI:SS') || ' UTC', "
-            "'no record yet'), 'written ' || date_trunc('second', now() - updated_at)::text || ' ago' "
+            "'no record yet'), 'written ' || date_trunc('second', now() - updated_at)::text || ' ago', "
+            /* A consumer that has stored everything says so every ten seconds. */
+            "CASE WHEN checked_at > now() - interval '30 seconds' THEN 'stored to its end' "
+            "WHEN updated_at > now() - interval '30 seconds' THEN 'being stored' "
+            "WHEN isfinite(checked_at) THEN 'NOBODY STORES IT: last seen complete ' || "
+            "date_trunc('second', now() - checked_at)::text || ' ago; is its consumer running?' "
+            "ELSE 'not seen complete yet: is a consumer running?' END "
             "FROM logmill.ingest_offset ORDER BY topic, partition",
             error) != 0)
         return -1;

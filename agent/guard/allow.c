@@ -27,8 +27,8 @@ static const char *const log_name_columns[] = {
     "kind",       "value",     "category", "service", "environment", "kafka_partition",
     "first_seen", "last_seen", "n",        NULL};
 static const char *const data_epoch_columns[] = {"category", "kafka_partition", "hour", "version", NULL};
-static const char *const ingest_progress_columns[] = {"topic", "partition", "committed_time", "updated_at",
-                                                      NULL};
+static const char *const ingest_progress_columns[] = {"topic",      "partition",  "committed_time",
+                                                      "updated_at", "checked_at", NULL};
 static const char *const daily_log_summary_columns[] = {
     "day", "category",   "service",         "environment",     "level",
     "n",   "duration_n", "duration_avg_ms", "duration_max_ms", NULL};

@@ -23,8 +23,8 @@ select k.kind, k.value, category, service, environment, kafka_partition, min(cre
 from logmill.logs, lateral (values ('service', service), ('environment', environment), ('host', host), ('component', component),
      ('endpoint', endpoint), ('error_type', error_type), ('metadata_key', 'retry')) k (kind, value)
 where k.value is not null group by 1, 2, 3, 4, 5, 6;
-insert into logmill.ingest_offset (topic, partition, next_offset, committed_time, updated_at)
-select 'logs.raw', p, 5001, now(), now() from generate_series(0, 1) p;
+insert into logmill.ingest_offset (topic, partition, next_offset, committed_time, updated_at, checked_at)
+select 'logs.raw', p, 5001, now(), now(), 'infinity' from generate_series(0, 1) p;
 """
 
 # One more record, with what the consumer's closing message does besides: rollup, and the version of its hour.

@@ -190,11 +190,29 @@ class Contract(Agents):
         self.assertEqual([0], list(a["results"][0].values())[:1])
 
     def test_a_pipeline_that_is_behind_is_said(self):
-        self.shared.rows("update logmill.ingest_offset set committed_time = now() - interval '10 minutes', updated_at = now() where partition = 1")
-        self.addCleanup(self.shared.rows, "update logmill.ingest_offset set committed_time = now(), updated_at = now()")
+        self.shared.rows("update logmill.ingest_offset set committed_time = now() - interval '10 minutes', updated_at = now(), "
+                         "checked_at = '-infinity' where partition = 1")
+        self.addCleanup(self.shared.rows, "update logmill.ingest_offset set committed_time = now(), updated_at = now(), checked_at = 'infinity'")
         a = self.ask(self.agent, HOUR, refresh=True)
         self.assertIn("pipeline_behind", [w["code"] for w in a["warnings"]])
         self.assertLess(datetime.fromisoformat(a["as_of"]), datetime.fromisoformat(a["to"]))
+
+    def test_an_idle_partition_is_not_behind_and_one_that_nobody_stores_is(self):
+        """A living consumer says every ten seconds that all is stored; of a dead one only the moment it last said so is known."""
+        self.addCleanup(self.shared.rows, "update logmill.ingest_offset set committed_time = now(), updated_at = now(), checked_at = 'infinity'")
+        old = "committed_time = now() - interval '3 hours', updated_at = now() - interval '3 hours'"
+        self.shared.rows("update logmill.ingest_offset set %s, checked_at = now() - interval '9 seconds'" % old)
+        a = self.ask(self.agent, HOUR, refresh=True)
+        self.assertNotIn("pipeline_behind", [w["code"] for w in a["warnings"]])
+        self.shared.rows("update logmill.ingest_offset set %s, checked_at = now() - interval '2 hours' where partition = 0" % old)
+        a = self.ask(self.agent, HOUR, refresh=True)
+        self.assertIn("pipeline_behind", [w["code"] for w in a["warnings"]])
+        behind = datetime.fromisoformat(a["to"]) - datetime.fromisoformat(a["as_of"])
+        self.assertTrue(7190 < behind.total_seconds() < 7300, behind)
+        self.shared.rows("update logmill.ingest_offset set checked_at = now() - interval '8 days', committed_time = now() - interval '9 days', "
+                         "updated_at = now() - interval '9 days' where partition = 0")
+        a = self.ask(self.agent, HOUR, refresh=True)
+        self.assertNotIn("pipeline_behind", [w["code"] for w in a["warnings"]], "a topic given up long ago")
 
 
 class Cache(Agents):
