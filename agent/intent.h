@@ -134,7 +134,8 @@ enum ag_shape {
     AG_BUSIEST, /* the bucket with the most (or fewest, by order) */
     AG_SPIKE,   /* the bucket furthest above the window's median */
     AG_SILENT,  /* groups seen in the window but not in its last `silent_us` */
-    AG_NEW      /* values of group[0] not seen in the window before */
+    AG_NEW,     /* values of group[0] not seen in the window before */
+    AG_WITHOUT  /* values of group[0] seen in the window, none of whose records matches the last filter */
 };
 
 struct ag_threshold {

@@ -458,7 +458,7 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     const json_t *shape = json_object_get(json, "shape");
     const json_t *order = json_object_get(json, "order");
     const char *language = json_string_value(json_object_get(json, "language"));
-    int shape_index = shape ? name_index(shape, shape_of, AG_NEW + 1) : AG_PLAIN;
+    int shape_index = shape ? name_index(shape, shape_of, AG_WITHOUT + 1) : AG_PLAIN;
     int order_index = order ? name_index(order, order_of, AG_FASTEST + 1) : AG_ORDER_DEFAULT;
 
     if (shape_index < 0 || order_index < 0)
@@ -473,6 +473,9 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
         return BAD(error, "shape silent needs silent and one group");
     if (intent->shape == AG_NEW && intent->group_count != 1)
         return BAD(error, "shape new needs one group");
+    if (intent->shape == AG_WITHOUT &&
+        (intent->group_count != 1 || intent->filter_count == 0 || intent->measure.fn != AG_COUNT))
+        return BAD(error, "shape without needs a count, one group and a filter");
     return 0;
 }
 

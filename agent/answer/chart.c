@@ -49,7 +49,8 @@ json_t *ag_chart(const struct ag_table *table)
         return json_null();
     }
     if (table->sql->lists_rows || intent->measure.fn == AG_NAMES || intent->measure.fn == AG_FIRST_SEEN ||
-        intent->measure.fn == AG_LAST_SEEN || intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+        intent->measure.fn == AG_LAST_SEEN || intent->shape == AG_SILENT || intent->shape == AG_NEW ||
+        intent->shape == AG_WITHOUT) {
         return chart("table", NULL, json_array(), NULL, false);
     }
     if (intent->shape == AG_SERIES) {

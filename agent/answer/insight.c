@@ -117,6 +117,16 @@ static void say_change(struct ag_said *said)
     }
 }
 
+/* Who had none of something; nobody, where all had or there were no records at all. */
+static void say_without(struct ag_said *said)
+{
+    said->number = (int64_t)said->table->row_count;
+    said->one = said->table->row_count == 1;
+    ag_put_phrase(said, said->table->row_count == 0 ? AG_SAY_NONE_WITHOUT
+                        : said->table->truncated    ? AG_SAY_WITHOUT_CUT
+                                                    : AG_SAY_WITHOUT);
+}
+
 static void say_names(struct ag_said *said)
 {
     said->number = (int64_t)said->table->row_count;
@@ -135,6 +145,11 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
                            .column = facts.measure};
     if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
         say_change(&said);
+    } else if (intent->shape == AG_WITHOUT) {
+        say_without(&said);
+    } else if (table->row_count == 0 && intent->compare == AG_COMPARE_WINDOW && intent->rank &&
+               intent->measure.fn == AG_COUNT) {
+        ag_put_phrase(&said, intent->order == AG_FEWEST ? AG_SAY_NONE_FELL : AG_SAY_NONE_ROSE);
     } else if (ag_table_empty(table)) {
         ag_put_phrase(&said, AG_SAY_NOTHING);
     } else if (table->sql->lists_rows) {

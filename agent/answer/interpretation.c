@@ -36,7 +36,7 @@ void ag_put_width(struct lm_buffer *out, int64_t us, enum ag_language language)
 static struct ag_reading read_intent(const struct ag_intent *intent, const struct ag_sql *sql,
                                      const struct ag_zone *zone)
 {
-    bool part = intent->measure.fn == AG_SHARE && intent->filter_count > 0;
+    bool part = (intent->measure.fn == AG_SHARE || intent->shape == AG_WITHOUT) && intent->filter_count > 0;
     return (struct ag_reading){
         .intent = intent,
         .zone = zone,

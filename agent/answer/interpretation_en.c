@@ -192,16 +192,37 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
     }
 }
 
+/* Who had none of something; the filters said are those of the records there are. */
+static void put_without(struct lm_buffer *out, const struct ag_reading *reading)
+{
+    const struct ag_intent *intent = reading->intent;
+    const struct ag_group *group = &intent->groups[0];
+    say(out, group->key != NULL ? "The values of " : "The ");
+    if (group->key != NULL) {
+        ag_put_name(out, group->key);
+    } else {
+        say(out, ag_label(group->field, AG_EN, true));
+    }
+    say(out, " that have records");
+    put_filters(out, reading);
+    say(out, " but none with ");
+    put_filter(out, &intent->filters[intent->filter_count - 1]);
+}
+
 void ag_interpretation_en(const struct ag_reading *reading, struct lm_buffer *out)
 {
     const struct ag_intent *intent = reading->intent;
-    if (reading->change) {
-        put_change(out, reading);
+    if (intent->shape == AG_WITHOUT) {
+        put_without(out, reading);
     } else {
-        put_measure(out, intent);
+        if (reading->change) {
+            put_change(out, reading);
+        } else {
+            put_measure(out, intent);
+        }
+        put_filters(out, reading);
+        put_how(out, reading);
     }
-    put_filters(out, reading);
-    put_how(out, reading);
     say(out, ", ");
     put_window(out, reading);
     if (intent->compare == AG_COMPARE_WINDOW) {

@@ -227,6 +227,17 @@ static void put_change(struct lm_buffer *out, const struct ag_reading *reading)
     say(out, " 찾습니다.");
 }
 
+/* Who had none of something. */
+static void put_without(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    say(out, "기록은 있으나 ");
+    put_filter(out, &intent->filters[intent->filter_count - 1], false);
+    say(out, " 것은 없는 ");
+    ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
+    ag_put_particle(out, AG_EUL_REUL);
+    say(out, " 찾습니다.");
+}
+
 void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *out)
 {
     const struct ag_intent *intent = reading->intent;
@@ -241,6 +252,10 @@ void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *ou
     if (reading->change) {
         say(out, "기록에서 ");
         put_change(out, reading);
+        return;
+    }
+    if (intent->shape == AG_WITHOUT) {
+        put_without(out, intent);
         return;
     }
     put_measure(out, intent);

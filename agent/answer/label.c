@@ -89,9 +89,29 @@ void ag_put_only(struct lm_buffer *out, const struct ag_filter *filter, enum ag_
     ag_put_group_value(out, filter->field, filter->values[0], language);
 }
 
+/* Whole numbers that follow one another: Monday to Friday. */
+static bool is_run(const struct ag_filter *filter)
+{
+    if ((filter->field != AG_DAY_OF_WEEK && filter->field != AG_HOUR_OF_DAY) || filter->value_count < 3) {
+        return false;
+    }
+    for (size_t i = 1; i < filter->value_count; i++) {
+        if (strtol(filter->values[i], NULL, 10) != strtol(filter->values[i - 1], NULL, 10) + 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void ag_put_values(struct lm_buffer *out, const struct ag_filter *filter, const char *between, bool quoted,
                    enum ag_language language)
 {
+    if (is_run(filter)) {
+        ag_put_group_value(out, filter->field, filter->values[0], language);
+        lm_buffer_append_text(out, language == AG_KO ? "~" : " to ");
+        ag_put_group_value(out, filter->field, filter->values[filter->value_count - 1], language);
+        return;
+    }
     for (size_t i = 0; i < filter->value_count && i < SHOWN_VALUES; i++) {
         lm_buffer_append_text(out, i > 0 ? between : "");
         if (quoted) {

@@ -43,6 +43,11 @@ enum ag_phrase {
     AG_SAY_NEW,
     AG_SAY_NAMES,
     AG_SAY_NAMES_CUT,
+    AG_SAY_NONE_ROSE,
+    AG_SAY_NONE_FELL,
+    AG_SAY_NONE_WITHOUT,
+    AG_SAY_WITHOUT,
+    AG_SAY_WITHOUT_CUT,
     AG_SAY_WINDOW_ASSUMED,
 
     /* Parts of sentences. */

@@ -69,6 +69,12 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_NEW] = "{window} 새로 나타난 {label} {number}개는 {seen}",
             [AG_SAY_NAMES] = "{window} 나타난 {field} {number}개는 {names}",
             [AG_SAY_NAMES_CUT] = "{window} 나타난 {field} {number}개 이상은 {names}",
+            [AG_SAY_NONE_ROSE] = "{other window}보다 {window} {subjects}{이} 늘어난 {label}{은} 없습니다.",
+            [AG_SAY_NONE_FELL] = "{other window}보다 {window} {subjects}{이} 줄어든 {label}{은} 없습니다.",
+            [AG_SAY_NONE_WITHOUT] = "{window} 기록이 있으면서 {subjects}{이} 없던 {label}{은} 없습니다.",
+            [AG_SAY_WITHOUT] = "{window} 기록은 있으나 {subjects}{이} 없던 {label} {number}개는 {names}",
+            [AG_SAY_WITHOUT_CUT] =
+                "{window} 기록은 있으나 {subjects}{이} 없던 {label} {number}개 이상은 {names}",
             [AG_SAY_WINDOW_ASSUMED] = " 기간을 말하지 않아 이 기간을 보았습니다.",
             [AG_WINDOW_ALL] = "보관된 전체 기간에서",
             [AG_WINDOW_DAY] = "{day} 하루",

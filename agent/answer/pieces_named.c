@@ -171,10 +171,11 @@ static void put_seen(const struct ag_said *said)
 static void put_names(const struct ag_said *said)
 {
     const struct ag_table *table = said->table;
+    enum ag_field field =
+        table->intent->group_count > 0 ? table->intent->groups[0].field : table->intent->measure.field;
     for (size_t i = 0; i < table->row_count && i < NAMED * 2; i++) {
         put(said, i > 0 ? ", " : "");
-        ag_put_group_value(said->out, table->intent->measure.field, table->rows[i][said->facts->group],
-                           said->phrases->language);
+        ag_put_group_value(said->out, field, table->rows[i][said->facts->group], said->phrases->language);
     }
     ag_put_phrase(said, table->row_count > NAMED * 2 ? AG_NAMES_OTHERS : AG_NAMES_END);
 }

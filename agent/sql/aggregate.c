@@ -127,12 +127,17 @@ void ag_row_limit(struct ag_plan *plan, int most)
     plan->limit = out->row_limit + 1;
 }
 
+/* The groups themselves are the answer, not how much each has. */
+static bool lists_names(const struct ag_intent *intent)
+{
+    return intent->measure.fn == AG_NAMES || intent->shape == AG_WITHOUT;
+}
+
 /* Shares of the whole, and how much a ranking leaves out. */
 static void hidden_columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (plan->grouped_count == 0 || plan->sides || plan->out->bucket_us > 0 ||
-        intent->measure.fn == AG_NAMES) {
+    if (plan->grouped_count == 0 || plan->sides || plan->out->bucket_us > 0 || lists_names(intent)) {
         return;
     }
     bool counts = intent->measure.fn == AG_COUNT && !intent->threshold.set;
@@ -201,7 +206,7 @@ static int plan_aggregate(struct ag_plan *plan)
     if (ag_measure_columns(plan) != 0) {
         return -1;
     }
-    if (plan->out->bucket_us > 0 || intent->measure.fn == AG_NAMES || by_clock_only(plan)) {
+    if (plan->out->bucket_us > 0 || lists_names(intent) || by_clock_only(plan)) {
         plan->key_count = keys; /* by time, by name, by the clock: not by the measure */
     }
     if (plan->group_count == 0) {
@@ -213,7 +218,7 @@ static int plan_aggregate(struct ag_plan *plan)
                                     : "count(duration_ms)";
         ag_plan_add_having(plan, ag_plan_text(plan, "%s > 0", n));
     }
-    if (intent->measure.fn == AG_NAMES && ag_group_null(plan, false) != NULL) {
+    if (lists_names(intent) && ag_group_null(plan, false) != NULL) {
         const char *name = group_alias(plan, plan->grouped_count - 1);
         if (ag_field_nullable(plan->grouped[plan->grouped_count - 1].field)) {
             ag_plan_add_having(plan, ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, name)));

@@ -264,7 +264,8 @@ static int check_measure(struct ag_plan *plan)
     return 0;
 }
 
-static int share_item(struct ag_plan *plan)
+/* Whether a row matches the last filter, which restricts nothing. */
+static int matching_item(struct ag_plan *plan)
 {
     const struct ag_filter *last = &plan->intent->filters[plan->intent->filter_count - 1];
     const char *logs = ag_filter_expr(plan, last, AG_LOGS);
@@ -286,6 +287,9 @@ int ag_measure_items(struct ag_plan *plan)
         (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)) {
         ag_plan_add_item(plan, "n", "1", NULL);
     }
+    if (intent->shape == AG_WITHOUT && matching_item(plan) != 0) {
+        return -1;
+    }
     switch (intent->measure.fn) {
     case AG_DISTINCT: {
         enum ag_field field = intent->measure.field;
@@ -300,7 +304,7 @@ int ag_measure_items(struct ag_plan *plan)
         ag_plan_add_item(plan, "http_status", NULL, NULL);
         break;
     case AG_SHARE:
-        return share_item(plan);
+        return matching_item(plan);
     case AG_FIRST_SEEN:
     case AG_LAST_SEEN:
         ag_plan_add_item(plan, "seen", "created_at",
@@ -391,6 +395,10 @@ int ag_measure_columns(struct ag_plan *plan)
             const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
             ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
         }
+        if (intent->shape == AG_WITHOUT) {
+            const char *matching = ag_measure_count(plan, ag_plan_item(plan, "matching"));
+            ag_plan_add_having(plan, ag_plan_text(plan, "%s = 0", matching));
+        }
         if (compared) {
             const char *other = measure_expr(plan, i, previous);
             const char *other_name = ag_plan_text(plan, "previous_%s", name);
@@ -398,6 +406,9 @@ int ag_measure_columns(struct ag_plan *plan)
             if (i == 0 && intent->rank) {
                 const char *difference = ag_plan_text(plan, "%s - %s", expr, other);
                 const char *suffix = intent->order == AG_FEWEST ? "" : " DESC NULLS LAST";
+                /* What rose most is among what rose. */
+                ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %s", expr,
+                                                      intent->order == AG_FEWEST ? "<" : ">", other));
                 ag_plan_add_key(plan, name, difference, suffix);
                 plan->keys[plan->key_count - 1].outer =
                     ag_plan_text(plan, "t.%s - t.%s%s", name, other_name, suffix);

@@ -59,8 +59,8 @@ struct ag_plan {
     enum ag_table source;
     struct ag_item items[AG_MAX_ITEMS];
     size_t item_count;
-    size_t filter_count;     /* of the intent's filters, how many restrict the rows (AG_SHARE keeps the last
-                                apart) */
+    size_t filter_count;     /* of the intent's filters, how many restrict the rows (AG_SHARE and AG_WITHOUT
+                                keep the last apart) */
     const char *extra_where; /* one more condition for rows of logs, or NULL */
     struct ag_group grouped[AG_MAX_GROUPS + 1];
     size_t grouped_count;

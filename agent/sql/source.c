@@ -141,5 +141,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
     if (minutes && minutes_measure(intent)) {
         return AG_MINUTES;
     }
-    return hours_measure(intent) && hours_fit(plan) ? AG_HOURS : AG_LOGS;
+    /* Who had no errors is not among the errors. */
+    bool hours = intent->shape != AG_WITHOUT && hours_measure(intent) && hours_fit(plan);
+    return hours ? AG_HOURS : AG_LOGS;
 }

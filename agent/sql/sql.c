@@ -129,6 +129,11 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
         return ag_plan_refuse(plan, "not_understood", "처음과 마지막은 추이나 비교로 볼 수 없습니다",
                               "first and last occurrence have no series and no comparison");
     }
+    if (intent->shape == AG_WITHOUT && (plan->sides || intent->measure.fn != AG_COUNT ||
+                                        intent->filter_count == 0 || plan->grouped_count == 0)) {
+        return ag_plan_refuse(plan, "not_understood", "무엇이 없었던 것은 한 기간에서만 찾을 수 있습니다",
+                              "who had none of something is looked for in one window");
+    }
     if (seen && plan->source == AG_MINUTES) {
         return ag_write_seen(plan, sql);
     }
@@ -183,7 +188,7 @@ int ag_sql_write(const struct ag_intent *intent, const struct ag_sql_context *co
         goto done;
     }
     plan->filter_count = intent->filter_count;
-    if (intent->measure.fn == AG_SHARE && intent->filter_count > 0) {
+    if ((intent->measure.fn == AG_SHARE || intent->shape == AG_WITHOUT) && intent->filter_count > 0) {
         plan->filter_count--;
     }
     plan->grouped_count = ag_group_list(intent, plan->grouped);

@@ -1,7 +1,7 @@
 /*
  * The window of an intent, the one it is compared with, and what is taken where no time was said.
  */
-#include "agent/understand/parse.h"
+#include "agent/understand/decision.h"
 #include "agent/understand/time.h"
 #include "agent/understand/window.h"
 
@@ -174,6 +174,18 @@ static void two_windows(struct ag_parse *p)
                                     : span_text(p, earlier->from_us, earlier->from_us + elapsed));
 }
 
+/* 보다, 대비, compared with: a word that sets one window against another, besides one that says it changed.
+ */
+static bool names_other_side(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *way = ag_reads_value(p, i, AG_C_COMPARE);
+        if ((way && !*way) || (i > 0 && ag_reads(p, i, AG_C_SINCE)))
+            return true;
+    }
+    return ag_said(p, AG_C_SAME_TIME);
+}
+
 static void compare_windows(struct ag_parse *p)
 {
     const char *unit = ag_said(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
@@ -196,8 +208,8 @@ static void compare_windows(struct ag_parse *p)
         set_against(p, window_before(p, p->intent->window.symbolic));
         return;
     }
-    if (!unit && calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
-        /* "compared with yesterday": the current one against it. */
+    if (!unit && names_other_side(p) && calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
+        /* "compared with yesterday": the current one against it; "did errors rise yesterday" is not that. */
         set_window(p, ag_sayf(p, "%s 0", name), true);
         set_against(p, ag_sayf(p, "%s so far", p->times[0].symbolic));
         return;
@@ -334,6 +346,50 @@ static bool compares_with_a_name(const struct ag_parse *p)
     return false;
 }
 
+/* "increased the most", 가장 많이 늘어난: a superlative beside the one word of change. The greatest fall
+ * comes first where that word is one of falling. */
+static bool ranks_by_change(struct ag_parse *p)
+{
+    size_t change = SIZE_MAX;
+    bool beside = false;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *way = ag_reads_value(p, i, AG_C_COMPARE);
+        if (!way || !*way)
+            continue;
+        if (change != SIZE_MAX)
+            return false;
+        change = i;
+    }
+    if (change == SIZE_MAX || ag_said(p, AG_C_FEWEST) || ag_said(p, AG_C_LOWEST) || ag_said(p, AG_C_BOTTOM))
+        return false;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if ((ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_HIGHEST)) &&
+            (ag_after(p, i) == change || (i > 0 && ag_before(p, i) == change)))
+            beside = true;
+    }
+    /* "the top 3 by increase" */
+    if (change > 0 && ag_said(p, AG_C_TOP) && ag_before(p, change) != SIZE_MAX &&
+        ag_reads(p, ag_before(p, change), AG_C_BY_BEFORE))
+        beside = true;
+    if (beside && strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
+        p->intent->order = AG_FEWEST;
+    return beside;
+}
+
+/* Days of the week are told apart in more than one day, hours in whole days. */
+static bool days_fit(const struct ag_intent *in)
+{
+    bool hours = ag_has_field(in, AG_HOUR_OF_DAY);
+    int day;
+
+    if (!ag_has_field(in, AG_DAY_OF_WEEK) || in->window.from_us == INT64_MIN)
+        return true;
+    if (hours && sscanf(in->window.symbolic, "day %d", &day) == 1 && !strchr(in->window.symbolic, ':'))
+        return true;
+    return in->window.to_us - in->window.from_us > (hours ? AG_DAY - 1 : AG_DAY);
+}
+
 void ag_windows_rule(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
@@ -375,7 +431,13 @@ void ag_windows_rule(struct ag_parse *p)
                 return;
             }
         }
-        default_window(p);
+        if (ag_has_field(in, AG_DAY_OF_WEEK))
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "어느 기간의 평일이나 주말인지 알 수 없습니다.",
+                           "It is not said over which weeks."),
+                    ag_say(p, "예: \"지난달 평일 에러\"", "For example \"errors on weekdays last month\"."));
+        else
+            default_window(p);
     }
     if (!p->stopped && in->shape == AG_SERIES && in->bucket_us >= AG_DAY && p->time_count == 1 &&
         p->times[0].instant)
@@ -389,8 +451,11 @@ void ag_windows_rule(struct ag_parse *p)
         in->measure.fn = AG_COUNT;
         in->order = AG_ORDER_DEFAULT;
     }
-    if (in->compare == AG_COMPARE_WINDOW &&
-        (in->rank || (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
+    if (in->compare == AG_COMPARE_WINDOW && in->rank && ranks_by_change(p)) {
+        ag_assume(p, "ranked_by_change", "두 기간의 차이가 큰 순서입니다.",
+                  "In order of the difference between the two windows.");
+    } else if (in->compare == AG_COMPARE_WINDOW &&
+               (in->rank || (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,
             ag_say(p, "변화가 큰 순서는 아직 답하지 못합니다.", "Ranking by change is not supported yet."),
@@ -408,6 +473,11 @@ void ag_windows_rule(struct ag_parse *p)
     if (ag_intent_resolve(in, p->now, &error) < 0)
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "시간을 알아들을 수 없습니다.", "The time could not be understood."), NULL);
+    else if (!days_fit(in))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "기간이 짧아 평일, 주말, 업무 시간으로 나눌 수 없습니다.",
+                       "The window is too short to be divided into weekdays, weekends or working hours."),
+                NULL);
     else if (in->shape == AG_SERIES && !in->threshold.set && in->window.from_us != INT64_MIN &&
              !in->window.open && in->bucket_us > in->window.to_us - in->window.from_us)
         ag_stop(p, AG_NOT_UNDERSTOOD,

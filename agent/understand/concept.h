@@ -77,9 +77,10 @@ enum ag_concept {
     AG_C_IN_ZONE, /* 기준, 시간으로, time */
     AG_C_SHIFT,   /* value: "day": the day before, of a follow-up */
     AG_C_FUTURE,
-    AG_C_UNSUPPORTED_TIME, /* business hours, weekdays */
-    AG_C_SAME_TIME,        /* 같은 시간까지 */
-    AG_C_EVENT_ANCHOR,     /* deployment */
+    AG_C_DAYS,         /* weekdays, weekends; value: their ISO numbers, "1,2,3,4,5" */
+    AG_C_WORK_HOURS,   /* business hours */
+    AG_C_SAME_TIME,    /* 같은 시간까지 */
+    AG_C_EVENT_ANCHOR, /* deployment */
     /* What is asked about. */
     AG_C_LOG,
     AG_C_ERROR,
@@ -156,7 +157,8 @@ enum ag_concept {
     AG_C_NEWEST,
     AG_C_OLDEST,
     AG_C_ORDER,
-    AG_C_NOT, /* 빼고, 말고, excluding */
+    AG_C_NOT,  /* 빼고, 말고, excluding */
+    AG_C_WITHOUT, /* 없는: of what had none of it */
     AG_C_ONLY,
     AG_C_AT_LEAST,
     AG_C_AT_MOST,
@@ -166,6 +168,7 @@ enum ag_concept {
     AG_C_NOT_CONTAINS,
     AG_C_TAGGED,
     AG_C_SAME,    /* 같은: same address */
+    AG_C_PART_OF, /* involved in: of a trace or session, the records it has */
     AG_C_COUNTER, /* 건, 개, 번, 회, 명: after a number */
     /* Talk. */
     AG_C_PRONOUN, /* 그거, that */

@@ -59,6 +59,8 @@ bool ag_stopped_rule(struct decision *d);
 bool ag_new_rule(struct decision *d);
 bool ag_spike_rule(struct decision *d);
 bool ag_list_names_rule(struct decision *d);
+/* "services with no errors": who had none of something. */
+bool ag_without_rule(struct decision *d);
 
 /* ranks.c */
 void ag_rank_rule(struct decision *d);

@@ -354,6 +354,12 @@ static bool is_filler(const struct ag_parse *p, size_t i)
            ag_is(t, i, AG_C_VERB);
 }
 
+/* 에러도 경고도 아닌: 도 joins what is denied together. */
+static bool joins_denied(const struct ag_parse *p, size_t i)
+{
+    return ag_joins_list(p, i) || (ag_is(p->tokens, i, AG_C_PARTICLE) && strcmp(ag_word(p, i), "도") == 0);
+}
+
 /* Korean: what stands before, and what is joined to that. */
 static bool negate_before(struct ag_parse *p, size_t at)
 {
@@ -372,7 +378,7 @@ static bool negate_before(struct ag_parse *p, size_t at)
         negate(p, m->from, m->to);
         ag_consume(p->tokens, m->to, at, "not");
         any = true;
-        if (start == 0 || !ag_joins_list(p, start - 1))
+        if (start == 0 || !joins_denied(p, start - 1))
             return true;
         end = start;
     }
@@ -398,8 +404,8 @@ static bool negate_after(struct ag_parse *p, size_t at)
             start++;
         if (!ag_joins_list(p, start))
             return true;
-        while (ag_joins_list(p, start))
-            start++;
+        for (bool nor = false; ag_joins_list(p, start) || (nor && is_filler(p, start)); start++)
+            nor = nor || strcmp(ag_word(p, start), "nor") == 0;
         if (!starting_at(p, start))
             return true;
     }
@@ -429,16 +435,33 @@ static bool denies_all(const struct ag_parse *p, size_t i)
             ag_reads(p, i + 2, AG_C_ERROR));
 }
 
+/* 에러 없는 서비스: of the service, not of its records. */
+static void none_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        size_t next = ag_after(p, i);
+        if (!ag_is(t, i, AG_C_WITHOUT) || !(ag_is(t, next, AG_C_FIELD) || ag_is(t, next, AG_C_THING)) ||
+            !negate_before(p, i))
+            continue;
+        p->negated_whole = true;
+        ag_consume(t, i, i + 1, "without");
+    }
+}
+
 void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
 
+    none_rule(p);
     for (size_t i = 0; i < t->count; i++) {
         if (!ag_is(t, i, AG_C_NOT))
             continue;
         if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
             continue;
-        p->negated_whole = p->negated_whole || denies_all(p, i);
+        if (denies_all(p, i))
+            *(strcmp(ag_word(p, i), "without") == 0 ? &p->left_out : &p->negated_whole) = true;
         ag_consume(t, i, i + 1, "not");
         /* 운영이 아닌 환경 */
         if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_FIELD) && !ag_is(t, i + 2, AG_C_BY) &&

@@ -306,12 +306,33 @@ static bool lists_requests(const struct ag_parse *p)
     return false;
 }
 
+/* "outside working hours" is at other hours or on other days: not both conditions turned around. */
+static bool denies_work_hours(const struct ag_parse *p)
+{
+    bool days = false;
+    bool hours = false;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        days = days || (p->mentions[k].negated && p->mentions[k].field == AG_DAY_OF_WEEK);
+        hours = hours || (p->mentions[k].negated && p->mentions[k].field == AG_HOUR_OF_DAY);
+    }
+    return days && hours;
+}
+
 /* Conditions on everything a user or host did are not conditions on single records. */
-static void check_negations(struct ag_parse *p)
+static void check_negations(struct ag_parse *p, bool broken_down)
 {
     bool several = p->intent->measure.fn == AG_DISTINCT || p->intent->group_count > 0;
+    bool whole = p->negated_whole || (p->left_out && !broken_down);
 
-    if ((several && p->negated_whole) || (p->intent->measure.fn == AG_DISTINCT && p->negation_dropped))
+    if (denies_work_hours(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "업무 시간이 아닌 때는 아직 다루지 않습니다.",
+                       "Times outside working hours are not supported yet."),
+                ag_say(p, "예: \"지난주 주말들 에러\", \"지난주 시간대별 에러\"",
+                       "For example \"errors on weekends last month\"."));
+    if ((several && whole && p->intent->shape != AG_WITHOUT) ||
+        (p->intent->measure.fn == AG_DISTINCT && p->negation_dropped))
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "무엇이 없었던 것을 찾는 질문은 아직 답하지 못합니다.",
                        "Who had none of something cannot be asked yet."),
@@ -352,6 +373,7 @@ static void take_flags(struct ag_parse *p)
 void ag_measure_rule(struct ag_parse *p)
 {
     struct decision d = {.p = p, .intent = p->intent};
+    bool broken_down; /* by a field said with by, not one found to be what is asked for */
     bool decided;
 
     take_flags(p);
@@ -360,9 +382,10 @@ void ag_measure_rule(struct ag_parse *p)
         if (p->targets[k].grouped)
             ag_group_by(&d, &p->targets[k]);
     }
+    broken_down = p->intent->group_count > 0;
     login_tries(&d);
     failures(&d);
-    decided = ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);
+    decided = ag_without_rule(&d) || ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);
     if (!decided) {
         bool busiest = ag_busiest_rule(&d);
         decided = ag_rate_rule(&d) || ag_duration_rule(&d) || ag_slow_rule(&d) || ag_distinct_rule(&d) ||
@@ -393,7 +416,7 @@ void ag_measure_rule(struct ag_parse *p)
         ag_add_requests(&d);
     }
     only_responses(&d);
-    check_negations(p);
+    check_negations(p, broken_down);
     length_rule(&d);
     ag_series_rule(&d);
     ag_each_rule(&d);

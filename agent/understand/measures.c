@@ -71,6 +71,16 @@ bool ag_duration_rule(struct decision *d)
             ag_filter_add(d->p, AG_PAGE_PATH, NULL, AG_NOT_NULL, NULL);
     }
     ag_use(d, AG_C_DURATION);
+    if (n == 1 && (ag_heard(d, AG_C_SLOWEST) || ag_heard(d, AG_C_FASTEST)) &&
+        (ag_free_target(d) || d->intent->group_count > 0)) {
+        /* "the 3 slowest services by p95" */
+        ag_group_free_targets(d);
+        d->intent->rank = true;
+        d->intent->order = ag_heard(d, AG_C_FASTEST) ? AG_FEWEST : AG_MOST;
+        ag_use(d, AG_C_SLOWEST);
+        ag_use(d, AG_C_FASTEST);
+        return true;
+    }
     if (n == 1) {
         size_t slow = d->p->said[AG_C_SLOW];
         /* "p95 of slow requests" is of some requests, but not said of which. */
@@ -155,6 +165,7 @@ bool ag_rate_rule(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
     bool percent = ag_heard(d, AG_C_PERCENT);
+    bool of_status = ag_has_field(intent, AG_STATUS_CLASS) || ag_has_field(intent, AG_HTTP_STATUS);
 
     if (ag_use(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL))) {
         ag_use(d, AG_C_PERCENT);
@@ -165,12 +176,11 @@ bool ag_rate_rule(struct decision *d)
         return true;
     }
     /* "5xx error rate": of requests, those with that status. */
-    if (ag_heard(d, AG_C_RATE) &&
-        (ag_has_field(intent, AG_STATUS_CLASS) || ag_has_field(intent, AG_HTTP_STATUS))) {
+    if (ag_heard(d, AG_C_RATE) && of_status) {
         ag_use(d, AG_C_RATE);
         percent = true;
     }
-    if ((ag_heard(d, AG_C_RATE) && !percent) || (percent && ag_has_error_filter(intent))) {
+    if ((ag_heard(d, AG_C_RATE) && !of_status) || (percent && ag_has_error_filter(intent))) {
         ag_use(d, AG_C_RATE);
         ag_use(d, AG_C_PERCENT);
         ag_drop_error_filter(intent);

@@ -197,9 +197,9 @@ static bool names_rows(const struct ag_parse *p, size_t i)
            ag_is(t, i, AG_C_FIELD) || ag_is(t, i, AG_C_REQUEST) || ag_is(t, i, AG_C_SLOWEST) ||
            ag_is(t, i, AG_C_NEWEST) || ag_is(t, i, AG_C_OLDEST) || ag_is(t, i, AG_C_MOST) ||
            ag_is(t, i, AG_C_HIGHEST) || ag_is(t, i, AG_C_FEWEST) || ag_is(t, i, AG_C_LOWEST) ||
-           ag_is(t, i, AG_C_FASTEST) || ag_is(t, i, AG_C_PATTERN) || ag_is(t, i, AG_C_RESPONSE) ||
-           ag_is(t, i, AG_C_SLOW) || ag_is(t, i, AG_C_THING) || ag_is(t, i, AG_C_STATUS_CLASS) ||
-           ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_ENVIRONMENT) ||
+           ag_is(t, i, AG_C_FASTEST) || ag_is(t, i, AG_C_BUSIEST) || ag_is(t, i, AG_C_PATTERN) ||
+           ag_is(t, i, AG_C_RESPONSE) || ag_is(t, i, AG_C_SLOW) || ag_is(t, i, AG_C_THING) ||
+           ag_is(t, i, AG_C_STATUS_CLASS) || ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_ENVIRONMENT) ||
            (i < t->count && t->items[i].name_count > 0) || ag_is(t, i, AG_C_DOMAIN);
 }
 

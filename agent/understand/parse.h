@@ -90,6 +90,7 @@ struct ag_parse {
                                    such; 0: none */
     bool negation_dropped;      /* "A but not B" said no more than A */
     bool negated_whole;         /* "no errors", "did not hit": of everything a group has, not of a record */
+    bool left_out;              /* "without debug": the same of a group, or of records broken down by one */
     bool stopped;               /* an outcome other than understood has been decided */
     bool memory;                /* the arena is exhausted */
     size_t which;               /* token index + 1 of a word that could be several names; 0: none */
@@ -142,6 +143,7 @@ void ag_text_rule(struct ag_parse *p);     /* search.c: quoted and contained tex
 void ag_ids_rule(
     struct ag_parse *p); /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
 void ag_status_rule(struct ag_parse *p);    /* levels.c */
+void ag_recurring_rule(struct ag_parse *p); /* recurring.c: weekdays, working hours */
 void ag_level_rule(struct ag_parse *p);     /* levels.c */
 void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */

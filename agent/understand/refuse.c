@@ -97,6 +97,14 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     if (strcmp(ag_word(p, i), "!") == 0 && i + 1 < p->tokens->count && p->tokens->items[i + 1].glued &&
         !ag_is(p->tokens, i + 1, AG_C_STOP))
         return false;
+    /* "services involved in trace …" are those of its records. */
+    if (ag_is(p->tokens, i, AG_C_PART_OF) &&
+        (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID)))
+        return true;
+    /* "every FATAL today" */
+    if (ag_is(p->tokens, i, AG_C_EVERY) && !ag_is_korean(p, i) &&
+        (ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) || ag_reads(p, i + 1, AG_C_LOG)))
+        return true;
     for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) {
         if (ag_is(p->tokens, i, harmless[k]))
             return true;

@@ -176,6 +176,47 @@ bool ag_spike_rule(struct decision *d)
     return true;
 }
 
+/* The one condition that was denied of everything a group has, or SIZE_MAX where it is not that plain. */
+static size_t denied_filter(const struct ag_intent *intent)
+{
+    size_t found = SIZE_MAX;
+
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        if (intent->filters[i].op != AG_NOT_IN)
+            continue;
+        if (found != SIZE_MAX)
+            return SIZE_MAX;
+        found = i;
+    }
+    return found;
+}
+
+bool ag_without_rule(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+    struct ag_target *target = ag_free_target(d);
+    size_t denied = denied_filter(intent);
+    struct ag_filter filter;
+
+    /* "no errors by service" is a break-down, whatever it means. */
+    if (!(d->p->negated_whole || d->p->left_out) || denied == SIZE_MAX || !target ||
+        intent->group_count > 0 || ag_heard(d, AG_C_COUNT) || ag_heard(d, AG_C_COUNT_PEOPLE) ||
+        ag_heard(d, AG_C_REQUEST))
+        return false;
+    ag_group_by(d, target);
+    if (ag_free_target(d) || intent->groups[0].field == intent->filters[denied].field)
+        return false;
+    filter = intent->filters[denied];
+    filter.op = AG_IN;
+    ag_filter_remove(intent, denied);
+    intent->filters[intent->filter_count++] = filter;
+    intent->shape = AG_WITHOUT;
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+    ag_assume(d->p, "had_records", "이 기간에 기록이 하나라도 있는 것 가운데에서 찾았습니다.",
+              "Looked for among those that have any record in this window.");
+    return true;
+}
+
 /* What there is: 서비스 목록, "which services are there". */
 bool ag_list_names_rule(struct decision *d)
 {
@@ -191,6 +232,11 @@ bool ag_list_names_rule(struct decision *d)
         ag_heard(d, AG_C_LOWEST) || ag_heard(d, AG_C_REQUEST) || d->p->found.threshold.set ||
         d->p->found.length_set)
         return false;
+    if (ag_heard(d, AG_C_SUMMARY)) {
+        /* 문제 있는 서비스: which kind of trouble is not said. */
+        ag_ask_what(d->p);
+        return true;
+    }
     if (target->field == AG_METADATA || target->field == AG_PATTERN || target->field == AG_DURATION)
         return false;
     ag_consume(d->p->tokens, target->from, target->to, "names");

@@ -405,11 +405,5 @@ void ag_times_find(struct ag_parse *p)
                            "There are no logs of a time to come, and nothing is predicted here."),
                     ag_say(p, "지난 시간으로 물어봐 주세요. 예: \"어제 에러 건수\"",
                            "Ask about the past, for example \"errors yesterday\"."));
-        if (ag_is(t, i, AG_C_UNSUPPORTED_TIME) && !p->stopped)
-            ag_stop(p, AG_NOT_UNDERSTOOD,
-                    ag_say(p, "평일이나 업무 시간처럼 나뉜 시간은 아직 다루지 않습니다.",
-                           "Times in pieces, such as weekdays or business hours, are not supported yet."),
-                    ag_say(p, "이어진 시간으로 물어봐 주세요. 예: \"어제 9시부터 18시까지 에러\"",
-                           "Ask for one stretch, for example \"errors from 9:00 to 18:00 yesterday\"."));
     }
 }

@@ -366,6 +366,22 @@ static void silent_and_new_are_the_same_from_rollups(void **state)
     }
 }
 
+/* Who had none of something: the same from rollups as from rows, and nobody who had one. */
+static void who_had_none_is_the_same_from_rollups(void **state)
+{
+    static const char *const parts[] = {"where level >= ERROR", "where level in FATAL",
+                                        "where level in WARN|ERROR"};
+    for (int i = 0; i < 40; i++) {
+        char spec[MAX_SPEC];
+        snprintf(spec, sizeof spec, "count; without");
+        random_add(spec, random_coarse_filter());
+        random_add(spec, parts[random_draw(3)]);
+        random_add(spec, random_draw(2) == 0 ? "by service" : "by environment");
+        random_window(spec, "in");
+        compare(*state, spec, 0);
+    }
+}
+
 /* Within 3 % of a sample, where the window is longer than rows may be read. */
 static void percentiles_from_histograms_are_close(void **state)
 {
@@ -435,6 +451,7 @@ int main(void)
         cmocka_unit_test(whatever_is_asked_runs_or_is_refused),
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
+        cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(percentiles_from_histograms_are_close),
     };
     return cmocka_run_group_tests(tests, make_world, drop_world);
