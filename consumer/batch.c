@@ -255,6 +255,15 @@ void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_
     batch->kafka_time_us = kafka_time_us;
 }
 
+void co_batch_skip(struct co_batch *batch, int64_t next_offset, int64_t now_us)
+{
+    if (batch->record_count == 0) {
+        batch->opened_us = now_us;
+        batch->record_count = 1; /* something to commit */
+    }
+    batch->next_offset = next_offset;
+}
+
 void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to)
 {
     *from = batch->probing ? batch->probe_from : 0;

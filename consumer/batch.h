@@ -146,6 +146,8 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
 int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;
 /* The record with this offset is decided: stored, a repeat or a dead letter. */
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us);
+/* Up to here there is nothing that is ever delivered. */
+void co_batch_skip(struct co_batch *batch, int64_t next_offset, int64_t now_us);
 
 /* The rows [*from, *to) that are to be written: all, or the part that is tried. */
 void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to);

@@ -112,6 +112,8 @@ static void poll_events(struct co_consumer *consumer)
     while (consumer->phase < CO_LEAVING && (message = rd_kafka_consumer_poll(consumer->kafka, 0)) != NULL) {
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             co_assignment_astray(consumer->assignment, message);
+        else if (message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && message->rkt != NULL)
+            co_topics_missing(&consumer->topics, rd_kafka_topic_name(message->rkt));
         else
             lm_log_limited(&consumer->kafka_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "kafka", "%s",
                            rd_kafka_message_errstr(message));
@@ -146,6 +148,7 @@ static void on_tick(uv_timer_t *timer)
     co_progress_tick(&consumer->progress, late_us);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
+    co_topics_tick(&consumer->topics);
     if (consumer->brokers_down)
         co_kafka_probe(&consumer->probe, &consumer->service->loop);
     co_reading_go_on(&consumer->reading);
@@ -292,6 +295,10 @@ static int subscribe(struct co_consumer *consumer, struct lm_error *error)
         (void)snprintf(topic, sizeof(topic), "%s%s", consumer->config->topic_prefix,
                        lm_category_name((enum lm_category)i));
         rd_kafka_topic_partition_list_add(list, topic, RD_KAFKA_PARTITION_UA);
+        if (co_topics_add(&consumer->topics, topic, error) != 0) {
+            rd_kafka_topic_partition_list_destroy(list);
+            return -1;
+        }
     }
     code = rd_kafka_subscribe(consumer->kafka, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -322,6 +329,11 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
                                               .kafka = consumer->kafka,
                                               .settled = on_settled,
                                               .context = consumer};
+    consumer->topics = (struct co_topics){.loop = &consumer->service->loop,
+                                          .admin = consumer->admin,
+                                          .kafka = consumer->kafka,
+                                          .settled = on_settled,
+                                          .context = consumer};
     co_assignment_attach(consumer->assignment, consumer->kafka);
     consumer->events = rd_kafka_queue_get_consumer(consumer->kafka);
     lm_kafka_wake_attach(&consumer->wake, consumer->events);

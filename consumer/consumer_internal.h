@@ -17,6 +17,7 @@
 #include "consumer/progress.h"
 #include "consumer/prompt.h"
 #include "consumer/reading.h"
+#include "consumer/topics.h"
 #include "consumer/writer.h"
 
 enum co_phase { CO_OPENING, CO_RUNNING, CO_DRAINING, CO_LEAVING, CO_CLOSING };
@@ -61,6 +62,7 @@ struct co_consumer {
     rd_kafka_queue_t *leaving;
     struct co_kafka_probe probe;
     struct co_prompter prompter;
+    struct co_topics topics;
     bool joined, brokers_down;
 
     struct co_reading reading;

@@ -324,6 +324,16 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
     return true;
 }
 
+/* The position follows past what is never delivered: aborted transactions, the marks at their ends. They
+ * would count as lag for ever, and as lost when retention deletes them. */
+static void pass_over(struct co_partition *partition, int64_t end)
+{
+    if (end <= partition->position)
+        return;
+    co_batch_skip(partition->filling, end, lm_clock_mono_us());
+    partition->position = end;
+}
+
 /* An event instead of a message: only a refused position needs a decision, librdkafka goes on by itself from
  * the rest. */
 static bool process_event(struct co_intake *intake, struct co_partition *partition,
@@ -337,6 +347,7 @@ static bool process_event(struct co_intake *intake, struct co_partition *partiti
         intake->options.position_refused(partition, intake->options.context);
         return false;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        pass_over(partition, message->offset);
         return true;
     default:
         lm_log_limited(&intake->event_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "intake", "%s/%d: %s",

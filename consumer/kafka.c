@@ -22,7 +22,7 @@ static int configure(rd_kafka_conf_t *conf, const struct co_kafka_options *optio
     static const char *const fixed[][2] = {
         {"enable.auto.commit", "false"},       {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"},        {"isolation.level", "read_committed"},
-        {"enable.partition.eof", "false"},     {"partition.assignment.strategy", "range,roundrobin"},
+        {"enable.partition.eof", "true"},      {"partition.assignment.strategy", "range,roundrobin"},
         {"allow.auto.create.topics", "false"},
     };
 
@@ -63,8 +63,8 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
         prefer(conf, options, "fetch.wait.max.ms", "50", error) != 0 ||
         /* What a killed consumer had stands still for as long. */
         prefer(conf, options, "session.timeout.ms", "10000", error) != 0 ||
-        /* Members hear of a rebalance with their next heartbeat; the first to hear stands still until the last
-         * has heard. */
+        /* Members hear of a rebalance with their next heartbeat; the first to hear stands still until the
+         * last has heard. */
         prefer(conf, options, "heartbeat.interval.ms", "500", error) != 0 ||
         /* New partitions, and topics made later, are seen as late as this. */
         prefer(conf, options, "topic.metadata.refresh.interval.ms", "10000", error) != 0) {

@@ -1,7 +1,8 @@
 /*
  * The Kafka consumer as we want it: read_committed, eager assignment, no offsets stored or reset by
- * librdkafka, its fetching ahead a share of the memory budget. And the question whether the brokers answer,
- * asked from the thread pool only after librdkafka has reported that none does.
+ * librdkafka, the end of a partition reported, its fetching ahead a share of the memory budget. And the
+ * question whether the brokers answer, asked from the thread pool only after librdkafka has reported that
+ * none does.
  */
 #ifndef LOGMILL_CONSUMER_KAFKA_H
 #define LOGMILL_CONSUMER_KAFKA_H

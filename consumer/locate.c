@@ -9,6 +9,7 @@
 
 #define WATERMARKS_MS 5000
 #define SEEK_MS 10000
+#define SURE_AFTER 5 /* looks in a row, more than a second with their pauses */
 
 /* One attempt. The partition may start over or go meanwhile: then its epoch differs and the attempt ends
  * quietly. */
@@ -22,6 +23,7 @@ struct attempt {
     int64_t stored_time_us;
     size_t answer; /* which of the statements answers next */
     struct co_sources *sources;
+    bool decide; /* the position was found beyond the topic's end before, and nobody has decided since */
     bool failed;
     char problem[320];
 };
@@ -56,6 +58,7 @@ static void fail(struct attempt *attempt, const char *problem)
         lm_log_limited(&locator->limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "locate", "%s/%d: %s", partition->topic,
                        (int)partition->number, reason);
         co_partition_say(partition, reason);
+        partition->looks_beyond_end = 0;
         if (partition->state == CO_PARTITION_SEEKING)
             (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
         locator->failed(partition, locator->context);
@@ -112,7 +115,7 @@ static void after_seek(uv_work_t *work, int status)
         fail(attempt, attempt->problem);
     } else {
         if (!is_stale(attempt)) {
-            partition->locate_attempts = 0;
+            partition->locate_attempts = partition->looks_beyond_end = 0;
             partition->position = attempt->stored;
             partition->committed = attempt->stored;
             partition->committed_time_us = attempt->stored_time_us;
@@ -149,17 +152,11 @@ static void seek(struct attempt *attempt)
 static void on_moved(const struct lm_error *error, void *context)
 {
     struct attempt *attempt = context;
-    struct co_partition *partition = attempt->partition;
 
     if (error != NULL) {
         fail(attempt, error->text);
         return;
     }
-    lm_counter_add(partition->metrics.lost_by_retention, (uint64_t)(attempt->low - attempt->stored));
-    lm_log(LM_LOG_ERROR, "locate",
-           "%s/%d: retention deleted offsets %lld to %lld before they were read: %lld records are lost",
-           partition->topic, (int)partition->number, (long long)attempt->stored, (long long)attempt->low - 1,
-           (long long)(attempt->low - attempt->stored));
     attempt->stored = attempt->low;
     if (is_stale(attempt))
         end_attempt(attempt);
@@ -186,17 +183,60 @@ static int ask(struct attempt *attempt, struct lm_buffer *sql,
     return outcome;
 }
 
+/* Before the move: were its outcome lost with the connection, nobody would see the gap again. */
+static void report_gap(const struct attempt *attempt)
+{
+    struct co_partition *partition = attempt->partition;
+    int64_t from = partition->lost_to > attempt->stored ? partition->lost_to : attempt->stored;
+
+    if (attempt->low <= from)
+        return;
+    lm_counter_add(partition->metrics.lost_by_retention, (uint64_t)(attempt->low - from));
+    lm_log(LM_LOG_ERROR, "locate",
+           "%s/%d: retention deleted offsets %lld to %lld before they were read: %lld records are lost",
+           partition->topic, (int)partition->number, (long long)from, (long long)attempt->low - 1,
+           (long long)(attempt->low - from));
+    partition->lost_to = attempt->low;
+}
+
 static void move_over_gap(struct attempt *attempt)
 {
     struct lm_buffer sql;
     struct lm_error error;
 
+    report_gap(attempt);
     lm_buffer_init(&sql, 4096);
     lm_buffer_append_text(&sql, "SELECT logmill.advance_offset(");
     write_key(&sql, attempt->partition);
     lm_buffer_printf(&sql, ", %" PRId64 ", %" PRId64 ", NULL)", attempt->stored, attempt->low);
     if (ask(attempt, &sql, NULL, on_moved, &error) != 0)
         fail(attempt, error.text);
+}
+
+static void on_marked(const struct lm_error *error, void *context)
+{
+    (void)context;
+    if (error != NULL && strcmp(error->kind, "closing") != 0)
+        lm_log_error(LM_LOG_WARN, "locate", error,
+                     "could not note that a position is beyond its topic's end");
+}
+
+/* For ever, once it is sure: a new leader may take a moment to know the topic's end. */
+static void mark_beyond_end(const struct attempt *attempt)
+{
+    struct lm_buffer sql;
+    struct lm_error error;
+
+    if (attempt->decide || attempt->partition->looks_beyond_end < SURE_AFTER)
+        return;
+    lm_buffer_init(&sql, 4096);
+    lm_buffer_append_text(&sql, "SELECT logmill.stop_beyond_end(");
+    write_key(&sql, attempt->partition);
+    lm_buffer_printf(&sql, ", %" PRId64 ")", attempt->stored);
+    struct co_question question = {.sql = lm_buffer_text(&sql), .done = on_marked};
+    if (question.sql != NULL)
+        (void)!co_control_ask(attempt->locator->control, &question, &error);
+    lm_buffer_free(&sql);
 }
 
 static void stop_beyond_end(struct attempt *attempt)
@@ -207,10 +247,11 @@ static void stop_beyond_end(struct attempt *attempt)
 
     (void)snprintf(
         reason, sizeof(reason),
-        "the stored offset %lld is beyond the topic's end %lld: the topic was made anew. Decide with "
+        "the stored offset %lld %s beyond the topic's end %lld: the topic was made anew. Decide with "
         "logmill-ctl offsets; nothing of this partition is read before",
-        (long long)attempt->stored, (long long)attempt->high);
-    if (partition->locate_attempts == 0)
+        (long long)attempt->stored, attempt->stored > attempt->high ? "is" : "was", (long long)attempt->high);
+    mark_beyond_end(attempt);
+    if (++partition->looks_beyond_end == 1)
         lm_log(LM_LOG_ERROR, "locate", "%s/%d: %s", partition->topic, (int)partition->number, reason);
     co_partition_say(partition, reason);
     (void)co_partition_change_state(partition, CO_PARTITION_BEYOND_END);
@@ -242,6 +283,7 @@ static void on_position(const PGresult *result, void *context)
         if (PQntuples(result) == 1) {
             attempt->stored = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
             attempt->stored_time_us = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+            attempt->decide = PQgetvalue(result, 0, 2)[0] == 't';
         }
         break;
     case 2:
@@ -264,7 +306,8 @@ static void on_position_done(const struct lm_error *error, void *context)
         end_attempt(attempt);
         return;
     }
-    switch (co_locate_place(attempt->stored, attempt->low, attempt->high)) {
+    switch (attempt->decide ? CO_PLACE_BEYOND_END
+                            : co_locate_place(attempt->stored, attempt->low, attempt->high)) {
     case CO_PLACE_INSIDE:
         seek(attempt);
         break;
@@ -290,7 +333,8 @@ static void ask_position(struct attempt *attempt)
     lm_buffer_printf(&sql,
                      ", %" PRId64
                      "); SELECT next_offset, coalesce((extract(epoch FROM committed_time) * 1000000)"
-                     "::bigint, 0) FROM logmill.ingest_offset WHERE (topic, partition) = (",
+                     "::bigint, 0), beyond_end IS NOT DISTINCT FROM next_offset FROM logmill.ingest_offset "
+                     "WHERE (topic, partition) = (",
                      attempt->low);
     write_key(&sql, attempt->partition);
     lm_buffer_append_text(

@@ -70,8 +70,10 @@ struct co_partition {
     int64_t hold_again_us; /* monotonic time to look again */
     bool replay_answered, replay_stored;
 
-    unsigned locate_attempts; /* that failed in a row */
-    int64_t locate_again_us;  /* monotonic; INT64_MAX while an attempt is under way */
+    int64_t lost_to;           /* offsets below this that retention deleted have been counted */
+    unsigned looks_beyond_end; /* in a row, that found its position there */
+    unsigned locate_attempts;  /* that failed in a row */
+    int64_t locate_again_us;   /* monotonic; INT64_MAX while an attempt is under way */
     struct co_topic_metrics metrics;
     int64_t lag;          /* records in the topic that are not committed; -1: not known yet */
     int64_t located_high; /* the topic's end as the broker said it when the position was found; 0: what has

@@ -195,7 +195,8 @@ void co_consumer_close(struct co_consumer *consumer)
             co_assignment_release(consumer->assignment);
     }
     if ((consumer->assignment != NULL && !co_assignment_settled(consumer->assignment)) ||
-        consumer->probe.busy || consumer->prompter.jobs > 0 || consumer->step != CO_CLOSE_CONTROL)
+        consumer->probe.busy || consumer->topics.busy || consumer->prompter.jobs > 0 ||
+        consumer->step != CO_CLOSE_CONTROL)
         return;
     close_next(consumer);
 }

@@ -36,9 +36,9 @@ static bool watermarks(const struct ct_context *context, rd_kafka_t *brokers, co
     return false;
 }
 
-static const char *remark(int64_t position, int64_t low, int64_t high)
+static const char *remark(int64_t position, int64_t low, int64_t high, bool stopped)
 {
-    if (position > high)
+    if (position > high || stopped)
         return "beyond the topic's end: made anew? decide with offsets set";
     if (position < low)
         return "below the topic's beginning: records expired unread";
@@ -50,7 +50,8 @@ static enum ct_exit list(const struct ct_context *context, PGconn *database, rd_
     struct lm_error error;
     PGresult *rows =
         ct_database_query(database,
-                          "SELECT topic, partition, next_offset, coalesce(committed_time::text, '-') "
+                          "SELECT topic, partition, next_offset, coalesce(committed_time::text, '-'), "
+                          "beyond_end IS NOT DISTINCT FROM next_offset "
                           "FROM logmill.ingest_offset ORDER BY topic, partition",
                           &error);
     if (rows == NULL) {
@@ -71,7 +72,7 @@ static enum ct_exit list(const struct ct_context *context, PGconn *database, rd_
         }
         fprintf(context->out, "%-24s %9d %14" PRId64 " %14" PRId64 " %14" PRId64 " %12" PRId64 "  %s  %s\n",
                 topic, (int)partition, low, position, high, high - position, PQgetvalue(rows, i, 3),
-                remark(position, low, high));
+                remark(position, low, high, *PQgetvalue(rows, i, 4) == 't'));
     }
     PQclear(rows);
     return code;
@@ -124,7 +125,8 @@ static enum ct_exit set(const struct ct_context *context, PGconn *database, rd_k
         database,
         "WITH old AS (SELECT * FROM logmill.ingest_offset WHERE topic = $1 AND partition = $2::integer FOR "
         "UPDATE) "
-        "UPDATE logmill.ingest_offset o SET next_offset = $3::bigint, updated_at = clock_timestamp() FROM "
+        "UPDATE logmill.ingest_offset o SET next_offset = $3::bigint, beyond_end = NULL, updated_at = "
+        "clock_timestamp() FROM "
         "old "
         "WHERE o.topic = old.topic AND o.partition = old.partition RETURNING old.next_offset",
         3, values, &error);
