@@ -114,6 +114,7 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
     if (partition->held != NULL)
         rd_kafka_message_destroy(partition->held);
     partition->held = NULL;
+    co_ahead_clear(&partition->ahead);
     partition->hold = CO_HOLD_NONE;
     partition->replay_answered = false;
     if (partition->state == CO_PARTITION_GONE)

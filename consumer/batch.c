@@ -6,6 +6,7 @@
 #include "consumer/array.h"
 #include "consumer/copy_row.h"
 #include "consumer/partition.h"
+#include "consumer/replay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ void co_batch_free(struct co_batch *batch)
     free(batch->patterns);
     free(batch->names);
     free(batch->replays);
+    co_index_free(&batch->replay_index);
     lm_buffer_free(&batch->copy);
     lm_buffer_free(&batch->closing);
     lm_arena_free(&batch->arena);
@@ -111,6 +113,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->pattern_count = 0;
     batch->name_count = 0;
     batch->replay_count = 0;
+    co_index_clear(&batch->replay_index);
     batch->letters_pending = 0;
     batch->letters_until_us = 0;
     batch->recount = false;
@@ -167,6 +170,13 @@ int co_batch_reserve(struct co_batch *batch)
     return 0;
 }
 
+/* For a record without a time of its own: Kafka's; of one that was put back the one it first had. */
+static int64_t default_time_us(const struct lm_record *record, const rd_kafka_message_t *message)
+{
+    int64_t us = record->has_timestamp ? 0 : co_replay_time_us(message);
+    return us > 0 ? us : co_message_time_us(message);
+}
+
 int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                     const rd_kafka_message_t *message, enum lm_category category, struct lm_error *error)
 {
@@ -174,7 +184,8 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
     if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record,
                          error) != 0)
         return -1;
-    return lm_record_complete(&scratch->record, category, co_message_time_us(message), &batch->arena, error);
+    return lm_record_complete(&scratch->record, category, default_time_us(&scratch->record, message),
+                              &batch->arena, error);
 }
 
 static int count(struct co_batch *batch, const struct co_batch_scratch *scratch, bool other, int64_t pattern,
@@ -303,20 +314,11 @@ int co_batch_recount(struct co_batch *batch, struct co_batch_scratch *scratch, e
     return 0;
 }
 
-static void forget_replay(struct co_batch *batch, size_t replay)
-{
-    batch->replay_count--;
-    memmove(&batch->replays[replay - 1], &batch->replays[replay],
-            (batch->replay_count - (replay - 1)) * sizeof(batch->replays[0]));
-    for (size_t i = 0; i < batch->row_count; i++)
-        batch->rows[i].replay -= batch->rows[i].replay > replay;
-}
-
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row)
 {
     rd_kafka_message_t *message = batch->rows[row].message;
     if (batch->rows[row].replay > 0)
-        forget_replay(batch, batch->rows[row].replay);
+        co_replay_forget(batch, batch->rows[row].replay);
     batch->row_count--;
     memmove(&batch->rows[row], &batch->rows[row + 1], (batch->row_count - row) * sizeof(batch->rows[0]));
     batch->payload_bytes -= message->len + message->key_len;

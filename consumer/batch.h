@@ -90,6 +90,7 @@ struct co_batch {
     size_t name_count, name_cap;
     struct co_replay *replays;
     size_t replay_count, replay_cap;
+    struct co_index replay_index;
     bool recount;             /* the rollups are not those of the rows to be written: co_batch_recount */
     struct lm_buffer closing; /* the closing message */
 

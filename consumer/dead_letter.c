@@ -2,6 +2,7 @@
 
 #include "common/kafka_producer.h"
 #include "common/log.h"
+#include "consumer/replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,13 +65,26 @@ static int add_number(rd_kafka_headers_t *headers, const char *name, int64_t val
     return add_text(headers, name, text);
 }
 
-/* The originals, all of them or as many as fit into a few KiB. NULL without memory. */
+static const char *const position_headers[] = {"dlq.topic", "dlq.partition", "dlq.offset", "dlq.timestamp"};
+#define POSITION_COUNT (sizeof(position_headers) / sizeof(position_headers[0]))
+
+static bool is_position(const char *name)
+{
+    for (size_t i = 0; i < POSITION_COUNT; i++) {
+        if (strcmp(name, position_headers[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The originals, all of them or as many as fit into a few KiB, and what says where a record put back first
+ * stood. NULL without memory. */
 static rd_kafka_headers_t *original_headers(const struct letter *letter)
 {
     rd_kafka_headers_t *theirs, *copy;
     const char *name;
     const void *value;
-    size_t size, kept = 0;
+    size_t size, position_bytes = 0, other_bytes = 0;
 
     if (rd_kafka_message_headers(letter->message, &theirs) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return rd_kafka_headers_new(10);
@@ -78,22 +92,25 @@ static rd_kafka_headers_t *original_headers(const struct letter *letter)
         return rd_kafka_headers_copy(theirs);
     copy = rd_kafka_headers_new(16);
     for (size_t i = 0; copy != NULL && rd_kafka_header_get_all(theirs, i, &name, &value, &size) == 0; i++) {
-        kept += strlen(name) + size;
-        if (kept <= TRUNCATED_HEADERS_MAX)
+        size_t *kept = is_position(name) ? &position_bytes : &other_bytes;
+        *kept += strlen(name) + size;
+        if (*kept <= TRUNCATED_HEADERS_MAX)
             (void)rd_kafka_header_add(copy, name, -1, value, (ssize_t)size);
     }
     return copy;
 }
 
-/* Where it stood, unless it came back from a dead-letter topic and says so already. */
+/* Where it stood, unless it came back from a dead-letter topic and says so already. Headers that only look so
+ * are not kept: put back with them the record would be taken for one of its producer's repeats. */
 static int add_position(rd_kafka_headers_t *headers, const rd_kafka_message_t *message)
 {
-    const void *value;
-    size_t size;
+    struct co_replay replay;
     rd_kafka_timestamp_type_t type;
 
-    if (rd_kafka_header_get_last(headers, "dlq.offset", &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (co_replay_read(message, &replay))
         return 0;
+    for (size_t i = 0; i < POSITION_COUNT; i++)
+        (void)rd_kafka_header_remove(headers, position_headers[i]);
     if (add_text(headers, "dlq.topic", rd_kafka_topic_name(message->rkt)) != 0 ||
         add_number(headers, "dlq.partition", message->partition) != 0 ||
         add_number(headers, "dlq.offset", message->offset) != 0 ||
@@ -112,7 +129,7 @@ static int add_reason(rd_kafka_headers_t *headers, const struct letter *letter)
     if (add_text(headers, "dlq.error.class", letter->why.kind) != 0 ||
         add_text(headers, "dlq.error.message", letter->why.text) != 0 ||
         add_text(headers, "dlq.sqlstate", letter->why.sqlstate) != 0 ||
-        add_number(headers, "dlq.attempts", letter->attempts) != 0 ||
+        add_number(headers, "dlq.attempts", co_replay_attempts(letter->message) + letter->attempts) != 0 ||
         add_text(headers, "dlq.consumer", letter->letters->options.consumer) != 0 ||
         (letter->truncate && add_text(headers, "dlq.headers", "truncated") != 0))
         return -1;

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "consumer/replay.h"
 
 #include <endian.h>
 #include <inttypes.h>
@@ -11,7 +12,7 @@
 
 #define SCHEMA_LOOK_US (2 * LM_SECOND_US)
 #define LOOK_AGAIN_US (LM_SECOND_US / 2)
-#define TOPIC_MAX 249 /* Kafka's own limit */
+#define QUESTION_MAX 1048576
 
 struct co_intake {
     struct co_intake_options options;
@@ -91,84 +92,19 @@ static int bury(struct co_intake *intake, struct co_partition *partition, rd_kaf
     return 0;
 }
 
-/* Decimal digits and nothing else, at most `max`. */
-static bool read_number(const char *text, size_t len, int64_t max, int64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < len; i++) {
-        int digit = text[i] - '0';
-        if (digit < 0 || digit > 9 || *out > (max - digit) / 10)
-            return false;
-        *out = *out * 10 + digit;
-    }
-    return len > 0;
-}
-
-/* What Kafka takes as a topic's name. */
-static bool is_topic_name(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-              c == '_' || c == '-'))
-            return false;
-    }
-    return len > 0 && len <= TOPIC_MAX;
-}
-
-/* Where a record put back from a dead-letter topic first stood. False: it was not put back, whatever headers
- * anybody gave it that only look so. */
-static bool replayed_from(const rd_kafka_message_t *message, struct co_replay *out)
-{
-    rd_kafka_headers_t *headers;
-    const void *topic, *partition, *offset;
-    size_t topic_len, partition_len, offset_len;
-    int64_t number;
-
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "dlq.offset", &offset, &offset_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "dlq.topic", &topic, &topic_len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "dlq.partition", &partition, &partition_len) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !is_topic_name(topic, topic_len) || !read_number(offset, offset_len, INT64_MAX, &out->offset) ||
-        !read_number(partition, partition_len, INT32_MAX, &number))
-        return false;
-    out->partition = (int32_t)number;
-    out->topic = (struct lm_slice){topic, topic_len};
-    return true;
-}
-
-static bool same_place(const struct co_replay *a, const struct co_replay *b)
-{
-    return a->offset == b->offset && a->partition == b->partition && a->topic.len == b->topic.len &&
-           memcmp(a->topic.data, b->topic.data, a->topic.len) == 0;
-}
-
-static bool in_batch(const struct co_batch *batch, const struct co_replay *replay)
-{
-    for (size_t i = 0; i < batch->replay_count; i++) {
-        if (same_place(&batch->replays[i], replay))
-            return true;
-    }
-    return false;
-}
-
 /* Whether an uncommitted batch of this partition brings the same record already. */
 static bool on_the_way(const struct co_partition *partition, const struct co_replay *replay)
 {
     for (size_t i = 0; i < partition->line_count; i++) {
-        if (in_batch(partition->line[i], replay))
+        if (co_replay_in(partition->line[i], replay))
             return true;
     }
-    return in_batch(partition->filling, replay);
+    return co_replay_in(partition->filling, replay);
 }
 
 /* The filter for records put back: ingest_replay decides, not the producer's sequence. */
 static enum co_hold judge_replay(struct co_partition *partition, const struct co_replay *replay, bool *repeat)
 {
-    struct co_batch *batch = partition->filling;
-    struct co_replay kept = *replay;
-
     if (on_the_way(partition, replay)) {
         *repeat = true;
         return CO_HOLD_NONE;
@@ -178,11 +114,7 @@ static enum co_hold judge_replay(struct co_partition *partition, const struct co
     *repeat = partition->replay_stored;
     if (*repeat)
         return CO_HOLD_NONE;
-    kept.topic.data = lm_arena_copy(&batch->kept, replay->topic.data, replay->topic.len);
-    if (kept.topic.data == NULL)
-        return CO_HOLD_MEMORY;
-    batch->replays[batch->replay_count++] = kept;
-    return CO_HOLD_NONE;
+    return co_replay_add(partition->filling, replay) == 0 ? CO_HOLD_NONE : CO_HOLD_MEMORY;
 }
 
 static enum co_hold judge_source(struct co_partition *partition, const struct lm_record *record,
@@ -254,7 +186,7 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
                         lm_clock_wall_us(), &error) != 0)
         return refuse(intake, partition, message, &error, hold);
 
-    *hold = replayed_from(message, &replay)
+    *hold = co_replay_read(message, &replay)
                 ? judge_replay(partition, &replay, &repeat)
                 : judge_source(partition, &scratch->record, passed_us(message), &repeat);
     if (*hold != CO_HOLD_NONE)
@@ -271,7 +203,8 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
             batch->rows[batch->row_count - 1].replay = batch->replay_count;
         return STORED;
     }
-    batch->replay_count = replays; /* not stored: it may be put back again */
+    if (batch->replay_count > replays) /* not stored: it may be put back again */
+        co_replay_take_back(batch);
     return error.decision == LM_DEAD_LETTER && bury(intake, partition, message, &error) == 0 ? BURIED : LOST;
 }
 
@@ -356,6 +289,14 @@ static bool process_event(struct co_intake *intake, struct co_partition *partiti
     }
 }
 
+/* What was taken before its turn comes first. NULL: nothing is there. */
+static rd_kafka_message_t *next_message(struct co_partition *partition)
+{
+    rd_kafka_message_t *message =
+        co_ahead_take(&partition->ahead, &partition->replay_answered, &partition->replay_stored);
+    return message != NULL ? message : rd_kafka_consume_queue(partition->queue, 0);
+}
+
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit)
 {
     for (size_t i = 0; i < limit; i++) {
@@ -365,7 +306,7 @@ bool co_intake_read(struct co_intake *intake, struct co_partition *partition, si
         if (partition->state != CO_PARTITION_RUNNING || partition->filling == NULL ||
             co_batch_full(partition->filling, &intake->options.pool->policy))
             return false;
-        message = rd_kafka_consume_queue(partition->queue, 0);
+        message = next_message(partition);
         if (message == NULL)
             return false;
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -433,11 +374,7 @@ static void on_source(const PGresult *result, void *context)
 
     if (partition->epoch != lookup->epoch || partition->state != CO_PARTITION_HOLDING)
         return;
-    lookup->found = true;
-    /* A source PostgreSQL does not know starts below every sequence. */
-    int64_t last = PQntuples(result) > 0 ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : INT64_MIN;
-    if (co_sources_load(partition->sources, lookup->source, last) != 0)
-        lookup->found = false;
+    lookup->found = co_ahead_load_sources(partition->sources, lookup->source, result) == 0;
 }
 
 static void on_replay(const PGresult *result, void *context)
@@ -449,7 +386,7 @@ static void on_replay(const PGresult *result, void *context)
         return;
     lookup->found = true;
     partition->replay_answered = true;
-    partition->replay_stored = PQntuples(result) > 0;
+    partition->replay_stored = co_ahead_note_replays(&partition->ahead, result);
 }
 
 static void on_schema(const PGresult *result, void *context)
@@ -485,30 +422,23 @@ static void on_looked_up(const struct lm_error *error, void *context)
 }
 
 /* The question for what the held message waits for; false where there is none. */
-static bool write_question(const struct co_partition *partition, struct lm_buffer *sql,
+static bool write_question(struct co_partition *partition, struct lm_buffer *sql,
                            struct co_question *question, struct lookup *lookup)
 {
     const rd_kafka_message_t *message = partition->held;
-    struct co_replay replay;
     uint64_t fingerprint;
 
     switch (partition->hold) {
     case CO_HOLD_SOURCE:
         lookup->source = partition->held_source;
-        lm_buffer_append_text(sql, "SELECT last_sequence FROM logmill.ingest_source WHERE topic = ");
-        lm_buffer_append_literal(sql, partition->topic, strlen(partition->topic));
-        lm_buffer_printf(sql, " AND partition = %d AND source = %" PRId64, (int)partition->number,
-                         lookup->source);
+        co_ahead_fill(&partition->ahead, partition->queue);
         question->result = on_source;
-        return true;
+        return co_ahead_ask_sources(&partition->ahead, lookup->intake->schemas, partition->sources,
+                                    partition->topic, partition->number, lookup->source, sql) == 0;
     case CO_HOLD_REPLAY:
-        if (!replayed_from(message, &replay))
-            return false;
-        lm_buffer_append_text(sql, "SELECT 1 FROM logmill.ingest_replay WHERE topic = ");
-        lm_buffer_append_literal(sql, replay.topic.data, replay.topic.len);
-        lm_buffer_printf(sql, " AND partition = %d AND \"offset\" = %" PRId64, (int)replay.partition,
-                         replay.offset);
+        co_ahead_fill(&partition->ahead, partition->queue);
         question->result = on_replay;
+        co_ahead_ask_replays(&partition->ahead, message, sql);
         return true;
     case CO_HOLD_SCHEMA:
         memcpy(&fingerprint, (const char *)message->payload + 2, sizeof(fingerprint));
@@ -535,7 +465,7 @@ static void look_up(struct co_intake *intake, struct co_partition *partition)
         return;
     *lookup = (struct lookup){.intake = intake, .partition = partition, .epoch = partition->epoch};
     question.context = lookup;
-    lm_buffer_init(&sql, 4096);
+    lm_buffer_init(&sql, QUESTION_MAX);
     if (write_question(partition, &sql, &question, lookup) && (question.sql = lm_buffer_text(&sql)) != NULL &&
         co_control_ask(intake->options.control, &question, &error) == 0) {
         (void)co_partition_ref(partition);

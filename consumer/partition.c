@@ -65,6 +65,7 @@ void co_partition_unref(struct co_partition *partition)
         return;
     if (partition->held != NULL)
         rd_kafka_message_destroy(partition->held);
+    co_ahead_free(&partition->ahead);
     if (partition->queue != NULL)
         rd_kafka_queue_destroy(partition->queue);
     co_sources_free(partition->sources);
@@ -80,5 +81,6 @@ void co_partition_say(struct co_partition *partition, const char *reason)
 
 bool co_partition_empty(const struct co_partition *partition)
 {
-    return partition->filling == NULL && partition->line_count == 0 && partition->held == NULL;
+    return partition->filling == NULL && partition->line_count == 0 && partition->held == NULL &&
+           partition->ahead.count == 0;
 }

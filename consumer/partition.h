@@ -12,6 +12,7 @@
 #define LOGMILL_CONSUMER_PARTITION_H
 
 #include "common/metrics.h"
+#include "consumer/ahead.h"
 #include "consumer/batch.h"
 #include "consumer/names.h"
 #include "consumer/sources.h"
@@ -45,6 +46,7 @@ struct co_partition {
     uint32_t epoch; /* raised whenever it starts over: answers to older questions are stale */
 
     rd_kafka_queue_t *queue;
+    struct co_ahead ahead; /* taken from it before their turn */
     bool drained;              /* the queue was empty when last read */
     bool prompting;            /* its broker is being asked, see prompt.h */
     int64_t prompted_us;       /* monotonic time it was asked last */

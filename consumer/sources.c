@@ -111,8 +111,15 @@ void co_sources_free(struct co_sources *sources)
     free(sources);
 }
 
+bool co_sources_knows(const struct co_sources *sources, int64_t source)
+{
+    return sources->complete || find(&sources->young, source) != NULL || find(&sources->old, source) != NULL;
+}
+
 int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence)
 {
+    if (find(&sources->young, source) != NULL || find(&sources->old, source) != NULL)
+        return 0;
     struct entry *entry = add(sources, source);
     if (entry == NULL)
         return -1;

@@ -39,7 +39,9 @@ enum co_verdict {
 struct co_sources *co_sources_new(size_t max);
 void co_sources_free(struct co_sources *sources);
 
-/* A source as PostgreSQL has it. 0, or -1 without memory. */
+/* Whether the verdict on a source is known without PostgreSQL. */
+bool co_sources_knows(const struct co_sources *sources, int64_t source);
+/* A source as PostgreSQL has it; one that is there already stays as it is. 0, or -1 without memory. */
 int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence) LM_MUST_CHECK;
 /* Everything PostgreSQL has was loaded (true) or only a part. */
 void co_sources_set_complete(struct co_sources *sources, bool complete);

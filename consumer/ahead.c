@@ -1,0 +1,152 @@
+#include "consumer/ahead.h"
+
+#include "common/record_json.h"
+#include "consumer/replay.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_MAX ((size_t)1 << 20)
+#define ARENA_MAX ((size_t)64 << 20)
+
+void co_ahead_clear(struct co_ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->count; i++)
+        rd_kafka_message_destroy(ahead->messages[ahead->first + i].message);
+    ahead->first = ahead->count = ahead->bytes = 0;
+}
+
+void co_ahead_free(struct co_ahead *ahead)
+{
+    co_ahead_clear(ahead);
+    free(ahead->messages);
+    *ahead = (struct co_ahead){0};
+}
+
+void co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue)
+{
+    rd_kafka_message_t *message;
+
+    if (ahead->messages == NULL &&
+        (ahead->messages = calloc(CO_AHEAD_MAX, sizeof(ahead->messages[0]))) == NULL)
+        return;
+    memmove(&ahead->messages[0], &ahead->messages[ahead->first], ahead->count * sizeof(ahead->messages[0]));
+    ahead->first = 0;
+    while (ahead->count < CO_AHEAD_MAX && ahead->bytes < BYTES_MAX &&
+           (message = rd_kafka_consume_queue(queue, 0)) != NULL) {
+        ahead->messages[ahead->count++] = (struct co_ahead_message){.message = message};
+        ahead->bytes += message->len;
+    }
+}
+
+rd_kafka_message_t *co_ahead_take(struct co_ahead *ahead, bool *replay_answered, bool *replay_stored)
+{
+    if (ahead->count == 0)
+        return NULL;
+    const struct co_ahead_message *next = &ahead->messages[ahead->first++];
+    ahead->count--;
+    ahead->bytes -= next->message->len;
+    *replay_answered = next->replay_answered;
+    *replay_stored = next->replay_stored;
+    return next->message;
+}
+
+/* ---- producers ---- */
+
+/* Whether it brings a source; not where it cannot be decoded, or what it is is not the sequence's to say. */
+static bool source_of(const rd_kafka_message_t *message, const struct lm_schema_set *schemas,
+                      struct lm_arena *arena, int64_t *source)
+{
+    struct lm_record record;
+    struct co_replay replay;
+    struct lm_error error;
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || co_replay_read(message, &replay))
+        return false;
+    lm_arena_reset(arena);
+    lm_record_init(&record);
+    if (lm_record_decode(schemas, message->payload, message->len, arena, &record, &error) != 0 ||
+        !record.has_source || !record.has_sequence)
+        return false;
+    *source = record.source;
+    return true;
+}
+
+int co_ahead_ask_sources(const struct co_ahead *ahead, const struct lm_schema_set *schemas,
+                         const struct co_sources *sources, const char *topic, int32_t partition, int64_t held,
+                         struct lm_buffer *sql)
+{
+    struct lm_arena arena;
+    int64_t source;
+
+    lm_arena_init(&arena, ARENA_MAX);
+    lm_buffer_printf(sql, "SELECT u.source, s.last_sequence FROM unnest('{%" PRId64, held);
+    for (size_t i = 0; i < ahead->count; i++) {
+        if (source_of(ahead->messages[ahead->first + i].message, schemas, &arena, &source) &&
+            !co_sources_knows(sources, source))
+            lm_buffer_printf(sql, ",%" PRId64, source);
+    }
+    lm_buffer_append_text(sql, "}'::bigint[]) AS u (source) LEFT JOIN logmill.ingest_source s ON s.topic = ");
+    lm_buffer_append_literal(sql, topic, strlen(topic));
+    lm_buffer_printf(sql, " AND s.partition = %d AND s.source = u.source", (int)partition);
+    lm_arena_free(&arena);
+    return sql->failed ? -1 : 0;
+}
+
+int co_ahead_load_sources(struct co_sources *sources, int64_t held, const PGresult *result)
+{
+    int64_t held_last = INT64_MIN;
+
+    for (int i = 0; i < PQntuples(result); i++) {
+        int64_t source = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+        /* A source PostgreSQL does not know starts below every sequence. */
+        int64_t last = PQgetisnull(result, i, 1) ? INT64_MIN : strtoll(PQgetvalue(result, i, 1), NULL, 10);
+        if (source == held)
+            held_last = last;
+        else if (co_sources_load(sources, source, last) != 0)
+            return -1;
+    }
+    /* The last one: what makes room for others must not forget it. */
+    return co_sources_load(sources, held, held_last);
+}
+
+/* ---- records put back ---- */
+
+void co_ahead_ask_replays(const struct co_ahead *ahead, const rd_kafka_message_t *held, struct lm_buffer *sql)
+{
+    struct co_replay replay;
+    const char *comma = "";
+
+    lm_buffer_append_text(sql, "SELECT u.i FROM (VALUES ");
+    for (size_t i = 0; i <= ahead->count; i++) {
+        const rd_kafka_message_t *message = i == 0 ? held : ahead->messages[ahead->first + i - 1].message;
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || !co_replay_read(message, &replay))
+            continue;
+        lm_buffer_printf(sql, "%s(%zu, ", comma, i);
+        lm_buffer_append_literal(sql, replay.topic.data, replay.topic.len);
+        lm_buffer_printf(sql, ", %d, %" PRId64 "::bigint)", (int)replay.partition, replay.offset);
+        comma = ", ";
+    }
+    lm_buffer_append_text(
+        sql, ") AS u (i, topic, partition, at) JOIN logmill.ingest_replay r ON r.topic = u.topic AND "
+             "r.partition = u.partition AND r.\"offset\" = u.at");
+}
+
+bool co_ahead_note_replays(struct co_ahead *ahead, const PGresult *result)
+{
+    bool held_stored = false;
+
+    for (size_t i = 0; i < ahead->count; i++) {
+        ahead->messages[ahead->first + i].replay_answered = true;
+        ahead->messages[ahead->first + i].replay_stored = false;
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        size_t i = strtoul(PQgetvalue(result, row, 0), NULL, 10);
+        if (i == 0)
+            held_stored = true;
+        else
+            ahead->messages[ahead->first + i - 1].replay_stored = true;
+    }
+    return held_stored;
+}
