@@ -90,7 +90,11 @@ void lm_pg_error_from_result(const PGresult *result, struct lm_error *error, lon
     const struct pg_class *class = class_of(sqlstate);
     enum lm_decision decision = class->decision;
     const char *kind = class->kind;
-    if (strcmp(sqlstate, "23514") == 0 && PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) == NULL)
+    bool leafless =
+        strcmp(sqlstate, "23514") == 0 && PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME) == NULL;
+    if (strcmp(sqlstate, "23502") == 0 || (strcmp(sqlstate, "23514") == 0 && !leafless))
+        detail = NULL; /* the whole row, which is nobody's business on /readyz or in a log */
+    if (leafless)
         kind = "no_partition"; /* PostgreSQL's code for a row that no leaf takes; a CHECK would name itself */
     else if (line > 0 && (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
                           strcmp(sqlstate, "54001") == 0))

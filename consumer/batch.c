@@ -122,6 +122,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->attempts = 0;
     batch->not_before_us = 0;
     batch->probing = false;
+    batch->refusal = (struct co_refusal){0};
     batch->next = NULL;
     co_rollup_clear(&batch->rollup);
     lm_arena_reset(&batch->arena);

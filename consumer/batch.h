@@ -15,6 +15,7 @@
 #include "common/record_json.h"
 #include "consumer/names.h"
 #include "consumer/patterns.h"
+#include "consumer/refusal.h"
 #include "consumer/rollup.h"
 #include "consumer/sources.h"
 
@@ -107,6 +108,7 @@ struct co_batch {
     bool probing;
     size_t probe_low, probe_high; /* the bad row is within */
     size_t probe_from, probe_to;
+    struct co_refusal refusal;
     struct co_batch *next; /* in the writer's list or the pool */
 };
 

@@ -1,6 +1,7 @@
 #include "consumer/consumer_internal.h"
 
 #include "common/clock.h"
+#include "consumer/retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,18 +48,39 @@ static void on_letters_state(const char *reason, void *context)
     lm_condition_set(consumer->letters_condition, reason);
 }
 
+static void note(struct lm_error *last, const struct lm_error *error)
+{
+    if (error != NULL)
+        *last = *error;
+    else
+        lm_error_clear(last);
+}
+
+/* Batches need a connection, and the one for everything else. */
+static void say_postgres(struct co_consumer *consumer)
+{
+    const struct lm_error *error =
+        consumer->writer_error.decision != LM_OK ? &consumer->writer_error : &consumer->control_error;
+    char reason[sizeof(error->text)];
+
+    if (error->decision != LM_OK)
+        co_retry_explain(error, false, reason, sizeof(reason));
+    lm_condition_set(consumer->postgres_condition, error->decision != LM_OK ? reason : NULL);
+}
+
 static void on_postgres_state(const struct lm_error *error, void *context)
 {
     struct co_consumer *consumer = context;
-    lm_condition_set(consumer->postgres_condition, error == NULL ? NULL : error->text);
+    note(&consumer->writer_error, error);
+    say_postgres(consumer);
 }
 
 static void on_control_state(const struct lm_error *error, void *context)
 {
     struct co_consumer *consumer = context;
-    if (error != NULL)
-        lm_log_limited(&consumer->control_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "control",
-                       "connection to PostgreSQL: %s", error->text);
+    note(&consumer->control_error, error);
+    if (consumer->phase < CO_CLOSING)
+        say_postgres(consumer);
 }
 
 static void on_joined(void *context)

@@ -45,6 +45,7 @@ struct co_consumer {
     struct lm_metrics *metrics;
     struct lm_http_server *http;
     struct lm_admin *admin;
+    struct lm_error writer_error, control_error; /* of their connections; LM_OK: none */
     struct lm_condition *kafka_condition, *postgres_condition, *letters_condition;
     struct lm_gauge *loop_lag, *batch_memory;
     struct co_pool pool;
@@ -72,7 +73,7 @@ struct co_consumer {
     unsigned open_handles; /* of ours */
     enum co_closing_step step;
     int64_t tick_due_us;
-    struct lm_log_limit kafka_limit, control_limit;
+    struct lm_log_limit kafka_limit;
 };
 
 /* Phases only go forward: 0, or -1 (logged). */

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "consumer/replay.h"
+#include "consumer/retry.h"
 
 #include <endian.h>
 #include <inttypes.h>
@@ -403,6 +404,21 @@ static void on_schema(const PGresult *result, void *context)
         lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
 }
 
+/* That PostgreSQL does not answer what a record waits for; NULL: it does. */
+static void say_unanswered(struct co_partition *partition, const struct lm_error *error)
+{
+    char reason[sizeof(error->text)];
+
+    if (error != NULL && strcmp(error->kind, "closing") != 0) {
+        co_retry_explain(error, false, reason, sizeof(reason));
+        co_partition_say(partition, reason);
+        partition->hold_unanswered = true;
+    } else if (partition->hold_unanswered) {
+        co_partition_say(partition, NULL);
+        partition->hold_unanswered = false;
+    }
+}
+
 static void on_looked_up(const struct lm_error *error, void *context)
 {
     struct lookup *lookup = context;
@@ -411,6 +427,7 @@ static void on_looked_up(const struct lm_error *error, void *context)
 
     if (partition->epoch == lookup->epoch && partition->state == CO_PARTITION_HOLDING) {
         partition->hold_asked = false;
+        say_unanswered(partition, error);
         if (error == NULL && lookup->found)
             resume(intake, partition);
         else

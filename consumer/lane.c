@@ -286,8 +286,11 @@ static void on_opened(struct lm_pg *pg, const struct lm_error *error, void *cont
 
 static void on_lost(struct lm_pg *pg, const struct lm_error *error, void *context)
 {
+    struct co_lane *lane = context;
     (void)pg;
-    retry_later(context, error);
+    if (lane->state == CO_LANE_COPIED) /* no statement was under way that could have told */
+        report(lane, error, 0, false);
+    retry_later(lane, error);
 }
 
 static void connect_now(struct co_lane *lane)

@@ -1,6 +1,7 @@
 #include "consumer/locate.h"
 
 #include "common/log.h"
+#include "consumer/retry.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -64,6 +65,13 @@ static void fail(struct attempt *attempt, const char *problem)
         locator->failed(partition, locator->context);
     }
     end_attempt(attempt);
+}
+
+static void fail_for(struct attempt *attempt, const struct lm_error *error)
+{
+    char problem[400];
+    co_retry_explain(error, false, problem, sizeof(problem));
+    fail(attempt, problem);
 }
 
 static int run_job(struct attempt *attempt, uv_work_cb job, uv_after_work_cb after)
@@ -154,7 +162,7 @@ static void on_moved(const struct lm_error *error, void *context)
     struct attempt *attempt = context;
 
     if (error != NULL) {
-        fail(attempt, error->text);
+        fail_for(attempt, error);
         return;
     }
     attempt->stored = attempt->low;
@@ -210,7 +218,7 @@ static void move_over_gap(struct attempt *attempt)
     write_key(&sql, attempt->partition);
     lm_buffer_printf(&sql, ", %" PRId64 ", %" PRId64 ", NULL)", attempt->stored, attempt->low);
     if (ask(attempt, &sql, NULL, on_moved, &error) != 0)
-        fail(attempt, error.text);
+        fail_for(attempt, &error);
 }
 
 static void on_marked(const struct lm_error *error, void *context)
@@ -298,8 +306,12 @@ static void on_position_done(const struct lm_error *error, void *context)
 {
     struct attempt *attempt = context;
 
-    if (error != NULL || attempt->failed || attempt->stored < 0) {
-        fail(attempt, error != NULL ? error->text : "the stored offset could not be read");
+    if (error != NULL) {
+        fail_for(attempt, error);
+        return;
+    }
+    if (attempt->failed || attempt->stored < 0) {
+        fail(attempt, "the stored offset could not be read");
         return;
     }
     if (is_stale(attempt)) {
@@ -345,7 +357,7 @@ static void ask_position(struct attempt *attempt)
         lm_buffer_free(&sql);
         fail(attempt, "no memory");
     } else if (ask(attempt, &sql, on_position, on_position_done, &error) != 0) {
-        fail(attempt, error.text);
+        fail_for(attempt, &error);
     }
 }
 

@@ -68,6 +68,7 @@ struct co_partition {
     rd_kafka_message_t *held;
     int64_t held_source; /* of the held record, for CO_HOLD_SOURCE */
     bool hold_asked;
+    bool hold_unanswered; /* PostgreSQL does not say what it waits for, and /readyz that it does not */
     int64_t held_since_us;
     int64_t hold_again_us; /* monotonic time to look again */
     bool replay_answered, replay_stored;

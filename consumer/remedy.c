@@ -57,7 +57,11 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     lm_counter_add(writer->batches, 1);
     lm_histogram_observe(writer->batch_rows, (double)batch->row_count);
     lm_histogram_observe(writer->decode_seconds, (double)batch->decoding_us / 1e6);
-    lm_histogram_observe(writer->latency_seconds, (double)(lm_clock_wall_us() - batch->first_time_us) / 1e6);
+    if (batch->first_time_us > 0)
+        lm_histogram_observe(writer->latency_seconds,
+                             (double)(lm_clock_wall_us() - batch->first_time_us) / 1e6);
+    if (batch->row_count > 0)
+        writer->believed[partition->category] = 0;
     if (batch->attempts > 0)
         co_partition_say(partition, NULL);
 
@@ -110,19 +114,21 @@ static void count_retry(struct co_writer *writer, const struct lm_error *error)
     lm_buffer_free(&labels);
 }
 
-void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+static void say(struct co_writer *writer, struct co_partition *partition, const struct lm_error *error,
+                bool everything)
 {
-    struct co_partition *partition = batch->partition;
-    char reason[768];
+    char reason[sizeof(error->text)];
 
-    (void)snprintf(reason, sizeof(reason),
-                   "%s%s%s%s (tried %u times since, goes on by itself when it is mended)", error->text,
-                   error->sqlstate[0] != '\0' ? " [" : "", error->sqlstate,
-                   error->sqlstate[0] != '\0' ? "]" : "", batch->attempts);
+    co_retry_explain(error, everything, reason, sizeof(reason));
     co_partition_say(partition, reason);
     lm_log_limited(&writer->stuck_limit, LM_LOG_AGAIN_MS,
                    error->decision == LM_FATAL ? LM_LOG_ERROR : LM_LOG_WARN, "writer", "%s/%d: %s",
                    partition->topic, (int)partition->number, reason);
+}
+
+void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+{
+    say(writer, batch->partition, error, false);
 }
 
 int co_remedy_recount(struct co_writer *writer, struct co_batch *batch)
@@ -147,8 +153,8 @@ void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch)
     send_again(batch);
 }
 
-void co_remedy_take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
-                        const struct lm_error *error)
+static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+                     const struct lm_error *error)
 {
     struct co_partition *partition = batch->partition;
     struct lm_buffer labels;
@@ -177,6 +183,46 @@ void co_remedy_take_row(struct co_writer *writer, struct co_batch *batch, size_t
     lm_buffer_free(&labels);
 }
 
+/* The batch is tried as a whole next. */
+static void try_all(struct co_batch *batch)
+{
+    batch->probing = false;
+    batch->recount = true;
+}
+
+/* One row is tried on its own next. */
+static void try_sample(struct co_batch *batch)
+{
+    batch->probing = true;
+    batch->probe_from = co_refusal_sample(&batch->refusal, batch->row_count);
+    batch->probe_to = batch->probe_from + 1;
+    batch->recount = true;
+}
+
+void co_remedy_blame(struct co_writer *writer, struct co_batch *batch, size_t row,
+                     const struct lm_error *error)
+{
+    size_t *believed = &writer->believed[batch->partition->category];
+
+    switch (co_refusal_judge(&batch->refusal, row, batch->row_count, believed)) {
+    case CO_BLAME_ROW:
+        take_row(writer, batch, row, error);
+        break;
+    case CO_BLAME_SAMPLE:
+        try_sample(batch);
+        break;
+    case CO_BLAME_AGAIN:
+        try_all(batch);
+        break;
+    case CO_BLAME_TABLE:
+        try_all(batch);
+        count_retry(writer, error);
+        co_remedy_back_off(batch);
+        say(writer, batch->partition, error, true);
+        break;
+    }
+}
+
 /* Chooses the next part to try; when one row is left, that row on its own. */
 static void try_part(struct co_batch *batch)
 {
@@ -198,7 +244,7 @@ static void search_failed(struct co_writer *writer, struct co_batch *batch, cons
         batch->probe_low = 0;
         batch->probe_high = batch->row_count;
     } else if (batch->probe_to - batch->probe_from == 1) {
-        co_remedy_take_row(writer, batch, batch->probe_from, error);
+        co_remedy_blame(writer, batch, batch->probe_from, error);
         return;
     } else {
         batch->probe_high = batch->probe_to;
@@ -211,6 +257,13 @@ static void search_failed(struct co_writer *writer, struct co_batch *batch, cons
 void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
 {
     send_again(batch);
+    if (batch->refusal.sampling) {
+        if (co_refusal_passed(&batch->refusal, batch->row_count) == CO_BLAME_SAMPLE)
+            try_sample(batch);
+        else
+            try_all(batch);
+        return;
+    }
     batch->probe_low = batch->probe_to;
     if (batch->probe_low < batch->probe_high) {
         try_part(batch);
@@ -219,8 +272,7 @@ void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
     struct lm_error error;
     (void)lm_error_set(&error, LM_RETRY, "data_exception",
                        "PostgreSQL refuses a batch whose rows it takes one part after the other");
-    batch->probing = false;
-    batch->recount = true;
+    try_all(batch);
     co_remedy_back_off(batch);
     co_remedy_say_stuck(writer, batch, &error);
 }
@@ -282,7 +334,7 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
     case CO_REMEDY_TAKE_ROW:
         line += batch->probing ? (long long)batch->probe_from : 0;
         if (line <= (long long)batch->row_count) {
-            co_remedy_take_row(writer, batch, (size_t)line - 1, error);
+            co_remedy_blame(writer, batch, (size_t)line - 1, error);
             return;
         }
         break;
@@ -326,6 +378,7 @@ static void on_read_back_done(const struct lm_error *error, void *context)
     if (batch->state == CO_BATCH_UNKNOWN) {
         if (error != NULL) {
             co_remedy_back_off(batch);
+            co_remedy_say_stuck(inquiry.writer, batch, error);
         } else if (batch->read_back == batch->next_offset && !batch->probing) {
             lm_log(LM_LOG_INFO, "writer", "%s/%d: the COMMIT that broke off had gone through up to %lld",
                    partition->topic, (int)partition->number, (long long)batch->next_offset);

@@ -8,6 +8,7 @@
 #include "common/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum co_remedy {
     CO_REMEDY_WAIT,       /* back off and send it again, for ever */
@@ -24,5 +25,9 @@ enum co_remedy {
 enum co_remedy co_retry_decide(const struct lm_error *error, long long line, bool closing);
 
 const char *co_remedy_name(enum co_remedy remedy);
+
+/* What went wrong and what a person can do about it, for /readyz: at most `size` bytes with the NUL, UTF-8.
+ * `everything`: a refusal that is the table's fault (refusal.h). */
+void co_retry_explain(const struct lm_error *error, bool everything, char *out, size_t size);
 
 #endif

@@ -104,9 +104,10 @@ static bool on_lane_refused(struct co_lane *lane, const struct lm_error *error, 
 {
     struct co_writer *writer = context;
 
-    if (co_retry_decide(error, 1, false) != CO_REMEDY_TAKE_ROW)
+    if (co_retry_decide(error, 1, false) != CO_REMEDY_TAKE_ROW ||
+        !co_refusal_is_clear(&lane->batch->refusal, row))
         return false;
-    co_remedy_take_row(writer, lane->batch, row, error);
+    co_remedy_blame(writer, lane->batch, row, error);
     return true;
 }
 

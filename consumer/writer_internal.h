@@ -26,6 +26,7 @@ struct co_writer {
     struct lm_histogram *latency_seconds, *batch_rows;
     struct lm_gauge *connections;
     struct lm_counter *batches, *names_overflow;
+    size_t believed[LM_CATEGORY_COUNT]; /* see refusal.h */
     bool closing;
     unsigned open_parts;
     void (*closed)(void *context);
@@ -50,8 +51,8 @@ void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch);
 void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error,
                      long long line, bool closing);
 /* PostgreSQL refuses a row, by its place in the batch: to the dead letters with it, and smaller pieces from
- * now on. The partition may start over. */
-void co_remedy_take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
+ * now on, once it is known to be the row's fault (refusal.h). The partition may start over. */
+void co_remedy_blame(struct co_writer *writer, struct co_batch *batch, size_t row,
                         const struct lm_error *error);
 /* A copied batch waits outside of its transaction. */
 void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch);
