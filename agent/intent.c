@@ -75,8 +75,8 @@ static const char *const op_names[] = {
 };
 
 static const char *const shape_names[] = {
-    [AG_PLAIN] = "plain", [AG_SERIES] = "series", [AG_BUSIEST] = "busiest",
-    [AG_SPIKE] = "spike", [AG_SILENT] = "silent", [AG_NEW] = "new",     [AG_WITHOUT] = "without",
+    [AG_PLAIN] = "plain",   [AG_SERIES] = "series", [AG_BUSIEST] = "busiest", [AG_SPIKE] = "spike",
+    [AG_SILENT] = "silent", [AG_NEW] = "new",       [AG_WITHOUT] = "without",
 };
 
 static const char *const order_names[] = {
@@ -139,4 +139,15 @@ const char *ag_shape_name(enum ag_shape shape)
 const char *ag_order_name(enum ag_order order)
 {
     return (size_t)order < sizeof order_names / sizeof *order_names ? order_names[order] : "";
+}
+
+bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn)
+{
+    if (intent->measure.fn == fn)
+        return true;
+    for (size_t i = 0; i < intent->measure.also_count; i++) {
+        if (intent->measure.also[i] == fn)
+            return true;
+    }
+    return false;
 }

@@ -93,6 +93,7 @@ enum ag_op {
 #define AG_MAX_VALUES 32
 #define AG_MAX_GROUPS 2
 #define AG_MAX_PERCENTILES 4
+#define AG_MAX_ALSO 4
 
 struct ag_filter {
     enum ag_field field;
@@ -154,8 +155,11 @@ struct ag_intent {
     struct {
         enum ag_measure_fn fn;
         enum ag_field field;
-        double p[AG_MAX_PERCENTILES]; /* 0.95 */
+        double p[AG_MAX_PERCENTILES]; /* 0.95; of AG_PERCENTILE, be it fn or among also */
         size_t p_count;
+        /* Further statistics of the same durations, beside AG_AVG to AG_PERCENTILE: "average and p95". */
+        enum ag_measure_fn also[AG_MAX_ALSO];
+        size_t also_count;
         int64_t rate_unit_us;
     } measure;
     enum ag_shape shape;
@@ -189,6 +193,8 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
 /* "service", "http_status", … ; the SQL column is the same where it is one. */
 const char *ag_field_name(enum ag_field field);
 const char *ag_measure_name(enum ag_measure_fn fn);
+/* Is `fn` what is measured, alone or beside others? */
+bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn);
 const char *ag_op_name(enum ag_op op);
 const char *ag_shape_name(enum ag_shape shape);
 const char *ag_order_name(enum ag_order order);

@@ -31,7 +31,13 @@ static json_t *measure_json(const struct ag_intent *intent)
 
     if (intent->measure.field != AG_NO_FIELD)
         failed |= put(m, "field", json_string(ag_field_name(intent->measure.field)));
-    if (intent->measure.fn == AG_PERCENTILE) {
+    if (intent->measure.also_count > 0) {
+        json_t *also = json_array();
+        for (size_t i = 0; i < intent->measure.also_count; i++)
+            failed |= json_array_append_new(also, json_string(ag_measure_name(intent->measure.also[i])));
+        failed |= put(m, "also", also);
+    }
+    if (ag_intent_measures(intent, AG_PERCENTILE)) {
         json_t *p = json_array();
         for (size_t i = 0; i < intent->measure.p_count; i++)
             failed |= json_array_append_new(p, json_real(intent->measure.p[i]));
@@ -355,9 +361,30 @@ static bool measure_fits(enum ag_measure_fn fn, enum ag_field field)
     }
 }
 
+static bool is_statistic(int fn)
+{
+    return fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM || fn == AG_PERCENTILE;
+}
+
+static int read_also(const json_t *also, struct ag_intent *intent, struct lm_error *error)
+{
+    if (!also)
+        return 0;
+    if (!json_is_array(also) || json_array_size(also) < 1 || json_array_size(also) > AG_MAX_ALSO ||
+        !is_statistic((int)intent->measure.fn))
+        return BAD(error, "measure.also must be 1 to %d statistics beside another", AG_MAX_ALSO);
+    for (size_t i = 0; i < json_array_size(also); i++) {
+        int fn = name_index(json_array_get(also, i), measure_of, AG_NAMES + 1);
+        if (!is_statistic(fn) || ag_intent_measures(intent, (enum ag_measure_fn)fn))
+            return BAD(error, "measure.also holds what is no statistic, or is there already");
+        intent->measure.also[intent->measure.also_count++] = (enum ag_measure_fn)fn;
+    }
+    return 0;
+}
+
 static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_error *error)
 {
-    static const char *const keys[] = {"fn", "field", "p", "per", NULL};
+    static const char *const keys[] = {"fn", "field", "also", "p", "per", NULL};
     const json_t *p = json_object_get(json, "p");
     const json_t *field = json_object_get(json, "field");
     int fn = name_index(json_object_get(json, "fn"), measure_of, AG_NAMES + 1);
@@ -370,7 +397,10 @@ static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_
         return BAD(error, "measure names an unknown function, or one that does not fit its field");
     intent->measure.fn = (enum ag_measure_fn)fn;
     intent->measure.field = (enum ag_field)index;
-    if ((p != NULL) != (fn == AG_PERCENTILE) || (json_object_get(json, "per") != NULL) != (fn == AG_RATE))
+    if (read_also(json_object_get(json, "also"), intent, error) < 0)
+        return -1;
+    if ((p != NULL) != ag_intent_measures(intent, AG_PERCENTILE) ||
+        (json_object_get(json, "per") != NULL) != (fn == AG_RATE))
         return BAD(error, "measure has what does not belong to its function, or lacks what does");
     if (p && (!json_is_array(p) || json_array_size(p) < 1 || json_array_size(p) > AG_MAX_PERCENTILES))
         return BAD(error, "measure.p must be 1 to %d fractions", AG_MAX_PERCENTILES);

@@ -69,8 +69,31 @@ static void put_percentiles(struct lm_buffer *out, const struct ag_intent *inten
     }
 }
 
+/* "The duration's average, p95 and longest over records" */
+static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    static const char *const names[] = {
+        [AG_AVG] = "average", [AG_MIN] = "shortest", [AG_MAX] = "longest", [AG_SUM] = "total"};
+    size_t count = 1 + intent->measure.also_count;
+    say(out, "The duration's ");
+    for (size_t i = 0; i < count; i++) {
+        enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
+        say(out, i == 0 ? "" : i + 1 < count ? ", " : " and ");
+        if (fn == AG_PERCENTILE) {
+            put_percentiles(out, intent);
+        } else {
+            say(out, names[fn]);
+        }
+    }
+    say(out, " over records");
+}
+
 static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 {
+    if (intent->measure.also_count > 0) {
+        put_statistics(out, intent);
+        return;
+    }
     switch (intent->measure.fn) {
     case AG_DISTINCT:
         say(out, "The number of different ");

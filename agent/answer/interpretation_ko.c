@@ -80,8 +80,31 @@ static void put_window(struct lm_buffer *out, const struct ag_zone *zone, int64_
     say(out, "까지");
 }
 
-/* What is computed, with its object particle. */
-static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
+static void put_percentiles(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->measure.p_count; i++) {
+        lm_buffer_printf(out, "%sp%.6g", i > 0 ? ", " : "", intent->measure.p[i] * 100);
+    }
+}
+
+/* 기록의 소요 시간 평균, p95, 최대 */
+static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    static const char *const names[] = {
+        [AG_AVG] = "평균", [AG_MIN] = "최소", [AG_MAX] = "최대", [AG_SUM] = "합"};
+    say(out, "기록의 소요 시간 ");
+    for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
+        enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
+        say(out, i > 0 ? ", " : "");
+        if (fn == AG_PERCENTILE) {
+            put_percentiles(out, intent);
+        } else {
+            say(out, names[fn]);
+        }
+    }
+}
+
+static void put_measured(struct lm_buffer *out, const struct ag_intent *intent)
 {
     switch (intent->measure.fn) {
     case AG_DISTINCT:
@@ -116,9 +139,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
         break;
     case AG_PERCENTILE:
         say(out, "기록의 소요 시간 ");
-        for (size_t i = 0; i < intent->measure.p_count; i++) {
-            lm_buffer_printf(out, "%sp%.6g", i > 0 ? ", " : "", intent->measure.p[i] * 100);
-        }
+        put_percentiles(out, intent);
         break;
     case AG_RATE:
         if (intent->measure.rate_unit_us == AG_DAY) {
@@ -151,6 +172,16 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
     default:
         say(out, "기록의 수");
         break;
+    }
+}
+
+/* What is computed, with its object particle. */
+static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
+{
+    if (intent->measure.also_count > 0) {
+        put_statistics(out, intent);
+    } else {
+        put_measured(out, intent);
     }
     ag_put_particle(out, AG_EUL_REUL);
     say(out, " ");

@@ -192,7 +192,10 @@ static void put_message(const struct ag_said *said)
 
 static void put_measure(const struct ag_said *said)
 {
-    ag_put_pattern(said, said->phrases->measures[said->table->intent->measure.fn].name);
+    const struct ag_column *column = &said->table->columns[said->column];
+    bool measure = column->role == AG_ROLE_MEASURE;
+    ag_put_pattern(
+        said, said->phrases->measures[measure ? column->measures : said->table->intent->measure.fn].name);
 }
 
 const struct ag_piece ag_pieces_named[] = {

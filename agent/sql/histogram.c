@@ -49,7 +49,8 @@ static void columns(struct ag_plan *plan)
         }
         ag_plan_add_column(plan, name,
                            percentile(plan, intent->measure.p[i], compared ? "side = 'current'" : ""),
-                           AG_NUMBER, "ms", AG_ROLE_MEASURE);
+                           AG_NUMBER, "ms", AG_ROLE_MEASURE)
+            ->measures = AG_PERCENTILE;
         if (compared) {
             ag_plan_add_column(plan, ag_plan_text(plan, "previous_%s", name),
                                percentile(plan, intent->measure.p[i], "side = 'previous'"), AG_NUMBER, "ms",

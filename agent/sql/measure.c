@@ -93,13 +93,34 @@ static const char *rate_units(struct ag_plan *plan, bool of_previous)
     return ag_plan_number(plan, (double)span / (double)plan->intent->measure.rate_unit_us);
 }
 
-static const char *duration_expr(struct ag_plan *plan, double p, const char *filter)
+/* One column of what is measured; `p` is the percentile's. */
+struct measured {
+    enum ag_measure_fn fn;
+    double p;
+};
+
+#define MAX_MEASURED (AG_MAX_PERCENTILES + AG_MAX_ALSO)
+
+static size_t list_measured(const struct ag_intent *intent, struct measured out[MAX_MEASURED])
 {
-    enum ag_measure_fn fn = plan->intent->measure.fn;
+    size_t count = 0;
+    for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
+        enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
+        size_t columns = fn == AG_PERCENTILE ? intent->measure.p_count : 1;
+        for (size_t k = 0; k < columns && count < MAX_MEASURED; k++) {
+            out[count++] = (struct measured){fn, intent->measure.p[k]};
+        }
+    }
+    return count;
+}
+
+static const char *duration_expr(struct ag_plan *plan, struct measured one, const char *filter)
+{
+    enum ag_measure_fn fn = one.fn;
     if (fn == AG_PERCENTILE) {
-        return filtered(plan,
-                        ag_plan_text(plan, "percentile_cont(%.15g) WITHIN GROUP (ORDER BY duration_ms)", p),
-                        filter);
+        return filtered(
+            plan, ag_plan_text(plan, "percentile_cont(%.15g) WITHIN GROUP (ORDER BY duration_ms)", one.p),
+            filter);
     }
     if (!plan->mixed) {
         return filtered(plan, ag_plan_text(plan, "%s(duration_ms)", ag_measure_name(fn)), filter);
@@ -119,10 +140,10 @@ static const char *duration_expr(struct ag_plan *plan, double p, const char *fil
                         sum_of(plan, "duration_n", filter));
 }
 
-static const char *measure_expr(struct ag_plan *plan, size_t index, const char *filter)
+static const char *measure_expr(struct ag_plan *plan, struct measured one, const char *filter)
 {
     const struct ag_intent *intent = plan->intent;
-    switch (intent->measure.fn) {
+    switch (one.fn) {
     case AG_COUNT:
     case AG_NAMES:
         return ag_measure_count(plan, filter);
@@ -146,7 +167,7 @@ static const char *measure_expr(struct ag_plan *plan, size_t index, const char *
     case AG_LAST_SEEN:
         return filtered(plan, ag_plan_text(plan, "max(%s)", ag_plan_item(plan, "seen")), filter);
     default:
-        return duration_expr(plan, intent->measure.p[index], filter);
+        return duration_expr(plan, one, filter);
     }
 }
 
@@ -168,10 +189,10 @@ static const char *rate_unit(int64_t unit_us)
                                   : NULL;
 }
 
-static const char *measure_name(struct ag_plan *plan, size_t index)
+static const char *measure_name(struct ag_plan *plan, struct measured one)
 {
     const struct ag_intent *intent = plan->intent;
-    switch (intent->measure.fn) {
+    switch (one.fn) {
     case AG_COUNT:
     case AG_NAMES:
         return "count";
@@ -181,7 +202,7 @@ static const char *measure_name(struct ag_plan *plan, size_t index)
         return rate_name(intent->measure.rate_unit_us);
     case AG_PERCENTILE: {
         /* p95_duration_ms, p99_9_duration_ms */
-        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", intent->measure.p[index] * 100);
+        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", one.p * 100);
         char *point = strchr(name, '.');
         if (point != NULL) {
             *point = '_';
@@ -192,9 +213,9 @@ static const char *measure_name(struct ag_plan *plan, size_t index)
     case AG_MIN:
     case AG_MAX:
     case AG_SUM:
-        return ag_plan_text(plan, "%s_duration_ms", ag_measure_name(intent->measure.fn));
+        return ag_plan_text(plan, "%s_duration_ms", ag_measure_name(one.fn));
     default:
-        return ag_measure_name(intent->measure.fn);
+        return ag_measure_name(one.fn);
     }
 }
 
@@ -234,7 +255,7 @@ static int check_measure(struct ag_plan *plan)
         return ag_plan_refuse(plan, "not_understood", "평균, 합, 백분위수는 소요 시간에만 구할 수 있습니다",
                               "only durations can be averaged, summed or ranked by percentile");
     }
-    if (intent->measure.fn == AG_PERCENTILE) {
+    if (ag_intent_measures(intent, AG_PERCENTILE)) {
         for (size_t i = 0; i < intent->measure.p_count; i++) {
             if (!(intent->measure.p[i] >= 0 && intent->measure.p[i] <= 1)) {
                 return lm_error_set(plan->error, LM_FATAL, "bad_request",
@@ -321,9 +342,10 @@ int ag_measure_items(struct ag_plan *plan)
             ag_plan_add_item(plan, "duration_ms", NULL, NULL);
             break;
         }
-        if (intent->measure.fn == AG_MAX) {
+        if (ag_intent_measures(intent, AG_MAX)) {
             ag_plan_add_item(plan, "duration_max_us", "duration_ms * 1000", NULL);
-        } else {
+        }
+        if (ag_intent_measures(intent, AG_AVG) || ag_intent_measures(intent, AG_SUM)) {
             ag_plan_add_item(plan, "duration_us", "duration_ms * 1000", "duration_sum_us");
         }
         ag_plan_add_item(plan, "duration_n", "CASE WHEN duration_ms IS NULL THEN 0 ELSE 1 END", NULL);
@@ -379,15 +401,16 @@ static void order_by(struct ag_plan *plan, const char *name, const char *expr)
 int ag_measure_columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    size_t count = intent->measure.fn == AG_PERCENTILE ? intent->measure.p_count : 1;
+    struct measured measured[MAX_MEASURED];
+    size_t count = list_measured(intent, measured);
     enum ag_type type = measure_type(intent->measure.fn);
     const char *unit = measure_unit(intent);
     /* A series of two windows has the side as a group of its own. */
     bool compared = plan->sides && plan->out->bucket_us == 0;
     for (size_t i = 0; i < count; i++) {
-        const char *name = measure_name(plan, i);
-        const char *expr = measure_expr(plan, i, compared ? current : "");
-        ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE);
+        const char *name = measure_name(plan, measured[i]);
+        const char *expr = measure_expr(plan, measured[i], compared ? current : "");
+        ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE)->measures = measured[i].fn;
         if (i == 0 && intent->threshold.set && plan->grouped_count + (plan->out->bucket_us > 0) > 0) {
             static const char *const signs[] = {
                 [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
@@ -400,7 +423,7 @@ int ag_measure_columns(struct ag_plan *plan)
             ag_plan_add_having(plan, ag_plan_text(plan, "%s = 0", matching));
         }
         if (compared) {
-            const char *other = measure_expr(plan, i, previous);
+            const char *other = measure_expr(plan, measured[i], previous);
             const char *other_name = ag_plan_text(plan, "previous_%s", name);
             ag_plan_add_column(plan, other_name, other, type, unit, AG_ROLE_PREVIOUS);
             if (i == 0 && intent->rank) {

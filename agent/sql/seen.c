@@ -88,7 +88,8 @@ static void seen_columns(struct ag_plan *plan, bool last)
     ag_group_columns(plan);
     ag_plan_add_column(plan, name,
                        ag_plan_text(plan, "%s(%s)", last ? "max" : "min", ag_plan_item(plan, "seen")),
-                       AG_TIMESTAMP, NULL, AG_ROLE_MEASURE);
+                       AG_TIMESTAMP, NULL, AG_ROLE_MEASURE)
+        ->measures = last ? AG_LAST_SEEN : AG_FIRST_SEEN;
     ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
     if (plan->grouped_count > 0) {
         ag_plan_add_key(plan, name, minutes ? "seen" : name, last ? " DESC" : "");

@@ -7,6 +7,9 @@
 /* log_rollup_minute counts every row; it holds durations' count, sum and maximum. */
 static bool minutes_measure(const struct ag_intent *intent)
 {
+    if (ag_intent_measures(intent, AG_MIN) || ag_intent_measures(intent, AG_PERCENTILE)) {
+        return false;
+    }
     switch (intent->measure.fn) {
     case AG_COUNT:
     case AG_ERROR_RATE:
@@ -132,7 +135,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
         return AG_LOGS;
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);
-    if (minutes && intent->measure.fn == AG_PERCENTILE) {
+    if (minutes && intent->measure.fn == AG_PERCENTILE && intent->measure.also_count == 0) {
         int64_t scan = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
         bool beyond = plan->out->to_us - plan->out->from_us > scan ||
                       plan->out->against_to_us - plan->out->against_from_us > scan;

@@ -55,6 +55,7 @@ struct ag_column {
     enum ag_type type;
     const char *unit; /* "ms", "ratio", "1/s", …; NULL for none */
     enum ag_role role;
+    enum ag_measure_fn measures; /* of AG_ROLE_MEASURE */
     bool hidden; /* fetched for the insight and the warnings, not part of the results */
 };
 

@@ -256,11 +256,13 @@ static bool replace_measure(struct ag_parse *p)
             continue;
         in->measure.fn = measures[i].fn;
         in->measure.field = measures[i].field;
+        in->measure.also_count = 0;
         changed = true;
     }
     if (!changed && (p->found.p_count > 0 || duration)) {
         in->measure.fn = AG_PERCENTILE;
         in->measure.field = AG_DURATION;
+        in->measure.also_count = 0;
         in->measure.p_count = p->found.p_count ? p->found.p_count : 1;
         in->measure.p[0] = 0.95;
         if (p->found.p_count)
@@ -282,12 +284,14 @@ static bool replace_measure(struct ag_parse *p)
         if (in->measure.fn != AG_COUNT) {
             in->measure.fn = AG_COUNT;
             in->measure.field = AG_NO_FIELD;
+            in->measure.also_count = 0;
         }
         return true;
     }
     if (p->target_count == 0 && ag_take(p, AG_C_LIST)) {
         in->measure.fn = AG_LIST;
         in->measure.field = AG_NO_FIELD;
+        in->measure.also_count = 0;
         in->group_count = 0;
         in->shape = AG_PLAIN;
         in->rank = false;

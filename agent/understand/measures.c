@@ -23,38 +23,97 @@ static bool counts_as_well(const struct decision *d)
                                        strcmp(word, "건수") == 0 || strcmp(word, "몇 건") == 0);
 }
 
-/* Measures over durations. True when it decided. */
-bool ag_duration_rule(struct decision *d)
+/* The next statistic said at token `i` or behind it: its tokens end at the result; SIZE_MAX where there is
+ * none. */
+static size_t statistic_at(const struct decision *d, size_t i, enum ag_measure_fn *fn, size_t *start)
 {
     static const struct {
         enum ag_concept concept;
         enum ag_measure_fn fn;
-    } statistics[] = {
-        {AG_C_AVERAGE, AG_AVG}, {AG_C_MAXIMUM, AG_MAX}, {AG_C_MINIMUM, AG_MIN}, {AG_C_SUM, AG_SUM}};
-    bool page = ag_heard(d, AG_C_PAGE_LOAD);
-    bool duration = ag_heard(d, AG_C_DURATION) || page;
-    size_t n = 0;
+    } words[] = {{AG_C_AVERAGE, AG_AVG}, {AG_C_MAXIMUM, AG_MAX}, {AG_C_MINIMUM, AG_MIN}, {AG_C_SUM, AG_SUM}};
+    const struct ag_tokens *t = d->p->tokens;
 
-    for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++) {
-        if (!ag_heard(d, statistics[i].concept) || d->used[statistics[i].concept])
+    for (; i < t->count; i++) {
+        const char *rule = t->items[i].rule;
+        *start = i;
+        if (!rule)
             continue;
-        if (!duration && d->p->found.p_count == 0)
-            continue;
-        ag_use(d, statistics[i].concept);
-        ag_set_measure(d, statistics[i].fn, AG_DURATION);
-        n++;
+        if (strcmp(rule, "percentile") == 0) {
+            *fn = AG_PERCENTILE;
+            while (i + 1 < t->count && t->items[i + 1].rule == rule)
+                i++;
+            return i + 1;
+        }
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+            if (d->used[words[k].concept] || strcmp(rule, ag_concept_name(words[k].concept)) != 0)
+                continue;
+            *fn = words[k].fn;
+            return i + 1;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Are two statistics listed: "average and p95", 평균이랑 p99, "min, max"? "highest average" is not. */
+static bool are_listed(const struct ag_parse *p, size_t from, size_t to)
+{
+    bool joined = from == to && ag_reads(p, from, AG_C_PERCENTILE);
+
+    for (size_t i = from; i < to; i++) {
+        joined = joined || ag_joins_list(p, i);
+        if (!ag_joins_list(p, i) && !ag_reads(p, i, AG_C_PARTICLE) && !ag_reads(p, i, AG_C_DURATION))
+            return false;
+    }
+    return joined;
+}
+
+/* Takes the statistics said, the first as the measure; how many, or SIZE_MAX where they are no list. */
+static size_t take_statistics(struct decision *d)
+{
+    struct ag_intent *intent = d->intent;
+    size_t count = 0;
+    size_t end = 0;
+    size_t start;
+    size_t next;
+    enum ag_measure_fn fn;
+
+    while ((next = statistic_at(d, end, &fn, &start)) != SIZE_MAX) {
+        if (count > 0 && !are_listed(d->p, end, start))
+            return SIZE_MAX;
+        end = next;
+        if (count > 0 && fn == AG_PERCENTILE && ag_intent_measures(intent, fn))
+            continue; /* "p95 and p99" are one measure's percentiles */
+        if (count > 0 && ag_intent_measures(intent, fn))
+            return SIZE_MAX;
+        if (count == 0)
+            ag_set_measure(d, fn, AG_DURATION);
+        else
+            intent->measure.also[intent->measure.also_count++] = fn;
+        count++;
     }
     if (d->p->found.p_count > 0) {
-        ag_set_measure(d, AG_PERCENTILE, AG_DURATION);
-        memcpy(d->intent->measure.p, d->p->found.p, sizeof d->intent->measure.p);
-        d->intent->measure.p_count = d->p->found.p_count;
-        n++;
+        memcpy(intent->measure.p, d->p->found.p, sizeof intent->measure.p);
+        intent->measure.p_count = d->p->found.p_count;
     }
-    if (n > 1 || ((n > 0 || duration) && counts_as_well(d))) {
+    ag_use(d, AG_C_AVERAGE);
+    ag_use(d, AG_C_MAXIMUM);
+    ag_use(d, AG_C_MINIMUM);
+    ag_use(d, AG_C_SUM);
+    return count;
+}
+
+/* Measures over durations. True when it decided. */
+bool ag_duration_rule(struct decision *d)
+{
+    bool page = ag_heard(d, AG_C_PAGE_LOAD);
+    bool duration = ag_heard(d, AG_C_DURATION) || page;
+    size_t n = duration || d->p->found.p_count > 0 ? take_statistics(d) : 0;
+
+    if (n == SIZE_MAX || ((n > 0 || duration) && counts_as_well(d))) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
-                ag_say(d->p, "한 번에 한 가지 통계만 물을 수 있습니다.", "Ask for one statistic at a time."),
-                ag_say(d->p, "예: \"평균 응답시간\", \"p95 응답시간\"",
-                       "For example \"average latency\" or \"p95 latency\"."));
+                ag_say(d->p, "여러 통계를 어떻게 물은 것인지 알 수 없습니다.",
+                       "It is not clear how the statistics named belong together."),
+                ag_say(d->p, "예: \"평균과 p95 응답시간\"", "For example \"average and p95 latency\"."));
         return true;
     }
     if (n == 0 && duration && ag_wants_total(d)) {
@@ -71,7 +130,7 @@ bool ag_duration_rule(struct decision *d)
             ag_filter_add(d->p, AG_PAGE_PATH, NULL, AG_NOT_NULL, NULL);
     }
     ag_use(d, AG_C_DURATION);
-    if (n == 1 && (ag_heard(d, AG_C_SLOWEST) || ag_heard(d, AG_C_FASTEST)) &&
+    if (n > 0 && (ag_heard(d, AG_C_SLOWEST) || ag_heard(d, AG_C_FASTEST)) &&
         (ag_free_target(d) || d->intent->group_count > 0)) {
         /* "the 3 slowest services by p95" */
         ag_group_free_targets(d);
@@ -81,7 +140,7 @@ bool ag_duration_rule(struct decision *d)
         ag_use(d, AG_C_FASTEST);
         return true;
     }
-    if (n == 1) {
+    if (n > 0) {
         size_t slow = d->p->said[AG_C_SLOW];
         /* "p95 of slow requests" is of some requests, but not said of which. */
         if (!slow || !ag_reads(d->p, ag_after(d->p, slow - 1), AG_C_REQUEST))

@@ -121,6 +121,23 @@ static bool measure_of(char *text, struct lm_arena *arena, struct ag_intent *int
     return false;
 }
 
+/* also max p 0.95 */
+static bool also_of(char *text, struct ag_intent *intent)
+{
+    for (char *word = strtok_r(text, " ", &text); word != NULL; word = strtok_r(NULL, " ", &text)) {
+        int fn = AG_AVG;
+        if (strcmp(word, "p") == 0) {
+            fn = AG_PERCENTILE;
+            intent->measure.p[intent->measure.p_count++] = atof(strtok_r(NULL, " ", &text));
+        }
+        while (fn < AG_PERCENTILE && strcmp(ag_measure_name((enum ag_measure_fn)fn), word) != 0) {
+            fn++;
+        }
+        intent->measure.also[intent->measure.also_count++] = (enum ag_measure_fn)fn;
+    }
+    return intent->measure.also_count > 0;
+}
+
 static bool threshold_of(char *text, struct ag_intent *intent)
 {
     char *op = strtok_r(text, " ", &text);
@@ -180,6 +197,9 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
     if ((rest = after(clause, "against")) != NULL) {
         intent->compare = AG_COMPARE_WINDOW;
         return window_of(rest, arena, &intent->against);
+    }
+    if ((rest = after(clause, "also")) != NULL) {
+        return also_of(rest, intent);
     }
     if ((rest = after(clause, "limit")) != NULL) {
         intent->limit = atoi(rest);

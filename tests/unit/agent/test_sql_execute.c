@@ -382,6 +382,20 @@ static void who_had_none_is_the_same_from_rollups(void **state)
     }
 }
 
+/* Several statistics at once are what each is alone. */
+static void several_statistics_are_the_same_from_rollups(void **state)
+{
+    static const char *const specs[] = {"avg; also max", "max; also sum avg", "sum; also avg"};
+    for (int i = 0; i < 20; i++) {
+        char spec[MAX_SPEC];
+        snprintf(spec, sizeof spec, "%s", specs[random_draw(3)]);
+        random_add(spec, random_coarse_filter());
+        random_add(spec, random_coarse_group());
+        random_window(spec, "in");
+        compare(*state, spec, 1e-9);
+    }
+}
+
 /* Within 3 % of a sample, where the window is longer than rows may be read. */
 static void percentiles_from_histograms_are_close(void **state)
 {
@@ -451,6 +465,7 @@ int main(void)
         cmocka_unit_test(whatever_is_asked_runs_or_is_refused),
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
+        cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(percentiles_from_histograms_are_close),
     };
