@@ -1,0 +1,86 @@
+"""Rollup rows that come in pieces: whatever the order and however cut, what is kept is the sum. A property test of
+logmill.add_rollups against counting in Python; needs PostgreSQL only."""
+import collections
+import random
+import unittest
+
+import harness
+
+LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+KEPT = """select service, environment, level, extract(epoch from minute)::bigint, n, duration_n, duration_sum_us, duration_max_us,
+    (select coalesce(string_agg(u.bucket || ':' || u.n, ' ' order by u.bucket), '')
+     from unnest(duration_buckets, duration_counts) u (bucket, n))
+    from logmill.log_rollup_minute"""
+
+
+def array(values, kind):
+    return "'{%s}'::%s[]" % (",".join(map(str, values)), kind)
+
+
+def add_rollups(pieces):
+    """The call for {key: (n, sum, max, {bucket: count})}, as the consumer writes it."""
+    keys, rows = list(pieces), list(pieces.values())
+    first, last, buckets, counts = [], [], [], []
+    for n, total, most, histogram in rows:
+        first.append(len(buckets) + 1)
+        buckets += histogram
+        counts += histogram.values()
+        last.append(len(buckets))
+    return "select logmill.add_rollups('raw', 0, %s);" % ", ".join((
+        array([k[3] * 1000000 for k in keys], "bigint"), array([k[0] for k in keys], "text"), array([k[1] for k in keys], "text"),
+        array([k[2] for k in keys], "logmill.log_level"), array([r[0] for r in rows], "bigint"),
+        array([sum(r[3].values()) for r in rows], "bigint"), array([r[1] for r in rows], "bigint"), array([r[2] for r in rows], "bigint"),
+        array(first, "int"), array(last, "int"), array(buckets, "smallint"), array(counts, "bigint")))
+
+
+class RollupMerge(harness.Case):
+    def setUp(self):
+        self.database = self.world(topics=False)
+        self.seed = random.randrange(1 << 32)
+        self.random = random.Random(self.seed)
+
+    def check(self, pieces):
+        """`pieces`: the arguments of one call after another."""
+        truth = collections.defaultdict(lambda: [0, 0, 0, collections.Counter()])
+        for piece in pieces:
+            for key, (n, total, most, histogram) in piece.items():
+                of = truth[key]
+                of[0], of[1], of[2] = of[0] + n, min(of[1] + total, 2**63 - 1), max(of[2], most)
+                of[3].update(histogram)
+        self.database.rows("set role logmill_writer; " + " ".join(add_rollups(p) for p in pieces))
+        kept = {tuple(r[:3]) + (int(r[3]),): r[4:] for r in self.database.rows(KEPT)}
+        self.assertEqual(len(kept), len(truth), "seed %d" % self.seed)
+        for key, (n, total, most, histogram) in truth.items():
+            some = bool(histogram)
+            self.assertEqual(kept[key], [str(n), str(sum(histogram.values())), str(total if some else 0), str(most) if some else None,
+                                         " ".join("%d:%d" % b for b in sorted(histogram.items()))], "%s, seed %d" % (key, self.seed))
+
+    def piece(self, keys, spread):
+        piece = {}
+        for key in self.random.sample(keys, self.random.randint(1, len(keys))):
+            middle = self.random.randint(0, 631 - spread)
+            histogram = collections.Counter(self.random.randint(middle, middle + spread) for _ in range(self.random.choice((0, 1, 3, 40))))
+            n = sum(histogram.values()) + self.random.randint(1, 5)
+            most = self.random.randint(0, 2**53) if histogram else 0
+            items = list(histogram.items())
+            self.random.shuffle(items)
+            piece[key] = (n, most * len(items), most, dict(items))
+        return piece
+
+    def test_pieces_in_any_order_and_overlap_make_their_sum(self):
+        keys = [("s%d" % s, e, level, 60 * m) for s in range(2) for e in ("production", "staging") for level in LEVELS for m in (1, 2)]
+        self.check([self.piece(keys, self.random.choice((0, 5, 600))) for _ in range(40)])
+
+    def test_counts_beyond_32_bits_and_a_sum_at_its_ceiling(self):
+        key = ("s", "production", "INFO", 60)
+        large = 2**31 + 7
+        self.check([{key: (large, 2**62, 2**53, {630: large})}, {key: (2, 0, 0, {})}, {key: (large + 1, 2**62, 5, {3: 1, 630: large})},
+                    {key: (1, 2**53, 2**53, {631: 1})}])
+
+    def test_a_row_that_got_durations_only_later_has_them_and_keeps_them(self):
+        key = ("s", "production", "INFO", 60)
+        self.check([{key: (3, 0, 0, {})}, {key: (2, 10, 7, {40: 2})}, {key: (1, 0, 0, {})}])
+
+
+if __name__ == "__main__":
+    unittest.main()
