@@ -4,6 +4,8 @@
  *   logmill-test-kafka BROKERS delete-topic TOPIC
  *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty [KEY [NAME=VALUE …]]    kcat skips empty
  * values
+ *   logmill-test-kafka BROKERS group-offsets GROUP TOPIC PARTITIONS    what the group has committed, a line
+ * each
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -41,6 +43,32 @@ static int delete_topic(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
     rd_kafka_DeleteTopics(kafka, &request, 1, NULL, queue);
     rd_kafka_DeleteTopic_destroy(request);
     return finish(queue);
+}
+
+static int group_offsets(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    for (int32_t i = 0; i < atoi(argv[2]); i++)
+        rd_kafka_topic_partition_list_add(list, argv[1], i);
+    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(argv[0], list);
+    rd_kafka_ListConsumerGroupOffsets(kafka, &request, 1, NULL, queue);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    rd_kafka_topic_partition_list_destroy(list);
+
+    size_t count = 0;
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS);
+    const rd_kafka_ListConsumerGroupOffsets_result_t *result =
+        event != NULL ? rd_kafka_event_ListConsumerGroupOffsets_result(event) : NULL;
+    const rd_kafka_group_result_t **groups =
+        result != NULL ? rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count) : NULL;
+    int failed = count == 0 || rd_kafka_group_result_error(groups[0]) != NULL;
+    const rd_kafka_topic_partition_list_t *found =
+        failed ? NULL : rd_kafka_group_result_partitions(groups[0]);
+    for (int i = 0; found != NULL && i < found->cnt; i++)
+        printf("%lld\n", (long long)found->elems[i].offset);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    return failed;
 }
 
 static int produce(rd_kafka_t *kafka, int argc, char **argv)
@@ -82,6 +110,8 @@ int main(int argc, char **argv)
         status = delete_records(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "delete-topic") == 0 && argc == 4)
         status = delete_topic(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
+        status = group_offsets(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
         status = produce(kafka, argc - 3, argv + 3);
     rd_kafka_queue_destroy(queue);
