@@ -189,12 +189,12 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                               &batch->arena, error);
 }
 
-static int count(struct co_batch *batch, const struct co_batch_scratch *scratch, bool other, int64_t pattern,
+static int count(struct co_batch *batch, const struct lm_record *record, bool other, int64_t pattern,
                  struct lm_error *error)
 {
-    struct lm_slice service = other ? OTHER : scratch->record.text[LM_SERVICE];
+    struct lm_slice service = other ? OTHER : record->text[LM_SERVICE];
 
-    if (co_rollup_add(&batch->rollup, &scratch->record, service, pattern) != 0)
+    if (co_rollup_add(&batch->rollup, record, service, pattern) != 0)
         return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
     return 0;
 }
@@ -215,7 +215,7 @@ static int append(struct co_batch *batch, struct co_batch_scratch *scratch, cons
         batch->copy.failed = false;
         return -1;
     }
-    if (count(batch, scratch, other, extra.pattern, error) != 0) {
+    if (count(batch, &scratch->record, other, extra.pattern, error) != 0) {
         batch->copy.len = before;
         return -1;
     }
@@ -293,22 +293,19 @@ size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t
     return row;
 }
 
-int co_batch_recount(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
-                     struct lm_error *error)
+int co_batch_recount(struct co_batch *batch, struct lm_error *error)
 {
+    struct lm_record record;
+    int64_t pattern = 0;
     size_t from, to;
 
     if (!batch->recount)
         return 0;
     co_batch_range(batch, &from, &to);
     co_rollup_clear(&batch->rollup);
-    lm_arena_reset(&batch->arena);
     for (size_t i = from; i < to; i++) {
-        const struct lm_slice *text = scratch->record.text;
-        if (co_batch_decode(batch, scratch, batch->rows[i].message, category, error) != 0)
-            return -1;
-        int64_t pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
-        if (count(batch, scratch, batch->rows[i].other, pattern, error) != 0)
+        co_copy_read(batch->copy.data + batch->rows[i].from, &record, &pattern);
+        if (count(batch, &record, batch->rows[i].other, pattern, error) != 0)
             return -1;
     }
     batch->recount = false;

@@ -80,7 +80,7 @@ struct co_batch {
     size_t letter_bytes;   /* of the messages that went to the dead letters */
     size_t message_bytes;  /* of everything taken, to bound what goes to the dead-letter topic at once */
     struct lm_buffer copy; /* from the header to the last tuple; a row taken out leaves its bytes behind */
-    struct lm_arena arena; /* what decoding the rows took; starts anew when they are counted again */
+    struct lm_arena arena; /* what decoding the rows took */
     struct lm_arena kept;  /* templates, topics of replays */
     struct co_rollup rollup;
     struct co_source_move *moves;
@@ -160,10 +160,9 @@ size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t
 /* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's,
  * and the rollups, which may point into it, are not to be read before co_batch_recount. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
-/* Where batch->recount is set: makes the rollups those of the rows in co_batch_range, out of their messages.
- */
-int co_batch_recount(struct co_batch *batch, struct co_batch_scratch *scratch, enum lm_category category,
-                     struct lm_error *error) LM_MUST_CHECK;
+/* Where batch->recount is set: makes the rollups those of the rows in co_batch_range, out of their tuples. 0,
+ * or -1 without memory. */
+int co_batch_recount(struct co_batch *batch, struct lm_error *error) LM_MUST_CHECK;
 
 const char *co_batch_state_name(enum co_batch_state state);
 /* The one way to another state; logs it, and refuses (logged as an error, -1) what cannot follow. */

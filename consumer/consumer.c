@@ -267,7 +267,6 @@ static int open_writer(struct co_consumer *consumer, struct lm_error *error)
                                        .leaves = consumer->leaves,
                                        .letters = consumer->letters,
                                        .patterns = consumer->patterns,
-                                       .scratch = co_intake_scratch(consumer->intake),
                                        .metrics = consumer->metrics,
                                        .position_lost = on_position_lost,
                                        .room = on_room,

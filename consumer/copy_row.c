@@ -190,3 +190,55 @@ int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra
     out->len = (size_t)(at - out->data);
     return 0;
 }
+
+static int16_t get_int16(const char *at)
+{
+    uint16_t wire;
+    memcpy(&wire, at, sizeof(wire));
+    return (int16_t)be16toh(wire);
+}
+
+static int32_t get_int32(const char *at)
+{
+    uint32_t wire;
+    memcpy(&wire, at, sizeof(wire));
+    return (int32_t)be32toh(wire);
+}
+
+static int64_t get_int64(const char *at)
+{
+    uint64_t wire;
+    memcpy(&wire, at, sizeof(wire));
+    return (int64_t)be64toh(wire);
+}
+
+void co_copy_read(const char *tuple, struct lm_record *record, int64_t *pattern)
+{
+    /* Columns by their place in co_copy_columns; texts follow one another as in the record. */
+    enum { CREATED_AT, CATEGORY, LEVEL, FIRST_TEXT, DURATION = 21, PATTERN = 31 };
+    const enum lm_text last_text = LM_STACK_TRACE;
+    int columns = get_int16(tuple);
+    const char *at = tuple + 2;
+
+    lm_record_init(record);
+    for (int i = 0; i < columns; i++) {
+        struct lm_slice field = {at + 4, (size_t)get_int32(at)};
+        bool is_null = get_int32(at) < 0;
+        at += is_null ? 4 : 4 + field.len;
+        if (is_null)
+            continue;
+        if (i == CREATED_AT) {
+            record->timestamp_us = get_int64(field.data) + POSTGRES_EPOCH_US;
+        } else if (i == LEVEL) {
+            (void)!lm_level_parse(field.data, field.len, &record->level);
+        } else if (i >= FIRST_TEXT && i <= FIRST_TEXT + (int)last_text - (int)LM_LOG_TYPE) {
+            record->text[LM_LOG_TYPE + i - FIRST_TEXT] = field;
+        } else if (i == DURATION) {
+            int64_t bits = get_int64(field.data);
+            memcpy(&record->duration_ms, &bits, sizeof(bits));
+            record->has_duration = true;
+        } else if (i == PATTERN) {
+            *pattern = get_int64(field.data);
+        }
+    }
+}

@@ -34,4 +34,11 @@ void co_copy_finish(struct lm_buffer *out);
 int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra, struct lm_buffer *out,
                 struct lm_error *error) LM_MUST_CHECK;
 
+/*
+ * The other way round, as far as the rollups want it: timestamp, level, service, environment, message,
+ * error_type and duration of a tuple that co_copy_row wrote, and the row's pattern; the other fields are
+ * empty. Texts point into the tuple. Any thread.
+ */
+void co_copy_read(const char *tuple, struct lm_record *record, int64_t *pattern);
+
 #endif

@@ -54,11 +54,6 @@ void co_intake_free(struct co_intake *intake)
     free(intake);
 }
 
-struct co_batch_scratch *co_intake_scratch(struct co_intake *intake)
-{
-    return &intake->scratch;
-}
-
 void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_CATEGORY_COUNT],
                    int64_t schema_wait_us)
 {

@@ -40,9 +40,6 @@ void co_intake_free(struct co_intake *intake);
 void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_CATEGORY_COUNT],
                    int64_t schema_wait_us);
 
-/* For co_batch_rebuild. */
-struct co_batch_scratch *co_intake_scratch(struct co_intake *intake);
-
 /* Reads at most `limit` messages of a running partition into its batch. True: there may be more. */
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit);
 /* Once a second: looks again for what held records wait for. */

@@ -134,7 +134,7 @@ void co_remedy_say_stuck(struct co_writer *writer, struct co_batch *batch, const
 int co_remedy_recount(struct co_writer *writer, struct co_batch *batch)
 {
     struct lm_error error;
-    if (co_batch_recount(batch, writer->options.scratch, batch->partition->category, &error) == 0)
+    if (co_batch_recount(batch, &error) == 0)
         return 0;
     lm_log_error(LM_LOG_ERROR, "writer", &error,
                  "a batch cannot be counted again; its partition starts over");

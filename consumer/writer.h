@@ -34,7 +34,6 @@ struct co_writer_options {
     struct co_leaves *leaves;
     struct co_letters *letters;
     struct co_patterns *patterns;
-    struct co_batch_scratch *scratch;
     struct lm_metrics *metrics;
     /* The offset was moved by another: everything of the partition has been dropped, locate it anew. */
     void (*position_lost)(struct co_partition *partition, void *context);

@@ -20,7 +20,7 @@ struct co_writer {
     struct co_batch *first, **last; /* all batches with the writer, in the order they came */
     bool scheduling, schedule_again;
     struct lm_log_limit refused_limit; /* for rows that go to the dead letters */
-    uv_timer_t timer; /* for the next batch that waits for a time */
+    uv_timer_t timer;                  /* for the next batch that waits for a time */
     struct lm_log_limit connection_limit, stuck_limit;
     struct lm_histogram *decode_seconds, *wait_seconds, *copy_seconds, *turn_seconds, *commit_seconds;
     struct lm_histogram *latency_seconds, *batch_rows;

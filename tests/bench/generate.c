@@ -1,5 +1,7 @@
 /*
  * logmill-generate: N log records into a topic, the same ones for the same seed, for benches and chaos tests.
+ * With --nul-every N one record in N has a message that cannot be stored, with --refused-every N a log_type
+ * REFUSED, for a constraint to refuse; both carry their number in the header x-n.
  * About 310 bytes as Avro, 24 fields. Record i goes to partition i % P and carries its number within the
  * partition in metadata ("n", from 0), so that a test can tell lost from doubled. With --sources S each
  * partition has S ordered streams (source, sequence); the stream of a record depends on its number only, so
@@ -28,6 +30,7 @@ struct generator {
     uv_loop_t loop;
     uv_timer_t timer; /* for --rate */
     struct lm_kafka_producer *producer;
+    int64_t nul_every, refused_every;
     struct lm_arena arena;
     struct lm_buffer value;
     int64_t next, delivered, failed, started_us;
@@ -119,15 +122,37 @@ static void make(struct generator *g, int64_t i, struct lm_record *record)
     }
 }
 
+/* Makes some records what cannot be stored. True: this is one. */
+static bool spoil(const struct generator *g, struct lm_record *record)
+{
+    uint64_t state = ~((uint64_t)g->seed * 1000003 + (uint64_t)g->next), r = draw(&state);
+
+    if (g->nul_every > 0 && r % (uint64_t)g->nul_every == 0)
+        record->text[LM_MESSAGE] = LM_SLICE("a\0b");
+    else if (g->refused_every > 0 && r % (uint64_t)g->refused_every == 0)
+        record->text[LM_LOG_TYPE] = LM_SLICE("REFUSED");
+    else
+        return false;
+    return true;
+}
+
 /* True: there is room for more. */
 static bool send_next(struct generator *g)
 {
     struct lm_record record;
     struct lm_error error;
     struct lm_kafka_message message = {.topic = g->topic, .partition = (int32_t)(g->next % g->partitions)};
+    rd_kafka_headers_t *headers = NULL;
     int outcome;
 
     make(g, g->next, &record);
+    if (spoil(g, &record)) {
+        char number[24];
+        (void)snprintf(number, sizeof(number), "%" PRId64, g->next);
+        headers = rd_kafka_headers_new(1);
+        (void)rd_kafka_header_add(headers, "x-n", -1, number, -1);
+        message.headers = headers;
+    }
     lm_buffer_clear(&g->value);
     if (g->json)
         lm_record_write_json(&record, &g->value);
@@ -140,6 +165,8 @@ static bool send_next(struct generator *g)
     message.value = g->value.data;
     message.value_len = g->value.len;
     outcome = lm_kafka_producer_send(g->producer, &message, &error);
+    if (headers != NULL)
+        rd_kafka_headers_destroy(headers);
     if (outcome < 0) {
         fprintf(stderr, "logmill-generate: %s\n", error.text);
         exit(1);
@@ -199,6 +226,8 @@ static int parse(struct generator *g, int argc, char **argv)
                                             {"count", required_argument, NULL, 'n'},
                                             {"from", required_argument, NULL, 'f'},
                                             {"seed", required_argument, NULL, 's'},
+                                            {"nul-every", required_argument, NULL, 'N'},
+                                            {"refused-every", required_argument, NULL, 'R'},
                                             {"base-us", required_argument, NULL, 'a'},
                                             {"step-us", required_argument, NULL, 'u'},
                                             {"sources", required_argument, NULL, 'S'},
@@ -235,6 +264,12 @@ static int parse(struct generator *g, int argc, char **argv)
             break;
         case 's':
             g->seed = strtoll(optarg, NULL, 10);
+            break;
+        case 'N':
+            g->nul_every = strtoll(optarg, NULL, 10);
+            break;
+        case 'R':
+            g->refused_every = strtoll(optarg, NULL, 10);
             break;
         case 'a':
             g->base_us = strtoll(optarg, NULL, 10);
@@ -273,6 +308,7 @@ int main(int argc, char **argv)
     if (parse(&g, argc, argv) != 0) {
         fputs("usage: logmill-generate --topic T [--brokers B] [--partitions P] [--count N] [--from I] "
               "[--seed S]\n"
+              "       [--nul-every N] [--refused-every N]\n"
               "       [--base-us US] [--step-us US] [--sources N] [--services N]\n"
               "       [--rate RECORDS/S] [--live] [--json]\n",
               stderr);

@@ -168,9 +168,41 @@ static void the_columns_are_those_of_logs_without_deleted_at(void **state)
                  co_copy_columns);
 }
 
+static void what_the_rollups_want_is_read_back_from_a_row(void **state)
+{
+    static const enum lm_text wanted[] = {LM_SERVICE, LM_ENVIRONMENT, LM_MESSAGE, LM_ERROR_TYPE};
+    struct co_row_extra extra = {LM_TAGGED, 3, INT64_C(1) << 40, INT64_C(1700000001000000), -7};
+    struct lm_record records[] = {full_record(), bare_record()}, back;
+    struct lm_buffer bytes;
+    struct lm_error error;
+    (void)state;
+
+    for (size_t i = 0; i < 2; i++) {
+        int64_t pattern = 0;
+        lm_buffer_init(&bytes, 1 << 20);
+        records[i].text[LM_ERROR_TYPE].len = i == 0 ? 5 : 0; /* each text another */
+        records[i].text[LM_SERVICE].len = 1;
+        assert_int_equal(co_copy_row(&records[i], &extra, &bytes, &error), 0);
+        co_copy_read(bytes.data, &back, &pattern);
+        assert_int_equal(pattern, -7);
+        assert_int_equal(back.timestamp_us, records[i].timestamp_us);
+        assert_int_equal(back.level, records[i].level);
+        assert_int_equal(back.has_duration, records[i].has_duration);
+        assert_true(!back.has_duration || back.duration_ms == records[i].duration_ms);
+        for (size_t t = 0; t < sizeof(wanted) / sizeof(wanted[0]); t++) {
+            struct lm_slice text = back.text[wanted[t]], expected = records[i].text[wanted[t]];
+            assert_int_equal(text.data == NULL, expected.data == NULL);
+            assert_int_equal(text.len, expected.len);
+            assert_true(text.len == 0 || memcmp(text.data, expected.data, text.len) == 0);
+        }
+        lm_buffer_free(&bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_rollups_want_is_read_back_from_a_row),
         cmocka_unit_test(what_we_write_is_what_postgres_writes_for_the_same_rows),
         cmocka_unit_test(an_address_nothing_can_read_leaves_the_buffer_as_it_was),
         cmocka_unit_test(the_columns_are_those_of_logs_without_deleted_at)};
