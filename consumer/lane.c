@@ -146,7 +146,8 @@ static void pump(void *context)
         if (outcome < 0)
             return; /* `done` tells why */
         lane->row_next = next;
-        if (outcome == 1)
+        /* Behind the last row comes the end at once: a refusal that is already there is heard with it. */
+        if (outcome == 1 && next < lane->piece_to)
             return;
     }
     if (lm_pg_copy_put(lane->pg, trailer, sizeof(trailer)) >= 0)
