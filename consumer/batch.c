@@ -18,6 +18,8 @@
 #define OTHER LM_SLICE("(other)")
 /* What librdkafka keeps for a message besides its bytes. */
 #define MESSAGE_OVERHEAD 400
+/* Memory that a huge record took is given back. */
+#define ARENA_KEEP ((size_t)1 << 20)
 
 static const char *const state_names[] = {"filling", "sealed",  "ready",   "copying",
                                           "copied",  "closing", "unknown", "done"};
@@ -64,13 +66,14 @@ struct co_batch *co_batch_new(const struct co_policy *policy)
     lm_buffer_init(&batch->closing, COPY_MAX);
     lm_arena_init(&batch->arena, ARENA_MAX);
     lm_arena_init(&batch->kept, ARENA_MAX);
+    co_rollup_init(&batch->rollup);
     co_batch_reset(batch);
     return batch;
 }
 
 static void destroy_messages(struct co_batch *batch)
 {
-    for (size_t i = 0; i < batch->row_count; i++)
+    for (size_t i = 0; batch->keeps_messages && i < batch->row_count; i++)
         rd_kafka_message_destroy(batch->rows[i].message);
     batch->row_count = 0;
 }
@@ -81,6 +84,7 @@ void co_batch_free(struct co_batch *batch)
         return;
     destroy_messages(batch);
     free(batch->rows);
+    free(batch->letters);
     free(batch->moves);
     free(batch->patterns);
     free(batch->names);
@@ -104,11 +108,13 @@ void co_batch_reset(struct co_batch *batch)
     batch->opened_us = 0;
     batch->since_us = 0;
     batch->decoding_us = 0;
+    batch->keeps_messages = false;
     batch->record_count = 0;
+    batch->record_max = SIZE_MAX;
     batch->repeat_count = 0;
     batch->payload_bytes = 0;
+    batch->letter_count = 0;
     batch->letter_bytes = 0;
-    batch->message_bytes = 0;
     batch->move_count = 0;
     batch->pattern_count = 0;
     batch->name_count = 0;
@@ -120,6 +126,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->asked = false;
     batch->charged = 0;
     batch->attempts = 0;
+    batch->alone = false;
     batch->not_before_us = 0;
     batch->probing = false;
     batch->refusal = (struct co_refusal){0};
@@ -134,8 +141,8 @@ void co_batch_reset(struct co_batch *batch)
 
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
 {
-    return batch->record_count >= policy->rows || batch->copy.len + batch->arena.used >= policy->bytes ||
-           batch->message_bytes >= policy->bytes;
+    return batch->record_count >= policy->rows || batch->record_count >= batch->record_max ||
+           batch->copy.len >= policy->bytes || batch->payload_bytes + batch->letter_bytes >= policy->bytes;
 }
 
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us)
@@ -147,9 +154,10 @@ bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, 
 
 size_t co_batch_memory(const struct co_batch *batch)
 {
-    return batch->copy.len + batch->arena.used + batch->kept.used + batch->payload_bytes +
-           batch->letter_bytes + batch->closing.len +
-           batch->row_count * (MESSAGE_OVERHEAD + sizeof(batch->rows[0]));
+    size_t messages = batch->keeps_messages ? batch->row_count * MESSAGE_OVERHEAD : 0;
+
+    return batch->copy.len + batch->kept.used + batch->rollup.texts.used + batch->payload_bytes +
+           batch->letter_bytes + batch->closing.len + messages + batch->row_count * sizeof(batch->rows[0]);
 }
 
 int64_t co_message_time_us(const rd_kafka_message_t *message)
@@ -181,6 +189,10 @@ static int64_t default_time_us(const struct lm_record *record, const rd_kafka_me
 int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                     const rd_kafka_message_t *message, enum lm_category category, struct lm_error *error)
 {
+    if (batch->arena.used > ARENA_KEEP)
+        lm_arena_free(&batch->arena);
+    else if (batch->arena.used > 0)
+        lm_arena_reset(&batch->arena);
     lm_record_init(&scratch->record);
     if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record,
                          error) != 0)
@@ -250,9 +262,21 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
     if (append(batch, scratch, message, category, other, &pattern, error) != 0)
         return -1;
     take_pattern(batch, scratch, patterns, pattern);
-    batch->rows[batch->row_count++] = (struct co_row){
-        .message = message, .from = (uint32_t)from, .to = (uint32_t)batch->copy.len, .other = other};
-    batch->payload_bytes += message->len + message->key_len;
+    batch->rows[batch->row_count++] = (struct co_row){.message = batch->keeps_messages ? message : NULL,
+                                                      .from = (uint32_t)from,
+                                                      .to = (uint32_t)batch->copy.len,
+                                                      .other = other};
+    if (batch->keeps_messages)
+        batch->payload_bytes += message->len + message->key_len;
+    return 0;
+}
+
+int co_batch_note_letter(struct co_batch *batch, int64_t offset)
+{
+    if (co_array_room(&batch->letters, batch->letter_count, &batch->letter_cap, sizeof(batch->letters[0])) !=
+        0)
+        return -1;
+    batch->letters[batch->letter_count++] = offset;
     return 0;
 }
 

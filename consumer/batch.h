@@ -1,8 +1,8 @@
 /*
  * A batch: consecutive records of one partition on their way into one transaction. It holds the rows as
- * ready-made COPY bytes, what they add to rollups, names and sources, and the Kafka messages the rows came
- * from: their texts are the keys of the rollups, and a row that PostgreSQL alone refuses is dead-lettered
- * from them byte for byte.
+ * ready-made COPY bytes and what they add to rollups, names and sources. The Kafka messages the rows came
+ * from are kept only where PostgreSQL has refused a row of the partition lately: a refused row is
+ * dead-lettered from its message, byte for byte, but messages would take more than half of the memory.
  *
  * The one policy of when a batch is full and when it is due stands here. No I/O; loop thread.
  */
@@ -41,10 +41,10 @@ struct co_policy {
 };
 
 struct co_row {
-    rd_kafka_message_t *message;
-    uint32_t from, to; /* its tuple's place in the COPY bytes */
-    bool other;        /* its service counts as (other) */
-    size_t replay;     /* its place in the batch's replays, from 1; 0: it was not put back */
+    rd_kafka_message_t *message; /* NULL in a batch that keeps none */
+    uint32_t from, to;           /* its tuple's place in the COPY bytes */
+    bool other;                  /* its service counts as (other) */
+    size_t replay;               /* its place in the batch's replays, from 1; 0: it was not put back */
 };
 
 struct co_pattern_row {
@@ -74,13 +74,16 @@ struct co_batch {
 
     struct co_row *rows;
     size_t row_count, row_cap;
+    bool keeps_messages; /* of its rows; see partition.h */
     size_t record_count; /* rows, repeats and dead letters */
+    size_t record_max;   /* it takes no more, whatever the policy says */
     size_t repeat_count;
-    size_t payload_bytes;  /* of the messages held */
-    size_t letter_bytes;   /* of the messages that went to the dead letters */
-    size_t message_bytes;  /* of everything taken, to bound what goes to the dead-letter topic at once */
+    size_t payload_bytes; /* of the messages held */
+    int64_t *letters;     /* offsets of what went to the dead letters, ascending */
+    size_t letter_count, letter_cap;
+    size_t letter_bytes;   /* of those messages */
     struct lm_buffer copy; /* from the header to the last tuple; a row taken out leaves its bytes behind */
-    struct lm_arena arena; /* what decoding the rows took */
+    struct lm_arena arena; /* what decoding the record at hand took */
     struct lm_arena kept;  /* templates, topics of replays */
     struct co_rollup rollup;
     struct co_source_move *moves;
@@ -101,6 +104,7 @@ struct co_batch {
     int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
     size_t charged;           /* its part of the memory budget while it is with the writer */
     unsigned attempts;        /* that failed */
+    bool alone;               /* tried again only when what comes before it is committed */
     struct lm_backoff backoff;
     int64_t not_before_us; /* monotonic */
     /* Looking for the one row that a nameless error is about: rows [probe_from, probe_to) are tried and
@@ -132,21 +136,24 @@ bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, 
 /* Memory it holds, for the budget. */
 size_t co_batch_memory(const struct co_batch *batch);
 
-/* Decodes a message and completes it for `category`; texts live in the message or the arena. As
- * lm_record_decode and lm_record_complete. */
+/* Decodes a message and completes it for `category`; its texts live in the message or the arena, until the
+ * next one is decoded. As lm_record_decode and lm_record_complete. */
 int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                     const rd_kafka_message_t *message, enum lm_category category,
                     struct lm_error *error) LM_MUST_CHECK;
 /*
  * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups; the pattern's
- * template is taken along where `patterns` does not know it yet. The message is the batch's from then on. 0;
- * -1 with the batch as before: LM_DEAD_LETTER, or LM_RETRY "memory".
+ * template is taken along where `patterns` does not know it yet. A batch that keeps messages has this one
+ * from then on, else it is still the caller's. 0; -1 with the batch as before: LM_DEAD_LETTER, or LM_RETRY
+ * "memory".
  */
 int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
                  enum lm_category category, bool other, struct co_patterns *patterns,
                  struct lm_error *error) LM_MUST_CHECK;
 /* Room for one more element behind each of the lists a record may add to. 0, or -1 without memory. */
 int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;
+/* The record with this offset went to the dead letters. 0, or -1 without memory. */
+int co_batch_note_letter(struct co_batch *batch, int64_t offset) LM_MUST_CHECK;
 /* The record with this offset is decided: stored, a repeat or a dead letter. */
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us);
 /* Up to here there is nothing that is ever delivered. */

@@ -74,17 +74,27 @@ static void count_dead(struct co_intake *intake, const struct co_partition *part
     lm_buffer_free(&labels);
 }
 
+/* The message is the dead letters' from then on. -1: not now, it is still the caller's. */
 static int bury(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message,
                 const struct lm_error *why)
 {
     struct co_batch *batch = partition->filling;
+    int64_t offset = message->offset;
 
-    if (co_letters_send(intake->options.letters, batch, message, why, 1) != 0)
+    if (co_batch_note_letter(batch, offset) != 0)
         return -1;
+    if (co_partition_is_buried(partition, offset)) {
+        rd_kafka_message_destroy(message);
+        return 0;
+    }
+    if (co_letters_send(intake->options.letters, batch, message, why, 1) != 0) {
+        batch->letter_count--;
+        return -1;
+    }
     count_dead(intake, partition, why->kind);
     lm_log_limited(&intake->dead_limit, 1000, LM_LOG_WARN, "intake",
                    "%s/%d offset %lld to the dead letters: %s: %s", partition->topic, (int)partition->number,
-                   (long long)message->offset, why->kind, why->text);
+                   (long long)offset, why->kind, why->text);
     return 0;
 }
 
@@ -145,8 +155,8 @@ static int64_t passed_us(const rd_kafka_message_t *message)
 }
 
 enum outcome {
-    STORED, /* the message is the batch's */
-    REPEAT, /* given back */
+    STORED, /* the message is the batch's, if it keeps any */
+    REPEAT, /* still the caller's */
     BURIED, /* the dead letters have it */
     HELD,   /* still the caller's; *hold says what it waits for */
     LOST /* still the caller's; memory ran out half-way: the partition starts over from what is committed */
@@ -187,10 +197,8 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
                 : judge_source(partition, &scratch->record, passed_us(message), &repeat);
     if (*hold != CO_HOLD_NONE)
         return HELD;
-    if (repeat) {
-        rd_kafka_message_destroy(message);
+    if (repeat)
         return REPEAT;
-    }
     if (co_names_add(partition->names, &scratch->record, &service_known) != 0)
         return LOST;
     if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns,
@@ -223,7 +231,6 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
 {
     struct co_batch *batch = partition->filling;
     int64_t offset = message->offset, kafka_us = passed_us(message);
-    size_t size = message->len + message->key_len;
     enum co_hold hold = CO_HOLD_NONE;
 
     switch (take(intake, partition, message, &hold)) {
@@ -240,13 +247,16 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
         return false;
     case REPEAT:
         batch->repeat_count++;
+        rd_kafka_message_destroy(message);
         break;
     case STORED:
+        if (!batch->keeps_messages)
+            rd_kafka_message_destroy(message);
+        break;
     case BURIED:
         break;
     }
     partition->replay_answered = false;
-    batch->message_bytes += size;
     co_batch_passed(batch, offset, kafka_us, lm_clock_mono_us());
     partition->position = offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
@@ -346,15 +356,15 @@ static void give_up_on_schema(struct co_intake *intake, struct co_partition *par
 {
     rd_kafka_message_t *message = partition->held;
     struct co_batch *batch = partition->filling;
+    int64_t offset = message->offset, kafka_us = passed_us(message);
     struct lm_error error;
 
     (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema",
                        "the schema it was written with did not become known within schema_wait");
     if (batch == NULL || bury(intake, partition, message, &error) != 0)
         return;
-    batch->message_bytes += message->len + message->key_len;
-    co_batch_passed(batch, message->offset, passed_us(message), lm_clock_mono_us());
-    partition->position = message->offset + 1;
+    co_batch_passed(batch, offset, kafka_us, lm_clock_mono_us());
+    partition->position = offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
     partition->held = NULL;
     partition->hold = CO_HOLD_NONE;

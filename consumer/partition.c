@@ -2,6 +2,7 @@
 
 #include "common/admin.h"
 #include "common/log.h"
+#include "consumer/array.h"
 #include "consumer/piece.h"
 
 #include <stdio.h>
@@ -70,6 +71,7 @@ void co_partition_unref(struct co_partition *partition)
         rd_kafka_queue_destroy(partition->queue);
     co_sources_free(partition->sources);
     co_names_free(partition->names);
+    free(partition->buried);
     free(partition);
 }
 
@@ -77,6 +79,39 @@ void co_partition_say(struct co_partition *partition, const char *reason)
 {
     if (partition->condition != NULL)
         lm_condition_set(partition->condition, reason);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    int64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
+bool co_partition_is_buried(const struct co_partition *partition, int64_t offset)
+{
+    return partition->buried_count > 0 &&
+           bsearch(&offset, partition->buried, partition->buried_count, sizeof(offset), by_offset) != NULL;
+}
+
+void co_partition_keep_buried(struct co_partition *partition, const struct co_batch *batch)
+{
+    size_t known = partition->buried_count;
+
+    if (known > 0 && partition->buried[known - 1] < partition->committed)
+        partition->buried_count = known = 0;
+    for (size_t i = 0; i < batch->letter_count; i++) {
+        if (co_partition_is_buried(partition, batch->letters[i]))
+            continue;
+        if (co_array_room(&partition->buried, known, &partition->buried_cap, sizeof(partition->buried[0])) !=
+            0)
+            break;
+        partition->buried[known++] = batch->letters[i];
+    }
+    partition->buried_count = known;
+    if (known > 0)
+        qsort(partition->buried, known, sizeof(partition->buried[0]), by_offset);
 }
 
 bool co_partition_empty(const struct co_partition *partition)

@@ -72,6 +72,11 @@ struct co_partition {
     int64_t held_since_us;
     int64_t hold_again_us; /* monotonic time to look again */
     bool replay_answered, replay_stored;
+    /* PostgreSQL has refused a row: so many batches still keep their messages. A batch that kept none is read
+     * again to find the one the row came from. */
+    unsigned careful_batches;
+    int64_t *buried; /* offsets not committed yet that the dead letters have already, ascending */
+    size_t buried_count, buried_cap;
 
     int64_t lost_to;           /* offsets below this that retention deleted have been counted */
     unsigned looks_beyond_end; /* in a row, that found its position there */
@@ -99,6 +104,11 @@ int co_partition_change_state(struct co_partition *partition, enum co_partition_
 
 /* Says on /readyz why it stands still; NULL: all well. */
 void co_partition_say(struct co_partition *partition, const char *reason);
+
+/* Remembers which records of a batch the dead letters have, so that they do not go there again when the
+ * partition is read anew from what is committed. Without memory they do. */
+void co_partition_keep_buried(struct co_partition *partition, const struct co_batch *batch);
+bool co_partition_is_buried(const struct co_partition *partition, int64_t offset);
 
 /* Nothing of it is filling, in line or held. */
 bool co_partition_empty(const struct co_partition *partition);

@@ -4,6 +4,8 @@
 
 /* Messages taken in one turn of the loop: about a third of a millisecond. */
 #define SLICE 128
+/* Of a batch that keeps its messages: they would take its memory otherwise. */
+#define CAREFUL_RECORDS 5000
 
 size_t co_reading_memory(const struct co_reading *reading)
 {
@@ -24,6 +26,9 @@ static bool open_batch(struct co_reading *reading, struct co_partition *partitio
     batch->partition = co_partition_ref(partition);
     batch->serial = ++partition->serial;
     batch->expected_offset = batch->next_offset = partition->position;
+    batch->keeps_messages = partition->careful_batches > 0;
+    if (batch->keeps_messages)
+        batch->record_max = CAREFUL_RECORDS;
     co_sources_begin(partition->sources, batch->serial);
     partition->filling = batch;
     return true;

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where PostgreSQL has refused a row it may refuse more: so many batches keep their messages. */
+#define CAREFUL_BATCHES 20
+
 /* A question on the control connection about a batch, which stays until it is answered. */
 struct inquiry {
     struct co_writer *writer;
@@ -51,6 +54,8 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     if (batch->kafka_time_us > 0)
         partition->committed_time_us = batch->kafka_time_us;
     partition->commit_to_kafka = true;
+    if (batch->keeps_messages && partition->careful_batches > 0)
+        partition->careful_batches--;
     co_sources_committed(partition->sources, batch->serial);
     lm_counter_add(partition->metrics.stored, batch->row_count);
     lm_counter_add(partition->metrics.repeats, batch->repeat_count);
@@ -101,6 +106,23 @@ static void start_over(struct co_writer *writer, struct co_partition *partition)
 }
 
 /* ---- remedies ---- */
+
+/* PostgreSQL refuses a row of a batch that kept no messages: the batch is read again, and now keeps them.
+ * What is on its way before it must not be read again with it. */
+static void read_carefully(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+{
+    struct co_partition *partition = batch->partition;
+
+    partition->careful_batches = CAREFUL_BATCHES;
+    if (co_writer_place(batch) > 0) {
+        batch->alone = true;
+        return;
+    }
+    lm_log_error(LM_LOG_INFO, "writer", error, "%s/%d: reading again from %lld to find the record refused",
+                 partition->topic, (int)partition->number, (long long)partition->committed);
+    co_partition_keep_buried(partition, batch);
+    start_over(writer, partition);
+}
 
 static void count_retry(struct co_writer *writer, const struct lm_error *error)
 {
@@ -165,6 +187,7 @@ static void take_row(struct co_writer *writer, struct co_batch *batch, size_t ro
     batch->probing = false;
     message = co_batch_take_row(batch, row);
     partition->piece_rows = co_piece_refused(rows);
+    partition->careful_batches = CAREFUL_BATCHES;
     lm_log_limited(&writer->refused_limit, 1000, LM_LOG_WARN, "writer",
                    "%s/%d offset %lld to the dead letters: %s", partition->topic, (int)partition->number,
                    (long long)message->offset, error->text);
@@ -325,6 +348,11 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
         return;
     }
     send_again(batch);
+    if ((what == CO_REMEDY_TAKE_ROW || what == CO_REMEDY_SEARCH) && !batch->keeps_messages &&
+        batch->row_count > 0) {
+        read_carefully(writer, batch, error);
+        return;
+    }
     switch (what) {
     case CO_REMEDY_START_OVER:
         lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d: starting over from the stored offset",

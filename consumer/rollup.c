@@ -8,6 +8,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#define TEXTS_MAX ((size_t)1 << 30)
+
 static bool same(struct lm_slice a, struct lm_slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
@@ -31,6 +33,12 @@ int64_t co_floor_us(int64_t us, int64_t unit_us)
     return us - (rest < 0 ? rest + unit_us : rest);
 }
 
+void co_rollup_init(struct co_rollup *rollup)
+{
+    *rollup = (struct co_rollup){0};
+    lm_arena_init(&rollup->texts, TEXTS_MAX);
+}
+
 void co_rollup_free(struct co_rollup *rollup)
 {
     free(rollup->groups);
@@ -40,7 +48,8 @@ void co_rollup_free(struct co_rollup *rollup)
     co_index_free(&rollup->group_index);
     co_index_free(&rollup->bucket_index);
     co_index_free(&rollup->error_index);
-    *rollup = (struct co_rollup){0};
+    lm_arena_free(&rollup->texts);
+    co_rollup_init(rollup);
 }
 
 void co_rollup_clear(struct co_rollup *rollup)
@@ -50,9 +59,17 @@ void co_rollup_clear(struct co_rollup *rollup)
     rollup->error_count = 0;
     rollup->hour_count = 0;
     rollup->last_group = 0;
+    lm_arena_reset(&rollup->texts);
     co_index_clear(&rollup->group_index);
     co_index_clear(&rollup->bucket_index);
     co_index_clear(&rollup->error_index);
+}
+
+/* A copy that lasts as long as the aggregation. */
+static int keep(struct co_rollup *rollup, struct lm_slice *text)
+{
+    text->data = lm_arena_copy(&rollup->texts, text->data, text->len);
+    return text->data == NULL ? -1 : 0;
 }
 
 static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level,
@@ -85,7 +102,8 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
         0)
         return CO_INDEX_NONE;
     at = (uint32_t)rollup->group_count;
-    if (co_index_add(&rollup->group_index, hash, at) != 0)
+    if (keep(rollup, &service) != 0 || keep(rollup, &environment) != 0 ||
+        co_index_add(&rollup->group_index, hash, at) != 0)
         return CO_INDEX_NONE;
     rollup->groups[rollup->group_count++] = (struct co_group){
         .minute_us = minute_us, .service = service, .environment = environment, .level = record->level};
@@ -136,6 +154,7 @@ static struct co_error_group *error_group_of(struct co_rollup *rollup, const str
                                  .environment = record->text[LM_ENVIRONMENT],
                                  .error_type = record->text[LM_ERROR_TYPE],
                                  .pattern = pattern,
+                                 .sample = cut(record->text[LM_MESSAGE], CO_SAMPLE_MAX),
                                  .first_us = record->timestamp_us,
                                  .last_us = record->timestamp_us};
     uint64_t hash;
@@ -153,9 +172,10 @@ static struct co_error_group *error_group_of(struct co_rollup *rollup, const str
     }
     if (co_array_room(&rollup->errors, rollup->error_count, &rollup->error_cap, sizeof(rollup->errors[0])) !=
             0 ||
+        keep(rollup, &key.service) != 0 || keep(rollup, &key.environment) != 0 ||
+        keep(rollup, &key.error_type) != 0 || keep(rollup, &key.sample) != 0 ||
         co_index_add(&rollup->error_index, hash, (uint32_t)rollup->error_count) != 0)
         return NULL;
-    key.sample = cut(record->text[LM_MESSAGE], CO_SAMPLE_MAX);
     rollup->errors[rollup->error_count] = key;
     return &rollup->errors[rollup->error_count++];
 }

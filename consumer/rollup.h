@@ -3,12 +3,12 @@
  * environment and level with durations; error patterns by hour; which event hours and which leaves it
  * touches.
  *
- * Keys are slices of the batch's own messages: nothing is copied, so the messages must outlive the
- * aggregation.
+ * The texts of a key are copied when it is met first, into an arena of the aggregation's own.
  */
 #ifndef LOGMILL_CONSUMER_ROLLUP_H
 #define LOGMILL_CONSUMER_ROLLUP_H
 
+#include "common/arena.h"
 #include "common/record.h"
 #include "consumer/index.h"
 
@@ -51,9 +51,10 @@ struct co_rollup {
     size_t hour_count, hour_cap;
     struct co_index group_index, bucket_index, error_index;
     uint32_t last_group; /* the previous record's, tried first */
+    struct lm_arena texts;
 };
 
-/* Zeroed is empty and valid. */
+void co_rollup_init(struct co_rollup *rollup);
 void co_rollup_free(struct co_rollup *rollup);
 void co_rollup_clear(struct co_rollup *rollup);
 /* `service` is what the rollups call it: the record's own or "(other)". 0, or -1 without memory (nothing was

@@ -104,7 +104,7 @@ static bool on_lane_refused(struct co_lane *lane, const struct lm_error *error, 
 {
     struct co_writer *writer = context;
 
-    if (co_retry_decide(error, 1, false) != CO_REMEDY_TAKE_ROW ||
+    if (co_retry_decide(error, 1, false) != CO_REMEDY_TAKE_ROW || !lane->batch->keeps_messages ||
         !co_refusal_is_clear(&lane->batch->refusal, row))
         return false;
     co_remedy_blame(writer, lane->batch, row, error);
@@ -195,8 +195,8 @@ static bool may_close(struct co_writer *writer, struct co_batch *batch, int64_t 
 static bool may_start(const struct co_batch *batch)
 {
     size_t place = co_writer_place(batch);
-    if (place == 0)
-        return true;
+    if (place == 0 || batch->alone)
+        return place == 0;
     enum co_batch_state before = batch->partition->line[place - 1]->state;
     return before == CO_BATCH_COPYING || before == CO_BATCH_COPIED || before == CO_BATCH_CLOSING;
 }

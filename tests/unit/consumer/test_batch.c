@@ -46,7 +46,7 @@ static void a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead
 
     co_batch_reset(batch);
     assert_false(co_batch_full(batch, &policy));
-    batch->message_bytes = policy.bytes;
+    batch->letter_bytes = policy.bytes;
     assert_true(co_batch_full(batch, &policy));
 
     co_batch_reset(batch);

@@ -59,7 +59,8 @@ static bool in_error_group(const struct co_error_group *group, const struct lm_r
 static void groups_hold_what_counting_one_by_one_gives(void **state)
 {
     static struct lm_record records[RECORDS];
-    struct co_rollup rollup = {0};
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
     int64_t counted = 0, errors = 0;
     (void)state;
 
@@ -120,7 +121,8 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
 
 static void a_cleared_rollup_is_as_new(void **state)
 {
-    struct co_rollup rollup = {0};
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
     (void)state;
     for (int round = 0; round < 3; round++) {
         struct lm_record record = make(1);
@@ -135,7 +137,8 @@ static void a_cleared_rollup_is_as_new(void **state)
 
 static void a_sample_is_cut_at_a_character(void **state)
 {
-    struct co_rollup rollup = {0};
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
     struct lm_record record = make(1);
     char message[CO_SAMPLE_MAX + 2];
     (void)state;
@@ -151,7 +154,8 @@ static void a_sample_is_cut_at_a_character(void **state)
 
 static void a_sum_of_absurd_durations_stops_at_the_largest_number(void **state)
 {
-    struct co_rollup rollup = {0};
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
     struct lm_record record = make(1);
     (void)state;
 
