@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define EXPIRE_EVERY_US LM_HOUR_US
+#define EXPIRE_FIRST_US (10 * LM_SECOND_US) /* after the start */
+#define EXPIRE_PORTION 20000
 
 struct co_assignment {
     struct co_assignment_options options;
@@ -77,6 +79,11 @@ static void create_metrics(struct co_assignment *assignment, struct co_partition
 
 static void locate(struct co_assignment *assignment, struct co_partition *partition)
 {
+    size_t count = 0;
+
+    for (const struct co_partition *p = assignment->partitions; p != NULL; p = p->next)
+        count++;
+    assignment->locator->sources_max = assignment->options.sources_max / (count > 0 ? count : 1);
     partition->locate_again_us = INT64_MAX;
     co_locate(assignment->locator, partition);
 }
@@ -285,27 +292,60 @@ void co_assignment_commit(struct co_assignment *assignment)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void on_expired(const struct lm_error *error, void *context)
+/* A portion of a partition's producers is gone through. */
+struct expiry {
+    struct co_partition *partition;
+    bool more;
+    int64_t next;
+};
+
+static void on_portion(const PGresult *result, void *context)
 {
-    (void)context;
-    if (error != NULL && strcmp(error->kind, "closing") != 0)
-        lm_log_error(LM_LOG_WARN, "assignment", error, "producers' old sequences were not removed");
+    struct expiry *expiry = context;
+    expiry->more = PQntuples(result) == 1 && !PQgetisnull(result, 0, 0);
+    if (expiry->more)
+        expiry->next = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 }
 
-static void expire_sources(const struct co_assignment *assignment, const struct co_partition *partition)
+static void on_expired(const struct lm_error *error, void *context)
 {
+    struct expiry *expiry = context;
+    struct co_partition *partition = expiry->partition;
+
+    if (error != NULL && strcmp(error->kind, "closing") != 0)
+        lm_log_error(LM_LOG_WARN, "assignment", error, "producers' old sequences were not removed");
+    partition->expiry_asked = false;
+    partition->expiring = error == NULL && expiry->more;
+    partition->expiry_from = expiry->next;
+    co_partition_unref(partition);
+    free(expiry);
+}
+
+/* One portion; the next tick brings the next. */
+static void expire_sources(const struct co_assignment *assignment, struct co_partition *partition)
+{
+    struct expiry *expiry = calloc(1, sizeof(*expiry));
     struct lm_buffer sql;
     struct lm_error error;
 
+    if (expiry == NULL)
+        return;
+    expiry->partition = partition;
     lm_buffer_init(&sql, 4096);
     lm_buffer_append_text(&sql, "SELECT logmill.expire_sources(");
     lm_buffer_append_literal(&sql, partition->topic, strlen(partition->topic));
-    lm_buffer_printf(&sql, ", %d, %lld)", (int)partition->number,
-                     (long long)assignment->options.source_expiry_us);
-    struct co_question question = {.sql = lm_buffer_text(&sql), .done = on_expired};
-    if (question.sql != NULL)
-        (void)!co_control_ask(assignment->options.control, &question, &error);
+    lm_buffer_printf(&sql, ", %d, %lld, '%lld', %d)", (int)partition->number,
+                     (long long)assignment->options.source_expiry_us, (long long)partition->expiry_from,
+                     EXPIRE_PORTION);
+    struct co_question question = {
+        .sql = lm_buffer_text(&sql), .result = on_portion, .done = on_expired, .context = expiry};
+    if (question.sql != NULL && co_control_ask(assignment->options.control, &question, &error) == 0) {
+        (void)co_partition_ref(partition);
+        partition->expiry_asked = true;
+        expiry = NULL;
+    }
     lm_buffer_free(&sql);
+    free(expiry);
 }
 
 void co_assignment_tick(struct co_assignment *assignment)
@@ -322,7 +362,11 @@ void co_assignment_tick(struct co_assignment *assignment)
             locate(assignment, partition);
         }
         measure_lag(assignment, partition);
-        if (expire && partition->state == CO_PARTITION_RUNNING)
+        if (expire && !partition->expiring) {
+            partition->expiring = true;
+            partition->expiry_from = INT64_MIN;
+        }
+        if (partition->expiring && !partition->expiry_asked && partition->state == CO_PARTITION_RUNNING)
             expire_sources(assignment, partition);
     }
     if (expire)
@@ -353,7 +397,7 @@ int co_assignment_open(const struct co_assignment_options *options, struct co_as
                                         "Assignments and revocations of the consumer group.");
     assignment->assigned = lm_gauge(options->metrics, "logmill_consumer_assigned_partitions", NULL,
                                     "Partitions this consumer reads.");
-    assignment->expired_us = lm_clock_mono_us() - EXPIRE_EVERY_US + LM_MINUTE_US;
+    assignment->expired_us = lm_clock_mono_us() - EXPIRE_EVERY_US + EXPIRE_FIRST_US;
     *out = assignment;
     return 0;
 }

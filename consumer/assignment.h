@@ -28,7 +28,8 @@ struct co_assignment_options {
     struct co_writer *writer;
     struct lm_admin *admin;
     struct lm_metrics *metrics;
-    size_t sources_max, names_max;
+    size_t sources_max; /* of all partitions together */
+    size_t names_max;
     int64_t source_expiry_us;
     uint32_t retry_base_ms, retry_cap_ms;
     /* After the first rebalance; every later one too. */

@@ -133,7 +133,8 @@ static const struct lm_config_option options[] = {
      .default_text = "200000",
      .min = 1000,
      .max = 100000000,
-     .description = "Producers' last sequences held in memory, for each partition; others are looked up."},
+     .description = "Producers' last sequences held in memory, of all partitions together (at most 64 bytes "
+                    "each); others are looked up."},
     {.name = "names_max",
      .type = LM_CONFIG_INT,
      .offset = FIELD(names_max),

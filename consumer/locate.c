@@ -352,7 +352,7 @@ static void ask_position(struct attempt *attempt)
     lm_buffer_append_text(
         &sql, "); SELECT source, last_sequence FROM logmill.ingest_source WHERE (topic, partition) = (");
     write_key(&sql, attempt->partition);
-    lm_buffer_printf(&sql, ") ORDER BY last_time DESC LIMIT %zu", attempt->locator->sources_max + 1);
+    lm_buffer_printf(&sql, ") LIMIT %zu", attempt->locator->sources_max + 1);
     if (attempt->sources == NULL) {
         lm_buffer_free(&sql);
         fail(attempt, "no memory");

@@ -46,7 +46,7 @@ struct co_partition {
     uint32_t epoch; /* raised whenever it starts over: answers to older questions are stale */
 
     rd_kafka_queue_t *queue;
-    struct co_ahead ahead; /* taken from it before their turn */
+    struct co_ahead ahead;     /* taken from it before their turn */
     bool drained;              /* the queue was empty when last read */
     bool prompting;            /* its broker is being asked, see prompt.h */
     int64_t prompted_us;       /* monotonic time it was asked last */
@@ -78,10 +78,13 @@ struct co_partition {
     int64_t *buried; /* offsets not committed yet that the dead letters have already, ascending */
     size_t buried_count, buried_cap;
 
-    int64_t lost_to;           /* offsets below this that retention deleted have been counted */
-    unsigned looks_beyond_end; /* in a row, that found its position there */
-    unsigned locate_attempts;  /* that failed in a row */
-    int64_t locate_again_us;   /* monotonic; INT64_MAX while an attempt is under way */
+    int64_t lost_to;             /* offsets below this that retention deleted have been counted */
+    unsigned looks_beyond_end;   /* in a row, that found its position there */
+    bool expiring, expiry_asked; /* producers' old sequences are being removed; a portion is under way */
+    int64_t expiry_from;         /* the source the next portion begins with */
+
+    unsigned locate_attempts; /* that failed in a row */
+    int64_t locate_again_us;  /* monotonic; INT64_MAX while an attempt is under way */
     struct co_topic_metrics metrics;
     int64_t lag;          /* records in the topic that are not committed; -1: not known yet */
     int64_t located_high; /* the topic's end as the broker said it when the position was found; 0: what has

@@ -89,7 +89,7 @@ static void age(struct co_sources *sources)
 static struct entry *add(struct co_sources *sources, int64_t source)
 {
     age(sources);
-    if ((sources->young.used + 1) * 2 > sources->young.cap && grow(&sources->young) != 0)
+    if ((sources->young.used + 1) * 4 > sources->young.cap * 3 && grow(&sources->young) != 0)
         return NULL;
     return place(&sources->young, source);
 }

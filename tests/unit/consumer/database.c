@@ -44,8 +44,8 @@ char *database_value(PGconn *conn, const char *sql)
 
 PGconn *database_open(void)
 {
-    static const char *const files[] = {"0001_roles", "0002_logs", "0003_rollups", "0004_leaves",
-                                        "0005_ingest"};
+    static const char *const files[] = {"0001_roles",  "0002_logs",   "0003_rollups",
+                                        "0004_leaves", "0005_ingest", "0011_dead_letters"};
     const char *url = getenv("LOGMILL_TEST_POSTGRES_URL");
     char text[512];
     PGconn *conn;

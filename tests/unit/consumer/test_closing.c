@@ -202,7 +202,31 @@ static void sources_expire_by_the_kafka_time_of_what_is_committed(void **state)
     assert_value("SELECT logmill.expire_sources('old', 0, 7::bigint * 86400000000)", "2");
     assert_value("SELECT min(source) FROM logmill.ingest_source WHERE topic = 'old' AND partition = 0", "2");
     assert_value("SELECT logmill.expire_sources('old', 1, 7::bigint * 86400000000)", "0");
+    assert_value("SELECT logmill.expire_sources('old', 1, 7::bigint * 86400000000, 0, 100) IS NULL", "t");
     assert_value("SELECT count(*) FROM logmill.ingest_source WHERE topic = 'old' AND partition = 1", "10");
+}
+
+static void sources_expire_in_portions_that_leave_none_out(void **state)
+{
+    (void)state;
+    database_run(conn,
+                 "INSERT INTO logmill.ingest_offset (topic, partition, next_offset, committed_time) VALUES "
+                 "('portions', 0, 0, '2001-01-10Z')");
+    database_run(conn, "INSERT INTO logmill.ingest_source SELECT 'portions', 0, s, 1, "
+                       "timestamptz '2001-01-10Z' - (s & 1) * interval '8 days' FROM "
+                       "unnest('{-9223372036854775808,-9223372036854775807,-5,0,1,2,3,4,9223372036854775806,"
+                       "9223372036854775807}'::bigint[]) s");
+    assert_value(
+        "WITH RECURSIVE p (n, at) AS (SELECT 0, (-9223372036854775808)::bigint UNION ALL SELECT n + 1, "
+        "logmill.expire_sources('portions', 0, 7::bigint * 86400000000, at, 3) FROM p WHERE at IS NOT NULL) "
+        "SELECT count(*) FROM p WHERE at IS NOT NULL",
+        "4");
+    assert_value(
+        "SELECT string_agg(source::text, ' ' ORDER BY source) FROM logmill.ingest_source WHERE topic = "
+        "'portions'",
+        "-9223372036854775808 0 2 4 9223372036854775806");
+    /* As many as a portion holds. */
+    assert_value("SELECT logmill.expire_sources('portions', 0, 0, -9223372036854775808, 5) IS NULL", "t");
 }
 
 static void the_hour_about_to_end_and_every_other_but_the_current_gets_a_new_version(void **state)
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(hostile_texts_arrive_as_they_are_and_the_offset_moves_once),
         cmocka_unit_test(a_record_put_back_twice_is_refused_the_second_time),
         cmocka_unit_test(sources_expire_by_the_kafka_time_of_what_is_committed),
+        cmocka_unit_test(sources_expire_in_portions_that_leave_none_out),
         cmocka_unit_test(the_hour_about_to_end_and_every_other_but_the_current_gets_a_new_version)};
     return cmocka_run_group_tests(tests, open_database, drop_database);
 }
