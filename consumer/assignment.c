@@ -124,7 +124,7 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
     co_ahead_clear(&partition->ahead);
     partition->hold = CO_HOLD_NONE;
     partition->replay_answered = false;
-    if (partition->state == CO_PARTITION_GONE)
+    if (partition->state == CO_PARTITION_GONE || partition->state == CO_PARTITION_REFUSED)
         return;
     if (partition->state != CO_PARTITION_LOCATING)
         (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
@@ -138,7 +138,8 @@ void co_assignment_astray(struct co_assignment *assignment, const rd_kafka_messa
             continue;
         lm_log(LM_LOG_WARN, "assignment", "%s/%d: a record came astray; starting over", p->topic,
                (int)p->number);
-        if (p->state != CO_PARTITION_LOCATING && p->state != CO_PARTITION_BEYOND_END)
+        if (p->state != CO_PARTITION_LOCATING && p->state != CO_PARTITION_BEYOND_END &&
+            p->state != CO_PARTITION_REFUSED)
             co_assignment_restart(assignment, p);
         return;
     }
@@ -235,6 +236,27 @@ void co_assignment_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t error,
     co_assignment_commit(assignment);
     co_assignment_release(assignment);
     (void)rd_kafka_assign(kafka, NULL);
+}
+
+/* librdkafka has given up on a partition, and takes up reading it only when all are assigned again. What was
+ * read of it before may not be in Kafka any more: it is stored first. */
+static bool wants_reassignment(const struct co_partition *partition)
+{
+    return partition->state == CO_PARTITION_REFUSED && partition->line_count == 0 &&
+           (partition->filling == NULL || partition->filling->record_count == 0);
+}
+
+static void reassign(struct co_assignment *assignment)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+
+    for (const struct co_partition *p = assignment->partitions; p != NULL; p = p->next)
+        rd_kafka_topic_partition_list_add(list, p->topic, p->number);
+    co_assignment_commit(assignment);
+    co_assignment_release(assignment);
+    assign(assignment, list);
+    lm_gauge_set(assignment->assigned, list->cnt);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* ---- once a second ---- */
@@ -351,7 +373,7 @@ static void expire_sources(const struct co_assignment *assignment, struct co_par
 void co_assignment_tick(struct co_assignment *assignment)
 {
     int64_t now_us = lm_clock_mono_us();
-    bool expire = now_us - assignment->expired_us >= EXPIRE_EVERY_US;
+    bool expire = now_us - assignment->expired_us >= EXPIRE_EVERY_US, refused = false;
 
     for (struct co_partition *partition = assignment->partitions; partition != NULL;
          partition = partition->next) {
@@ -361,6 +383,7 @@ void co_assignment_tick(struct co_assignment *assignment)
                 (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
             locate(assignment, partition);
         }
+        refused |= wants_reassignment(partition);
         measure_lag(assignment, partition);
         if (expire && !partition->expiring) {
             partition->expiring = true;
@@ -371,7 +394,10 @@ void co_assignment_tick(struct co_assignment *assignment)
     }
     if (expire)
         assignment->expired_us = now_us;
-    co_assignment_commit(assignment);
+    if (refused)
+        reassign(assignment);
+    else
+        co_assignment_commit(assignment);
 }
 
 /* ---- the outside ---- */

@@ -283,7 +283,7 @@ static bool process_event(struct co_intake *intake, struct co_partition *partiti
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
         lm_log(LM_LOG_WARN, "intake", "%s/%d: the broker has no offset %lld: %s", partition->topic,
                (int)partition->number, (long long)partition->position, rd_kafka_message_errstr(message));
-        intake->options.position_refused(partition, intake->options.context);
+        (void)co_partition_change_state(partition, CO_PARTITION_REFUSED);
         return false;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         pass_over(partition, message->offset);

@@ -10,6 +10,7 @@
 
 #define WATERMARKS_MS 5000
 #define SEEK_MS 10000
+#define GIVEN_UP_AFTER 3
 #define SURE_AFTER 5 /* looks in a row, more than a second with their pauses */
 
 /* One attempt. The partition may start over or go meanwhile: then its epoch differs and the attempt ends
@@ -24,7 +25,8 @@ struct attempt {
     int64_t stored_time_us;
     size_t answer; /* which of the statements answers next */
     struct co_sources *sources;
-    bool decide; /* the position was found beyond the topic's end before, and nobody has decided since */
+    bool given_up; /* librdkafka does not read the partition any more */
+    bool decide;   /* the position was found beyond the topic's end before, and nobody has decided since */
     bool failed;
     char problem[320];
 };
@@ -106,6 +108,7 @@ static void seek_job(uv_work_t *work) /* thread pool */
         rd_kafka_error_destroy(error);
     } else if (list->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         attempt->failed = true;
+        attempt->given_up = list->elems[0].err == RD_KAFKA_RESP_ERR__STATE;
         (void)snprintf(attempt->problem, sizeof(attempt->problem), "seek: %s",
                        rd_kafka_err2str(list->elems[0].err));
     }
@@ -120,6 +123,8 @@ static void after_seek(uv_work_t *work, int status)
 
     (void)status;
     if (attempt->failed) {
+        if (attempt->given_up && partition->locate_attempts >= GIVEN_UP_AFTER && !is_stale(attempt))
+            (void)co_partition_change_state(partition, CO_PARTITION_REFUSED);
         fail(attempt, attempt->problem);
     } else {
         if (!is_stale(attempt)) {

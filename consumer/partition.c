@@ -9,14 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const state_names[] = {"locating", "beyond_end", "seeking", "running", "holding", "gone"};
+static const char *const state_names[] = {"locating", "beyond_end", "seeking", "running",
+                                          "holding",  "refused",    "gone"};
 
 static const unsigned follows[] = {
     [CO_PARTITION_LOCATING] = 1u << CO_PARTITION_BEYOND_END | 1u << CO_PARTITION_SEEKING,
     [CO_PARTITION_BEYOND_END] = 1u << CO_PARTITION_LOCATING,
-    [CO_PARTITION_SEEKING] = 1u << CO_PARTITION_RUNNING | 1u << CO_PARTITION_LOCATING,
-    [CO_PARTITION_RUNNING] = 1u << CO_PARTITION_HOLDING | 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_SEEKING] =
+        1u << CO_PARTITION_RUNNING | 1u << CO_PARTITION_LOCATING | 1u << CO_PARTITION_REFUSED,
+    [CO_PARTITION_RUNNING] =
+        1u << CO_PARTITION_HOLDING | 1u << CO_PARTITION_LOCATING | 1u << CO_PARTITION_REFUSED,
     [CO_PARTITION_HOLDING] = 1u << CO_PARTITION_RUNNING | 1u << CO_PARTITION_LOCATING,
+    [CO_PARTITION_REFUSED] = 0,
     [CO_PARTITION_GONE] = 0,
 };
 

@@ -2,7 +2,7 @@
  * One assigned partition: where it stands, what it holds, and the state it is in. Assigned anew it is a new
  * one; the old one lives until nothing points to it any more (batches, questions under way).
  *
- *   locating → seeking → running ⇄ holding
+ *   locating → seeking → running ⇄ holding       running → refused (what was read is stored first) → gone
  *      ↕                    ↓ (lost the offset, or the broker refused it)
  *   beyond_end            locating …                         any → gone
  *
@@ -24,6 +24,7 @@ enum co_partition_state {
     CO_PARTITION_SEEKING,    /* librdkafka is told */
     CO_PARTITION_RUNNING,    /* its queue is read */
     CO_PARTITION_HOLDING,    /* a record waits for something to be looked up */
+    CO_PARTITION_REFUSED,    /* the broker had not what came next, and librdkafka has given up on it */
     CO_PARTITION_GONE        /* revoked */
 };
 

@@ -2,10 +2,11 @@
  * What the tests need of Kafka's administration and no packaged tool offers:
  *   logmill-test-kafka BROKERS delete-records TOPIC PARTITION BEFORE    what retention does
  *   logmill-test-kafka BROKERS delete-topic TOPIC
- *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty [KEY [NAME=VALUE …]]    kcat skips empty
- * values
- *   logmill-test-kafka BROKERS group-offsets GROUP TOPIC PARTITIONS    what the group has committed, a line
- * each
+ *   logmill-test-kafka BROKERS create-topic TOPIC PARTITIONS NODE [NODE …]    replicas on just these nodes
+ *   logmill-test-kafka BROKERS add-partitions TOPIC TOTAL
+ *   logmill-test-kafka BROKERS transaction TOPIC PARTITION COUNT commit|abort    {"message":"commit 0"} …
+ *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty [KEY [NAME=VALUE …]]    not in kcat
+ *   logmill-test-kafka BROKERS group-offsets GROUP TOPIC PARTITIONS    what it has committed, a line each
  */
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -43,6 +44,63 @@ static int delete_topic(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
     rd_kafka_DeleteTopics(kafka, &request, 1, NULL, queue);
     rd_kafka_DeleteTopic_destroy(request);
     return finish(queue);
+}
+
+static int create_topic(rd_kafka_t *kafka, rd_kafka_queue_t *queue, int argc, char **argv)
+{
+    char text[256];
+    int32_t nodes[16];
+    int partitions = atoi(argv[1]), failed = 0;
+    size_t count = 0;
+    rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(argv[0], partitions, -1, text, sizeof(text));
+
+    for (int i = 2; i < argc && count < 16; i++)
+        nodes[count++] = (int32_t)atoi(argv[i]);
+    for (int32_t i = 0; i < partitions; i++)
+        failed |= rd_kafka_NewTopic_set_replica_assignment(request, i, nodes, count, text, sizeof(text)) !=
+                  RD_KAFKA_RESP_ERR_NO_ERROR;
+    (void)rd_kafka_NewTopic_set_config(request, "min.insync.replicas", "1");
+    rd_kafka_CreateTopics(kafka, &request, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(request);
+    return failed | finish(queue);
+}
+
+static int add_partitions(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+{
+    char text[256];
+    rd_kafka_NewPartitions_t *request =
+        rd_kafka_NewPartitions_new(argv[0], (size_t)atoi(argv[1]), text, sizeof(text));
+    rd_kafka_CreatePartitions(kafka, &request, 1, NULL, queue);
+    rd_kafka_NewPartitions_destroy(request);
+    return finish(queue);
+}
+
+static int check(rd_kafka_error_t *error)
+{
+    if (error == NULL)
+        return 0;
+    fprintf(stderr, "logmill-test-kafka: %s\n", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return 1;
+}
+
+static int transaction(rd_kafka_t *kafka, char **argv)
+{
+    char value[64];
+    int failed =
+        check(rd_kafka_init_transactions(kafka, TIMEOUT_MS)) || check(rd_kafka_begin_transaction(kafka));
+
+    for (int i = 0; i < atoi(argv[2]) && !failed; i++) {
+        int len = snprintf(value, sizeof(value), "{\"message\":\"%s %d\"}", argv[3], i);
+        failed =
+            rd_kafka_producev(kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION((int32_t)atoi(argv[1])),
+                              RD_KAFKA_V_VALUE(value, (size_t)len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    if (failed || rd_kafka_flush(kafka, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 1;
+    return check(strcmp(argv[3], "abort") == 0 ? rd_kafka_abort_transaction(kafka, TIMEOUT_MS)
+                                               : rd_kafka_commit_transaction(kafka, TIMEOUT_MS));
 }
 
 static int group_offsets(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
@@ -104,14 +162,20 @@ int main(int argc, char **argv)
     if (argc < 4 ||
         rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
         return 2;
+    if (strcmp(argv[2], "transaction") == 0)
+        (void)rd_kafka_conf_set(conf, "transactional.id", "logmill-test", text, sizeof(text));
     rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     if (strcmp(argv[2], "delete-records") == 0 && argc == 6)
         status = delete_records(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "delete-topic") == 0 && argc == 4)
         status = delete_topic(kafka, queue, argv + 3);
-    else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
-        status = group_offsets(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "create-topic") == 0 && argc >= 6)
+        status = create_topic(kafka, queue, argc - 3, argv + 3);
+    else if (strcmp(argv[2], "add-partitions") == 0 && argc == 5)
+        status = add_partitions(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "transaction") == 0 && argc == 7)
+        status = transaction(kafka, argv + 3);
     else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
         status = produce(kafka, argc - 3, argv + 3);
     rd_kafka_queue_destroy(queue);
