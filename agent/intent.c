@@ -76,7 +76,7 @@ static const char *const op_names[] = {
 
 static const char *const shape_names[] = {
     [AG_PLAIN] = "plain",   [AG_SERIES] = "series", [AG_BUSIEST] = "busiest", [AG_SPIKE] = "spike",
-    [AG_SILENT] = "silent", [AG_NEW] = "new",       [AG_WITHOUT] = "without",
+    [AG_SILENT] = "silent", [AG_NEW] = "new",       [AG_WITHOUT] = "without", [AG_EVIDENCE] = "evidence",
 };
 
 static const char *const order_names[] = {

@@ -136,7 +136,8 @@ enum ag_shape {
     AG_SPIKE,   /* the bucket furthest above the window's median */
     AG_SILENT,  /* groups seen in the window but not in its last `silent_us` */
     AG_NEW,     /* values of group[0] not seen in the window before */
-    AG_WITHOUT  /* values of group[0] seen in the window, none of whose records matches the last filter */
+    AG_WITHOUT, /* values of group[0] seen in the window, none of whose records matches the last filter */
+    AG_EVIDENCE /* what there is more of than in the window compared with, by service, error type, … */
 };
 
 struct ag_threshold {

@@ -488,7 +488,7 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     const json_t *shape = json_object_get(json, "shape");
     const json_t *order = json_object_get(json, "order");
     const char *language = json_string_value(json_object_get(json, "language"));
-    int shape_index = shape ? name_index(shape, shape_of, AG_WITHOUT + 1) : AG_PLAIN;
+    int shape_index = shape ? name_index(shape, shape_of, AG_EVIDENCE + 1) : AG_PLAIN;
     int order_index = order ? name_index(order, order_of, AG_FASTEST + 1) : AG_ORDER_DEFAULT;
 
     if (shape_index < 0 || order_index < 0)
@@ -503,6 +503,9 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
         return BAD(error, "shape silent needs silent and one group");
     if (intent->shape == AG_NEW && intent->group_count != 1)
         return BAD(error, "shape new needs one group");
+    if (intent->shape == AG_EVIDENCE &&
+        (intent->group_count > 0 || intent->measure.fn != AG_COUNT || intent->compare != AG_COMPARE_WINDOW))
+        return BAD(error, "shape evidence needs a count without groups, and a window to compare with");
     if (intent->shape == AG_WITHOUT &&
         (intent->group_count != 1 || intent->filter_count == 0 || intent->measure.fn != AG_COUNT))
         return BAD(error, "shape without needs a count, one group and a filter");

@@ -50,7 +50,7 @@ json_t *ag_chart(const struct ag_table *table)
     }
     if (table->sql->lists_rows || intent->measure.fn == AG_NAMES || intent->measure.fn == AG_FIRST_SEEN ||
         intent->measure.fn == AG_LAST_SEEN || intent->shape == AG_SILENT || intent->shape == AG_NEW ||
-        intent->shape == AG_WITHOUT) {
+        intent->shape == AG_WITHOUT || intent->shape == AG_EVIDENCE) {
         return chart("table", NULL, json_array(), NULL, false);
     }
     if (intent->shape == AG_SERIES) {

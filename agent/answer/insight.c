@@ -87,6 +87,13 @@ static void say_comparison(struct ag_said *said)
                                                                  : AG_SAY_UNCHANGED);
 }
 
+/* The change as a whole, then what rose with it. */
+static void say_evidence(struct ag_said *said)
+{
+    say_comparison(said);
+    ag_put_phrase(said, said->table->row_count > 1 ? AG_SAY_MORE_OF : AG_SAY_MORE_OF_NOTHING);
+}
+
 static void say_list(struct ag_said *said)
 {
     const struct ag_table *table = said->table;
@@ -156,6 +163,8 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
         say_list(&said);
     } else if (intent->measure.fn == AG_NAMES) {
         say_names(&said);
+    } else if (intent->shape == AG_EVIDENCE) {
+        say_evidence(&said);
     } else if (facts.bucket < table->column_count) {
         say_series(&said);
     } else if (facts.previous < table->column_count) {

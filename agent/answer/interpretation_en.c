@@ -90,6 +90,10 @@ static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent
 
 static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 {
+    if (intent->shape == AG_EVIDENCE) {
+        say(out, "What there are more of among records");
+        return;
+    }
     if (intent->measure.also_count > 0) {
         put_statistics(out, intent);
         return;

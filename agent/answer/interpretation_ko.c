@@ -178,7 +178,9 @@ static void put_measured(struct lm_buffer *out, const struct ag_intent *intent)
 /* What is computed, with its object particle. */
 static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 {
-    if (intent->measure.also_count > 0) {
+    if (intent->shape == AG_EVIDENCE) {
+        say(out, "기록 중 더 많아진 것");
+    } else if (intent->measure.also_count > 0) {
         put_statistics(out, intent);
     } else {
         put_measured(out, intent);

@@ -3,6 +3,8 @@
  */
 #include "agent/answer/phrases.h"
 
+#include <string.h>
+
 #define NAMED 5
 #define QUOTED 80
 
@@ -125,7 +127,7 @@ static void put_bucket_group(const struct ag_said *said)
 
 static void put_compared_group(const struct ag_said *said)
 {
-    if (said->facts->group < said->table->column_count) {
+    if (said->table->intent->shape != AG_EVIDENCE && said->facts->group < said->table->column_count) {
         ag_put_phrase(said, AG_COMPARED_GROUP);
     }
 }
@@ -166,6 +168,30 @@ static void put_seen(const struct ag_said *said)
         }
     }
     ag_put_phrase(said, count > NAMED ? AG_NAMES_OTHERS : AG_NAMES_END);
+}
+
+/* The field a row of evidence is of, as it is called: "version" is a key of metadata. */
+static void put_dimension(const struct ag_said *said)
+{
+    static const enum ag_field fields[] = {AG_SERVICE,   AG_ENVIRONMENT, AG_HOST,
+                                           AG_COMPONENT, AG_ENDPOINT,    AG_ERROR_TYPE};
+    const char *name = said->table->rows[said->row][ag_table_named(said->table, "dimension")];
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (strcmp(ag_field_name(fields[i]), name) == 0) {
+            name = ag_label(fields[i], said->phrases->language, false);
+        }
+    }
+    put(said, name);
+}
+
+/* What rose most, behind the row of all. */
+static void put_evidence(const struct ag_said *said)
+{
+    struct ag_said each = *said;
+    for (each.row = 1; each.row < said->table->row_count && each.row <= NAMED; each.row++) {
+        put(said, each.row > 1 ? ", " : "");
+        ag_put_phrase(&each, AG_EVIDENCE_ITEM);
+    }
 }
 
 static void put_names(const struct ag_said *said)
@@ -217,6 +243,8 @@ const struct ag_piece ag_pieces_named[] = {
     {"part", put_part},
     {"part value", put_part_value},
     {"seen", put_seen},
+    {"dimension", put_dimension},
+    {"evidence", put_evidence},
     {"names", put_names},
     {"service", put_service},
     {"message", put_message},

@@ -322,14 +322,25 @@ static int check_substring(struct ag_check *check, const PgQuery__FuncCall *call
     return 0;
 }
 
+/* Rows out of a few values listed: unnest(ARRAY[service, host]). */
+#define MAX_LISTED 16
+
+static bool lists_few(const PgQuery__FuncCall *call, const char *name)
+{
+    const PgQuery__Node *argument = call->args[0];
+    return strcmp(name, "unnest") == 0 && argument->node_case == PG_QUERY__NODE__NODE_A_ARRAY_EXPR &&
+           argument->a_array_expr->n_elements <= MAX_LISTED;
+}
+
 static int check_set(struct ag_check *check, const PgQuery__FuncCall *call, const struct ag_place *place,
                      const char *name)
 {
     if (!place->target) {
         return ag_reject(check, "function %s outside the select list", name);
     }
-    if (call->n_args != 1 || call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF) {
-        return ag_reject(check, "function %s of something that is not a column", name);
+    if (call->n_args != 1 ||
+        (call->args[0]->node_case != PG_QUERY__NODE__NODE_COLUMN_REF && !lists_few(call, name))) {
+        return ag_reject(check, "function %s of something that is not a column or a short list", name);
     }
     check->sets++;
     if (check->sets > AG_GUARD_MAX_SETS) {

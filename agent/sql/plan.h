@@ -171,6 +171,7 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHEC
 int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
+int ag_write_evidence(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK; /* AG_SILENT, AG_NEW */
 
 /* aggregate.c, shared with the other shapes: the items and columns of bucket, side and groups, and their

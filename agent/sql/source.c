@@ -131,7 +131,7 @@ static bool hours_fit(const struct ag_plan *plan)
 enum ag_table ag_source_choose(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (plan->context->no_rollups || intent->measure.fn == AG_LIST) {
+    if (plan->context->no_rollups || intent->measure.fn == AG_LIST || intent->shape == AG_EVIDENCE) {
         return AG_LOGS;
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);

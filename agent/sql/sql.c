@@ -124,6 +124,9 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
         return ag_write_change(plan, sql);
     }
+    if (intent->shape == AG_EVIDENCE) {
+        return ag_write_evidence(plan, sql);
+    }
     bool seen = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
     if (seen && (plan->sides || plan->out->bucket_us > 0)) {
         return ag_plan_refuse(plan, "not_understood", "처음과 마지막은 추이나 비교로 볼 수 없습니다",

@@ -377,6 +377,18 @@ static bool ranks_by_change(struct ag_parse *p)
     return beside;
 }
 
+/* "Why" without another window: the one said, or the last hour, and the one before it. */
+static void evidence_windows(struct ag_parse *p)
+{
+    bool stated = p->time_count == 1 && !p->times[0].past_is_vague;
+
+    set_window(p, stated ? p->times[0].symbolic : "last 1 hour", stated);
+    if (!stated)
+        ag_assume(p, "default_window", "시간을 말하지 않아 최근 1시간을 보았습니다.",
+                  "No time was said: the last hour.");
+    set_against(p, window_before(p, p->intent->window.symbolic));
+}
+
 /* Days of the week are told apart in more than one day, hours in whole days. */
 static bool days_fit(const struct ag_intent *in)
 {
@@ -399,6 +411,8 @@ void ag_windows_rule(struct ag_parse *p)
     in->zone = p->zone_name;
     if (ag_said(p, AG_C_BEFORE_AFTER)) {
         before_after(p);
+    } else if (in->shape == AG_EVIDENCE && p->time_count < 2 && !names_other_side(p)) {
+        evidence_windows(p);
     } else if (compares_with_a_name(p)) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,
@@ -464,8 +478,8 @@ void ag_windows_rule(struct ag_parse *p)
         return;
     }
     if (in->compare == AG_COMPARE_WINDOW &&
-        (in->shape != AG_PLAIN || in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN ||
-         in->measure.fn == AG_LAST_SEEN)) {
+        ((in->shape != AG_PLAIN && in->shape != AG_EVIDENCE) || in->measure.fn == AG_NAMES ||
+         in->measure.fn == AG_FIRST_SEEN || in->measure.fn == AG_LAST_SEEN)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);
         return;

@@ -209,13 +209,11 @@ void ag_plain_rule(struct decision *d)
             return;
         }
         ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
-        d->p->said[AG_C_COMPARE] = 0;
         ag_use(d, AG_C_MOST);
-        ag_group_by_field(d, AG_ERROR_TYPE);
-        intent->rank = true;
-        intent->order = AG_MOST;
-        ag_assume(d->p, "evidence", "원인을 단정하지 않고, 에러 타입별 건수를 근거로 보여 줍니다.",
-                  "No cause is claimed: errors by type are shown as evidence.");
+        ag_use(d, AG_C_SPIKE);
+        intent->shape = AG_EVIDENCE;
+        ag_assume(d->p, "evidence", "원인을 단정하지 않고, 앞 기간보다 늘어난 것을 근거로 보여 줍니다.",
+                  "No cause is claimed: what there is more of than before is shown as evidence.");
         return;
     }
     if (wants_list(d) && intent->shape == AG_PLAIN && !ag_heard(d, AG_C_COMPARE) &&

@@ -144,6 +144,9 @@ bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
 
+    /* "why did errors spike" asks for what rose with it. */
+    if (ag_heard(d, AG_C_WHY) && !ag_free_target(d) && d->intent->group_count == 0)
+        return false;
     if (!spike && !ag_heard(d, AG_C_CAUSE))
         return false;
     if (!ag_heard(d, AG_C_CAUSE) && (ag_free_target(d) || d->intent->group_count > 0))

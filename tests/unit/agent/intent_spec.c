@@ -154,7 +154,7 @@ static bool threshold_of(char *text, struct ag_intent *intent)
 
 static bool shape_of(char *clause, struct ag_intent *intent)
 {
-    for (int i = AG_SERIES; i <= AG_WITHOUT; i++) {
+    for (int i = AG_SERIES; i <= AG_EVIDENCE; i++) {
         char *rest = after(clause, ag_shape_name((enum ag_shape)i));
         if (rest != NULL) {
             intent->shape = (enum ag_shape)i;
