@@ -282,10 +282,10 @@ int co_batch_note_letter(struct co_batch *batch, int64_t offset)
 
 void co_batch_passed(struct co_batch *batch, int64_t offset, int64_t kafka_time_us, int64_t now_us)
 {
-    if (batch->record_count == 0) {
+    if (batch->record_count == 0)
         batch->opened_us = now_us;
+    if (batch->first_time_us == 0)
         batch->first_time_us = kafka_time_us;
-    }
     batch->record_count++;
     batch->next_offset = offset + 1;
     batch->kafka_time_us = kafka_time_us;

@@ -230,11 +230,15 @@ static int take(struct entry *entry, struct co_name_row **rows, size_t *row_coun
 int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *row_count,
                   size_t *cap)
 {
-    for (size_t i = 0; i < names->fresh_count; i++) {
-        if (take(&names->entries[names->fresh[i]], rows, row_count, cap) != 0)
-            return -1;
+    size_t taken = 0;
+    while (taken < names->fresh_count &&
+           take(&names->entries[names->fresh[taken]], rows, row_count, cap) == 0)
+        taken++;
+    names->fresh_count -= taken;
+    if (names->fresh_count > 0) {
+        memmove(names->fresh, names->fresh + taken, names->fresh_count * sizeof(names->fresh[0]));
+        return -1;
     }
-    names->fresh_count = 0;
     if (now_us - names->flushed_us < FLUSH_US)
         return 0;
     names->flushed_us = now_us;

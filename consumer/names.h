@@ -43,7 +43,7 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
 /*
  * What a batch about to be written takes along: every name not written before, and after a minute all counts.
  * The rows are appended to *rows (grown with realloc, owned by the caller); their counts start again at 0. 0,
- * or -1 without memory (nothing was taken).
+ * or -1 without memory: what was not appended goes with a later batch.
  */
 int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **rows, size_t *count,
                   size_t *cap) LM_MUST_CHECK;

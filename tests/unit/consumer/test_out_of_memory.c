@@ -1,0 +1,330 @@
+/*
+ * Memory runs out at every single allocation between a partition's queue and the closing message, once for
+ * each. Whatever failed is tried again as the consumer would, and in the end the batch must hold what it
+ * holds where nothing failed: every record, once, and every message given back once.
+ *
+ * librdkafka's queue, the dead-letter topic and the control connection are stood in for (--wrap).
+ */
+#include "../common/failing_alloc.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "consumer/closing.h"
+#include "consumer/intake.h"
+
+#include <stdio.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RECORDS 160
+#define TEXT_SIZE 512
+
+static const struct co_policy policy = {.rows = 10000, .bytes = 1 << 22, .age_us = 50000};
+
+static struct kafka {
+    char texts[RECORDS][TEXT_SIZE];
+    rd_kafka_message_t messages[RECORDS];
+    int held[RECORDS]; /* how often it was handed out and not given back */
+    int next;
+    int letters;
+} kafka;
+
+rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
+void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
+int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
+rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *message,
+                                                    rd_kafka_headers_t **headers);
+int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+                           const struct lm_error *why, unsigned attempts);
+int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
+                          struct lm_error *error);
+
+rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms)
+{
+    (void)queue, (void)timeout_ms;
+    if (kafka.next == RECORDS)
+        return NULL;
+    kafka.held[kafka.next]++;
+    return &kafka.messages[kafka.next++];
+}
+
+void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)
+{
+    kafka.held[message->offset]--;
+}
+
+int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
+{
+    *type = RD_KAFKA_TIMESTAMP_CREATE_TIME;
+    return INT64_C(1700000000000) + message->offset;
+}
+
+rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *message,
+                                                    rd_kafka_headers_t **headers)
+{
+    (void)message, (void)headers;
+    return RD_KAFKA_RESP_ERR__NOENT;
+}
+
+int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+                           const struct lm_error *why, unsigned attempts)
+{
+    (void)letters, (void)batch, (void)why, (void)attempts;
+    void *memory = malloc(1); /* a letter needs some */
+    if (memory == NULL)
+        return -1;
+    free(memory);
+    kafka.letters++;
+    rd_kafka_message_destroy(message);
+    return 0;
+}
+
+int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
+                          struct lm_error *error)
+{
+    (void)control, (void)question, (void)error;
+    fail_msg("nothing of this waits for PostgreSQL");
+    return -1;
+}
+
+/* Services, errors, sources, repeats, metadata and now and then poison. */
+static void write_messages(void)
+{
+    for (int i = 0; i < RECORDS; i++) {
+        bool repeat = i % 10 == 9; /* source 5 has sent its sequence 5 by then */
+        (void)snprintf(
+            kafka.texts[i], TEXT_SIZE,
+            "{%s\"service\":\"service-%d\",\"level\":\"%s\",\"host\":\"host-%d\",\"duration_ms\":%d,"
+            "\"source\":%d,\"sequence\":%d,\"error_type\":\"E%d\",\"timestamp\":%lld,\"key-%d\":true}",
+            i % 23 == 22 ? "" : "\"message\":\"\\ud55c request took long\",", i % 40,
+            i % 3 == 0 ? "ERROR" : "INFO", i, i, repeat ? 5 : i % 50, repeat ? 1 : i, i % 7,
+            1700000000000000LL + i * 20000000LL, i);
+        kafka.messages[i] = (rd_kafka_message_t){
+            .payload = kafka.texts[i], .len = strlen(kafka.texts[i]), .offset = i, .partition = 0};
+    }
+}
+
+/* One run from the queue to the closing message. */
+struct run {
+    struct co_pool pool;
+    struct co_patterns *patterns;
+    struct co_intake *intake;
+    struct co_partition *partition;
+    int restarts;
+};
+
+static void forget_batch(struct run *run)
+{
+    struct co_partition *partition = run->partition;
+
+    if (partition->filling != NULL)
+        co_batch_free(partition->filling);
+    if (partition->held != NULL)
+        rd_kafka_message_destroy(partition->held);
+    partition->held = NULL;
+    partition->filling = NULL;
+}
+
+/* As the assignment does: dropped, located anew, read again from what is committed. */
+static void start_over(struct run *run)
+{
+    struct co_partition *partition = run->partition;
+
+    forget_batch(run);
+    co_sources_free(partition->sources);
+    co_names_free(partition->names);
+    partition->sources = co_sources_new(1000);
+    partition->names = co_names_new(1000);
+    partition->filling = co_batch_new(&policy);
+    assert_non_null(partition->sources);
+    assert_non_null(partition->names);
+    assert_non_null(partition->filling);
+    co_sources_set_complete(partition->sources, true);
+    co_sources_begin(partition->sources, 1);
+    partition->filling->partition = partition;
+    partition->position = 0;
+    partition->state = CO_PARTITION_RUNNING;
+    kafka.next = 0;
+    kafka.letters = 0;
+}
+
+static void on_refused(struct co_partition *partition, void *context)
+{
+    struct run *run = context;
+    (void)partition;
+    failing_alloc_after(0);
+    run->restarts++;
+    start_over(run);
+}
+
+static void on_awake(void *context)
+{
+    (void)context;
+}
+
+static void open_run(struct run *run)
+{
+    struct lm_error error;
+    struct co_intake_options options = {
+        .pool = &run->pool, .position_refused = on_refused, .awake = on_awake, .context = run};
+
+    *run = (struct run){.patterns = co_patterns_new(1000)};
+    co_pool_init(&run->pool, &policy, 1 << 24);
+    options.patterns = run->patterns;
+    for (int i = 0; i < LM_CATEGORY_COUNT; i++)
+        options.windows[i] = (struct co_window){100 * 365 * LM_DAY_US, LM_DAY_US};
+    assert_int_equal(co_intake_open(&options, &run->intake, &error), 0);
+    run->partition = co_partition_new("logs.raw", 0, LM_RAW);
+    assert_non_null(run->partition);
+    memset(kafka.held, 0, sizeof(kafka.held));
+    start_over(run);
+}
+
+static void close_run(struct run *run)
+{
+    failing_alloc_after(0);
+    forget_batch(run);
+    co_partition_unref(run->partition);
+    co_intake_free(run->intake);
+    co_patterns_free(run->patterns);
+    co_pool_free(&run->pool);
+    for (int i = 0; i < RECORDS; i++)
+        assert_int_equal(kafka.held[i], 0);
+}
+
+static void read_all(struct run *run)
+{
+    struct co_partition *partition = run->partition;
+
+    while (partition->position < RECORDS) {
+        (void)co_intake_read(run->intake, partition, 7);
+        if (partition->state == CO_PARTITION_HOLDING) {
+            assert_int_equal(partition->hold, CO_HOLD_MEMORY);
+            failing_alloc_after(0);
+            partition->hold_again_us = 0;
+            co_intake_tick(run->intake, partition);
+        }
+    }
+}
+
+/* What the batch must hold whatever went wrong before. */
+struct summary {
+    size_t rows, records, repeats, moves, groups, errors, hours, names;
+    int64_t n, next_offset, letters;
+};
+
+static void close_batch(struct run *run)
+{
+    struct co_batch *batch = run->partition->filling;
+    struct co_closing_options options = {.topic = "logs.raw", .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct lm_error error;
+
+    while (co_names_take(run->partition->names, 1, &batch->names, &batch->name_count, &batch->name_cap) != 0)
+        failing_alloc_after(0);
+    while (co_closing_write(batch, &options, &error) != 0) {
+        assert_int_equal(error.decision, LM_RETRY);
+        failing_alloc_after(0);
+    }
+    assert_non_null(strstr(batch->closing.data, "COMMIT"));
+}
+
+static struct summary summarize(const struct co_batch *batch)
+{
+    struct summary summary = {.rows = batch->row_count,
+                              .records = batch->record_count,
+                              .repeats = batch->repeat_count,
+                              .moves = batch->move_count,
+                              .groups = batch->rollup.group_count,
+                              .errors = batch->rollup.error_count,
+                              .hours = batch->rollup.hour_count,
+                              .names = batch->name_count,
+                              .next_offset = batch->next_offset,
+                              .letters = kafka.letters};
+    for (size_t i = 0; i < batch->rollup.group_count; i++)
+        summary.n += batch->rollup.groups[i].n;
+    for (size_t i = 1; i < batch->row_count; i++)
+        assert_true(batch->rows[i - 1].message->offset < batch->rows[i].message->offset);
+    return summary;
+}
+
+static void no_allocation_that_fails_loses_or_doubles_a_record(void **state)
+{
+    struct run run;
+    struct summary expected;
+    unsigned n = 1;
+    int restarts = 0;
+    bool struck = true;
+
+    (void)state;
+    lm_log_open("test", LM_LOG_FATAL);
+    write_messages();
+    open_run(&run);
+    read_all(&run);
+    close_batch(&run);
+    expected = summarize(run.partition->filling);
+    assert_int_equal(expected.records, RECORDS);
+    assert_int_equal(expected.rows + expected.repeats + (size_t)expected.letters, RECORDS);
+    assert_true(expected.letters > 5 && expected.repeats > 5 && expected.names > RECORDS);
+    close_run(&run);
+
+    for (; struck; n++) {
+        open_run(&run);
+        failing_alloc_after(n);
+        read_all(&run);
+        close_batch(&run);
+        struck = failing_alloc_struck() || run.restarts > 0;
+        restarts += run.restarts;
+        failing_alloc_after(0);
+        struct summary found = summarize(run.partition->filling);
+        assert_memory_equal(&found, &expected, sizeof(found));
+        close_run(&run);
+        if (!struck)
+            struck = n < 100; /* not a run that never allocated */
+    }
+    assert_true(n > 100);
+    assert_true(restarts > 0);
+}
+
+static void rollups_that_cannot_be_counted_again_can_be_later(void **state)
+{
+    struct run run;
+    struct lm_error error;
+    unsigned failures = 0;
+    bool failed = true;
+
+    (void)state;
+    lm_log_open("test", LM_LOG_FATAL);
+    write_messages();
+    open_run(&run);
+    read_all(&run);
+    struct co_batch *batch = run.partition->filling;
+    struct summary expected = summarize(batch);
+    for (unsigned n = 1; failed; n++) {
+        co_rollup_free(&batch->rollup); /* the memory it keeps would do, and none be asked for */
+        batch->recount = true;
+        failing_alloc_after(n);
+        failed = co_batch_recount(batch, co_intake_scratch(run.intake), LM_RAW, &error) != 0;
+        failing_alloc_after(0);
+        assert_true(failed == batch->recount);
+        if (failed)
+            assert_int_equal(error.decision, LM_RETRY);
+        failures += failed;
+    }
+    assert_true(failures > 3);
+    struct summary found = summarize(batch);
+    assert_memory_equal(&found, &expected, sizeof(found));
+    close_run(&run);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_allocation_that_fails_loses_or_doubles_a_record),
+                                       cmocka_unit_test(rollups_that_cannot_be_counted_again_can_be_later)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
