@@ -94,21 +94,27 @@ int co_ahead_ask_sources(const struct co_ahead *ahead, const struct lm_schema_se
     return sql->failed ? -1 : 0;
 }
 
+static int load_row(struct co_sources *sources, const PGresult *result, int row)
+{
+    int64_t source = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+
+    if (PQgetisnull(result, row, 1))
+        return co_sources_load_new(sources, source);
+    return co_sources_load(sources, source, strtoll(PQgetvalue(result, row, 1), NULL, 10));
+}
+
 int co_ahead_load_sources(struct co_sources *sources, int64_t held, const PGresult *result)
 {
-    int64_t held_last = INT64_MIN;
+    int held_row = -1;
 
-    for (int i = 0; i < PQntuples(result); i++) {
-        int64_t source = strtoll(PQgetvalue(result, i, 0), NULL, 10);
-        /* A source PostgreSQL does not know starts below every sequence. */
-        int64_t last = PQgetisnull(result, i, 1) ? INT64_MIN : strtoll(PQgetvalue(result, i, 1), NULL, 10);
-        if (source == held)
-            held_last = last;
-        else if (co_sources_load(sources, source, last) != 0)
+    for (int row = 0; row < PQntuples(result); row++) {
+        if (strtoll(PQgetvalue(result, row, 0), NULL, 10) == held)
+            held_row = row;
+        else if (load_row(sources, result, row) != 0)
             return -1;
     }
     /* The last one: what makes room for others must not forget it. */
-    return co_sources_load(sources, held, held_last);
+    return held_row < 0 ? -1 : load_row(sources, result, held_row);
 }
 
 /* ---- records put back ---- */

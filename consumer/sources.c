@@ -11,6 +11,7 @@ struct entry {
 };
 
 #define LOADED UINT32_MAX
+#define NOTHING_YET (UINT32_MAX - 1) /* PostgreSQL has nothing of it */
 
 struct table {
     struct entry *entries;
@@ -116,7 +117,7 @@ bool co_sources_knows(const struct co_sources *sources, int64_t source)
     return sources->complete || find(&sources->young, source) != NULL || find(&sources->old, source) != NULL;
 }
 
-int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence)
+static int load(struct co_sources *sources, int64_t source, int64_t sequence, uint32_t serial)
 {
     if (find(&sources->young, source) != NULL || find(&sources->old, source) != NULL)
         return 0;
@@ -124,8 +125,18 @@ int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence
     if (entry == NULL)
         return -1;
     entry->sequence = sequence;
-    entry->serial = LOADED;
+    entry->serial = serial;
     return 0;
+}
+
+int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence)
+{
+    return load(sources, source, sequence, LOADED);
+}
+
+int co_sources_load_new(struct co_sources *sources, int64_t source)
+{
+    return load(sources, source, INT64_MIN, NOTHING_YET);
 }
 
 void co_sources_set_complete(struct co_sources *sources, bool complete)
@@ -173,7 +184,7 @@ int co_sources_decide(struct co_sources *sources, int64_t source, int64_t sequen
         *verdict = CO_VERDICT_UNKNOWN;
         return 0;
     }
-    if (entry != NULL && sequence <= entry->sequence) {
+    if (entry != NULL && entry->serial != NOTHING_YET && sequence <= entry->sequence) {
         *verdict = CO_VERDICT_REPEAT;
         return 0;
     }

@@ -43,6 +43,8 @@ void co_sources_free(struct co_sources *sources);
 bool co_sources_knows(const struct co_sources *sources, int64_t source);
 /* A source as PostgreSQL has it; one that is there already stays as it is. 0, or -1 without memory. */
 int co_sources_load(struct co_sources *sources, int64_t source, int64_t sequence) LM_MUST_CHECK;
+/* A source that PostgreSQL does not have: whatever sequence comes first is new. As above. */
+int co_sources_load_new(struct co_sources *sources, int64_t source) LM_MUST_CHECK;
 /* Everything PostgreSQL has was loaded (true) or only a part. */
 void co_sources_set_complete(struct co_sources *sources, bool complete);
 
