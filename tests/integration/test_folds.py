@@ -1,0 +1,221 @@
+"""Hour and day folds: whatever arrives, goes and comes back, a window read through them is what GROUP BY over the rows gives."""
+import os
+import random
+import subprocess
+import unittest
+
+import harness
+
+ZONES = ["UTC", "Asia/Seoul", "Asia/Kolkata", "America/New_York"]      # in New York 2026-03-08 has 23 hours
+FIRST = "2026-03-05 00:00+00"
+HOURS = 6 * 24
+
+SETUP = """
+select logmill.ensure_leaf(c, '%(first)s'::timestamptz + i * interval '1 hour')
+from generate_series(0, %(hours)d) i, unnest(array['raw', 'summary']::logmill.log_category[]) c;
+create table truth as select * from logmill.logs;                       -- outlives the leaves, as the rollups do
+create index on truth (created_at);
+create function minutes(upto bigint) returns setof logmill.log_rollup_minute language sql as $$
+    with touched as (select distinct date_trunc('minute', created_at) as minute from truth where kafka_offset > upto)
+    select q.minute, category, service, environment, level, kafka_partition, sum(n)::bigint, sum(dn)::bigint,
+           coalesce(sum(ds), 0)::bigint, max(dm), array_agg(b order by b) filter (where b is not null),
+           array_agg(dn order by b) filter (where b is not null)
+    from (select date_trunc('minute', created_at) as minute, category, service, environment, level, kafka_partition,
+                 logmill.duration_bucket(duration_ms) as b, count(*) as n, count(duration_ms) as dn,
+                 sum(logmill.duration_us(duration_ms)) as ds, max(logmill.duration_us(duration_ms)) as dm
+          from truth where deleted_at is null group by 1, 2, 3, 4, 5, 6, 7) q join touched using (minute)
+    group by 1, 2, 3, 4, 5, 6
+$$;
+"""
+
+# A batch as the consumer stores it: rows, their minutes, the epochs of their hours.
+BATCH = """
+begin;
+select setseed(%(seed)s);
+create temp table batch on commit drop as
+select '%(from)s'::timestamptz + random() * interval '%(span)s' as created_at,
+       (array['raw', 'summary'])[1 + floor(random() * 2)]::logmill.log_category as category,
+       (enum_range(null::logmill.log_level))[1 + floor(random() * 5)] as level, 's' || floor(random() * 3) as service,
+       (array['production', 'test'])[1 + floor(random() * 2)] as environment,
+       case when random() < 0.6 then exp(random() * 14) end as duration_ms, floor(random() * 4)::int as kafka_partition, i
+from generate_series(%(upto)d + 1, %(upto)d + %(count)d) i;
+insert into truth (created_at, category, level, log_type, service, environment, message, duration_ms, kafka_partition, kafka_offset,
+                   ingested_at)
+select created_at, category, level, 'BACKEND', service, environment, 'm', duration_ms, kafka_partition, i, now() from batch;
+insert into logmill.logs select * from truth where kafka_offset > %(upto)d;
+delete from logmill.log_rollup_minute where minute in (select date_trunc('minute', created_at) from batch);
+insert into logmill.log_rollup_minute select * from minutes(%(upto)d);
+select logmill.raise_epochs(category, kafka_partition, array_agg(distinct extract(epoch from date_trunc('hour', created_at))::bigint
+                                                                 * 1000000))
+from batch group by category, kafka_partition;
+commit;
+"""
+
+# What differs between a window read through folds and the rows: totals, then histograms.
+DIFFERENCES = """
+with windows (category, lower, upper, zone) as (values %s),
+folded as (
+    select 'total', w.*, f.service, f.environment, f.level, null::smallint, sum(f.n), sum(f.duration_n), sum(f.duration_sum_us),
+           max(f.duration_max_us)
+    from windows w, logmill_read.rollup_window(w.category::logmill.log_category, w.lower::timestamptz, w.upper::timestamptz, w.zone) f
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
+    union all
+    select 'bucket', w.*, q.service, q.environment, q.level, q.bucket, sum(q.n), null, null, null
+    from windows w, logmill_read.rollup_ranges(w.category::logmill.log_category, w.lower::timestamptz, w.upper::timestamptz, w.zone) r,
+    lateral (select service, environment, level, bucket, n from logmill_read.log_duration_day d
+             where d.category = w.category::logmill.log_category and d.zone = w.zone and d.day = any (r.days)
+             union all
+             select service, environment, level, bucket, n from logmill_read.log_duration_hour h
+             where h.category = w.category::logmill.log_category and h.hour = any (r.hours)
+             union all
+             select service, environment, level, bucket, n from logmill_read.log_duration_minute m
+             where m.category = w.category::logmill.log_category and m.minute <@ r.minutes) q
+    group by w.category, w.lower, w.upper, w.zone, q.service, q.environment, q.level, q.bucket),
+counted as (
+    select 'total', w.*, t.service, t.environment, t.level, null::smallint, count(*)::numeric, count(duration_ms)::numeric,
+           coalesce(sum(logmill.duration_us(duration_ms)), 0), max(logmill.duration_us(duration_ms))
+    from windows w, truth t
+    where t.category = w.category::logmill.log_category and created_at >= w.lower::timestamptz and created_at < w.upper::timestamptz
+        and deleted_at is null
+    group by w.category, w.lower, w.upper, w.zone, t.service, t.environment, t.level
+    union all
+    select 'bucket', w.*, t.service, t.environment, t.level, logmill.duration_bucket(duration_ms), count(*)::numeric, null, null, null
+    from windows w, truth t
+    where t.category = w.category::logmill.log_category and created_at >= w.lower::timestamptz and created_at < w.upper::timestamptz
+        and deleted_at is null and duration_ms is not null
+    group by w.category, w.lower, w.upper, w.zone, t.service, t.environment, t.level, logmill.duration_bucket(duration_ms))
+(select 'folded', * from (table folded except all table counted) a)
+union all
+(select 'counted', * from (table counted except all table folded) b)
+limit 5
+"""
+
+
+class Folds(harness.Case):
+    def setUp(self):
+        self.it = self.world(topics=False)
+        self.it.rows(SETUP % {"first": FIRST, "hours": HOURS})
+        self.upto = 0
+        self.random = random.Random(int(os.environ.get("LOGMILL_TEST_SEED", "7")))
+
+    def batch(self, first=FIRST, span="%d hours" % HOURS, count=2000):
+        self.it.rows(BATCH % {"seed": self.random.random(), "from": first, "span": span, "count": count, "upto": self.upto})
+        self.upto += count
+
+    def fold(self, zone="UTC", budget="1 min"):
+        """All there is; hours and days."""
+        return [int(n) for n in self.it.rows(
+            "select hours, days from logmill.fold('%s', interval '10 years', interval '%s')" % (zone, budget))[0]]
+
+    def close(self):
+        """Two calls: the first marks where transactions stand, the second finds them finished."""
+        self.fold(budget="0 s")
+        self.wait_until(lambda: self.it.value("select logmill.close_hours() > '2026-03-20'") == "t", what="hours closed")
+
+    def windows(self, count=12):
+        made = []
+        for _ in range(count):
+            a, b = sorted(self.random.sample(range(0, HOURS * 60), 2))
+            if self.random.random() < 0.5:                  # whole hours
+                a, b = a // 60 * 60, b // 60 * 60 + 60
+            made.append("('%s', '%s'::timestamptz + interval '%d min', '%s'::timestamptz + interval '%d min', '%s')" % (
+                self.random.choice(["raw", "summary"]), FIRST, a, FIRST, b, self.random.choice(ZONES)))
+        return ", ".join(made)
+
+    def check(self, what):
+        self.assertEqual(self.it.rows(DIFFERENCES % self.windows()), [], what)
+
+    def grains(self, zone="UTC", category="raw"):
+        return {g: int(n) for g, n in self.it.rows(
+            "select grain, count(distinct at) from logmill_read.rollup_window('%s', '%s', '%s'::timestamptz + interval '%d hours', '%s') "
+            "group by 1" % (category, FIRST, FIRST, HOURS, zone))}
+
+    def test_a_window_is_what_the_rows_give(self):
+        self.batch(count=6000)
+        self.close()
+        for zone in ZONES:
+            self.fold(zone)
+        self.check("folded")
+        steps = [
+            ("a late record in many hours", lambda: self.batch(count=300)),
+            ("late records in one hour", lambda: self.batch("2026-03-07 03:00+00", "1 hour", 50)),
+            ("soft deletion", lambda: self.both("deleted_at = now() where kafka_offset % 7 = 0")),
+            ("all of an hour deleted", lambda: self.both("deleted_at = now() where created_at >= '2026-03-06 05:00+00' "
+                                                         "and created_at < '2026-03-06 06:00+00'")),
+            ("restored", lambda: self.both("deleted_at = null where kafka_offset % 14 = 0")),
+            ("leaves dropped by retention", self.drop_leaves),
+            ("late again", lambda: self.batch("2026-03-08 00:00+00", "1 day", 200)),
+        ]
+        for what, step in steps:
+            step()
+            self.check(what)
+            zone = self.random.choice(ZONES)
+            self.fold(zone)
+            self.check("%s, folded in %s" % (what, zone))
+        for zone in ZONES:
+            self.fold(zone)
+            self.assertEqual(self.fold(zone), [0, 0], "nothing is folded twice")
+            self.check("at the end")
+
+    def both(self, change):
+        self.it.rows("update logmill.logs set %s; update truth set %s" % (change, change))
+
+    def drop_leaves(self):
+        self.it.rows("drop table logmill.logs_raw_2026030500, logmill.logs_raw_2026030501")
+
+    def test_days_and_hours_are_used_while_nothing_came_after_them(self):
+        self.batch(count=6000)
+        self.assertEqual(self.grains().keys(), {"minute"})
+        self.close()
+        hours, days = self.fold()
+        self.assertEqual([hours, days], [HOURS, 4 * 6], "a day of each category")
+        self.assertEqual(self.grains(), {"day": 6})
+        self.batch("2026-03-07 03:00+00", "1 hour", 200)
+        self.assertEqual(self.grains()["day"], 5)
+        self.assertEqual(self.grains()["hour"], 23)
+        self.assertEqual(self.fold(), [1, 2])
+        self.assertEqual(self.grains(), {"day": 6})
+        # Another zone has days of its own; where its days begin inside an hour, so do its folds.
+        self.assertEqual(self.grains("Asia/Kolkata").keys(), {"hour"})
+        self.assertEqual(self.fold("Asia/Kolkata")[0], 0)
+        self.assertEqual(self.grains("Asia/Kolkata")["day"], 5)
+
+    def test_an_hour_is_not_folded_while_a_batch_that_knew_it_as_current_is_under_way(self):
+        self.batch(count=500)
+        batch = subprocess.Popen(["psql", self.it.admin_url, "-Xq"], stdin=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (batch.stdin.close(), batch.wait(20)))
+        self.fold(budget="0 s")
+        batch.stdin.write("begin; insert into truth select * from truth limit 1;\n")
+        batch.stdin.flush()
+        self.wait_until(lambda: self.it.value("select count(*) from pg_stat_activity where datname = current_database() "
+                                              "and backend_xid is not null") == "1", what="the batch begun")
+        self.fold(budget="0 s")                             # this mark has the batch before it
+        closed = self.it.value("select closed from logmill.fold_state")
+        for _ in range(3):
+            self.fold(budget="0 s")
+            self.assertEqual(self.it.value("select closed from logmill.fold_state"), closed)
+        batch.stdin.write("rollback;\n")
+        batch.stdin.flush()
+        self.wait_until(lambda: self.it.value("select logmill.close_hours() > '%s'" % closed) == "t", what="closed further")
+
+    def test_the_writer_folds_one_at_a_time_and_the_reader_reads(self):
+        self.batch(count=500)
+        self.close()
+        writer = self.it.url("logmill_writer")
+        self.assertEqual(harness.psql(writer, "begin; select pg_advisory_xact_lock(1280134214, hashtext('fold'));"
+                                              "rollback; select hours from logmill.fold('UTC', '10 years', '1 min')")[-1],
+                         [self.it.value("select count(distinct date_trunc('hour', minute)) from logmill.log_rollup_minute")])
+        reader = self.it.url("logmill_reader")
+        rows = harness.psql(reader, "select sum(n) from logmill_read.rollup_window('raw', '%s', '2026-03-12', 'UTC')" % FIRST)
+        self.assertEqual(rows, self.it.rows("select count(*) from truth where category = 'raw'"))
+        self.assertEqual(harness.psql(reader, "select count(*) > 0 from log_rollup_day"), [["t"]])
+        for forbidden in ("insert into logmill.log_rollup_hour select * from logmill.log_rollup_hour",
+                          "select logmill.fold_hour(now(), '{}')"):
+            with self.assertRaisesRegex(RuntimeError, "permission denied"):
+                harness.psql(writer, forbidden)
+        with self.assertRaisesRegex(RuntimeError, "time zone"):
+            harness.psql(writer, "select logmill.fold('Asia/Nowhere', '10 years', '1 s')")
+
+
+if __name__ == "__main__":
+    unittest.main()
