@@ -171,6 +171,7 @@ static void on_tick(uv_timer_t *timer)
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
     co_topics_tick(&consumer->topics);
+    co_letters_tick(consumer->letters);
     if (consumer->brokers_down)
         co_kafka_probe(&consumer->probe, &consumer->service->loop);
     co_reading_go_on(&consumer->reading);

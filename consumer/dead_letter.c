@@ -1,5 +1,6 @@
 #include "consumer/dead_letter.h"
 
+#include "common/clock.h"
 #include "common/kafka_producer.h"
 #include "common/log.h"
 #include "consumer/replay.h"
@@ -11,6 +12,7 @@
 
 #define TOPIC_MAX 249 /* Kafka's own limit */
 #define RESEND_MS 2000
+#define SILENT_US (3 * LM_SECOND_US)
 /* Original headers kept of a letter whose headers made it too large. */
 #define TRUNCATED_HEADERS_MAX 4096
 
@@ -31,6 +33,7 @@ struct co_letters {
     struct letter *waiting, **waiting_tail; /* not with the producer */
     size_t count;                           /* letters not confirmed yet */
     size_t refused_count;
+    bool silent; /* said so */
     uv_timer_t timer;
     struct lm_log_limit limit;
     bool closing;
@@ -194,9 +197,10 @@ static void refused(struct letter *letter, const struct lm_error *error)
 
 static void all_well(struct co_letters *letters)
 {
-    if (letters->refused_count == 0)
+    if (letters->refused_count == 0 && !letters->silent)
         return;
     letters->refused_count = 0;
+    letters->silent = false;
     letters->options.state(NULL, letters->options.context);
 }
 
@@ -310,6 +314,20 @@ int co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka
     wait_in_line(letter);
     send_waiting(letters);
     return 0;
+}
+
+void co_letters_tick(struct co_letters *letters)
+{
+    int64_t since_us = lm_kafka_producer_stalled_since(letters->producer);
+
+    if (since_us == 0 || lm_clock_mono_us() - since_us < SILENT_US || letters->refused_count > 0 ||
+        letters->silent)
+        return;
+    letters->silent = true;
+    letters->options.state(
+        "the brokers do not confirm dead letters; trying on. Nothing of the partitions they are "
+        "of moves on before",
+        letters->options.context);
 }
 
 static void timer_closed(uv_handle_t *handle)

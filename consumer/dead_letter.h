@@ -41,6 +41,9 @@ int co_letters_open(const struct co_letters_options *options, struct co_letters 
 int co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
                     const struct lm_error *why, unsigned attempts) LM_MUST_CHECK;
 
+/* Once a second: says when the brokers have not confirmed anything for a while. */
+void co_letters_tick(struct co_letters *letters);
+
 /* Gives up on what is not confirmed after `deadline_ms` (Kafka still has the originals, their batches never
  * commit); `closed` is called on the loop, all messages given back and the struct freed by then. */
 void co_letters_close(struct co_letters *letters, unsigned deadline_ms, void (*closed)(void *context),

@@ -105,7 +105,8 @@ class Servers:
                         LOGMILL_RUN_KAFKA_NODES=str(kafka_nodes))
         if kafka_nodes > 1:                                 # quick to start, and quick to notice that one has gone
             self.env.update(LOGMILL_RUN_KAFKA_JAVA="-Xmx256m -XX:TieredStopAtLevel=1",
-                            LOGMILL_RUN_KAFKA_CONF="broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500")
+                            LOGMILL_RUN_KAFKA_CONF="broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
+                            "group.min.session.timeout.ms=1000")
         self.brokers = ",".join("127.0.0.1:%d" % (self.kafka_port + 2 * i) for i in range(kafka_nodes))
         self.postgres = "postgresql://postgres@127.0.0.1:%d/postgres" % self.postgres_port
         self.up()
