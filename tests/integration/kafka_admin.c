@@ -5,7 +5,7 @@
  *   logmill-test-kafka BROKERS create-topic TOPIC PARTITIONS NODE [NODE …]    replicas on just these nodes
  *   logmill-test-kafka BROKERS add-partitions TOPIC TOTAL
  *   logmill-test-kafka BROKERS transaction TOPIC PARTITION COUNT commit|abort    {"message":"commit 0"} …
- *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty [KEY [NAME=VALUE …]]    not in kcat
+ *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty|VALUE [KEY [NAME=VALUE|at:MS …]]
  *   logmill-test-kafka BROKERS group-offsets GROUP TOPIC PARTITIONS    what it has committed, a line each
  */
 #include <librdkafka/rdkafka.h>
@@ -135,7 +135,8 @@ static int produce(rd_kafka_t *kafka, int argc, char **argv)
     const char *key = argc > 3 && argv[3][0] != '\0' ? argv[3] : NULL;
 
     void *value = strcmp(argv[2], "null") == 0 ? NULL : argv[2];
-    size_t key_len = key == NULL ? 0 : strlen(key), empty = 0;
+    size_t key_len = key == NULL ? 0 : strlen(key);
+    size_t len = value == NULL || strcmp(argv[2], "empty") == 0 ? 0 : strlen(argv[2]);
     int64_t at_ms = 0; /* now */
 
     for (int i = 4; i < argc; i++) {
@@ -147,7 +148,7 @@ static int produce(rd_kafka_t *kafka, int argc, char **argv)
     }
     rd_kafka_resp_err_t error =
         rd_kafka_producev(kafka, RD_KAFKA_V_TOPIC(argv[0]), RD_KAFKA_V_PARTITION((int32_t)atoi(argv[1])),
-                          RD_KAFKA_V_VALUE(value, empty), RD_KAFKA_V_KEY(key, key_len),
+                          RD_KAFKA_V_VALUE(value, len), RD_KAFKA_V_KEY(key, key_len),
                           RD_KAFKA_V_TIMESTAMP(at_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
     return error != RD_KAFKA_RESP_ERR_NO_ERROR ||
            rd_kafka_flush(kafka, TIMEOUT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -178,6 +179,8 @@ int main(int argc, char **argv)
         status = transaction(kafka, argv + 3);
     else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
         status = produce(kafka, argc - 3, argv + 3);
+    else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
+        status = group_offsets(kafka, queue, argv + 3);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(kafka);
     return status;
