@@ -185,7 +185,7 @@ bool ag_audit_add(struct ag_audit *audit, const struct ag_audit_row *row)
         lm_gauge_set(audit->waiting, (double)audit->count);
     } else {
         lm_counter_add(audit->lost, 1);
-        lm_log_limited(&audit->complaint, 5000, LM_LOG_ERROR, "audit",
+        lm_log_limited(&audit->complaint, LM_LOG_AGAIN_MS, LM_LOG_ERROR, "audit",
                        "a row of the audit log did not fit its queue");
     }
     lm_buffer_free(&out);
@@ -233,7 +233,7 @@ static void went_down(struct ag_audit *audit, const struct lm_error *error)
     audit->state = AUDIT_DOWN;
     audit->sent = 0;
     const uint32_t delay = lm_backoff_next(&audit->backoff);
-    lm_log_limited(&audit->complaint, 5000, LM_LOG_WARN, "audit",
+    lm_log_limited(&audit->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "audit",
                    "no connection for the audit log, again in %u ms: %s", delay, error->text);
     if (audit->options.condition != NULL) {
         lm_condition_set(audit->options.condition, error->text);
@@ -298,7 +298,7 @@ static void on_written(const struct lm_error *error, void *context)
         lm_counter_add(audit->lost, 1);
         drop_first(audit);
     } else {
-        lm_log_limited(&audit->complaint, 5000, LM_LOG_WARN, "audit",
+        lm_log_limited(&audit->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "audit",
                        "the audit log could not be written: %s", error->text);
         audit->one_by_one = error->decision != LM_RETRY;
     }

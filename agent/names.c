@@ -104,8 +104,8 @@ static void end_reading(struct ag_names *names, const struct lm_error *error)
             /* Not even the first reading: the connections are still being made. */
             uv_timer_start(&names->timer, on_timer, FIRST_AGAIN_MS, names->options.refresh_ms);
         }
-        lm_log_limited(&names->complaint, 10000, names->read_us == 0 ? LM_LOG_DEBUG : LM_LOG_WARN, "names",
-                       "the names in the data could not be read: %s", error->text);
+        lm_log_limited(&names->complaint, LM_LOG_AGAIN_MS, names->read_us == 0 ? LM_LOG_DEBUG : LM_LOG_WARN,
+                       "names", "the names in the data could not be read: %s", error->text);
     } else {
         names->read_us = lm_clock_mono_us();
         if (names->options.condition != NULL) {

@@ -142,7 +142,7 @@ static void slot_down(struct slot *slot, const struct lm_error *error)
     change_state(slot, SLOT_DOWN);
     const uint32_t delay = lm_backoff_next(&slot->backoff);
     uv_timer_start(&slot->timer, on_again, delay, 0);
-    lm_log_limited(&pool->complaint, 5000, LM_LOG_WARN, "pool",
+    lm_log_limited(&pool->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "pool",
                    "no connection to PostgreSQL, again in %u ms: %s", delay, error->text);
     if (ag_pool_up(pool) == 0) {
         if (pool->options.condition != NULL) {

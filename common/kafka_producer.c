@@ -183,7 +183,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *
     producer->renew = true;
     if (kafka_message_at_fault(report->err)) {
         message->suspect = true;
-        lm_log_limited(&producer->batch_limit, 10000, LM_LOG_WARN, "kafka",
+        lm_log_limited(&producer->batch_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "kafka",
                        "a batch for %s was refused (%s): its messages go again one by one; if this repeats, "
                        "set kafka.batch.size "
                        "below the topic's max.message.bytes",
@@ -191,8 +191,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *report, void *
     }
     if (report->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && report->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT &&
         report->err != RD_KAFKA_RESP_ERR__FATAL)
-        lm_log_limited(&producer->log_limit, 10000, LM_LOG_WARN, "kafka", "a message for %s goes again: %s",
-                       message->topic, rd_kafka_err2str(report->err));
+        lm_log_limited(&producer->log_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "kafka",
+                       "a message for %s goes again: %s", message->topic, rd_kafka_err2str(report->err));
 }
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)

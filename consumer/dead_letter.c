@@ -188,7 +188,7 @@ static void refused(struct letter *letter, const struct lm_error *error)
             "max.message.bytes; nothing of this partition moves on before",
             rd_kafka_topic_name(letter->message->rkt), rd_kafka_topic_name(letter->message->rkt),
             (int)letter->message->partition, (long long)letter->message->offset, error->text);
-        lm_log_limited(&letters->limit, 30000, LM_LOG_ERROR, "dead_letter", "%s", reason);
+        lm_log_limited(&letters->limit, LM_LOG_AGAIN_MS, LM_LOG_ERROR, "dead_letter", "%s", reason);
         letters->options.state(reason, letters->options.context);
     }
     if (!uv_is_active((uv_handle_t *)&letters->timer))

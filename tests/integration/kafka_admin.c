@@ -177,6 +177,8 @@ int main(int argc, char **argv)
         status = add_partitions(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "transaction") == 0 && argc == 7)
         status = transaction(kafka, argv + 3);
+    else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
+        status = group_offsets(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
         status = produce(kafka, argc - 3, argv + 3);
     else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
