@@ -87,6 +87,7 @@ void co_batch_free(struct co_batch *batch)
     free(batch->letters);
     free(batch->moves);
     free(batch->patterns);
+    co_index_free(&batch->pattern_index);
     free(batch->names);
     free(batch->replays);
     co_index_free(&batch->replay_index);
@@ -117,6 +118,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->letter_bytes = 0;
     batch->move_count = 0;
     batch->pattern_count = 0;
+    co_index_clear(&batch->pattern_index);
     batch->name_count = 0;
     batch->replay_count = 0;
     co_index_clear(&batch->replay_index);
@@ -235,20 +237,31 @@ static int append(struct co_batch *batch, struct co_batch_scratch *scratch, cons
     return 0;
 }
 
-/* A pattern whose template finds no memory is not remembered: the next record of its kind brings it again. */
+static bool brings(const struct co_batch *batch, int64_t id)
+{
+    size_t cursor = co_index_start(&batch->pattern_index, (uint64_t)id);
+    uint32_t at;
+
+    while ((at = co_index_next(&batch->pattern_index, (uint64_t)id, &cursor)) != CO_INDEX_NONE) {
+        if (batch->patterns[at].id == id)
+            return true;
+    }
+    return false;
+}
+
+/* A pattern whose template finds no memory is not noted: the next record of its kind brings it again. */
 static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratch,
-                         struct co_patterns *patterns, int64_t id)
+                         const struct co_patterns *patterns, int64_t id)
 {
     const struct lm_buffer *template = &scratch->template;
     char *copy;
 
-    if (template->failed || !co_patterns_add(patterns, id))
+    if (template->failed || !co_patterns_wants(patterns, id) || brings(batch, id))
         return;
     copy = lm_arena_copy(&batch->kept, template->len > 0 ? template->data : "", template->len);
-    if (copy == NULL) {
-        co_patterns_forget(patterns, id);
+    if (copy == NULL ||
+        co_index_add(&batch->pattern_index, (uint64_t)id, (uint32_t)batch->pattern_count) != 0)
         return;
-    }
     batch->patterns[batch->pattern_count++] = (struct co_pattern_row){
         .id = id, .template = {copy, template->len}, .first_us = scratch->record.timestamp_us};
 }

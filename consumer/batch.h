@@ -90,6 +90,7 @@ struct co_batch {
     size_t move_count, move_cap;
     struct co_pattern_row *patterns;
     size_t pattern_count, pattern_cap;
+    struct co_index pattern_index;
     struct co_name_row *names;
     size_t name_count, name_cap;
     struct co_replay *replays;

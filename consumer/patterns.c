@@ -2,11 +2,10 @@
 
 #include <stdlib.h>
 
-/* Ids are hashes already: their low bits are the place to start. A forgotten id leaves a tombstone that finds
- * its own id again and no other, so that probing goes on past it. */
+/* Ids are hashes already: their low bits are the place to start. */
 struct slot {
     int64_t id;
-    enum { SLOT_EMPTY, SLOT_HELD, SLOT_FORGOTTEN } state;
+    bool held;
 };
 
 struct co_patterns {
@@ -33,32 +32,23 @@ void co_patterns_free(struct co_patterns *patterns)
     free(patterns);
 }
 
-static struct slot *find(struct co_patterns *patterns, int64_t id)
+static size_t find(const struct co_patterns *patterns, int64_t id)
 {
     size_t at = (size_t)id & (patterns->cap - 1);
-    while (patterns->slots[at].state != SLOT_EMPTY && patterns->slots[at].id != id)
+    while (patterns->slots[at].held && patterns->slots[at].id != id)
         at = (at + 1) & (patterns->cap - 1);
-    return &patterns->slots[at];
+    return at;
 }
 
-bool co_patterns_add(struct co_patterns *patterns, int64_t id)
+bool co_patterns_wants(const struct co_patterns *patterns, int64_t id)
 {
-    struct slot *slot = find(patterns, id);
-    if (slot->state == SLOT_HELD)
-        return false;
-    if (slot->state == SLOT_EMPTY) {
-        if (patterns->used >= patterns->max)
-            return false;
-        patterns->used++;
-    }
-    slot->id = id;
-    slot->state = SLOT_HELD;
-    return true;
+    return patterns->used < patterns->max && !patterns->slots[find(patterns, id)].held;
 }
 
-void co_patterns_forget(struct co_patterns *patterns, int64_t id)
+void co_patterns_stored(struct co_patterns *patterns, int64_t id)
 {
-    struct slot *slot = find(patterns, id);
-    if (slot->state == SLOT_HELD)
-        slot->state = SLOT_FORGOTTEN;
+    if (!co_patterns_wants(patterns, id))
+        return;
+    patterns->slots[find(patterns, id)] = (struct slot){.id = id, .held = true};
+    patterns->used++;
 }

@@ -15,9 +15,10 @@ struct co_patterns;
 
 struct co_patterns *co_patterns_new(size_t max); /* NULL without memory */
 void co_patterns_free(struct co_patterns *patterns);
-/* True where the id is new and there was room: its template goes out with this batch. */
-bool co_patterns_add(struct co_patterns *patterns, int64_t id);
-/* The batch that brought it was dropped. */
-void co_patterns_forget(struct co_patterns *patterns, int64_t id);
+/* Whether a batch must bring the template: none that did has been committed yet, and there is room. */
+bool co_patterns_wants(const struct co_patterns *patterns, int64_t id);
+/* A batch that brought it is committed. Not before: what other batches leave out would be missing if that one
+ * were dropped and its records stored by another consumer. */
+void co_patterns_stored(struct co_patterns *patterns, int64_t id);
 
 #endif

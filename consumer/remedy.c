@@ -57,6 +57,8 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     if (batch->keeps_messages && partition->careful_batches > 0)
         partition->careful_batches--;
     co_sources_committed(partition->sources, batch->serial);
+    for (size_t i = 0; i < batch->pattern_count; i++)
+        co_patterns_stored(writer->options.patterns, batch->patterns[i].id);
     lm_counter_add(partition->metrics.stored, batch->row_count);
     lm_counter_add(partition->metrics.repeats, batch->repeat_count);
     lm_counter_add(writer->batches, 1);
@@ -75,24 +77,17 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     (void)co_batch_change_state(batch, CO_BATCH_DONE);
 }
 
-static void discard(struct co_writer *writer, struct co_batch *batch)
-{
-    for (size_t i = 0; i < batch->pattern_count; i++)
-        co_patterns_forget(writer->options.patterns, batch->patterns[i].id);
-    (void)co_batch_change_state(batch, CO_BATCH_DONE);
-}
-
 void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
 {
     for (size_t i = 0; i < partition->line_count; i++) {
         struct co_lane *lane = co_writer_lane_of(writer, partition->line[i]);
         if (lane != NULL)
             co_lane_abort(lane);
-        discard(writer, partition->line[i]);
+        (void)co_batch_change_state(partition->line[i], CO_BATCH_DONE);
     }
     partition->line_count = 0;
     if (partition->filling != NULL) {
-        discard(writer, partition->filling);
+        (void)co_batch_change_state(partition->filling, CO_BATCH_DONE);
         co_writer_enlist(writer, partition->filling);
         partition->filling = NULL;
     }
