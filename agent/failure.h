@@ -1,4 +1,4 @@
-/* Why a question got no answer, and the closed list of codes an error answer can carry (openapi.yaml has the
+/* Why a question got no answer, and the closed list of codes an error answer can carry (openapi.json has the
  * same). */
 #ifndef LOGMILL_AGENT_FAILURE_H
 #define LOGMILL_AGENT_FAILURE_H

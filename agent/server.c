@@ -1,5 +1,6 @@
 #include "agent/server.h"
 
+#include "agent/pages.h"
 #include "agent/run.h"
 #include "agent/understand/vocabulary.h"
 #include "agent/understand/zone.h"
@@ -28,6 +29,7 @@ struct ag_server {
     struct lm_admin *admin;
     struct ag_vocabulary *vocabulary;
     struct ag_runs runs;
+    struct ag_pages pages;
     unsigned open; /* parts that are still closing */
     void (*stopped)(void *context);
     void *context;
@@ -171,6 +173,16 @@ static int open_parts(struct ag_server *server, struct lm_error *error)
     server->runs.in_flight =
         lm_gauge(server->metrics, "logmill_agent_in_flight", NULL, "Questions under way.");
     if (open_http(server, error) != 0 || open_reads(server, error) != 0) {
+        return -1;
+    }
+    server->pages =
+        (struct ag_pages){.config = config,
+                          .vocabulary = server->vocabulary,
+                          .names = server->runs.names,
+                          .suggest_seconds = lm_histogram(server->metrics, "logmill_agent_suggest_seconds",
+                                                          NULL, "Time to complete a question.", bounds,
+                                                          sizeof(bounds) / sizeof(bounds[0]))};
+    if (ag_pages_route(&server->pages, server->http, error) != 0) {
         return -1;
     }
     return open_audit(server, error);

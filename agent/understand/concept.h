@@ -157,7 +157,7 @@ enum ag_concept {
     AG_C_NEWEST,
     AG_C_OLDEST,
     AG_C_ORDER,
-    AG_C_NOT,  /* 빼고, 말고, excluding */
+    AG_C_NOT,     /* 빼고, 말고, excluding */
     AG_C_WITHOUT, /* 없는: of what had none of it */
     AG_C_ONLY,
     AG_C_AT_LEAST,

@@ -360,6 +360,26 @@ static void only_responses(struct decision *d)
     }
 }
 
+/* "p95 error rate", "top 5 error rate": a number said of what is measured that this measure has no use for.
+ */
+static void check_numbers(struct ag_parse *p)
+{
+    const struct ag_intent *in = p->intent;
+    bool rows = in->measure.fn == AG_LIST || in->measure.fn == AG_NAMES;
+
+    if (p->found.p_count > 0 && !ag_intent_measures(in, AG_PERCENTILE))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "백분위수는 소요 시간에만 구할 수 있습니다.", "Percentiles are of durations only."),
+                ag_say(p, "예: \"p95 응답시간\"", "For example \"p95 latency\"."));
+    if (p->found.limit > 0 && !rows && in->group_count == 0 &&
+        (in->shape == AG_PLAIN || in->shape == AG_SERIES))
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "무엇의 상위 몇 개인지 알 수 없습니다.",
+                   "It is not said of what so many are asked for."),
+            ag_say(p, "예: \"에러가 많은 서비스 상위 5개\"", "For example \"top 5 services by errors\"."));
+}
+
 static void take_flags(struct ag_parse *p)
 {
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
@@ -428,6 +448,7 @@ void ag_measure_rule(struct ag_parse *p)
                 ag_say(p, "마지막 몇 건만 세거나 나눌 수는 없습니다.",
                        "The last few records alone cannot be broken down."),
                 NULL);
+    check_numbers(p);
     if (p->found.limit > 0)
         p->intent->limit = p->found.limit;
     if (p->found.limit > 0 && p->intent->group_count > 0 && p->intent->order == AG_ORDER_DEFAULT) {

@@ -112,6 +112,15 @@ static void length_rule(struct ag_parse *p)
     }
 }
 
+static bool has_percentile(const struct ag_parse *p, double value)
+{
+    for (size_t i = 0; i < p->found.p_count; i++) {
+        if (p->found.p[i] == value)
+            return true;
+    }
+    return false;
+}
+
 /* "95th percentile", 95퍼센타일, p95, median */
 static void percentile_rule(struct ag_parse *p)
 {
@@ -134,6 +143,8 @@ static void percentile_rule(struct ag_parse *p)
             continue;
         }
         ag_consume(t, i, end, "percentile");
+        if (has_percentile(p, value))
+            continue;
         if (p->found.p_count < AG_MAX_PERCENTILES)
             p->found.p[p->found.p_count++] = value;
         else

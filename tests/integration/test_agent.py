@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 import unittest
+import urllib.parse
 from datetime import datetime
 
 import harness
@@ -159,11 +160,36 @@ class Contract(Agents):
         self.assertEqual(404, a.get("/nothing")[0])
 
     def test_the_openapi_page_lists_exactly_the_codes_there_are(self):
-        page = (harness.ROOT / "agent" / "openapi.yaml").read_text(encoding="utf-8")
-        listed = set(re.search(r"code:\n\s+type: string\n\s+enum: \[(.*?)\]", page, re.S).group(1).replace("\n", " ").replace(" ", "").split(","))
+        page = json.loads((harness.ROOT / "agent" / "openapi.json").read_text(encoding="utf-8"))
+        listed = set(page["components"]["schemas"]["Failure"]["properties"]["error"]["properties"]["code"]["enum"])
         code = (harness.ROOT / "agent" / "failure.c").read_text(encoding="utf-8")
         known = set(re.findall(r'\{"([a-z_]+)", [45]\d\d\}', code))
         self.assertEqual(known | {"not_found", "method_not_allowed"}, listed)
+
+    def test_the_openapi_page_is_served_as_it_is_written(self):
+        self.assertEqual(json.loads((harness.ROOT / "agent" / "openapi.json").read_text(encoding="utf-8")), json.loads(self.agent.get("/openapi.json")[1]))
+
+    def test_every_question_suggested_is_answered(self):
+        for start in ("", "pay", "payment-service err", "에러", "결제 에", "how many err", "어제 주문"):
+            with self.subTest(start=start):
+                status, text = self.agent.get("/suggest?" + urllib.parse.urlencode({"q": start}))
+                self.assertEqual(200, status, text)
+                page = json.loads(text)
+                self.assertTrue(page["suggestions"], start)
+                for suggested in page["suggestions"]:
+                    self.assertTrue(self.ask(self.agent, suggested["text"])["sql"])
+        self.assertEqual([], json.loads(self.agent.get("/suggest?q=zzzzqqq")[1])["suggestions"])
+        self.assertEqual(400, self.agent.get("/suggest?q=" + "x" * 401)[0])
+        self.assertEqual(400, self.agent.get("/suggest?q=err&timezone=Mars/Olympus")[0])
+
+    def test_the_schema_lists_the_names_in_the_data(self):
+        status, text = self.agent.get("/schema")
+        self.assertEqual(200, status, text)
+        page = json.loads(text)
+        stored = {r[0] for r in self.shared.rows("select distinct value from logmill.log_name where kind = 'service'")}
+        self.assertEqual(stored, {n["value"] for n in page["names"]["service"]})
+        self.assertIn("duration_ms", page["fields"])
+        self.assertFalse(page["truncated"])
 
     def test_what_is_not_understood_is_said_and_not_guessed(self):
         self.assertIn(self.ask(self.agent, "what is the meaning of life?", 422)["error"]["code"], ("not_understood",))

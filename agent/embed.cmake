@@ -1,0 +1,10 @@
+# Writes the FILES, one behind the other, to OUT as the C array NAME and its length NAME_len.
+set(bytes "")
+foreach(file IN LISTS FILES)
+    file(READ ${file} hex HEX)
+    string(APPEND bytes "${hex}0a")
+endforeach()
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+file(WRITE ${OUT} "#include <stddef.h>\nextern const char ${NAME}[];\nextern const size_t ${NAME}_len;\n")
+file(APPEND ${OUT} "const char ${NAME}[] = {${bytes}'\\0'};\n")
+file(APPEND ${OUT} "const size_t ${NAME}_len = sizeof ${NAME} - 1;\n")
