@@ -57,12 +57,12 @@ int co_batch_change_state(struct co_batch *batch, enum co_batch_state to)
     return 0;
 }
 
-struct co_batch *co_batch_new(const struct co_policy *policy)
+struct co_batch *co_batch_new(struct co_chunks *chunks)
 {
     struct co_batch *batch = calloc(1, sizeof(*batch));
     if (batch == NULL)
         return NULL;
-    lm_buffer_init(&batch->copy, policy->bytes > COPY_MAX ? policy->bytes : COPY_MAX);
+    batch->chunks = chunks;
     lm_buffer_init(&batch->closing, COPY_MAX);
     lm_arena_init(&batch->arena, ARENA_MAX);
     lm_arena_init(&batch->kept, ARENA_MAX);
@@ -91,7 +91,7 @@ void co_batch_free(struct co_batch *batch)
     free(batch->names);
     free(batch->replays);
     co_index_free(&batch->replay_index);
-    lm_buffer_free(&batch->copy);
+    co_chunk_give(batch->chunks, batch->copy);
     lm_buffer_free(&batch->closing);
     lm_arena_free(&batch->arena);
     lm_arena_free(&batch->kept);
@@ -137,14 +137,15 @@ void co_batch_reset(struct co_batch *batch)
     lm_arena_reset(&batch->arena);
     lm_arena_reset(&batch->kept);
     lm_buffer_clear(&batch->closing);
-    lm_buffer_clear(&batch->copy);
-    co_copy_begin(&batch->copy);
+    co_chunk_give(batch->chunks, batch->copy);
+    batch->copy = batch->copy_last = NULL;
+    batch->copy_bytes = 0;
 }
 
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
 {
     return batch->record_count >= policy->rows || batch->record_count >= batch->record_max ||
-           batch->copy.len >= policy->bytes || batch->payload_bytes + batch->letter_bytes >= policy->bytes;
+           batch->copy_bytes >= policy->bytes || batch->payload_bytes + batch->letter_bytes >= policy->bytes;
 }
 
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us)
@@ -158,7 +159,7 @@ size_t co_batch_memory(const struct co_batch *batch)
 {
     size_t messages = batch->keeps_messages ? batch->row_count * MESSAGE_OVERHEAD : 0;
 
-    return batch->copy.len + batch->kept.used + batch->rollup.texts.used + batch->payload_bytes +
+    return batch->copy_bytes + batch->kept.used + batch->rollup.texts.used + batch->payload_bytes +
            batch->letter_bytes + batch->closing.len + messages + batch->row_count * sizeof(batch->rows[0]);
 }
 
@@ -171,7 +172,8 @@ int64_t co_message_time_us(const rd_kafka_message_t *message)
 
 int co_batch_reserve(struct co_batch *batch)
 {
-    if (co_array_room(&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0 ||
+    if ((batch->keeps_messages &&
+         co_array_room(&batch->rows, batch->row_count, &batch->row_cap, sizeof(batch->rows[0])) != 0) ||
         co_array_room(&batch->moves, batch->move_count, &batch->move_cap, sizeof(batch->moves[0])) != 0 ||
         co_array_room(&batch->patterns, batch->pattern_count, &batch->pattern_cap,
                       sizeof(batch->patterns[0])) != 0 ||
@@ -213,28 +215,23 @@ static int count(struct co_batch *batch, const struct lm_record *record, bool ot
     return 0;
 }
 
-/* The row's bytes and its part of the rollups, or neither. *pattern receives its id. */
-static int append(struct co_batch *batch, struct co_batch_scratch *scratch, const rd_kafka_message_t *message,
-                  enum lm_category category, bool other, int64_t *pattern, struct lm_error *error)
+/* Where the next tuple goes: a chunk with room for it. NULL without memory. */
+static struct co_chunk *chunk_for(struct co_batch *batch, size_t room)
 {
-    const struct lm_slice *text = scratch->record.text;
-    struct co_row_extra extra = {.category = category,
-                                 .partition = message->partition,
-                                 .offset = message->offset,
-                                 .ingested_us = lm_clock_wall_us()};
-    size_t before = batch->copy.len;
+    struct co_chunk *last = batch->copy_last;
 
-    extra.pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
-    if (co_copy_row(&scratch->record, &extra, &batch->copy, error) != 0) {
-        batch->copy.failed = false;
-        return -1;
-    }
-    if (count(batch, &scratch->record, other, extra.pattern, error) != 0) {
-        batch->copy.len = before;
-        return -1;
-    }
-    *pattern = extra.pattern;
-    return 0;
+    if (last != NULL && last->bytes.max - last->bytes.len >= room)
+        return last;
+    struct co_chunk *chunk = co_chunk_take(batch->chunks, room);
+    if (chunk == NULL)
+        return NULL;
+    chunk->first_row = batch->row_count;
+    if (last == NULL)
+        batch->copy = chunk;
+    else
+        last->next = chunk;
+    batch->copy_last = chunk;
+    return chunk;
 }
 
 static bool brings(const struct co_batch *batch, int64_t id)
@@ -269,18 +266,34 @@ static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratc
 int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
                  enum lm_category category, bool other, struct co_patterns *patterns, struct lm_error *error)
 {
-    int64_t pattern;
-    size_t from = batch->copy.len;
+    const struct lm_slice *text = scratch->record.text;
+    struct co_row_extra extra = {.category = category,
+                                 .partition = message->partition,
+                                 .offset = message->offset,
+                                 .ingested_us = scratch->now_us};
+    struct co_chunk *chunk = chunk_for(batch, co_copy_room(&scratch->record));
 
-    if (append(batch, scratch, message, category, other, &pattern, error) != 0)
+    if (chunk == NULL)
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for a row");
+    size_t from = chunk->bytes.len;
+    extra.pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
+    if (co_copy_row(&scratch->record, &extra, &chunk->bytes, error) != 0)
         return -1;
-    take_pattern(batch, scratch, patterns, pattern);
-    batch->rows[batch->row_count++] = (struct co_row){.message = batch->keeps_messages ? message : NULL,
-                                                      .from = (uint32_t)from,
-                                                      .to = (uint32_t)batch->copy.len,
-                                                      .other = other};
-    if (batch->keeps_messages)
+    if (count(batch, &scratch->record, other, extra.pattern, error) != 0) {
+        chunk->bytes.len = from;
+        return -1;
+    }
+    take_pattern(batch, scratch, patterns, extra.pattern);
+    batch->copy_bytes += chunk->bytes.len - from;
+    if (batch->keeps_messages) {
         batch->payload_bytes += message->len + message->key_len;
+        batch->rows[batch->row_count] = (struct co_row){.message = message,
+                                                        .chunk = chunk,
+                                                        .from = (uint32_t)from,
+                                                        .to = (uint32_t)chunk->bytes.len,
+                                                        .other = other};
+    }
+    batch->row_count++;
     return 0;
 }
 
@@ -319,14 +332,28 @@ void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to)
     *to = batch->probing ? batch->probe_to : batch->row_count;
 }
 
-size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t max)
+static size_t run_of_chunk(const struct co_batch *batch, size_t row, struct lm_slice *bytes)
+{
+    const struct co_chunk *chunk = batch->copy;
+
+    while (chunk->next != NULL && chunk->next->first_row <= row)
+        chunk = chunk->next;
+    *bytes = (struct lm_slice){chunk->bytes.data, chunk->bytes.len};
+    return chunk->next != NULL ? chunk->next->first_row : batch->row_count;
+}
+
+size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, struct lm_slice *bytes)
 {
     const struct co_row *rows = batch->rows;
-    size_t from = rows[row].from;
 
+    if (!batch->keeps_messages)
+        return run_of_chunk(batch, row, bytes);
+    size_t from = rows[row].from;
+    bytes->data = rows[row].chunk->bytes.data + from;
     do
         row++;
-    while (row < end && rows[row].from == rows[row - 1].to && rows[row].to - from <= max);
+    while (row < end && rows[row].chunk == rows[row - 1].chunk && rows[row].from == rows[row - 1].to);
+    bytes->len = rows[row - 1].to - from;
     return row;
 }
 
@@ -341,7 +368,7 @@ int co_batch_recount(struct co_batch *batch, struct lm_error *error)
     co_batch_range(batch, &from, &to);
     co_rollup_clear(&batch->rollup);
     for (size_t i = from; i < to; i++) {
-        co_copy_read(batch->copy.data + batch->rows[i].from, &record, &pattern);
+        co_copy_read(batch->rows[i].chunk->bytes.data + batch->rows[i].from, &record, &pattern);
         if (count(batch, &record, batch->rows[i].other, pattern, error) != 0)
             return -1;
     }

@@ -13,6 +13,7 @@
 #include "common/backoff.h"
 #include "common/buffer.h"
 #include "common/record_json.h"
+#include "consumer/chunk.h"
 #include "consumer/names.h"
 #include "consumer/patterns.h"
 #include "consumer/refusal.h"
@@ -40,11 +41,13 @@ struct co_policy {
     int64_t age_us;
 };
 
+/* Of a batch that keeps messages. */
 struct co_row {
-    rd_kafka_message_t *message; /* NULL in a batch that keeps none */
-    uint32_t from, to;           /* its tuple's place in the COPY bytes */
-    bool other;                  /* its service counts as (other) */
-    size_t replay;               /* its place in the batch's replays, from 1; 0: it was not put back */
+    rd_kafka_message_t *message;
+    const struct co_chunk *chunk; /* where its tuple is */
+    uint32_t from, to;            /* in there */
+    bool other;                   /* its service counts as (other) */
+    size_t replay;                /* its place in the batch's replays, from 1; 0: it was not put back */
 };
 
 struct co_pattern_row {
@@ -72,7 +75,7 @@ struct co_batch {
     int64_t since_us;        /* monotonic time of the last change of state, but of sealed where it is ready */
     int64_t decoding_us;     /* time spent reading its records */
 
-    struct co_row *rows;
+    struct co_row *rows; /* NULL or stale where it keeps no messages */
     size_t row_count, row_cap;
     bool keeps_messages; /* of its rows; see partition.h */
     size_t record_count; /* rows, repeats and dead letters */
@@ -81,8 +84,10 @@ struct co_batch {
     size_t payload_bytes; /* of the messages held */
     int64_t *letters;     /* offsets of what went to the dead letters, ascending */
     size_t letter_count, letter_cap;
-    size_t letter_bytes;   /* of those messages */
-    struct lm_buffer copy; /* from the header to the last tuple; a row taken out leaves its bytes behind */
+    size_t letter_bytes; /* of those messages */
+    struct co_chunks *chunks;
+    struct co_chunk *copy, *copy_last; /* tuples; a row taken out leaves its bytes behind */
+    size_t copy_bytes;
     struct lm_arena arena; /* what decoding the record at hand took */
     struct lm_arena kept;  /* templates, topics of replays */
     struct co_rollup rollup;
@@ -120,12 +125,12 @@ struct co_batch {
 struct co_batch_scratch {
     const struct lm_schema_set *schemas;
     struct lm_buffer template; /* of the pattern at hand */
+    int64_t now_us;            /* wall clock, read once a slice of records */
     struct lm_record record;
 };
 
-/* NULL without memory. `bytes` bounds the COPY buffer's growth beyond which a single record is still taken.
- */
-struct co_batch *co_batch_new(const struct co_policy *policy);
+/* NULL without memory. Its COPY bytes' memory comes from `chunks` and goes back there. */
+struct co_batch *co_batch_new(struct co_chunks *chunks);
 void co_batch_free(struct co_batch *batch);
 /* As new, memory kept; messages are given back. For a new use within `partition`. */
 void co_batch_reset(struct co_batch *batch);
@@ -162,9 +167,9 @@ void co_batch_skip(struct co_batch *batch, int64_t next_offset, int64_t now_us);
 
 /* The rows [*from, *to) that are to be written: all, or the part that is tried. */
 void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to);
-/* The end of the rows from `row` on, before `end`, whose tuples stand side by side in at most `max` bytes;
- * one row at least. */
-size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, size_t max);
+/* The rows from `row` on, before `end`, whose tuples stand side by side in *bytes, one at least; returns the
+ * row behind them. Where the batch keeps no messages `row` is 0 or what this returned. */
+size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, struct lm_slice *bytes);
 /* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's,
  * and the rollups, which may point into it, are not to be read before co_batch_recount. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);

@@ -131,8 +131,7 @@ static char *put_address(char *at, struct lm_slice text)
     return put_bytes(at, inet.bytes, (size_t)size);
 }
 
-/* An upper bound of the tuple's size. */
-static size_t room_for(const struct lm_record *record)
+size_t co_copy_room(const struct lm_record *record)
 {
     size_t room = 2 + COLUMN_COUNT * 4 + 128;
     for (size_t i = 0; i < LM_TEXT_COUNT; i++)
@@ -160,8 +159,9 @@ int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra
     const struct lm_slice *text = record->text;
     char *at;
 
-    if (lm_buffer_reserve(out, room_for(record)) != 0)
-        return lm_error_set(error, LM_RETRY, "memory", "no memory for a row of %zu bytes", room_for(record));
+    if (lm_buffer_reserve(out, co_copy_room(record)) != 0)
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for a row of %zu bytes",
+                            co_copy_room(record));
     at = out->data + out->len;
     at = put_int16(at, COLUMN_COUNT);
     at = put_time(at, record->timestamp_us);

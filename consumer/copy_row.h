@@ -26,6 +26,8 @@ extern const char co_copy_columns[];
 void co_copy_begin(struct lm_buffer *out);
 void co_copy_finish(struct lm_buffer *out);
 
+/* An upper bound of the bytes a record's tuple takes. */
+size_t co_copy_room(const struct lm_record *record);
 /*
  * Appends the tuple of a complete record (lm_record_complete). On -1 `out` is as before: LM_DEAD_LETTER
  * "client_ip" for an address nothing can read, LM_RETRY "memory" when the buffer is at its ceiling. Any

@@ -19,6 +19,7 @@ struct co_intake {
     struct co_intake_options options;
     struct lm_schema_set *schemas;
     struct co_batch_scratch scratch;
+    int64_t mono_us; /* monotonic, read with scratch.now_us */
     struct lm_log_limit dead_limit, event_limit;
 };
 
@@ -59,6 +60,12 @@ void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_C
 {
     memcpy(intake->options.windows, windows, sizeof(intake->options.windows));
     intake->options.schema_wait_us = schema_wait_us;
+}
+
+static void read_clocks(struct co_intake *intake)
+{
+    intake->scratch.now_us = lm_clock_wall_us();
+    intake->mono_us = lm_clock_mono_us();
 }
 
 static void count_dead(struct co_intake *intake, const struct co_partition *partition, const char *class)
@@ -148,9 +155,9 @@ static enum co_hold judge_source(struct co_partition *partition, const struct lm
 
 /* Kafka's time as far as it has passed. A producer may set any, and what is committed must never run ahead of
  * the clock: a partition forgets by it which sequences it has seen. */
-static int64_t passed_us(const rd_kafka_message_t *message)
+static int64_t passed_us(const struct co_intake *intake, const rd_kafka_message_t *message)
 {
-    int64_t us = co_message_time_us(message), now_us = lm_clock_wall_us();
+    int64_t us = co_message_time_us(message), now_us = intake->scratch.now_us;
     return us < now_us ? us : now_us;
 }
 
@@ -189,12 +196,12 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     }
     if (co_batch_decode(batch, scratch, message, partition->category, &error) != 0 ||
         co_window_check(&intake->options.windows[partition->category], scratch->record.timestamp_us,
-                        lm_clock_wall_us(), &error) != 0)
+                        scratch->now_us, &error) != 0)
         return refuse(intake, partition, message, &error, hold);
 
     *hold = co_replay_read(message, &replay)
                 ? judge_replay(partition, &replay, &repeat)
-                : judge_source(partition, &scratch->record, passed_us(message), &repeat);
+                : judge_source(partition, &scratch->record, passed_us(intake, message), &repeat);
     if (*hold != CO_HOLD_NONE)
         return HELD;
     if (repeat)
@@ -203,7 +210,7 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
         return LOST;
     if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns,
                      &error) == 0) {
-        if (batch->replay_count > replays)
+        if (batch->replay_count > replays && batch->keeps_messages)
             batch->rows[batch->row_count - 1].replay = batch->replay_count;
         return STORED;
     }
@@ -230,7 +237,7 @@ static void look_up(struct co_intake *intake, struct co_partition *partition);
 static bool process(struct co_intake *intake, struct co_partition *partition, rd_kafka_message_t *message)
 {
     struct co_batch *batch = partition->filling;
-    int64_t offset = message->offset, kafka_us = passed_us(message);
+    int64_t offset = message->offset, kafka_us = passed_us(intake, message);
     enum co_hold hold = CO_HOLD_NONE;
 
     switch (take(intake, partition, message, &hold)) {
@@ -257,7 +264,7 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
         break;
     }
     partition->replay_answered = false;
-    co_batch_passed(batch, offset, kafka_us, lm_clock_mono_us());
+    co_batch_passed(batch, offset, kafka_us, intake->mono_us);
     partition->position = offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
     return true;
@@ -305,6 +312,7 @@ static rd_kafka_message_t *next_message(struct co_partition *partition)
 
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit)
 {
+    read_clocks(intake);
     for (size_t i = 0; i < limit; i++) {
         rd_kafka_message_t *message;
         bool go_on;
@@ -342,6 +350,7 @@ static void resume(struct co_intake *intake, struct co_partition *partition)
     partition->hold = CO_HOLD_NONE;
     (void)co_partition_change_state(partition, CO_PARTITION_RUNNING);
     int64_t since_us = partition->held_since_us;
+    read_clocks(intake);
     if (process(intake, partition, message)) {
         if (hold == CO_HOLD_SCHEMA)
             co_partition_say(partition, NULL);
@@ -356,14 +365,15 @@ static void give_up_on_schema(struct co_intake *intake, struct co_partition *par
 {
     rd_kafka_message_t *message = partition->held;
     struct co_batch *batch = partition->filling;
-    int64_t offset = message->offset, kafka_us = passed_us(message);
     struct lm_error error;
 
+    read_clocks(intake);
+    int64_t offset = message->offset, kafka_us = passed_us(intake, message);
     (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema",
                        "the schema it was written with did not become known within schema_wait");
     if (batch == NULL || bury(intake, partition, message, &error) != 0)
         return;
-    co_batch_passed(batch, offset, kafka_us, lm_clock_mono_us());
+    co_batch_passed(batch, offset, kafka_us, intake->mono_us);
     partition->position = offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
     partition->held = NULL;

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As much as libpq is given at once; it copies what the socket does not take. */
-#define PUT_MAX ((size_t)256 * 1024)
-
 static void connect_now(struct co_lane *lane);
 
 static void change_state(struct co_lane *lane, enum co_lane_state to)
@@ -140,9 +137,9 @@ static void pump(void *context)
     }
     const struct co_batch *batch = lane->batch;
     while (lane->row_next < lane->piece_to) {
-        size_t next = co_batch_run(batch, lane->row_next, lane->piece_to, PUT_MAX);
-        size_t from = batch->rows[lane->row_next].from;
-        int outcome = lm_pg_copy_put(lane->pg, batch->copy.data + from, batch->rows[next - 1].to - from);
+        struct lm_slice tuples;
+        size_t next = co_batch_run(batch, lane->row_next, lane->piece_to, &tuples);
+        int outcome = lm_pg_copy_put(lane->pg, tuples.data, tuples.len);
         if (outcome < 0)
             return; /* `done` tells why */
         lane->row_next = next;
@@ -157,11 +154,14 @@ static void pump(void *context)
 static void on_started(const struct lm_error *error, void *context)
 {
     struct co_lane *lane = context;
-    const char *header = lane->batch != NULL ? lane->batch->copy.data : NULL;
+    char bytes[CO_COPY_BEGIN_BYTES + 1];
+    struct lm_buffer header;
 
+    lm_buffer_init_fixed(&header, bytes, sizeof(bytes));
+    co_copy_begin(&header);
     if (error != NULL)
         report(lane, error, 0, false);
-    else if (header == NULL || lm_pg_copy_put(lane->pg, header, CO_COPY_BEGIN_BYTES) == 0)
+    else if (lane->abort_asked || lm_pg_copy_put(lane->pg, header.data, header.len) == 0)
         pump(lane);
 }
 
@@ -194,7 +194,8 @@ static void on_begun(const struct lm_error *error, void *context)
         return;
     }
     co_batch_range(lane->batch, &lane->piece_from, &lane->row_end);
-    lane->pieces = lane->row_end - lane->piece_from > lane->batch->partition->piece_rows;
+    lane->pieces =
+        lane->batch->keeps_messages && lane->row_end - lane->piece_from > lane->batch->partition->piece_rows;
     if (lane->piece_from == lane->row_end)
         all_copied(lane);
     else

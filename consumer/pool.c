@@ -15,13 +15,14 @@ void co_pool_free(struct co_pool *pool)
         co_batch_free(batch);
     }
     pool->spare_count = 0;
+    co_chunks_free(&pool->chunks);
 }
 
 struct co_batch *co_pool_take(struct co_pool *pool)
 {
     struct co_batch *batch = pool->spare;
     if (batch == NULL)
-        return co_batch_new(&pool->policy);
+        return co_batch_new(&pool->chunks);
     pool->spare = batch->next;
     pool->spare_count--;
     batch->next = NULL;
@@ -31,8 +32,7 @@ struct co_batch *co_pool_take(struct co_pool *pool)
 void co_pool_give(struct co_pool *pool, struct co_batch *batch)
 {
     co_batch_reset(batch);
-    if (pool->spare_count >= SPARE_MAX || batch->copy.cap > 2 * pool->policy.bytes ||
-        batch->closing.cap > 2 * pool->policy.bytes) {
+    if (pool->spare_count >= SPARE_MAX || batch->closing.cap > 2 * pool->policy.bytes) {
         co_batch_free(batch);
         return;
     }

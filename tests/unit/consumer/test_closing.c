@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static const struct co_policy policy = {.rows = 100, .bytes = 100000, .age_us = 50000};
+static struct co_chunks chunks;
 /* What a string that reaches SQL as a literal could be broken with. */
 static const char *const hostile[] = {"",
                                       "'",
@@ -105,7 +105,7 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     static struct co_name_row names[HOSTILE];
     struct co_closing_options options = {
         .topic = "o'brien\\", .partition = 3, .category = LM_RAW, .lock_timeout_ms = 1000};
-    struct co_batch *batch = co_batch_new(&policy);
+    struct co_batch *batch = co_batch_new(&chunks);
     char sql[256], count[16];
     (void)state;
 
@@ -174,7 +174,7 @@ static void a_record_put_back_twice_is_refused_the_second_time(void **state)
 {
     struct co_closing_options options = {
         .topic = "replay", .partition = 0, .category = LM_RAW, .lock_timeout_ms = 1000};
-    struct co_batch *batch = co_batch_new(&policy);
+    struct co_batch *batch = co_batch_new(&chunks);
     (void)state;
 
     database_run(conn,
