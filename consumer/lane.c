@@ -11,8 +11,25 @@
 
 static void connect_now(struct co_lane *lane);
 
+static const char *const state_names[] = {"down", "idle", "copying", "copied", "closing", "rolling back"};
+
+/* A lane may go down from any state, and while it is down fail to come up. */
+static const unsigned follows[] = {
+    [CO_LANE_DOWN] = 1u << CO_LANE_IDLE,
+    [CO_LANE_IDLE] = 1u << CO_LANE_COPYING,
+    [CO_LANE_COPYING] = 1u << CO_LANE_COPIED | 1u << CO_LANE_ROLLING_BACK,
+    [CO_LANE_COPIED] = 1u << CO_LANE_CLOSING | 1u << CO_LANE_ROLLING_BACK,
+    [CO_LANE_CLOSING] = 1u << CO_LANE_IDLE | 1u << CO_LANE_ROLLING_BACK,
+    [CO_LANE_ROLLING_BACK] = 1u << CO_LANE_IDLE,
+};
+
+/* The one way to another state; logs and refuses what cannot follow. */
 static void change_state(struct co_lane *lane, enum co_lane_state to)
 {
+    if (to != CO_LANE_DOWN && (follows[lane->state] >> to & 1u) == 0) {
+        lm_log(LM_LOG_ERROR, "lane", "%s cannot become %s", state_names[lane->state], state_names[to]);
+        return;
+    }
     lane->state = to;
     lane->started_us = lm_clock_mono_us();
 }
