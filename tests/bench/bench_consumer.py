@@ -8,7 +8,7 @@ leaves made beforehand, a checkpoint before each run. Runs of both kinds alterna
     latency   from produce to visible at 1,000 records a second; the time to the first row
     scaling   1 to 4 consumers in one group beside as many \\copy, with a plot
 
-LOGMILL_BENCH_RECORDS is the size of the preloaded topic (600,000; 4 partitions), LOGMILL_BENCH_REPEATS how often each run of `speed`
+LOGMILL_BENCH_RECORDS is the size of the preloaded topic (1,000,000; 4 partitions), LOGMILL_BENCH_REPEATS how often each run of `speed`
 and `scaling` is made (3), LOGMILL_BENCH_OPTIONS more options for the consumer. Tables and the plot go to build/bench.
 
 The world: 10,000 records a second of 12 services in 2 environments and 5 levels, read at full speed, so that a batch brings 120 to 240
@@ -27,7 +27,7 @@ import harness
 import ingest
 import measure
 
-RECORDS = int(os.environ.get("LOGMILL_BENCH_RECORDS", 600000))
+RECORDS = int(os.environ.get("LOGMILL_BENCH_RECORDS", 1000000))
 REPEATS = int(os.environ.get("LOGMILL_BENCH_REPEATS", 3))
 OPTIONS = os.environ.get("LOGMILL_BENCH_OPTIONS", "").split()
 OUT = harness.ROOT / "build" / "bench"
@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self):
         self.servers = harness.Servers(own=True, postgres_conf=POSTGRES)
-        self.postgres = self.servers.pid("postgres")
+        self.postgres, self.kafka = self.servers.pid("postgres"), self.servers.pid("kafka")
         self.base_us = int(time.time() // 3600 - 1) * 3600 * 1000000
         self.topics = {}                                    # encoding -> world whose topics hold the records
         self.files = {}                                     # connections -> paths
@@ -73,6 +73,7 @@ class Bench:
         world = harness.World(self.servers, topics=False, **options)
         for hour in range(int(RECORDS * WORLD["step_us"] / 3.6e9) + 2):
             world.rows("select logmill.ensure_leaf('raw', to_timestamp(%d))" % (self.base_us // 1000000 + 3600 * hour))
+        world.rows("select logmill.ensure_leaves('4 hours')")
         return world
 
     def rows_for_copy(self, connections):
@@ -109,13 +110,13 @@ class Bench:
         session = measure.Session(world.admin_url)
         world.rows("checkpoint")
         sampler = measure.Sampler(session, "select coalesce(sum(next_offset), 0)::bigint from logmill.ingest_offset", doing=doing)
-        before = measure.server_cpu(self.postgres)
+        before, kafka = measure.server_cpu(self.postgres), measure.cpu(self.kafka)
         started = time.monotonic()
         running = [self.start(world, topic, *arguments) for _ in range(consumers)]
         sampler.start()
         sampler.wait_for(RECORDS, 300, lambda: all(c.running() for c in running))
         pids = [c.process.pid for c in running]
-        server = measure.server_cpu(self.postgres) - before - session.cpu()
+        server, kafka = measure.server_cpu(self.postgres) - before - session.cpu(), measure.cpu(self.kafka) - kafka
         own, peak = sum(measure.cpu(p) for p in pids), max(measure.memory(p, "VmHWM") for p in pids)
         sampler.stop()
         session.close()
@@ -123,7 +124,7 @@ class Bench:
         last = next(s for s in sampler.seen if int(s[1][0]) >= RECORDS)
         batches = sum(c.metric("logmill_consumer_batches_total") for c in running)
         result = {"rate": (RECORDS - int(first[1][0])) / (last[0] - first[0]), "own": own / RECORDS * 1e6,
-                  "server": server / RECORDS * 1e6, "peak": peak, "batch": RECORDS / batches, "first": first[0] - started,
+                  "server": server / RECORDS * 1e6, "kafka": kafka / RECORDS * 1e6, "peak": peak, "batch": RECORDS / batches, "first": first[0] - started,
                   "working": sampler.working / max(sampler.all, 1), "client": sampler.client / max(sampler.all, 1),
                   "disk": sampler.disk / max(sampler.all, 1), "metrics": [c.get("/metrics")[1] for c in running]}
         for c in running:
@@ -179,10 +180,10 @@ def speed(bench):
         r, base = of[run], of["\\copy", run[1], None]
         row = [run[0], run[1], r["rate"], r["rate"] / base["rate"], r["server"], r["server"] / base["server"]]
         spread = max(x["rate"] for x in results[run]) / min(x["rate"] for x in results[run])
-        rows.append(row + ([spread] + ["–"] * 6 if run[2] is None else
-                           [spread, r["own"], r["peak"], r["batch"], 100 * r["working"], 100 * r["client"], 100 * r["disk"]]))
+        rows.append(row + ([spread] + ["–"] * 7 if run[2] is None else
+                           [spread, r["own"], r["kafka"], r["peak"], r["batch"], 100 * r["working"], 100 * r["client"], 100 * r["disk"]]))
     report("Throughput: %d records, median of %d runs" % (RECORDS, REPEATS),
-           ["", "connections", "rows/s", "of \\copy", "PostgreSQL CPU µs/row", "of \\copy", "max/min", "own CPU µs/row", "peak MB",
+           ["", "connections", "rows/s", "of \\copy", "PostgreSQL CPU µs/row", "of \\copy", "max/min", "own CPU µs/row", "Kafka's", "peak MB",
             "rows/batch", "backend works %", "waits for us %", "for disk %"], rows)
 
 
