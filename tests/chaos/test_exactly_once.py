@@ -1,6 +1,8 @@
-"""Records go through Kafka into PostgreSQL while the consumer is killed and PostgreSQL falls: each is there exactly once.
+"""Records go through three Kafka nodes into PostgreSQL while the consumer is killed and PostgreSQL falls: each is there exactly
+once.
 
-LOGMILL_CHAOS_SEED repeats a run, LOGMILL_CHAOS_RECORDS sets its size (200,000; 1,000,000 with LOGMILL_TEST_LONG=1).
+LOGMILL_CHAOS_SEED repeats a run, LOGMILL_CHAOS_RECORDS sets its size (150,000; 4,000,000 and a hundred
+kills with LOGMILL_TEST_LONG=1).
 """
 import os
 import random
@@ -10,8 +12,8 @@ import unittest
 import harness
 import ingest
 
-RECORDS = int(os.environ.get("LOGMILL_CHAOS_RECORDS", 1000000 if harness.LONG else 200000))
-KILLS = 5
+RECORDS = int(os.environ.get("LOGMILL_CHAOS_RECORDS", 4000000 if harness.LONG else 150000))
+KILLS = 100 if harness.LONG else 4
 
 
 class ExactlyOnce(harness.Case):
@@ -19,10 +21,12 @@ class ExactlyOnce(harness.Case):
         seed = int(os.environ.get("LOGMILL_CHAOS_SEED", random.SystemRandom().randrange(1 << 32)))
         print("seed %d, %d records" % (seed, RECORDS), flush=True)
         dice = random.Random(seed)
-        world = self.world(own=True)
+        servers = harness.Servers(own=True, kafka_nodes=3)
+        self.addCleanup(servers.close)
+        world = self.world(servers=servers)
 
         feeder = threading.Thread(target=ingest.generate, args=(world, RECORDS),
-                                  kwargs=dict(seed=seed % 1000, sources=50, rate=RECORDS // 12))
+                                  kwargs=dict(seed=seed % 1000, sources=50, rate=RECORDS // (KILLS * 3)))
         feeder.start()
         fall = dice.randrange(KILLS)
         for kill in range(KILLS):

@@ -85,9 +85,10 @@ def psql(url, sql, check=True, settings="", timeout=120):
 
 class Servers:
     """A Kafka and a PostgreSQL: the shared ones, or own ones in a directory and on ports of their own; three `kafka_nodes` make a
-    cluster with replication 3 and min.insync.replicas 2, each of them broker and controller, numbered from 1."""
+    cluster with replication 3 and min.insync.replicas 2, each of them broker and controller, numbered from 1. Own ones of one node
+    can also listen on another `address` of this machine."""
 
-    def __init__(self, own=False, postgres_conf="fsync = off", kafka_nodes=1):
+    def __init__(self, own=False, postgres_conf="fsync = off", kafka_nodes=1, address=None):
         self.own = own
         if not own:
             self.brokers = os.environ.get("LOGMILL_TEST_BROKERS")
@@ -107,9 +108,19 @@ class Servers:
             self.env.update(LOGMILL_RUN_KAFKA_JAVA="-Xmx256m -XX:TieredStopAtLevel=1",
                             LOGMILL_RUN_KAFKA_CONF="broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
                             "group.min.session.timeout.ms=1000")
+        if address:
+            self.listen_too(address)
         self.brokers = ",".join("127.0.0.1:%d" % (self.kafka_port + 2 * i) for i in range(kafka_nodes))
         self.postgres = "postgresql://postgres@127.0.0.1:%d/postgres" % self.postgres_port
         self.up()
+
+    def listen_too(self, address):
+        port, access = self.kafka_port, self.dir / "hba.conf"
+        near = "PLAINTEXT://127.0.0.1:%d,NEAR://%s:%d" % (port, address, port)
+        self.env["LOGMILL_RUN_KAFKA_CONF"] = ("listeners=%s,CONTROLLER://127.0.0.1:%d\nadvertised.listeners=%s\n"
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,NEAR:PLAINTEXT" % (near, port + 1, near))
+        access.write_text("host all all samehost trust\nhost all all samenet trust\n")
+        self.env["LOGMILL_RUN_POSTGRES_CONF"] += "\nlisten_addresses = '127.0.0.1,%s'\nhba_file = '%s'" % (address, access)
 
     def up(self, *names):
         """Starts what does not run: all of it, or what is named (kafka, kafka-2, …, postgres)."""
@@ -176,14 +187,16 @@ def stat_state(pid):
 
 
 class Program:
-    """A running program of ours; its standard error (its own log) goes to a file, its standard output to another."""
+    """A running program of ours, `inside` a network namespace where one is named; its standard error (its own log) goes to a file,
+    its standard output to another."""
 
-    def __init__(self, name, arguments, directory, stdin=None, env=None):
+    def __init__(self, name, arguments, directory, stdin=None, env=None, inside=None):
         self.name = name
         self.err_path = Path(tempfile.mkstemp(prefix=name + "-", suffix=".log", dir=directory)[1])
         self.out_path = self.err_path.with_suffix(".out")
         with open(self.err_path, "wb") as err, open(self.out_path, "wb") as out:
-            self.process = subprocess.Popen([str(BIN / name)] + [str(a) for a in arguments], stderr=err, stdout=out,
+            enter = ["ip", "netns", "exec", inside] if inside else []
+            self.process = subprocess.Popen(enter + [str(BIN / name)] + [str(a) for a in arguments], stderr=err, stdout=out,
                                             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                                             env=dict(os.environ, **(env or {})), cwd=directory)
         if stdin is not None and stdin is not subprocess.PIPE:
@@ -286,7 +299,7 @@ class World:
     def topic(self, category="raw"):
         return self.prefix + category
 
-    def start(self, name, *arguments, ready=True, stdin=None, env=None, seconds=30):
+    def start(self, name, *arguments, ready=True, stdin=None, env=None, seconds=30, inside=None):
         """Starts a program of ours with what it needs to find the servers; waits until it is ready."""
         port = free_port()
         common = {
@@ -296,7 +309,7 @@ class World:
             "logmill-agent": ["--postgres-url", self.url("logmill_reader"), "--listen", "127.0.0.1:%d" % port],
             "logmill-ship": ["--brokers", self.servers.brokers, "--topic-prefix", self.prefix, "--listen", "127.0.0.1:%d" % port],
         }.get(name, [])
-        program = Program(name, common + list(arguments), self.directory, stdin, env)
+        program = Program(name, common + list(arguments), self.directory, stdin, env, inside)
         program.url = "http://127.0.0.1:%d" % port
         self.programs.append(program)
         if ready:
