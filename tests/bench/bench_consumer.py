@@ -297,19 +297,20 @@ def latency(bench):
         harness.wait_until(lambda: ingest.stored(world) == 1 + RATE * SECONDS)
         cpu, server = measure.cpu(consumer.process.pid) - cpu, measure.server_cpu(bench.postgres) - server
         sampler.stop()
-        rows = session.rows("select kafka_partition, kafka_offset, extract(epoch from created_at) from logmill.logs order by 1, 2")
+        rows = session.rows("select kafka_partition, kafka_offset, extract(epoch from created_at) from logmill.logs order by 1, 2")[1:]
         session.close()
         batches = consumer.metric("logmill_consumer_batches_total")
         idle = measure.cpu(consumer.process.pid)
         time.sleep(5)
         idle = measure.cpu(consumer.process.pid) - idle
         at, waited = [0] * PARTITIONS, []
+        began = min(float(r[2]) for r in rows) + 1  # the first second is the generator's start
         for partition, offset, created in rows:
             p, offset = int(partition), int(offset)
             while int(sampler.seen[at[p]][1][p + 1] or 0) <= offset and at[p] + 1 < len(sampler.seen):
                 at[p] += 1
-            waited.append(float(sampler.seen[at[p]][1][0]) - float(created))
-        waited = [w * 1000 for w in waited[RATE:]]          # the first second is the generator's start
+            if float(created) >= began:
+                waited.append(1000 * (float(sampler.seen[at[p]][1][0]) - float(created)))
     finally:
         world.close()
     report("Latency from produce to visible, %d records/s for %d s, default settings" % (RATE, SECONDS),
