@@ -128,6 +128,7 @@ void co_batch_reset(struct co_batch *batch)
     batch->asked = false;
     batch->charged = 0;
     batch->attempts = 0;
+    batch->unanswered = false;
     batch->alone = false;
     batch->not_before_us = 0;
     batch->probing = false;

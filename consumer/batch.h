@@ -110,6 +110,7 @@ struct co_batch {
     int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
     size_t charged;           /* its part of the memory budget while it is with the writer */
     unsigned attempts;        /* that failed */
+    bool unanswered;          /* /readyz says that PostgreSQL does not answer it */
     bool alone;               /* tried again only when what comes before it is committed */
     struct lm_backoff backoff;
     int64_t not_before_us; /* monotonic */

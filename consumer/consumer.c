@@ -170,6 +170,7 @@ static void on_tick(uv_timer_t *timer)
     co_progress_tick(&consumer->progress, late_us);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
+    co_writer_tick(consumer->writer);
     co_topics_tick(&consumer->topics);
     co_letters_tick(consumer->letters);
     if (consumer->brokers_down)

@@ -11,6 +11,9 @@
 /* Where PostgreSQL has refused a row it may refuse more: so many batches keep their messages. */
 #define CAREFUL_BATCHES 20
 
+/* An answer that takes so many times lock_timeout is not only slow. */
+#define SILENT_LOCK_TIMEOUTS 3
+
 /* A question on the control connection about a batch, which stays until it is answered. */
 struct inquiry {
     struct co_writer *writer;
@@ -69,7 +72,7 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
                              (double)(lm_clock_wall_us() - batch->first_time_us) / 1e6);
     if (batch->row_count > 0)
         writer->believed[partition->category] = 0;
-    if (batch->attempts > 0)
+    if (batch->attempts > 0 || batch->unanswered)
         co_partition_say(partition, NULL);
 
     partition->line_count--;
@@ -379,6 +382,36 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
     }
     co_remedy_back_off(batch);
     co_remedy_say_stuck(writer, batch, error);
+}
+
+/* ---- silence ---- */
+
+/* No time-out of the server's reaches a backend that hangs or a COMMIT that waits for a standby, and giving
+ * up would not tell what became of it. So it is waited for, but not in silence. */
+static void say_unanswered(const struct co_lane *lane)
+{
+    struct co_batch *batch = lane->batch;
+    char reason[400];
+
+    batch->unanswered = true;
+    (void)snprintf(
+        reason, sizeof(reason),
+        "PostgreSQL does not answer %s: it waits for a lock or a standby, or hangs; pg_stat_activity "
+        "tells of process %d",
+        lane->state == CO_LANE_CLOSING ? "a COMMIT" : "a COPY", lm_pg_backend_pid(lane->pg));
+    co_partition_say(batch->partition, reason);
+}
+
+void co_writer_tick(struct co_writer *writer)
+{
+    int64_t since_us = lm_clock_mono_us() - SILENT_LOCK_TIMEOUTS * writer->options.lock_timeout_ms * 1000;
+
+    for (unsigned i = 0; i < writer->options.connections; i++) {
+        const struct co_lane *lane = &writer->lanes[i];
+        if ((lane->state == CO_LANE_COPYING || lane->state == CO_LANE_CLOSING) && lane->batch != NULL &&
+            lane->batch->state != CO_BATCH_DONE && lane->started_us < since_us)
+            say_unanswered(lane);
+    }
 }
 
 /* ---- questions ---- */

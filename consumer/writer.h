@@ -63,6 +63,8 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition);
  * one whose closing message is out: it commits or not, nobody waits for it. */
 void co_writer_drop(struct co_writer *writer, struct co_partition *partition);
 void co_writer_set(struct co_writer *writer, const struct co_writer_settings *settings);
+/* Once a second: says which partitions PostgreSQL has not answered for long. */
+void co_writer_tick(struct co_writer *writer);
 /* A dead letter was confirmed, or anything else may have changed. */
 void co_writer_kick(struct co_writer *writer);
 /* No batch is with the writer. */

@@ -72,9 +72,13 @@ class Falls(PostgresCase):
         standby = servers.add_standby(synchronous=True)
         world = self.world_on(servers)
         world.admin_url += "?target_session_attrs=read-write" # for psql; the consumer asks for that by itself
-        consumer = self.start(world)
+        consumer = self.start(world, "--lock-timeout=500ms")
         feeder = self.feed(world, 30000, seconds=3)
         harness.wait_until(lambda: ingest.stored(world) > 0, 20)
+        standby.stop()                                      # a COMMIT waits for it, and nothing else can tell
+        harness.wait_until(lambda: "does not answer a COMMIT" in postgres_servers.unmet(consumer), 20)
+        standby.start()
+        harness.wait_until(consumer.ready, 20)
         ingest.pause(self.dice, 0, 1)
         servers.stop_postgres("immediate")
         standby.promote()

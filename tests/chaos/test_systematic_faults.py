@@ -138,6 +138,29 @@ class Systematic(postgres_servers.Case):
                 self.assertLess(len(lines), 10, "\n".join(lines))
         self.finish(world)
 
+    def test_what_is_wrong_when_it_starts_is_said_and_passes_when_it_is_mended(self):
+        world = self.world()
+        for fault, words, mend in (
+                ("alter function logmill.start_offset rename to begin_offset", "start_offset.*does not exist.*logmill-ctl migrate",
+                 "alter function logmill.begin_offset rename to start_offset"),
+                ("revoke select on logmill.ingest_source from logmill_writer", "permission denied for table ingest_source.*grant",
+                 "grant select on logmill.ingest_source to logmill_writer"),
+                ("alter function logmill.ensure_leaf rename to want_leaf", "ensure_leaf.*does not exist.*logmill-ctl migrate",
+                 "alter function logmill.want_leaf rename to ensure_leaf")):
+            with self.subTest(fault):
+                world.rows(fault)
+                total = getattr(self, "total", 0)
+                self.start(world, ready=False)
+                self.total = total
+                self.more(world)
+                self.wait_until_said(words)
+                self.wait_until_it_takes_no_more()
+                world.rows(mend)
+                self.wait_until_mended(world)
+                self.assertEqual(self.consumer.terminate(), 0)
+        self.assertEqual(ingest.dead_letters(world), 0)
+        ingest.check_exactly_once(self, world, self.total)
+
     def test_records_an_operator_wants_to_keep_out_are_dead_letters_and_hold_nothing_up(self):
         world = self.world(partitions=1)
         world.rows("alter table logmill.logs_raw add constraint mood check (message not like 'evil%')")
