@@ -462,8 +462,9 @@ void ag_windows_rule(struct ag_parse *p)
     if (p->stopped)
         return;
     if (in->compare == AG_COMPARE_WINDOW && in->measure.fn == AG_LIST) {
-        in->measure.fn = AG_COUNT;
-        in->order = AG_ORDER_DEFAULT;
+        ag_count_instead(p);
+        if (p->stopped)
+            return;
     }
     if (in->compare == AG_COMPARE_WINDOW && in->rank && ranks_by_change(p)) {
         ag_assume(p, "ranked_by_change", "두 기간의 차이가 큰 순서입니다.",

@@ -98,6 +98,21 @@ void ag_set_measure(struct decision *d, enum ag_measure_fn fn, enum ag_field fie
     d->intent->measure.field = field;
 }
 
+void ag_count_instead(struct ag_parse *p)
+{
+    struct ag_intent *intent = p->intent;
+
+    if (intent->order == AG_SLOWEST || intent->order == AG_FASTEST)
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "가장 느린 기록은 나누거나 비교할 수 없습니다.",
+                   "The slowest records themselves cannot be broken down or compared."),
+            ag_say(p, "예: \"p95 응답시간 어제와 비교\"", "For example \"p95 latency today vs yesterday\"."));
+    intent->measure.fn = AG_COUNT;
+    intent->measure.field = AG_NO_FIELD;
+    intent->order = AG_ORDER_DEFAULT;
+}
+
 static void length_rule(struct decision *d)
 {
     const struct ag_found *found = &d->p->found;
@@ -105,11 +120,17 @@ static void length_rule(struct decision *d)
 
     if (!found->length_set)
         return;
-    if (intent->measure.field == AG_DURATION && intent->group_count > 0) {
+    if (intent->measure.field == AG_DURATION && intent->group_count > 0 && !found->threshold.set) {
         intent->threshold = (struct ag_threshold){true, found->length_op, found->length_ms};
         return;
     }
     ag_filter_add(d->p, AG_DURATION, NULL, found->length_op, ag_sayf(d->p, "%.15g", found->length_ms));
+}
+
+static bool is_ratio(const struct ag_intent *intent)
+{
+    return intent->measure.fn == AG_ERROR_RATE || intent->measure.fn == AG_FAILURE_RATE ||
+           intent->measure.fn == AG_SHARE;
 }
 
 /* "errors by endpoint with more than 100 requests", 에러 10명 이상인: a number of something else. */
@@ -122,8 +143,8 @@ static bool counts_another_thing(const struct decision *d)
 
     if (strcmp(ag_word(p, next), "명") == 0)
         return d->intent->measure.fn != AG_DISTINCT;
-    if (ag_reads(p, next, AG_C_COUNTER) && d->intent->measure.field == AG_DURATION)
-        return true; /* 응답시간 50건 이상 */
+    if (ag_reads(p, next, AG_C_COUNTER) && (d->intent->measure.field == AG_DURATION || is_ratio(d->intent)))
+        return true; /* 응답시간 50건 이상, 실패율 10건 이상 */
     while (next < p->tokens->count && ag_reads(p, next, AG_C_PREPOSITION))
         next++;
     if (ag_is_korean(p, next))
@@ -155,16 +176,20 @@ static void threshold_rule(struct decision *d)
                 NULL);
         return;
     }
-    if (d->p->found.threshold_percent && intent->measure.fn != AG_ERROR_RATE &&
-        intent->measure.fn != AG_FAILURE_RATE && intent->measure.fn != AG_SHARE) {
+    if (is_ratio(intent) && !d->p->found.threshold_percent && d->p->found.threshold.value > 1) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "비율은 퍼센트로 견줄 수 있습니다.", "A rate is compared with a percentage."),
+                ag_say(d->p, "예: \"에러율 5% 이상인 서비스\"",
+                       "For example \"services with an error rate above 5%\"."));
+        return;
+    }
+    if (d->p->found.threshold_percent && !is_ratio(intent)) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "퍼센트는 비율에만 쓸 수 있습니다.", "A percentage fits a rate only."), NULL);
         return;
     }
-    if (intent->measure.fn == AG_LIST) {
-        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
-        intent->order = AG_ORDER_DEFAULT;
-    }
+    if (intent->measure.fn == AG_LIST)
+        ag_count_instead(d->p);
     intent->threshold = d->p->found.threshold;
     if (intent->measure.fn == AG_AVG || intent->measure.fn == AG_PERCENTILE)
         return;
@@ -275,7 +300,8 @@ static void leave_unused(struct decision *d)
         if (strong[i] == AG_C_COMPARE || strong[i] == AG_C_BEFORE_AFTER || strong[i] == AG_C_SAME_TIME ||
             strong[i] == AG_C_SHIFT || strong[i] == AG_C_EVENT_ANCHOR || strong[i] == AG_C_HISTORY)
             continue;
-        if ((strong[i] == AG_C_TOP || strong[i] == AG_C_NEWEST || strong[i] == AG_C_OLDEST) &&
+        if ((strong[i] == AG_C_TOP ||
+             (d->intent->measure.fn == AG_LIST && (strong[i] == AG_C_NEWEST || strong[i] == AG_C_OLDEST))) &&
             d->p->found.limit > 0)
             continue;
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
@@ -449,6 +475,11 @@ void ag_measure_rule(struct ag_parse *p)
                        "The last few records alone cannot be broken down."),
                 NULL);
     check_numbers(p);
+    /* "the busiest endpoint by latency" */
+    if ((ag_heard(&d, AG_C_BUSIEST) || ag_heard(&d, AG_C_QUIETEST)) && p->intent->measure.fn != AG_COUNT &&
+        p->intent->measure.fn != AG_RATE && !p->stopped) {
+        d.used[AG_C_BUSIEST] = d.used[AG_C_QUIETEST] = false;
+    }
     if (p->found.limit > 0)
         p->intent->limit = p->found.limit;
     if (p->found.limit > 0 && p->intent->group_count > 0 && p->intent->order == AG_ORDER_DEFAULT) {

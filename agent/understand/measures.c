@@ -20,6 +20,7 @@ static bool counts_as_well(const struct decision *d)
     const char *word = ag_heard(d, AG_C_COUNT) ? ag_word(d->p, d->p->said[AG_C_COUNT] - 1) : "";
 
     return !d->p->found.length_set && (strcmp(word, "number of") == 0 || strcmp(word, "count of") == 0 ||
+                                       strcmp(word, "how many") == 0 || strcmp(word, "count") == 0 ||
                                        strcmp(word, "건수") == 0 || strcmp(word, "몇 건") == 0);
 }
 
@@ -219,6 +220,19 @@ bool ag_slow_rule(struct decision *d)
     return true;
 }
 
+/* Does a condition on levels leave no errors, or errors alone? "without debug" leaves both sides of a rate.
+ */
+static bool narrows_levels(const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if (f->field == AG_LEVEL &&
+            (f->op != AG_NOT_IN || strcmp(f->values[0], "ERROR") == 0 || strcmp(f->values[0], "FATAL") == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Shares: error rate, failure rate, "what percentage of … are …". True when it decided. */
 bool ag_rate_rule(struct decision *d)
 {
@@ -243,8 +257,14 @@ bool ag_rate_rule(struct decision *d)
         ag_use(d, AG_C_RATE);
         ag_use(d, AG_C_PERCENT);
         ag_drop_error_filter(intent);
-        if (ag_has_field(intent, AG_LEVEL))
-            return false;
+        if (narrows_levels(intent) || (ag_heard(d, AG_C_COUNT) && !percent && counts_as_well(d))) {
+            ag_stop(
+                d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "에러율과 함께 다른 것을 셀 수 없습니다.",
+                       "An error rate is of all levels, and asked for alone."),
+                ag_say(d->p, "예: \"결제 서비스 에러율\"", "For example \"error rate of payment-service\"."));
+            return true;
+        }
         ag_set_measure(d, AG_ERROR_RATE, AG_NO_FIELD);
         if (ag_heard(d, AG_C_REQUEST))
             ag_add_requests(d);

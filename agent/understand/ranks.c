@@ -14,6 +14,11 @@ static bool rank_words(struct decision *d)
 
     if (!least && !most)
         return false;
+    if (least && most)
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "많은 순인지 적은 순인지 알 수 없습니다.",
+                       "It is not clear whether the most or the fewest are asked for."),
+                NULL);
     d->intent->rank = true;
     d->intent->order = least ? AG_FEWEST : AG_MOST;
     return true;

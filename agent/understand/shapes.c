@@ -38,10 +38,8 @@ void ag_series_rule(struct decision *d)
                 ag_say(d->p, "시간별로 나눌 수 없는 질문입니다.", "This cannot be shown over time."), NULL);
         return;
     }
-    if (intent->measure.fn == AG_LIST) {
-        intent->measure.fn = AG_COUNT;
-        intent->order = AG_ORDER_DEFAULT;
-    }
+    if (intent->measure.fn == AG_LIST)
+        ag_count_instead(d->p);
     intent->shape = AG_SERIES;
     intent->bucket_us = d->p->found.bucket_us ? d->p->found.bucket_us
                         : *by_time            ? ag_unit_us(*by_time)
