@@ -117,6 +117,7 @@ class Members(harness.Case):
             running.append(self.start(world))
             ingest.pause(self.dice, 0, 1.5)
             gone = running.pop(self.dice.randrange(len(running)))
+            harness.wait_until(gone.log, 10)                # before it knows of signals, they just end it
             if turn % 3 == 2:                               # longer than its session: it wakes in the belief that all is its own
                 gone.process.send_signal(signal.SIGSTOP)
                 ingest.pause(self.dice, 2.2, 3)
@@ -154,6 +155,7 @@ class Members(harness.Case):
 
     def stop(self, consumer, grace):
         """SIGTERM; 0 within the grace period and a second."""
+        harness.wait_until(consumer.log, 10)
         begun = time.monotonic()
         self.assertEqual(consumer.terminate(grace + 10), 0, consumer.log()[-2000:])
         self.assertLess(time.monotonic() - begun, grace + 1, consumer.log()[-2000:])
