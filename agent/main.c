@@ -29,18 +29,6 @@ static void on_stop(void *context, bool now)
     }
 }
 
-static void on_hangup(void *context)
-{
-    const struct program *program = context;
-    (void)lm_config_reload(&program->reloading);
-}
-
-static void apply(void *context)
-{
-    const struct program *program = context;
-    lm_log_set_threshold((enum lm_log_level)program->config.log_level);
-}
-
 static int run(struct program *program)
 {
     struct lm_error error;
@@ -49,7 +37,7 @@ static int run(struct program *program)
         lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
         return 1;
     }
-    program->service.reload = on_hangup;
+    program->service.reloading = &program->reloading;
     int failed = ag_server_open(&program->service.loop, &program->config, &program->server, &error);
     if (failed != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
@@ -70,9 +58,7 @@ int main(int argc, char **argv)
                                             .values = &program.config,
                                             .size = sizeof(program.config),
                                             .argc = argc,
-                                            .argv = argv,
-                                            .apply = apply,
-                                            .context = &program}};
+                                            .argv = argv}};
     int code = 1;
     switch (lm_config_load(&ag_config_program, &program.config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_RUN:

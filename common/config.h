@@ -110,9 +110,9 @@ struct lm_config_reloading {
 
 /*
  * Reads the configuration anew from all four sources and moves what has changed and is `reloadable` into
- * `values`. One log line for each changed option says whether it was taken or needs a restart; with any error
- * nothing changes, and each error is logged. 0, or -1 where it was refused. Not beside another thread that
- * changes the environment.
+ * `values`; the log's threshold follows an option log_level. One log line for each changed option says
+ * whether it was taken or needs a restart; with any error nothing changes, and each error is logged. 0, or -1
+ * where it was refused. Not beside another thread that changes the environment.
  */
 int lm_config_reload(const struct lm_config_reloading *reloading);
 

@@ -93,6 +93,14 @@ static size_t take_changes(const struct lm_config_program *program, char *values
     return taken;
 }
 
+static void set_log_level(const struct lm_config_program *program, const char *values)
+{
+    for (size_t i = 0; i < program->option_count; i++) {
+        if (program->options[i].type == LM_CONFIG_ENUM && strcmp(program->options[i].name, "log_level") == 0)
+            lm_log_set_threshold((enum lm_log_level) * (const int *)(values + program->options[i].offset));
+    }
+}
+
 /* A line of the log for each line of the report. */
 static void log_report(char *report)
 {
@@ -137,6 +145,7 @@ int lm_config_reload(const struct lm_config_reloading *reloading)
         lm_log(LM_LOG_ERROR, component, "the configuration is refused, nothing has changed: %s", error.text);
     else {
         (void)take_changes(reloading->program, reloading->values, fresh);
+        set_log_level(reloading->program, reloading->values);
         if (reloading->apply != NULL)
             reloading->apply(reloading->context);
         result = 0;

@@ -25,8 +25,8 @@ static void on_signal(uv_signal_t *handle, int number)
     struct lm_service *service = handle->data;
     if (number != SIGHUP)
         lm_service_stop(service);
-    else if (service->reload != NULL && service->signals == 0)
-        service->reload(service->context);
+    else if (service->reloading != NULL && service->signals == 0)
+        (void)lm_config_reload(service->reloading);
 }
 
 static int listen_for(struct lm_service *service, uv_signal_t *handle, int number)

@@ -6,7 +6,7 @@
 #ifndef LOGMILL_COMMON_SERVICE_H
 #define LOGMILL_COMMON_SERVICE_H
 
-#include "common/error.h"
+#include "common/config.h"
 
 #include <stdbool.h>
 #include <uv.h>
@@ -16,14 +16,15 @@ struct lm_service {
     uv_signal_t term, interrupt, hangup;
     void (*stop)(void *context,
                  bool now); /* first signal: now = false; second: now = true; never a third time */
-    /* SIGHUP, but not once the stop has begun; NULL: SIGHUP does nothing. Set after lm_service_open. */
-    void (*reload)(void *context);
+    /* What SIGHUP reads again, until the stop begins; NULL: SIGHUP does nothing. Set after lm_service_open.
+     */
+    const struct lm_config_reloading *reloading;
     void *context;
     int signals; /* asked to stop so often */
 };
 
-/* Initialises the loop and its signals; `reload` is NULL. The struct must not move until lm_service_run has
- * returned. `stop` runs on the loop. LM_FATAL, and nothing is left behind, where the system refuses. */
+/* Initialises the loop and its signals; `reloading` is NULL. The struct must not move until lm_service_run
+ * has returned. `stop` runs on the loop. LM_FATAL, and nothing is left behind, where the system refuses. */
 int lm_service_open(struct lm_service *service, void (*stop)(void *context, bool now), void *context,
                     struct lm_error *error) LM_MUST_CHECK;
 /* As if SIGTERM had come: calls `stop` before it returns. Loop thread. */

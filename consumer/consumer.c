@@ -450,7 +450,6 @@ void co_consumer_reconfigure(void *context)
                                         .retry_cap_ms = (uint32_t)config->retry_cap_ms};
     struct co_window windows[LM_CATEGORY_COUNT];
 
-    lm_log_set_threshold((enum lm_log_level)config->log_level);
     if (consumer->phase != CO_RUNNING)
         return;
     fill_windows(config, windows);

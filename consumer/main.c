@@ -15,12 +15,6 @@ static void on_stop(void *context, bool now)
     co_consumer_stop(program->consumer, now);
 }
 
-static void on_hangup(void *context)
-{
-    const struct program *program = context;
-    (void)lm_config_reload(&program->reloading);
-}
-
 static int check(const void *values, struct lm_error *error)
 {
     bool subscribed[LM_CATEGORY_COUNT];
@@ -40,7 +34,7 @@ static int run(struct program *program)
         co_consumer_free(program->consumer);
         return EXIT_FAILURE;
     }
-    service.reload = on_hangup;
+    service.reloading = &program->reloading;
     if (co_consumer_open(&service, &program->config, program->consumer, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         status = EXIT_FAILURE;

@@ -74,20 +74,6 @@ static void stop(void *context, bool now)
     lm_http_server_close(gateway->server, (unsigned)wait_ms, on_server_closed, gateway);
 }
 
-static void on_hangup(void *context)
-{
-    const struct gateway *gateway = context;
-
-    (void)lm_config_reload(&gateway->reloading);
-}
-
-static void apply(void *context)
-{
-    const struct gateway *gateway = context;
-
-    lm_log_set_threshold((enum lm_log_level)gateway->config.log_level);
-}
-
 static int open_outward(struct gateway *gateway, struct lm_error *error)
 {
     const struct gw_ingest_options ingest = {&gateway->service.loop, &gateway->config, gateway->metrics};
@@ -138,9 +124,7 @@ int main(int argc, char **argv)
                                                      .values = &gateway.config,
                                                      .size = sizeof(gateway.config),
                                                      .argc = argc,
-                                                     .argv = argv,
-                                                     .apply = apply,
-                                                     .context = &gateway};
+                                                     .argv = argv};
     switch (lm_config_load(&gw_config_program, &gateway.config, argc, argv, NULL, NULL, stdout, stderr)) {
     case LM_CONFIG_RUN:
         break;
@@ -157,7 +141,7 @@ int main(int argc, char **argv)
         lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start");
         goto done;
     }
-    gateway.service.reload = on_hangup;
+    gateway.service.reloading = &gateway.reloading;
     if (open_outward(&gateway, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start");
         abandon_start(&gateway);

@@ -24,20 +24,6 @@ static void stop(void *context, bool now)
     ship_stop(program->ship, now);
 }
 
-static void on_hangup(void *context)
-{
-    const struct program *program = context;
-
-    (void)lm_config_reload(&program->reloading);
-}
-
-static void apply(void *context)
-{
-    const struct program *program = context;
-
-    lm_log_set_threshold((enum lm_log_level)program->config.log_level);
-}
-
 /* A closed standard input must not become the number of some socket of ours, and then be read as input. */
 static void occupy_standard_input(void)
 {
@@ -58,7 +44,7 @@ static int run(struct program *program, const char *const *paths, size_t path_co
         lm_log_error(LM_LOG_FATAL, "ship", &error, "cannot start");
         goto done;
     }
-    program->service.reload = on_hangup;
+    program->service.reloading = &program->reloading;
     if (ship_open(
             &(struct ship_options){&program->service, &program->config, program->metrics, paths, path_count},
             &program->ship, &error) != 0) {
@@ -88,9 +74,7 @@ int main(int argc, char **argv)
                                             .values = &program.config,
                                             .size = sizeof(program.config),
                                             .argc = argc,
-                                            .argv = argv,
-                                            .apply = apply,
-                                            .context = &program}};
+                                            .argv = argv}};
     const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
     size_t path_count = 0;
     int status = 1;

@@ -181,8 +181,6 @@ int main(int argc, char **argv)
         status = group_offsets(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "produce") == 0 && argc >= 6)
         status = produce(kafka, argc - 3, argv + 3);
-    else if (strcmp(argv[2], "group-offsets") == 0 && argc == 6)
-        status = group_offsets(kafka, queue, argv + 3);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(kafka);
     return status;

@@ -49,7 +49,7 @@ static void stop(void *context, bool now)
         close_all(program);
 }
 
-static void reload(void *context)
+static void on_applied(void *context)
 {
     struct program *program = context;
     program->reloads++;
@@ -125,7 +125,16 @@ static void sighup_reloads_where_the_program_can(void **state)
     struct program program;
     uv_timer_t timer;
     start(&program);
-    program.service.reload = reload;
+    static const struct lm_config_program nothing = {.name = "test"};
+    char *argv[] = {(char *)"test", NULL};
+    const struct lm_config_reloading reloading = {.program = &nothing,
+                                                  .values = &program,
+                                                  .size = 1,
+                                                  .argc = 1,
+                                                  .argv = argv,
+                                                  .apply = on_applied,
+                                                  .context = &program};
+    program.service.reloading = &reloading;
     raise_in(&program, &timer, &hangup, 5);
     assert_int_equal(lm_service_run(&program.service), 0);
     assert_int_equal(program.reloads, 1);

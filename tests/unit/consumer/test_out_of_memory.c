@@ -149,7 +149,7 @@ static void start_over(struct run *run)
     co_names_free(partition->names);
     partition->sources = co_sources_new(1000);
     partition->names = co_names_new(1000);
-    partition->filling = co_batch_new(&policy);
+    partition->filling = co_batch_new(&run->pool.chunks);
     assert_non_null(partition->sources);
     assert_non_null(partition->names);
     assert_non_null(partition->filling);

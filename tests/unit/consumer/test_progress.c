@@ -77,7 +77,7 @@ static void tick(struct co_progress *progress, int64_t late_us)
 static void only_what_is_stored_to_its_end_is_said(void **state)
 {
     struct co_progress progress = {0};
-    struct co_batch *batch = co_batch_new(&(struct co_policy){.rows = 1, .bytes = 1000, .age_us = 1});
+    struct co_batch *batch = (struct co_batch *)&progress; /* never looked into */
     (void)state;
 
     idle[1].lag = 1;
@@ -95,7 +95,6 @@ static void only_what_is_stored_to_its_end_is_said(void **state)
     idle[1].lag = -1; /* not known yet */
     tick(&progress, 0);
     assert_int_equal(world.asked, 1);
-    co_batch_free(batch);
 }
 
 static void it_is_said_every_ten_seconds_one_question_at_a_time(void **state)
