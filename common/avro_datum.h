@@ -2,9 +2,10 @@
  * A binary Avro datum as JSON text, read by its writer's schema. Every length, count and index is checked
  * against the bytes that are there, nesting and output are bounded. Any thread.
  *
- * Enums become their symbols, unions the value without its branch's name, maps objects, timestamps RFC 3339
- * texts, NaN and infinities texts; bytes become a text where they are one in UTF-8, otherwise (and for every
- * fixed) hex behind "\x".
+ * Enums become their symbols, unions the value without its branch's name, maps objects, NaN and infinities
+ * texts; bytes become a text where they are one in UTF-8, otherwise (and for every fixed) hex behind "\x".
+ * Logical types become what people write: timestamps, dates and times of day texts as in RFC 3339, decimals
+ * numbers, uuids and durations (ISO 8601) texts. A decimal of more than 64 bytes is bytes.
  */
 #ifndef LOGMILL_COMMON_AVRO_DATUM_H
 #define LOGMILL_COMMON_AVRO_DATUM_H

@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { TREE_MAX = 4 << 20 /* bytes of a schema's tree */ };
+enum {
+    TREE_MAX = 4 << 20, /* bytes of a schema's tree */
+    SCALE_MAX = 1000    /* digits behind the point of a decimal that is read as one */
+};
 
 static const char *const primitive_names[] = {"null",  "boolean", "int",   "long",
                                               "float", "double",  "bytes", "string"};
@@ -220,6 +223,43 @@ static struct lm_avro_type *parse_enum(struct parser *parser, const json_t *json
     return type;
 }
 
+/* What `type` means besides: the definition may name any logical type, but only those that fit count. */
+static void set_logical(struct lm_avro_type *type, const json_t *json)
+{
+    static const struct {
+        const char *name;
+        enum lm_avro_kind kind;
+        enum lm_avro_logical logical;
+        uint64_t size; /* of a fixed; 0: any */
+    } known[] = {{"timestamp-millis", LM_AVRO_LONG, LM_AVRO_MILLIS, 0},
+                 {"timestamp-micros", LM_AVRO_LONG, LM_AVRO_MICROS, 0},
+                 {"timestamp-nanos", LM_AVRO_LONG, LM_AVRO_NANOS, 0},
+                 {"local-timestamp-millis", LM_AVRO_LONG, LM_AVRO_LOCAL_MILLIS, 0},
+                 {"local-timestamp-micros", LM_AVRO_LONG, LM_AVRO_LOCAL_MICROS, 0},
+                 {"local-timestamp-nanos", LM_AVRO_LONG, LM_AVRO_LOCAL_NANOS, 0},
+                 {"time-micros", LM_AVRO_LONG, LM_AVRO_TIME_MICROS, 0},
+                 {"time-millis", LM_AVRO_INT, LM_AVRO_TIME_MILLIS, 0},
+                 {"date", LM_AVRO_INT, LM_AVRO_DATE, 0},
+                 {"decimal", LM_AVRO_BYTES, LM_AVRO_DECIMAL, 0},
+                 {"decimal", LM_AVRO_FIXED, LM_AVRO_DECIMAL, 0},
+                 {"uuid", LM_AVRO_FIXED, LM_AVRO_UUID, 16},
+                 {"duration", LM_AVRO_FIXED, LM_AVRO_DURATION, 12}};
+    const char *name = text_of(json, "logicalType");
+    json_int_t scale = json_integer_value(json_object_get(json, "scale"));
+    json_int_t precision = json_integer_value(json_object_get(json, "precision"));
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (type->kind != known[i].kind || strcmp(name, known[i].name) != 0 ||
+            (known[i].size > 0 && type->size != known[i].size))
+            continue;
+        if (known[i].logical == LM_AVRO_DECIMAL &&
+            (precision < 1 || scale < 0 || scale > precision || scale > SCALE_MAX))
+            return;
+        type->logical = known[i].logical;
+        type->scale = (unsigned)scale;
+    }
+}
+
 static struct lm_avro_type *parse_named(struct parser *parser, const json_t *json, enum lm_avro_kind kind,
                                         const char *space)
 {
@@ -245,6 +285,7 @@ static struct lm_avro_type *parse_named(struct parser *parser, const json_t *jso
     if (!json_is_integer(json_object_get(json, "size")) || size < 0)
         return refuse(parser, "no size in fixed", type->name);
     type->size = (uint64_t)size;
+    set_logical(type, json);
     return type;
 }
 
@@ -266,17 +307,6 @@ static struct lm_avro_type *parse_union(struct parser *parser, const json_t *jso
         type->count++;
     }
     return type;
-}
-
-static enum lm_avro_time time_of(const json_t *json)
-{
-    const char *logical = text_of(json, "logicalType");
-
-    if (strcmp(logical, "timestamp-millis") == 0)
-        return LM_AVRO_MILLIS;
-    if (strcmp(logical, "timestamp-micros") == 0)
-        return LM_AVRO_MICROS;
-    return strcmp(logical, "timestamp-nanos") == 0 ? LM_AVRO_NANOS : LM_AVRO_NO_TIME;
 }
 
 static struct lm_avro_type *parse_object(struct parser *parser, const json_t *json, const char *space)
@@ -305,8 +335,8 @@ static struct lm_avro_type *parse_object(struct parser *parser, const json_t *js
         return type->items[0] != NULL ? type : NULL;
     }
     struct lm_avro_type *type = parse_type(parser, json_object_get(json, "type"), space);
-    if (type != NULL && type->kind == LM_AVRO_LONG)
-        type->time = time_of(json);
+    if (type != NULL)
+        set_logical(type, json);
     return type;
 }
 

@@ -35,12 +35,28 @@ enum lm_avro_kind {
     LM_AVRO_REFERENCE /* to a named type, in items[0] */
 };
 
-/* Of a long: what it counts since the epoch. */
-enum lm_avro_time { LM_AVRO_NO_TIME, LM_AVRO_MILLIS, LM_AVRO_MICROS, LM_AVRO_NANOS };
+/* What the bytes of a type mean besides, as far as a reader must know; a logical type on a type it does not
+ * belong to is none, as the specification wants it. A string's uuid is the string. */
+enum lm_avro_logical {
+    LM_AVRO_PLAIN,
+    LM_AVRO_MILLIS, /* of a long: what it counts since the epoch */
+    LM_AVRO_MICROS,
+    LM_AVRO_NANOS,
+    LM_AVRO_LOCAL_MILLIS, /* the same in a zone that is not said */
+    LM_AVRO_LOCAL_MICROS,
+    LM_AVRO_LOCAL_NANOS,
+    LM_AVRO_TIME_MICROS, /* of a long: since midnight */
+    LM_AVRO_TIME_MILLIS, /* of an int */
+    LM_AVRO_DATE,        /* of an int: days since the epoch */
+    LM_AVRO_DECIMAL,     /* of bytes or a fixed: a big-endian number with `scale` digits behind the point */
+    LM_AVRO_UUID,        /* of a fixed of 16 */
+    LM_AVRO_DURATION     /* of a fixed of 12: months, days, milliseconds */
+};
 
 struct lm_avro_type {
     enum lm_avro_kind kind;
-    enum lm_avro_time time;
+    enum lm_avro_logical logical;
+    unsigned scale;       /* of a decimal */
     const char *name;     /* full name of a record, enum or fixed */
     size_t count;         /* of names and items */
     const char **names;   /* a record's fields, an enum's symbols */

@@ -58,4 +58,28 @@ int lm_record_decode_avro(const struct lm_schema_set *set, const void *data, siz
                           struct lm_arena *arena, struct lm_record *record,
                           struct lm_error *error) LM_MUST_CHECK;
 
+/*
+ * Confluent wire format: a zero byte, the id of the writer's schema in a registry (4 bytes, big-endian), the
+ * binary datum. The set learns the schemas from whoever asks the registry.
+ */
+
+/* The set is told what ids stand for: one it does not know is waited for. Without this such values are
+ * refused. */
+void lm_schema_set_use_registry(struct lm_schema_set *set);
+/* What `id` stands for, for ever: ids are never used again. As lm_schema_set_add, but for a set of its own:
+ * schemas of one canonical form may differ in what their numbers count. */
+int lm_schema_set_add_id(struct lm_schema_set *set, uint32_t id, const char *schema, size_t len,
+                         struct lm_error *error) LM_MUST_CHECK;
+/* Values that name `id` are refused with `why` (LM_DEAD_LETTER) until the monotonic time `until_us`; 256 such
+ * ids are remembered. 0, or -1 without memory. */
+int lm_schema_set_refuse_id(struct lm_schema_set *set, uint32_t id, const struct lm_error *why,
+                            int64_t until_us) LM_MUST_CHECK;
+/* The id that a value names. 0, or -1 where it is none in this format. */
+int lm_schema_id(const void *data, size_t len, uint32_t *id) LM_MUST_CHECK;
+/* As lm_record_decode_avro; LM_DEAD_LETTER "no_registry" without lm_schema_set_use_registry, what
+ * lm_schema_set_refuse_id was given, LM_RETRY "unknown_schema_id". */
+int lm_record_decode_registered(const struct lm_schema_set *set, const void *data, size_t len,
+                                struct lm_arena *arena, struct lm_record *record,
+                                struct lm_error *error) LM_MUST_CHECK;
+
 #endif

@@ -461,8 +461,7 @@ int lm_record_decode(const struct lm_schema_set *set, const void *data, size_t l
     if (bytes[0] == 0xC3 && (len == 1 || bytes[1] == 0x01))
         return lm_record_decode_avro(set, data, len, arena, record, error);
     if (bytes[0] == 0x00)
-        return lm_error_set(error, LM_DEAD_LETTER, "no_registry",
-                            "Confluent framing, but no schema registry is configured");
+        return lm_record_decode_registered(set, data, len, arena, record, error);
     lm_json_open(&scan, data, len);
     if (lm_json_more(&scan) && *scan.at == '{')
         return lm_record_decode_json(data, len, arena, record, error);

@@ -34,8 +34,8 @@ int lm_record_decode_json(const char *data, size_t len, struct lm_arena *arena, 
 void lm_record_write_json(const struct lm_record *record, struct lm_buffer *out);
 
 /* A value as it stands on a topic: told apart by its first bytes (Avro single-object, Confluent framing,
- * JSON). Confluent framing without a registry is LM_DEAD_LETTER "no_registry"; anything else "not_a_record";
- * empty "empty". */
+ * JSON), and read as lm_record_decode_avro, lm_record_decode_registered and lm_record_decode_json say;
+ * anything else is LM_DEAD_LETTER "not_a_record"; empty "empty". */
 struct lm_schema_set;
 int lm_record_decode(const struct lm_schema_set *set, const void *data, size_t len, struct lm_arena *arena,
                      struct lm_record *record, struct lm_error *error) LM_MUST_CHECK;

@@ -4,6 +4,7 @@
  * levels, times and everything unknown are treated alike wherever they come from.
  */
 #include "common/avro_datum.h"
+#include "common/clock.h"
 #include "common/record_avro.h"
 #include "common/record_json.h"
 
@@ -11,7 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_LEN = 10, SCHEMAS_MAX = 4096, SCHEMA_TEXT_MAX = 1 << 20, TREE_MAX = 4 << 20 };
+enum {
+    HEADER_LEN = 10,
+    REGISTRY_HEADER_LEN = 5,
+    SCHEMAS_MAX = 4096,
+    SCHEMA_TEXT_MAX = 1 << 20,
+    TREE_MAX = 4 << 20,
+    REFUSED_MAX = 256
+};
 
 struct writer {
     uint64_t fingerprint;
@@ -20,9 +28,27 @@ struct writer {
     struct writer *next;
 };
 
+/* An id of the schema registry. */
+struct registered {
+    uint32_t id;
+    struct writer *writer;
+};
+
+/* An id that stands for nothing that can be read. */
+struct refused {
+    uint32_t id;
+    int64_t until_us; /* monotonic; 0: free */
+    struct lm_error why;
+};
+
 struct lm_schema_set {
     struct writer *writers;
     size_t count;
+    bool registry;
+    struct registered *ids; /* in order */
+    size_t id_count;
+    struct refused *refused; /* REFUSED_MAX, the oldest is the next to go; NULL until one is needed */
+    size_t refused_next;
 };
 
 struct lm_schema_set *lm_schema_set_new(void)
@@ -45,6 +71,10 @@ void lm_schema_set_free(struct lm_schema_set *set)
         writer_free(set->writers);
         set->writers = next;
     }
+    for (size_t i = 0; i < set->id_count; i++)
+        writer_free(set->ids[i].writer);
+    free(set->ids);
+    free(set->refused);
     free(set);
 }
 
@@ -112,6 +142,88 @@ refused:
     return -1;
 }
 
+void lm_schema_set_use_registry(struct lm_schema_set *set)
+{
+    set->registry = true;
+}
+
+/* Where `id` stands, or where it would. */
+static size_t place_of(const struct lm_schema_set *set, uint32_t id)
+{
+    size_t low = 0, high = set->id_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (set->ids[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Its values are read as ours. The canonical form leaves out what a long counts. */
+static bool is_ours(const struct writer *writer)
+{
+    const struct lm_avro_type *type = writer->type;
+    bool ours = writer->fingerprint == lm_record_fingerprint();
+
+    for (size_t i = 0; i < type->count && ours; i++)
+        ours = type->items[i]->logical == LM_AVRO_PLAIN || type->items[i]->logical == LM_AVRO_MICROS;
+    return ours;
+}
+
+int lm_schema_set_add_id(struct lm_schema_set *set, uint32_t id, const char *schema, size_t len,
+                         struct lm_error *error)
+{
+    size_t place = place_of(set, id);
+    struct writer *writer;
+    struct registered *ids;
+
+    if (place < set->id_count && set->ids[place].id == id)
+        return 0;
+    if (set->id_count == SCHEMAS_MAX)
+        return lm_error_set(error, LM_DEAD_LETTER, "schema",
+                            "%d Avro schemas of the registry are known already, no more are kept",
+                            SCHEMAS_MAX);
+    writer = calloc(1, sizeof *writer);
+    ids = writer != NULL ? realloc(set->ids, (set->id_count + 1) * sizeof *ids) : NULL;
+    if (ids == NULL) {
+        free(writer);
+        return lm_error_set(error, LM_RETRY, "memory", "no memory for an Avro schema");
+    }
+    set->ids = ids;
+    lm_arena_init(&writer->arena, TREE_MAX);
+    if (read_schema(writer, schema, len, error) != 0) {
+        writer_free(writer);
+        return -1;
+    }
+    memmove(&ids[place + 1], &ids[place], (set->id_count - place) * sizeof *ids);
+    ids[place] = (struct registered){id, writer};
+    set->id_count++;
+    return 0;
+}
+
+int lm_schema_set_refuse_id(struct lm_schema_set *set, uint32_t id, const struct lm_error *why,
+                            int64_t until_us)
+{
+    if (set->refused == NULL && (set->refused = calloc(REFUSED_MAX, sizeof *set->refused)) == NULL)
+        return -1;
+    set->refused[set->refused_next] = (struct refused){id, until_us, *why};
+    set->refused_next = (set->refused_next + 1) % REFUSED_MAX;
+    return 0;
+}
+
+static const struct lm_error *find_refused(const struct lm_schema_set *set, uint32_t id)
+{
+    for (size_t i = 0; set->refused != NULL && i < REFUSED_MAX; i++) {
+        const struct refused *refused = &set->refused[i];
+        if (refused->id == id && refused->until_us > 0 && refused->until_us > lm_clock_mono_us())
+            return &refused->why;
+    }
+    return NULL;
+}
+
 static int decode_foreign(const struct writer *writer, const void *data, size_t len, struct lm_arena *arena,
                           struct lm_record *record, struct lm_error *error)
 {
@@ -154,4 +266,40 @@ int lm_record_decode_avro(const struct lm_schema_set *set, const void *data, siz
                             "logmill-ctl migrate",
                             fingerprint);
     return decode_foreign(writer, bytes + HEADER_LEN, len - HEADER_LEN, arena, record, error);
+}
+
+int lm_schema_id(const void *data, size_t len, uint32_t *id)
+{
+    const unsigned char *bytes = data;
+
+    if (len < REGISTRY_HEADER_LEN || bytes[0] != 0)
+        return -1;
+    *id = (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 8 | bytes[4];
+    return 0;
+}
+
+int lm_record_decode_registered(const struct lm_schema_set *set, const void *data, size_t len,
+                                struct lm_arena *arena, struct lm_record *record, struct lm_error *error)
+{
+    const char *datum = (const char *)data + REGISTRY_HEADER_LEN;
+    const struct lm_error *why;
+    uint32_t id;
+
+    if (!set->registry)
+        return lm_error_set(error, LM_DEAD_LETTER, "no_registry",
+                            "Confluent wire format, but no schema registry is configured");
+    if (lm_schema_id(data, len, &id) != 0)
+        return lm_error_set(error, LM_DEAD_LETTER, "truncated", "the value ends inside the id of its schema");
+    size_t place = place_of(set, id);
+    if (place == set->id_count || set->ids[place].id != id) {
+        if ((why = find_refused(set, id)) == NULL)
+            return lm_error_set(error, LM_RETRY, "unknown_schema_id",
+                                "the registry was not asked for schema %" PRIu32 " yet", id);
+        *error = *why;
+        return -1;
+    }
+    const struct writer *writer = set->ids[place].writer;
+    if (is_ours(writer))
+        return lm_record_decode_datum(datum, len - REGISTRY_HEADER_LEN, arena, record, error);
+    return decode_foreign(writer, datum, len - REGISTRY_HEADER_LEN, arena, record, error);
 }
