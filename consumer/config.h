@@ -22,6 +22,8 @@ struct co_config {
     int64_t memory;
     int64_t grace_ms;
     int64_t schema_wait_ms;
+    char *registry_url, *registry_user, *registry_password, *registry_token, *registry_ca;
+    int64_t registry_timeout_ms;
     int64_t leaves_ahead_ms;
     int64_t lock_timeout_ms;
     int64_t dlq_max_bytes;

@@ -255,6 +255,29 @@ static int open_intake(struct co_consumer *consumer, struct lm_error *error)
     return co_intake_open(&intake, &consumer->intake, error);
 }
 
+static int open_registry(struct co_consumer *consumer, struct lm_error *error)
+{
+    const struct co_config *config = consumer->config;
+    struct co_registry_options registry = {.loop = &consumer->service->loop,
+                                           .url = config->registry_url,
+                                           .user = config->registry_user,
+                                           .password = config->registry_password,
+                                           .token = config->registry_token,
+                                           .ca = config->registry_ca,
+                                           .timeout_ms = config->registry_timeout_ms,
+                                           .retry_base_ms = (uint32_t)config->retry_base_ms,
+                                           .retry_cap_ms = (uint32_t)config->retry_cap_ms,
+                                           .schemas = co_intake_schemas(consumer->intake),
+                                           .metrics = consumer->metrics};
+
+    if (config->registry_url[0] == '\0')
+        return 0;
+    if (co_registry_open(&registry, &consumer->registry, error) != 0)
+        return -1;
+    co_intake_use_registry(consumer->intake, consumer->registry);
+    return 0;
+}
+
 static int open_writer(struct co_consumer *consumer, struct lm_error *error)
 {
     const struct co_config *config = consumer->config;
@@ -420,8 +443,8 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     if (co_config_check(config, consumer->subscribed, error) != 0 || open_state(consumer, error) != 0 ||
         open_servers(consumer, error) != 0 || open_postgres(consumer, error) != 0 ||
         open_letters(consumer, error) != 0 || open_intake(consumer, error) != 0 ||
-        open_writer(consumer, error) != 0 || open_assignment(consumer, error) != 0 ||
-        open_kafka(consumer, error) != 0) {
+        open_registry(consumer, error) != 0 || open_writer(consumer, error) != 0 ||
+        open_assignment(consumer, error) != 0 || open_kafka(consumer, error) != 0) {
         co_consumer_close(consumer);
         return -1;
     }

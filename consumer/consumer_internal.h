@@ -17,6 +17,7 @@
 #include "consumer/progress.h"
 #include "consumer/prompt.h"
 #include "consumer/reading.h"
+#include "consumer/registry.h"
 #include "consumer/topics.h"
 #include "consumer/writer.h"
 
@@ -25,6 +26,7 @@ enum co_phase { CO_OPENING, CO_RUNNING, CO_DRAINING, CO_LEAVING, CO_CLOSING };
 /* What co_consumer_close() closes, one after the other: what a part uses is closed after it. */
 enum co_closing_step {
     CO_CLOSE_CONTROL,
+    CO_CLOSE_REGISTRY,
     CO_CLOSE_LETTERS,
     CO_CLOSE_LEAVES,
     CO_CLOSE_WRITER,
@@ -54,6 +56,7 @@ struct co_consumer {
     struct co_leaves *leaves;
     struct co_letters *letters;
     struct co_intake *intake;
+    struct co_registry *registry; /* NULL where none is configured */
     struct co_writer *writer;
     struct co_assignment *assignment;
     struct lm_kafka_wake wake;

@@ -18,6 +18,7 @@
 struct co_intake {
     struct co_intake_options options;
     struct lm_schema_set *schemas;
+    struct co_registry *registry; /* NULL: none is configured */
     struct co_batch_scratch scratch;
     int64_t mono_us; /* monotonic, read with scratch.now_us */
     struct lm_log_limit dead_limit, event_limit;
@@ -66,6 +67,16 @@ static void read_clocks(struct co_intake *intake)
 {
     intake->scratch.now_us = lm_clock_wall_us();
     intake->mono_us = lm_clock_mono_us();
+}
+
+struct lm_schema_set *co_intake_schemas(struct co_intake *intake)
+{
+    return intake->schemas;
+}
+
+void co_intake_use_registry(struct co_intake *intake, struct co_registry *registry)
+{
+    intake->registry = registry;
 }
 
 static void count_dead(struct co_intake *intake, const struct co_partition *partition, const char *class)
@@ -175,6 +186,8 @@ static enum outcome refuse(struct co_intake *intake, struct co_partition *partit
     if (error->decision == LM_DEAD_LETTER && bury(intake, partition, message, error) == 0)
         return BURIED;
     *hold = strcmp(error->kind, "unknown_schema") == 0 ? CO_HOLD_SCHEMA : CO_HOLD_MEMORY;
+    if (strcmp(error->kind, "unknown_schema_id") == 0)
+        *hold = CO_HOLD_REGISTRY;
     return HELD;
 }
 
@@ -479,19 +492,79 @@ static bool write_question(struct co_partition *partition, struct lm_buffer *sql
         question->result = on_schema;
         return true;
     case CO_HOLD_NONE:
+    case CO_HOLD_REGISTRY:
     case CO_HOLD_MEMORY:
         break;
     }
     return false;
 }
 
+/* Why the registry does not tell; NULL: it did. */
+static void say_registry(struct co_partition *partition, const struct lm_error *error)
+{
+    char reason[768];
+
+    if (error == NULL) {
+        say_unanswered(partition, NULL);
+        return;
+    }
+    if (strcmp(error->kind, "closing") == 0)
+        return;
+    (void)snprintf(reason, sizeof(reason),
+                   "offset %lld waits for its schema: %s (asked again until the registry tells)",
+                   (long long)partition->held->offset, error->text);
+    co_partition_say(partition, reason);
+    partition->hold_unanswered = true;
+}
+
+static void on_registered(const struct lm_error *error, void *context)
+{
+    struct lookup *lookup = context;
+    struct co_partition *partition = lookup->partition;
+
+    if (partition->epoch == lookup->epoch && partition->state == CO_PARTITION_HOLDING) {
+        partition->hold_asked = false;
+        partition->hold_again_us = 0;
+        say_registry(partition, error);
+        if (error == NULL)
+            resume(lookup->intake, partition);
+    }
+    co_partition_unref(partition);
+    free(lookup);
+}
+
+static void ask_registry(struct co_intake *intake, struct co_partition *partition)
+{
+    const rd_kafka_message_t *message = partition->held;
+    struct lookup *lookup = calloc(1, sizeof(*lookup));
+    struct lm_error error;
+    uint32_t id;
+
+    if (lookup == NULL || lm_schema_id(message->payload, message->len, &id) != 0) {
+        free(lookup);
+        return; /* the tick comes back */
+    }
+    *lookup = (struct lookup){.intake = intake, .partition = partition, .epoch = partition->epoch};
+    if (co_registry_ask(intake->registry, id, on_registered, lookup, &error) != 0) {
+        say_registry(partition, &error);
+        free(lookup);
+        return;
+    }
+    (void)co_partition_ref(partition);
+    partition->hold_asked = true;
+}
+
 static void look_up(struct co_intake *intake, struct co_partition *partition)
 {
     struct co_question question = {.done = on_looked_up};
-    struct lookup *lookup = calloc(1, sizeof(*lookup));
     struct lm_buffer sql;
     struct lm_error error;
 
+    if (partition->hold == CO_HOLD_REGISTRY) {
+        ask_registry(intake, partition);
+        return;
+    }
+    struct lookup *lookup = calloc(1, sizeof(*lookup));
     partition->hold_again_us = lm_clock_mono_us() + LOOK_AGAIN_US;
     if (lookup == NULL)
         return;
@@ -534,7 +607,7 @@ void co_intake_tick(struct co_intake *intake, struct co_partition *partition)
     }
     if (partition->hold_asked || now_us < partition->hold_again_us)
         return;
-    if (partition->hold == CO_HOLD_MEMORY)
+    if (partition->hold == CO_HOLD_MEMORY || partition->hold == CO_HOLD_REGISTRY)
         resume(intake, partition);
     else
         look_up(intake, partition);

@@ -12,6 +12,7 @@
 #include "consumer/dead_letter.h"
 #include "consumer/partition.h"
 #include "consumer/pool.h"
+#include "consumer/registry.h"
 #include "consumer/window.h"
 
 struct co_intake;
@@ -40,6 +41,10 @@ void co_intake_free(struct co_intake *intake);
 void co_intake_set(struct co_intake *intake, const struct co_window windows[LM_CATEGORY_COUNT],
                    int64_t schema_wait_us);
 
+/* The writers' schemas it decodes with. */
+struct lm_schema_set *co_intake_schemas(struct co_intake *intake);
+/* Who is asked for schemas named by an id; before anything is read. */
+void co_intake_use_registry(struct co_intake *intake, struct co_registry *registry);
 /* Reads at most `limit` messages of a running partition into its batch. True: there may be more. */
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit);
 /* Once a second: looks again for what held records wait for. */

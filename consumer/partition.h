@@ -29,7 +29,14 @@ enum co_partition_state {
 };
 
 /* What the held record waits for. */
-enum co_hold { CO_HOLD_NONE, CO_HOLD_SOURCE, CO_HOLD_REPLAY, CO_HOLD_SCHEMA, CO_HOLD_MEMORY };
+enum co_hold {
+    CO_HOLD_NONE,
+    CO_HOLD_SOURCE,
+    CO_HOLD_REPLAY,
+    CO_HOLD_SCHEMA,
+    CO_HOLD_REGISTRY,
+    CO_HOLD_MEMORY
+};
 
 /* Batches of a partition with the writer, in order; two, so that one is copied while the other commits. */
 #define CO_LINE_MAX 2

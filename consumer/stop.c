@@ -145,6 +145,11 @@ static void close_next(void *context)
                 continue;
             co_control_close(consumer->control, close_next, consumer);
             return;
+        case CO_CLOSE_REGISTRY:
+            if (consumer->registry == NULL)
+                continue;
+            co_registry_close(consumer->registry, close_next, consumer);
+            return;
         case CO_CLOSE_LETTERS:
             if (consumer->letters == NULL)
                 continue;

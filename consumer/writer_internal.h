@@ -53,7 +53,7 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
 /* PostgreSQL refuses a row, by its place in the batch: to the dead letters with it, and smaller pieces from
  * now on, once it is known to be the row's fault (refusal.h). The partition may start over. */
 void co_remedy_blame(struct co_writer *writer, struct co_batch *batch, size_t row,
-                        const struct lm_error *error);
+                     const struct lm_error *error);
 /* A copied batch waits outside of its transaction. */
 void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch);
 /* Counts its rollups anew where rows were taken out. 0, or -1: the partition starts over. */
