@@ -133,6 +133,12 @@ static const struct lm_config_option options[] = {
      .max = 60 * DAY_MS,
      .reloadable = true,
      .description = "Leaves of the log table are made this long before they are needed."},
+    {.name = "fold.zone",
+     .type = LM_CONFIG_TEXT,
+     .offset = FIELD(fold_zone),
+     .default_text = "UTC",
+     .description = "IANA time zone whose days the rollups are folded into: the one most questions are asked "
+                    "in."},
     {.name = "lock_timeout",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(lock_timeout_ms),

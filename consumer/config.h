@@ -25,6 +25,7 @@ struct co_config {
     char *registry_url, *registry_user, *registry_password, *registry_token, *registry_ca;
     int64_t registry_timeout_ms;
     int64_t leaves_ahead_ms;
+    char *fold_zone;
     int64_t lock_timeout_ms;
     int64_t dlq_max_bytes;
     int64_t source_expiry_ms;

@@ -168,6 +168,7 @@ static void on_tick(uv_timer_t *timer)
     lm_gauge_set(consumer->batch_memory, (double)co_reading_memory(&consumer->reading));
     co_assignment_tick(consumer->assignment);
     co_progress_tick(&consumer->progress, late_us);
+    co_folds_tick(&consumer->folds);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
     co_writer_tick(consumer->writer);
@@ -455,6 +456,10 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.prompter = &consumer->prompter;
     consumer->progress.control = consumer->control;
     consumer->progress.assignment = consumer->assignment;
+    consumer->folds.control = consumer->control;
+    consumer->folds.zone = config->fold_zone;
+    consumer->folds.made = lm_counter(consumer->metrics, "logmill_consumer_folds_total", NULL,
+                                      "Hours and days this consumer had folded out of the minutes.");
     (void)co_consumer_change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",

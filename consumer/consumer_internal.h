@@ -10,6 +10,7 @@
 #include "consumer/assignment.h"
 #include "consumer/consumer.h"
 #include "consumer/dead_letter.h"
+#include "consumer/folds.h"
 #include "consumer/intake.h"
 #include "consumer/kafka.h"
 #include "consumer/leaves.h"
@@ -71,6 +72,7 @@ struct co_consumer {
 
     struct co_reading reading;
     struct co_progress progress;
+    struct co_folds folds;
     uv_timer_t tick; /* once a second */
     uv_timer_t phase_timer;
     unsigned open_handles; /* of ours */

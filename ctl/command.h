@@ -34,6 +34,7 @@ extern const struct ct_command ct_status_command;
 extern const struct ct_command ct_topics_command;
 extern const struct ct_command ct_offsets_command;
 extern const struct ct_command ct_dlq_command;
+extern const struct ct_command ct_fold_command;
 extern const struct ct_command ct_patterns_command;
 extern const struct ct_command ct_guard_command;
 

@@ -19,7 +19,8 @@ struct ct_config {
     char *since, *until, *before;
     int time_of; /* enum ct_dlq_time */
     int64_t limit;
-    bool count, json, dry_run, again, yes;
+    char *zone;
+    bool top, count, json, dry_run, again, yes;
 };
 
 extern const struct lm_config_program ct_config_program;

@@ -85,8 +85,8 @@ END
 $$;
 
 -- Hours that hold minutes in [lower, upper) and whose fold is missing or old, by category, newest first. Goes from hour to hour
--- by the index of the minutes.
-CREATE FUNCTION logmill.unfolded_hours(lower timestamptz, upper timestamptz)
+-- by the index of the minutes, until `most` are found.
+CREATE FUNCTION logmill.unfolded_hours(lower timestamptz, upper timestamptz, most integer)
     RETURNS TABLE (hour timestamptz, categories logmill.log_category[])
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -107,6 +107,8 @@ BEGIN
                 logmill.fold_version(c.category, unfolded_hours.hour, unfolded_hours.hour + interval '1 hour');
         IF categories IS NOT NULL THEN
             RETURN NEXT;
+            most := most - 1;
+            EXIT WHEN most <= 0;
         END IF;
         last := NULL;
     END LOOP;
@@ -163,7 +165,7 @@ BEGIN
         VALUES (in_zone, in_day, in_upper, in_category, logmill.fold_version(in_category, in_day, in_upper))
         ON CONFLICT (zone, day, category) DO UPDATE
             SET upper = excluded.upper, version = excluded.version, made_at = excluded.made_at;
-    IF EXISTS (SELECT FROM logmill.unfolded_hours(first, last) u WHERE in_category = ANY (u.categories)) THEN
+    IF EXISTS (SELECT FROM logmill.unfolded_hours(first, last, 25) u WHERE in_category = ANY (u.categories)) THEN
         DELETE FROM logmill.fold_day f WHERE (f.zone, f.day, f.category) = (in_zone, in_day, in_category);
         RETURN false;
     END IF;
@@ -201,7 +203,7 @@ END
 $$;
 
 -- Folds closed hours and then days of `zone` for about `budget`, newest first, as far as `back` reaches; how many, and whether
--- there is more to do. NULLs where another is at it. The consumers call it once a minute, logmill-ctl fold for all there is.
+-- there is more to do. NULLs where another is at it, and for `more` where nothing is known to be closed yet. The consumers call it once a minute, logmill-ctl fold for all there is.
 CREATE FUNCTION logmill.fold(zone text, back interval, budget interval, OUT hours integer, OUT days integer, OUT more boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
@@ -224,17 +226,22 @@ BEGIN
     more := false;
     closed := date_trunc('hour', logmill.close_hours(), 'UTC');
     SELECT greatest(min(r.minute), clock_timestamp() - back) INTO lowest FROM logmill.log_rollup_minute r;
+    IF NOT isfinite(closed) THEN -- the first call ever only marks where transactions stand
+        more := NULL;
+    END IF;
     IF lowest IS NULL OR NOT isfinite(closed) THEN
         RETURN;
     END IF;
-    FOR h IN SELECT u.hour, u.categories FROM logmill.unfolded_hours(date_trunc('hour', lowest, 'UTC'), closed) u LOOP
-        IF clock_timestamp() >= until THEN
-            more := true;
-            RETURN;
-        END IF;
+    -- Whatever finding them took, a call folds something, or it would never get on.
+    FOR h IN SELECT u.hour, u.categories FROM logmill.unfolded_hours(date_trunc('hour', lowest, 'UTC'), closed, 100) u LOOP
         PERFORM logmill.fold_hour(h.hour, h.categories);
         hours := hours + 1;
+        more := hours >= 100 OR clock_timestamp() >= until;
+        EXIT WHEN more;
     END LOOP;
+    IF more THEN
+        RETURN;
+    END IF;
     next_day := date_trunc('day', closed, zone);
     WHILE next_day > lowest LOOP
         this_day := date_trunc('day', next_day - interval '1 hour', zone);
@@ -245,11 +252,11 @@ BEGIN
             WHERE f.version IS DISTINCT FROM logmill.fold_version(c.category, this_day, next_day)
                 AND EXISTS (SELECT FROM logmill.fold_hour o WHERE o.hour >= this_day AND o.hour < next_day)
         LOOP
-            IF clock_timestamp() >= until THEN
-                more := true;
+            days := days + logmill.fold_day(zone, this_day, next_day, this)::integer;
+            more := clock_timestamp() >= until;
+            IF more THEN
                 RETURN;
             END IF;
-            days := days + logmill.fold_day(zone, this_day, next_day, this)::integer;
         END LOOP;
         next_day := this_day;
     END LOOP;

@@ -33,6 +33,84 @@ static void a_bucket_stands_for_its_values_within_three_percent(void **state)
     }
 }
 
+enum { SAMPLES = 3000, PARTS = 7, BUCKETS = 632, SHAPES = 6 };
+
+static double between(double low, double high)
+{
+    return low + (high - low) * rand() / RAND_MAX;
+}
+
+/* Milliseconds, from a µs up to days. */
+static double sample(int shape)
+{
+    double u = between(1e-9, 1);
+
+    switch (shape) {
+    case 0:
+        return between(0.001, 500);
+    case 1:
+        return 0.001 - 20 * log(u); /* exponential */
+    case 2:
+        return exp(between(-2, 4) + between(-2, 4) + between(-2, 4)); /* nearly lognormal */
+    case 3:
+        return 0.5 / pow(u, 1.2); /* a long tail */
+    case 4:
+        return rand() % 10 > 0 ? between(1, 1.5) : between(30000, 30100); /* answers and time-outs */
+    default:
+        return 17.25;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The duration that `rank` (from 1) of those counted lie at or below. */
+static double at_rank(const int64_t counts[BUCKETS], int64_t rank)
+{
+    int16_t bucket = 0;
+
+    for (int64_t seen = counts[0]; seen < rank; seen += counts[bucket])
+        bucket++;
+    return lm_duration_of_bucket(bucket);
+}
+
+static void every_quantile_of_merged_parts_is_that_of_all_within_five_percent(void **state)
+{
+    static double values[SAMPLES];
+    static int64_t parts[PARTS][BUCKETS], merged[2][BUCKETS], whole[BUCKETS];
+    (void)state;
+
+    for (int shape = 0; shape < SHAPES; shape++) {
+        srand((unsigned)shape + 1);
+        memset(parts, 0, sizeof parts);
+        memset(merged, 0, sizeof merged);
+        memset(whole, 0, sizeof whole);
+        for (int i = 0; i < SAMPLES; i++) {
+            values[i] = sample(shape);
+            whole[lm_duration_bucket(values[i])]++;
+            parts[rand() % PARTS][lm_duration_bucket(values[i])]++;
+        }
+        /* In two orders: one after the other, and backwards starting in the middle. */
+        for (int part = 0; part < PARTS; part++) {
+            for (int bucket = 0; bucket < BUCKETS; bucket++) {
+                merged[0][bucket] += parts[part][bucket];
+                merged[1][bucket] += parts[(2 * PARTS + 3 - part) % PARTS][bucket];
+            }
+        }
+        assert_memory_equal(merged[0], whole, sizeof whole);
+        assert_memory_equal(merged[1], whole, sizeof whole);
+        qsort(values, SAMPLES, sizeof values[0], by_value);
+        for (int rank = 1; rank <= SAMPLES; rank++) {
+            double estimate = at_rank(whole, rank), exact = values[rank - 1];
+            if (fabs(estimate - exact) > 0.05 * exact)
+                fail_msg("shape %d, rank %d: %g ms for %g ms", shape, rank, estimate, exact);
+        }
+    }
+}
+
 static double random_ms(int i)
 {
     static const double edges[] = {
@@ -123,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(microseconds_round_halves_to_even_and_stop_at_2_53),
         cmocka_unit_test(a_bucket_stands_for_its_values_within_three_percent),
+        cmocka_unit_test(every_quantile_of_merged_parts_is_that_of_all_within_five_percent),
         FIXTURE_TEST(sql_agrees_to_the_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,11 +37,12 @@ static void the_list_names_every_command(void **state)
 }
 
 /* Runs `patterns` over one file; *out and *errors are to be freed. */
-static enum ct_exit patterns_of(const char *name, char **out, char **errors)
+static enum ct_exit patterns_with(const struct ct_config *config, const char *name, char **out, char **errors)
 {
     size_t out_len = 0, errors_len = 0;
     const char *const arguments[] = {name};
     struct ct_context context = {
+        .config = config,
         .arguments = arguments,
         .argument_count = 1,
         .out = open_memstream(out, &out_len),
@@ -53,6 +54,72 @@ static enum ct_exit patterns_of(const char *name, char **out, char **errors)
     assert_int_equal(fclose(context.out), 0);
     assert_int_equal(fclose(context.errors), 0);
     return code;
+}
+
+static enum ct_exit patterns_of(const char *name, char **out, char **errors)
+{
+    const struct ct_config config = {0};
+    return patterns_with(&config, name, out, errors);
+}
+
+static void write_file(char *name, const void *text, size_t len)
+{
+    const int fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, len), (ssize_t)len);
+    assert_int_equal(close(fd), 0);
+}
+
+static void patterns_top_counts_and_shows_the_first_line(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/logmill-patterns-XXXXXX";
+    static const char lines[] = "b gone\nuser 42 in\nuser 43 in\na gone\nuser 44 in\n\"x\" 1\n\"y\" 2";
+    struct ct_config config = {.top = true};
+    char *out = NULL, *errors = NULL;
+    write_file(name, lines, sizeof lines - 1);
+
+    assert_int_equal(patterns_with(&config, name, &out, &errors), CT_DONE);
+    assert_true(strncmp(out, "3\t", 2) == 0);
+    assert_non_null(strstr(out, "\tuser <*> in\tuser 42 in\n2\t"));
+    assert_true(strstr(out, "a gone\ta gone\n") < strstr(out, "b gone\tb gone\n"));
+    assert_string_equal(errors, "");
+    free(out);
+    free(errors);
+
+    config.json = true;
+    config.limit = 2;
+    assert_int_equal(patterns_with(&config, name, &out, &errors), CT_DONE);
+    assert_non_null(strstr(out, "\"template\":\"user <*> in\",\"count\":3,\"sample\":\"user 42 in\"}\n"));
+    assert_non_null(strstr(out, "\"template\":\"\\\"<*>\\\" <*>\",\"count\":2,"));
+    assert_null(strstr(out, "gone"));
+    free(out);
+    free(errors);
+    unlink(name);
+}
+
+static void patterns_takes_lines_of_any_bytes_and_length(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/logmill-patterns-XXXXXX";
+    const size_t size = 200000;
+    char *lines = malloc(size);
+    char *out = NULL, *errors = NULL;
+    assert_non_null(lines);
+    memset(lines, 'x', size);
+    memcpy(lines, "a\0b 1\na\0b 2\n", 12);
+    lines[size - 1] = '\n';
+    write_file(name, lines, size);
+
+    assert_int_equal(patterns_of(name, &out, &errors), CT_DONE);
+    char *second = strchr(out, '\n') + 1;
+    assert_int_equal(second - out, strchr(second, '\n') + 1 - second);
+    assert_memory_equal(out, second, (size_t)(second - out));
+    assert_in_range(strlen(second), 500, 1200);
+    free(out);
+    free(errors);
+    free(lines);
+    unlink(name);
 }
 
 static void patterns_prints_id_and_template_of_every_line(void **state)
@@ -101,6 +168,8 @@ int main(void)
         cmocka_unit_test(every_command_is_found_by_its_name_and_only_by_it),
         cmocka_unit_test(the_list_names_every_command),
         cmocka_unit_test(patterns_prints_id_and_template_of_every_line),
+        cmocka_unit_test(patterns_top_counts_and_shows_the_first_line),
+        cmocka_unit_test(patterns_takes_lines_of_any_bytes_and_length),
         cmocka_unit_test(patterns_of_a_missing_file_fails_and_names_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
