@@ -67,11 +67,11 @@ int main(int argc, char **argv)
 {
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
     uint64_t known = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000, state = 1;
-    const struct co_policy policy = {.rows = ROWS, .bytes = 1 << 20, .age_us = LM_SECOND_US};
+    struct co_chunks chunks = {0};
     const struct co_closing_options options = {
         .topic = "logs.raw", .category = LM_RAW, .lock_timeout_ms = 10000};
     struct co_sources *sources = co_sources_new(2 * known);
-    struct co_batch *batch = co_batch_new(&policy);
+    struct co_batch *batch = co_batch_new(&chunks);
     int64_t *sequences = calloc(known, sizeof(*sequences));
     double decide = 0, close = 0;
     size_t moves = 0, repeats = 0;
