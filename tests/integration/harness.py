@@ -86,7 +86,7 @@ def psql(url, sql, check=True, settings="", timeout=120):
 class Servers:
     """A Kafka and a PostgreSQL: the shared ones, or own ones in a directory and on ports of their own; three `kafka_nodes` make a
     cluster with replication 3 and min.insync.replicas 2, each of them broker and controller, numbered from 1. Own ones of one node
-    can also listen on another `address` of this machine."""
+    can also listen on another `address` of this machine: Kafka at `near_port` there, PostgreSQL at its own."""
 
     def __init__(self, own=False, postgres_conf="fsync = off", kafka_nodes=1, address=None):
         self.own = own
@@ -115,11 +115,11 @@ class Servers:
         self.up()
 
     def listen_too(self, address):
-        port, access = self.kafka_port, self.dir / "hba.conf"
-        near = "PLAINTEXT://127.0.0.1:%d,NEAR://%s:%d" % (port, address, port)
+        self.near_port, access = free_port(), self.dir / "hba.conf"
+        near = "PLAINTEXT://127.0.0.1:%d,NEAR://%s:%d" % (self.kafka_port, address, self.near_port)
         self.env["LOGMILL_RUN_KAFKA_CONF"] = ("listeners=%s,CONTROLLER://127.0.0.1:%d\nadvertised.listeners=%s\n"
-            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,NEAR:PLAINTEXT" % (near, port + 1, near))
-        access.write_text("host all all samehost trust\nhost all all samenet trust\n")
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,NEAR:PLAINTEXT" % (near, self.kafka_port + 1, near))
+        access.write_text("host all all samehost trust\nhost all all %s/24 trust\n" % address)
         self.env["LOGMILL_RUN_POSTGRES_CONF"] += "\nlisten_addresses = '127.0.0.1,%s'\nhba_file = '%s'" % (address, access)
 
     def up(self, *names):
