@@ -199,8 +199,9 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
     else if (batch->arena.used > 0)
         lm_arena_reset(&batch->arena);
     lm_record_init(&scratch->record);
-    if (lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena, &scratch->record,
-                         error) != 0)
+    scratch->decoded = lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena,
+                                        &scratch->record, error) == 0;
+    if (!scratch->decoded)
         return -1;
     return lm_record_complete(&scratch->record, category, default_time_us(&scratch->record, message),
                               &batch->arena, error);

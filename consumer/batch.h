@@ -128,6 +128,7 @@ struct co_batch_scratch {
     struct lm_buffer template; /* of the pattern at hand */
     int64_t now_us;            /* wall clock, read once a slice of records */
     struct lm_record record;
+    bool decoded; /* `record` is what the value says, whether or not it may be stored */
 };
 
 /* NULL without memory. Its COPY bytes' memory comes from `chunks` and goes back there. */

@@ -180,18 +180,34 @@ enum outcome {
     LOST /* still the caller's; memory ran out half-way: the partition starts over from what is committed */
 };
 
+/* A bad record whose producer sends it again is a repeat like any other, where it says whose it is: put back,
+ * both would be stored. */
 static enum outcome refuse(struct co_intake *intake, struct co_partition *partition,
                            rd_kafka_message_t *message, const struct lm_error *error, enum co_hold *hold)
 {
+    const struct co_batch_scratch *scratch = &intake->scratch;
+    struct co_replay replay;
+    bool repeat = false, judged = false;
+
+    if (error->decision == LM_DEAD_LETTER && scratch->decoded && !co_replay_read(message, &replay)) {
+        *hold = judge_source(partition, &scratch->record, passed_us(intake, message), &repeat);
+        if (*hold != CO_HOLD_NONE)
+            return HELD;
+        judged = true;
+    }
+    if (repeat)
+        return REPEAT;
     if (error->decision == LM_DEAD_LETTER && bury(intake, partition, message, error) == 0)
         return BURIED;
+    if (judged) /* its source has moved on without it */
+        return LOST;
     *hold = strcmp(error->kind, "unknown_schema") == 0 ? CO_HOLD_SCHEMA : CO_HOLD_MEMORY;
     if (strcmp(error->kind, "unknown_schema_id") == 0)
         *hold = CO_HOLD_REGISTRY;
     return HELD;
 }
 
-/* The verdict on repeats comes after everything that can refuse the record, because it moves the source
+/* The verdict on repeats comes after everything else that can hold the record, because it moves the source
  * forward. */
 static enum outcome take(struct co_intake *intake, struct co_partition *partition,
                          rd_kafka_message_t *message, enum co_hold *hold)
