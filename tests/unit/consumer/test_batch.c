@@ -22,6 +22,21 @@ static void an_empty_batch_is_never_due(void **state)
     co_batch_free(batch);
 }
 
+static void what_is_never_delivered_leaves_something_to_commit(void **state)
+{
+    struct co_batch *batch = co_batch_new(&chunks);
+    (void)state;
+    co_batch_skip(batch, 8, 1000);
+    assert_true(co_batch_due(batch, &policy, 1000 + policy.age_us));
+    assert_int_equal(batch->next_offset, 8);
+    assert_int_equal(batch->kafka_time_us, 0);
+    co_batch_skip(batch, 12, 2000);
+    assert_int_equal(batch->record_count, 1);
+    assert_int_equal(batch->opened_us, 1000);
+    assert_int_equal(batch->next_offset, 12);
+    co_batch_free(batch);
+}
+
 static void a_batch_is_due_when_its_first_record_is_old_enough(void **state)
 {
     struct co_batch *batch = co_batch_new(&chunks);
@@ -97,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_batch_is_never_due),
+        cmocka_unit_test(what_is_never_delivered_leaves_something_to_commit),
         cmocka_unit_test(a_batch_is_due_when_its_first_record_is_old_enough),
         cmocka_unit_test(a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead_letters),
         cmocka_unit_test(a_batch_goes_its_way_and_no_other),

@@ -9,22 +9,23 @@
 
 #include <cmocka.h>
 
-static const bool allowed[6][6] = {
-    /*                 locating beyond seeking running holding gone */
-    /* locating   */ {false, true, true, false, false, true},
-    /* beyond_end */ {true, false, false, false, false, true},
-    /* seeking    */ {true, false, false, true, false, true},
-    /* running    */ {true, false, false, false, true, true},
-    /* holding    */ {true, false, false, true, false, true},
-    /* gone       */ {false, false, false, false, false, false},
+static const bool allowed[7][7] = {
+    /*                 locating beyond seeking running holding refused gone */
+    /* locating   */ {false, true, true, false, false, false, true},
+    /* beyond_end */ {true, false, false, false, false, false, true},
+    /* seeking    */ {true, false, false, true, false, true, true},
+    /* running    */ {true, false, false, false, true, true, true},
+    /* holding    */ {true, false, false, true, false, false, true},
+    /* refused    */ {false, false, false, false, false, false, true},
+    /* gone       */ {false, false, false, false, false, false, false},
 };
 
 static void only_the_drawn_transitions_are_made(void **state)
 {
     struct co_partition *partition = co_partition_new("logs.raw", 3, LM_RAW);
     (void)state;
-    for (int from = 0; from < 6; from++) {
-        for (int to = 0; to < 6; to++) {
+    for (int from = 0; from < 7; from++) {
+        for (int to = 0; to < 7; to++) {
             partition->state = (enum co_partition_state)from;
             int outcome = co_partition_change_state(partition, (enum co_partition_state)to);
             assert_int_equal(outcome, allowed[from][to] ? 0 : -1);
