@@ -50,9 +50,11 @@ static const struct pg_class *class_of(const char *sqlstate)
 }
 
 /* The row of "COPY logs_raw, line 17, column message: …", or 0. Other lines of the context (functions,
- * triggers) may stand before it. */
-static long long copy_line_of(const char *context)
+ * triggers) may stand before it. `where` receives what it says of the place, where it names a column: up to
+ * the value, else NULL. */
+static long long copy_line_of(const char *context, const char **where, int *where_len)
 {
+    *where = NULL;
     for (const char *line = context; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, "COPY ", 5) != 0)
@@ -64,8 +66,14 @@ static long long copy_line_of(const char *context)
         const char *p = comma + 2;
         while (*p != '\0' && *p != '\n' && *p != ',' && *p != ':' && !isdigit((unsigned char)*p))
             p++;
-        if (isdigit((unsigned char)*p))
-            return strtoll(p, NULL, 10);
+        if (!isdigit((unsigned char)*p))
+            continue;
+        const char *column = strchr(p, ',');
+        if (column != NULL && column < line + len) {
+            *where = line;
+            *where_len = (int)strcspn(line, ":\n");
+        }
+        return strtoll(p, NULL, 10);
     }
     return 0;
 }
@@ -76,7 +84,9 @@ void lm_pg_error_from_result(const PGresult *result, struct lm_error *error, lon
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
-    long long line = context != NULL ? copy_line_of(context) : 0;
+    const char *where;
+    int where_len = 0;
+    long long line = copy_line_of(context, &where, &where_len);
     if (copy_line != NULL)
         *copy_line = line;
     if (message == NULL) { /* made by libpq, not by the server */
@@ -99,8 +109,12 @@ void lm_pg_error_from_result(const PGresult *result, struct lm_error *error, lon
     else if (line > 0 && (strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0 ||
                           strcmp(sqlstate, "54001") == 0))
         decision = LM_DEAD_LETTER;
-    lm_error_set(error, decision, kind, "PostgreSQL says %s: %s%s%s%s", sqlstate, message,
-                 detail != NULL ? " (" : "", detail != NULL ? detail : "", detail != NULL ? ")" : "");
+    if (where == NULL && detail != NULL) {
+        where = detail;
+        where_len = (int)strlen(detail);
+    }
+    lm_error_set(error, decision, kind, "PostgreSQL says %s: %s%s%.*s%s", sqlstate, message,
+                 where != NULL ? " (" : "", where_len, where != NULL ? where : "", where != NULL ? ")" : "");
     if (error != NULL) {
         memcpy(error->sqlstate, sqlstate, strnlen(sqlstate, sizeof(error->sqlstate) - 1));
         error->sqlstate[strnlen(sqlstate, sizeof(error->sqlstate) - 1)] = '\0';
