@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PROBE_MS 3000
+#define FETCH_MAX ((size_t)1 << 20)
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lm_error *error)
 {
@@ -52,14 +53,18 @@ static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options,
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error)
 {
     rd_kafka_conf_t *conf = NULL;
-    char text[512], kbytes[24];
+    char text[512], kbytes[24], fetch[24];
+    size_t fetch_bytes = options->fetch_ahead_bytes < FETCH_MAX ? options->fetch_ahead_bytes : FETCH_MAX;
 
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
+    (void)snprintf(fetch, sizeof(fetch), "%zu", fetch_bytes);
     (void)snprintf(kbytes, sizeof(kbytes), "%zu", options->fetch_ahead_bytes / 1024);
     /* A fetch that waits for records holds up what else is asked of that broker: watermarks, above all. */
     if (configure(conf, options, error) != 0 ||
         prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||
+        /* A fetch is one buffer that stays whole until its last message has been taken. */
+        prefer(conf, options, "fetch.message.max.bytes", fetch, error) != 0 ||
         prefer(conf, options, "fetch.wait.max.ms", "50", error) != 0 ||
         /* What a killed consumer had stands still for as long. */
         prefer(conf, options, "session.timeout.ms", "10000", error) != 0 ||

@@ -83,8 +83,30 @@ static void arm_age(struct co_reading *reading)
         (void)uv_timer_start(&reading->age, on_age, (uint64_t)(due_us - now_us) / 1000 + 1, 0);
 }
 
+static size_t begun(const struct co_partition *partition)
+{
+    return partition->filling != NULL ? partition->filling->record_count : 0;
+}
+
+/* Whose batch has most in it; NULL: no partition. */
+static struct co_partition *most_begun(const struct co_reading *reading)
+{
+    struct co_partition *best = NULL;
+
+    for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (best == NULL || begun(p) > begun(best))
+            best = p;
+    }
+    return best;
+}
+
 void co_reading_hand_over(struct co_reading *reading, bool urgent)
 {
+    struct co_partition *largest = most_begun(reading);
+
+    /* A connection that is free gets the largest: where all are busy the others have time to become so. */
+    if (largest != NULL)
+        hand_over(reading, largest, urgent);
     for (struct co_partition *p = co_assignment_first(reading->assignment), *next; p != NULL; p = next) {
         next = p->next;
         hand_over(reading, p, urgent);
@@ -92,9 +114,17 @@ void co_reading_hand_over(struct co_reading *reading, bool urgent)
     arm_age(reading);
 }
 
-static size_t begun(const struct co_partition *partition)
+/*
+ * While every connection is busy and half of the memory is used there is time to wait for the next fetch of
+ * the partition whose batch is largest. Batches of others would share what is left, and all of them be small.
+ */
+static bool hold_back(const struct co_reading *reading)
 {
-    return partition->filling != NULL ? partition->filling->record_count : 0;
+    const struct co_partition *largest = most_begun(reading);
+
+    return largest != NULL && largest->state == CO_PARTITION_RUNNING && begun(largest) > 0 &&
+           !co_batch_full(largest->filling, &reading->pool->policy) && co_writer_busy(reading->writer) &&
+           co_reading_memory(reading) >= reading->pool->budget / 2;
 }
 
 /*
@@ -105,11 +135,12 @@ static size_t begun(const struct co_partition *partition)
 static struct co_partition *choose(struct co_reading *reading)
 {
     struct co_partition *best = NULL;
+    size_t least = hold_back(reading) ? begun(most_begun(reading)) : 0;
 
     for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
         if (p->state == CO_PARTITION_HOLDING)
             (void)open_batch(reading, p); /* for the record that is held */
-        if (p->state != CO_PARTITION_RUNNING || p->drained ||
+        if (p->state != CO_PARTITION_RUNNING || p->drained || begun(p) < least ||
             (p->filling != NULL && co_batch_full(p->filling, &reading->pool->policy)))
             continue;
         if (best == NULL || begun(p) > begun(best) ||

@@ -30,6 +30,15 @@ static struct co_lane *idle_lane(struct co_writer *writer)
     return NULL;
 }
 
+bool co_writer_busy(const struct co_writer *writer)
+{
+    for (unsigned i = 0; i < writer->options.connections; i++) {
+        if (writer->lanes[i].state == CO_LANE_IDLE)
+            return false;
+    }
+    return true;
+}
+
 size_t co_writer_place(const struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;

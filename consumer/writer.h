@@ -67,6 +67,8 @@ void co_writer_set(struct co_writer *writer, const struct co_writer_settings *se
 void co_writer_tick(struct co_writer *writer);
 /* A dead letter was confirmed, or anything else may have changed. */
 void co_writer_kick(struct co_writer *writer);
+/* No connection is free: all carry a batch, or are down. */
+bool co_writer_busy(const struct co_writer *writer);
 /* No batch is with the writer. */
 bool co_writer_idle(const struct co_writer *writer);
 
