@@ -26,7 +26,7 @@ void lm_avro_fail(struct lm_avro_reader *in, const char *kind, const char *what)
     in->what = what;
 }
 
-int64_t lm_avro_long(struct lm_avro_reader *in)
+int64_t lm_avro_long_number(struct lm_avro_reader *in)
 {
     uint64_t value = 0;
 
@@ -47,28 +47,6 @@ int64_t lm_avro_long(struct lm_avro_reader *in)
         if (byte < 0x80)
             return (int64_t)((value >> 1) ^ (0 - (value & 1)));
     }
-}
-
-struct lm_slice lm_avro_bytes(struct lm_avro_reader *in, uint64_t len)
-{
-    if (in->fault == NULL && len > (uint64_t)(in->end - in->at))
-        lm_avro_fail(in, "truncated", "a text is longer than the rest of the value");
-    if (in->fault != NULL)
-        return (struct lm_slice){NULL, 0};
-    struct lm_slice bytes = {(const char *)in->at, (size_t)len};
-    in->at += len;
-    return bytes;
-}
-
-struct lm_slice lm_avro_text(struct lm_avro_reader *in)
-{
-    int64_t len = lm_avro_long(in);
-
-    if (len < 0) {
-        lm_avro_fail(in, "length", "a text's length is negative");
-        return (struct lm_slice){NULL, 0};
-    }
-    return lm_avro_bytes(in, (uint64_t)len);
 }
 
 static uint64_t little_endian(struct lm_avro_reader *in, uint64_t len)

@@ -153,11 +153,33 @@ void lm_record_init(struct lm_record *record)
     *record = (struct lm_record){.level = LM_INFO};
 }
 
+/* "192.0.2.1" and nothing else, as inet_pton reads it: no leading zeros. */
+static bool parse_v4(const char *text, size_t len, uint8_t *bytes)
+{
+    size_t at = 0;
+
+    for (int part = 0; part < 4; part++) {
+        unsigned value = 0;
+        size_t start = at;
+        while (at < len && at - start < 3 && text[at] >= '0' && text[at] <= '9')
+            value = value * 10 + (unsigned)(text[at++] - '0');
+        if (at == start || value > 255 || (text[start] == '0' && at - start > 1))
+            return false;
+        bytes[part] = (uint8_t)value;
+        if (part < 3 && (at == len || text[at++] != '.'))
+            return false;
+    }
+    return at == len;
+}
+
 int lm_inet_parse(const char *text, size_t len, struct lm_inet *out)
 {
     char copy[INET6_ADDRSTRLEN + sizeof "/128"];
     unsigned bits = 0;
 
+    *out = (struct lm_inet){.bits = 32};
+    if (parse_v4(text, len, out->bytes))
+        return 0;
     if (len == 0 || len >= sizeof copy || memchr(text, '\0', len) != NULL)
         return -1;
     memcpy(copy, text, len);
@@ -229,37 +251,42 @@ static void fill_defaults(struct lm_record *record, int64_t kafka_timestamp_us)
         record->text[LM_METADATA] = (struct lm_slice){NULL, 0};
 }
 
-static int check_text(struct lm_slice text, const char *name, struct lm_error *error)
+static int refuse_text(struct lm_slice text, const char *name, struct lm_error *error)
 {
-    switch (lm_utf8_check(text.data, text.len)) {
-    case LM_UTF8_NUL:
+    if (lm_utf8_check(text.data, text.len) == LM_UTF8_NUL)
         return lm_error_set(error, LM_DEAD_LETTER, "nul", "%s holds a NUL, which PostgreSQL cannot store",
                             name);
-    case LM_UTF8_INVALID:
-        return lm_error_set(error, LM_DEAD_LETTER, "utf8", "%s is not valid UTF-8", name);
-    case LM_UTF8_OK:
-        break;
+    return lm_error_set(error, LM_DEAD_LETTER, "utf8", "%s is not valid UTF-8", name);
+}
+
+static const char *name_of(enum lm_text text)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (fields[i].kind == LM_FIELD_TEXT && fields[i].text == text)
+            return fields[i].name;
     }
-    return 0;
+    return "";
 }
 
 static int check_texts(const struct lm_record *record, struct lm_error *error)
 {
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        struct lm_slice text = record->text[fields[i].text];
-        if (fields[i].kind != LM_FIELD_TEXT || text.len == 0 || fields[i].text == LM_METADATA)
-            continue;
-        if (check_text(text, fields[i].name, error) != 0)
-            return -1;
-        bool is_key = fields[i].text == LM_SERVICE || fields[i].text == LM_ENVIRONMENT ||
-                      fields[i].text == LM_ERROR_TYPE;
-        if (is_key && text.len > KEY_TEXT_MAX)
-            return lm_error_set(error, LM_DEAD_LETTER, "too_long", "%s has %zu bytes, at most %d are kept",
-                                fields[i].name, text.len, KEY_TEXT_MAX);
+    static const enum lm_text keys[] = {LM_SERVICE, LM_ENVIRONMENT, LM_ERROR_TYPE};
+
+    for (enum lm_text i = 0; i < LM_METADATA; i++) { /* that is checked as JSON */
+        struct lm_slice text = record->text[i];
+        if (text.len > 0 && lm_utf8_check(text.data, text.len) != LM_UTF8_OK)
+            return refuse_text(text, name_of(i), error);
     }
     for (size_t i = 0; i < record->tag_count; i++) {
-        if (check_text(record->tags[i], "tags", error) != 0)
-            return -1;
+        struct lm_slice tag = record->tags[i];
+        if (tag.len > 0 && lm_utf8_check(tag.data, tag.len) != LM_UTF8_OK)
+            return refuse_text(tag, "tags", error);
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        size_t len = record->text[keys[i]].len;
+        if (len > KEY_TEXT_MAX)
+            return lm_error_set(error, LM_DEAD_LETTER, "too_long", "%s has %zu bytes, at most %d are kept",
+                                name_of(keys[i]), len, KEY_TEXT_MAX);
     }
     return 0;
 }

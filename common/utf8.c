@@ -1,10 +1,5 @@
 #include "common/utf8.h"
 
-#include <string.h>
-
-#define EACH_BYTE UINT64_C(0x0101010101010101)
-#define HIGH_BITS UINT64_C(0x8080808080808080)
-
 static int continues(unsigned char c)
 {
     return (c & 0xC0) == 0x80;
@@ -36,19 +31,13 @@ size_t lm_utf8_sequence(const char *text, size_t len)
     return len >= 4 && continues(p[3]) ? 4 : 0;
 }
 
-enum lm_utf8_verdict lm_utf8_check(const char *text, size_t len)
+enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len)
 {
     size_t i = 0;
 
     while (i < len) {
-        /* Log text is mostly ASCII: eight bytes at a time while none is above 0x7F and none is 0. */
-        while (len - i >= 8) {
-            uint64_t word;
-            memcpy(&word, text + i, 8);
-            if (((word - EACH_BYTE) | word) & HIGH_BITS)
-                break;
+        while (len - i >= 8 && lm_utf8_is_plain_word(text + i))
             i += 8;
-        }
         if (i == len)
             break;
         if (text[i] == '\0')

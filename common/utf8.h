@@ -5,16 +5,44 @@
 #ifndef LOGMILL_COMMON_UTF8_H
 #define LOGMILL_COMMON_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of the well-formed sequence at `text`, 1 to 4 (a NUL counts as one), or 0 where there is none. len
  * >= 1. */
 size_t lm_utf8_sequence(const char *text, size_t len);
 
 enum lm_utf8_verdict { LM_UTF8_OK, LM_UTF8_NUL, LM_UTF8_INVALID };
+/* lm_utf8_check of any text. */
+enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len);
+
+/* Whether none of the eight bytes is 0 or above 0x7F. */
+static inline bool lm_utf8_is_plain_word(const char *text)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof(word));
+    return (((word - UINT64_C(0x0101010101010101)) | word) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 /* What PostgreSQL would say about `len` bytes as text: the first fault decides. */
-enum lm_utf8_verdict lm_utf8_check(const char *text, size_t len);
+static inline enum lm_utf8_verdict lm_utf8_check(const char *text, size_t len)
+{
+    /* Log text is mostly ASCII, and most of its fields are short: a word at a time, the last one overlapping.
+     */
+    bool plain = true;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8)
+            plain = plain && lm_utf8_is_plain_word(text + i);
+        plain = plain && lm_utf8_is_plain_word(text + len - 8);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            plain = plain && (signed char)text[i] > 0;
+    }
+    return plain ? LM_UTF8_OK : lm_utf8_check_any(text, len);
+}
 
 /* Writes the scalar value `code` (not a surrogate, at most 0x10FFFF) to `out`, of 4 bytes at least; returns
  * how many. */
