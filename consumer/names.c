@@ -15,9 +15,23 @@
 /* Keys of one metadata object that are looked at. */
 #define METADATA_KEYS_MAX 64
 
+/* Names of a record that are tried where its service had them last: the texts of of_record, then keys. */
+enum { MEMO_KEYS = 8, MEMO_SLOTS = 7 + MEMO_KEYS };
+
 struct entry {
     struct co_name_row row;
+    /* The entry of its service in its environment; CO_INDEX_NONE for a service, and where that found no
+     * place. */
+    uint32_t context;
+    uint32_t memo; /* of a service: its place in `memos` */
     bool written;
+};
+
+/* Where a record's names are looked for. */
+struct place {
+    uint32_t context;
+    uint64_t seed;
+    uint32_t *memo; /* NULL where there is none */
 };
 
 struct co_names {
@@ -26,6 +40,8 @@ struct co_names {
     uint32_t *fresh; /* entries never written */
     size_t fresh_count, fresh_cap;
     struct co_index index;
+    uint32_t (*memos)[MEMO_SLOTS]; /* by service: the entry each slot had last, CO_INDEX_NONE for none */
+    size_t memo_cap;
     struct lm_arena texts;
     size_t of_kind[CO_NAME_KIND_COUNT];
     size_t max_of_kind;
@@ -77,6 +93,7 @@ void co_names_free(struct co_names *names)
         return;
     free(names->entries);
     free(names->fresh);
+    free(names->memos);
     co_index_free(&names->index);
     lm_arena_free(&names->texts);
     free(names);
@@ -101,21 +118,30 @@ static int keep(struct co_names *names, struct lm_slice text, struct lm_slice *o
     return out->data == NULL ? -1 : 0;
 }
 
-static int add_entry(struct co_names *names, uint64_t hash, const struct co_name_row *row)
+/* The new entry's position, or CO_INDEX_NONE without memory. */
+static uint32_t add_entry(struct co_names *names, uint64_t hash, const struct co_name_row *row,
+                          uint32_t context)
 {
-    struct entry entry = {.row = *row};
+    struct entry entry = {.row = *row, .context = context};
 
     if (co_array_room(&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
         co_array_room(&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0 ||
+        (row->kind == CO_NAME_SERVICE && co_array_room(&names->memos, names->of_kind[CO_NAME_SERVICE],
+                                                       &names->memo_cap, sizeof(names->memos[0])) != 0) ||
         keep(names, row->value, &entry.row.value) != 0 ||
         keep(names, row->service, &entry.row.service) != 0 ||
         keep(names, row->environment, &entry.row.environment) != 0 ||
         co_index_add(&names->index, hash, (uint32_t)names->count) != 0)
-        return -1;
+        return CO_INDEX_NONE;
+    if (row->kind == CO_NAME_SERVICE) {
+        entry.memo = (uint32_t)names->of_kind[CO_NAME_SERVICE];
+        for (size_t i = 0; i < MEMO_SLOTS; i++)
+            names->memos[entry.memo][i] = CO_INDEX_NONE;
+    }
     names->fresh[names->fresh_count++] = (uint32_t)names->count;
-    names->entries[names->count++] = entry;
+    names->entries[names->count] = entry;
     names->of_kind[row->kind]++;
-    return 0;
+    return (uint32_t)names->count++;
 }
 
 static void count(struct co_name_row *row, int64_t at_us)
@@ -127,18 +153,26 @@ static void count(struct co_name_row *row, int64_t at_us)
     row->n++;
 }
 
-/* 1: counted, 0: found no place, -1: no memory. `seed` is the hash of service and environment. */
-static int add_name(struct co_names *names, const struct co_name_row *row, uint64_t seed)
-{
-    uint64_t hash = XXH3_64bits_withSeed(row->value.data, row->value.len, seed + (uint64_t)row->kind);
-    size_t cursor = co_index_start(&names->index, hash);
-    uint32_t at;
+_Static_assert(sizeof(of_record) / sizeof(of_record[0]) + MEMO_KEYS == MEMO_SLOTS, "a slot for each text");
 
-    while ((at = co_index_next(&names->index, hash, &cursor)) != CO_INDEX_NONE) {
-        struct co_name_row *known = &names->entries[at].row;
-        if (known->kind == row->kind && same(known->value, row->value) &&
-            same(known->service, row->service) && same(known->environment, row->environment)) {
-            count(known, row->first_us);
+static bool is_name(const struct entry *entry, const struct co_name_row *row, uint32_t context)
+{
+    const struct co_name_row *known = &entry->row;
+
+    return entry->context == context && known->kind == row->kind && same(known->value, row->value) &&
+           (context != CO_INDEX_NONE ||
+            (same(known->service, row->service) && same(known->environment, row->environment)));
+}
+
+/* 1: counted (*at is the entry), 0: found no place, -1: no memory. */
+static int find_or_add(struct co_names *names, const struct co_name_row *row, uint32_t context, uint64_t hash,
+                       uint32_t *at)
+{
+    size_t cursor = co_index_start(&names->index, hash);
+
+    while ((*at = co_index_next(&names->index, hash, &cursor)) != CO_INDEX_NONE) {
+        if (is_name(&names->entries[*at], row, context)) {
+            count(&names->entries[*at].row, row->first_us);
             return 1;
         }
     }
@@ -146,7 +180,43 @@ static int add_name(struct co_names *names, const struct co_name_row *row, uint6
         names->overflow++;
         return 0;
     }
-    return add_entry(names, hash, row) == 0 ? 1 : -1;
+    *at = add_entry(names, hash, row, context);
+    return *at == CO_INDEX_NONE ? -1 : 1;
+}
+
+/* The same for a name other than a service; `slot` is where its place remembers it, if at all. */
+static int add_name(struct co_names *names, const struct co_name_row *row, const struct place *place,
+                    size_t slot)
+{
+    uint32_t *memo = place->memo != NULL && slot < MEMO_SLOTS ? &place->memo[slot] : NULL;
+    uint32_t at;
+
+    if (memo != NULL && *memo != CO_INDEX_NONE && same(names->entries[*memo].row.value, row->value)) {
+        count(&names->entries[*memo].row, row->first_us);
+        return 1;
+    }
+    int outcome = find_or_add(
+        names, row, place->context,
+        XXH3_64bits_withSeed(row->value.data, row->value.len, place->seed + (uint64_t)row->kind), &at);
+    if (outcome == 1 && memo != NULL)
+        *memo = at;
+    return outcome;
+}
+
+/* The record's service: as find_or_add; *place is where its other names are looked for. */
+static int add_service(struct co_names *names, const struct co_name_row *row, struct place *place)
+{
+    uint64_t hash = XXH3_64bits_withSeed(row->environment.data, row->environment.len,
+                                         XXH3_64bits(row->service.data, row->service.len));
+    uint32_t at;
+    int outcome = find_or_add(names, row, CO_INDEX_NONE, hash, &at);
+
+    *place = (struct place){.context = CO_INDEX_NONE, .seed = hash};
+    if (outcome == 1) {
+        place->context = at;
+        place->memo = names->memos[names->entries[at].memo];
+    }
+    return outcome;
 }
 
 /*
@@ -154,9 +224,10 @@ static int add_name(struct co_names *names, const struct co_name_row *row, uint6
  * left out: what names a key in a question has none.
  */
 static int add_metadata_keys(struct co_names *names, struct co_name_row *row, struct lm_slice json,
-                             uint64_t seed)
+                             const struct place *place)
 {
-    int depth = 0, keys = 0;
+    int depth = 0;
+    size_t keys = 0;
     const char *key = NULL;
 
     row->kind = CO_NAME_METADATA_KEY;
@@ -167,7 +238,7 @@ static int add_metadata_keys(struct co_names *names, struct co_name_row *row, st
         } else if (c == '}' || c == ']') {
             depth--;
         } else if (c == ':' && depth == 1 && key != NULL) {
-            if (add_name(names, row, seed) < 0)
+            if (add_name(names, row, place, MEMO_SLOTS - MEMO_KEYS + keys) < 0)
                 return -1;
             key = NULL;
             if (++keys >= METADATA_KEYS_MAX)
@@ -192,8 +263,7 @@ static int add_metadata_keys(struct co_names *names, struct co_name_row *row, st
 int co_names_add(struct co_names *names, const struct lm_record *record, bool *service_known)
 {
     const struct lm_slice *text = record->text;
-    uint64_t seed = XXH3_64bits_withSeed(text[LM_ENVIRONMENT].data, text[LM_ENVIRONMENT].len,
-                                         XXH3_64bits(text[LM_SERVICE].data, text[LM_SERVICE].len));
+    struct place place;
     struct co_name_row row = {.kind = CO_NAME_SERVICE,
                               .value = text[LM_SERVICE],
                               .service = text[LM_SERVICE],
@@ -201,7 +271,7 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
                               .first_us = record->timestamp_us,
                               .last_us = record->timestamp_us,
                               .n = 1};
-    int outcome = add_name(names, &row, seed);
+    int outcome = add_service(names, &row, &place);
 
     if (outcome < 0)
         return -1;
@@ -209,11 +279,11 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
     for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
         row.kind = of_record[i].kind;
         row.value = text[of_record[i].text];
-        if (row.value.len > 0 && add_name(names, &row, seed) < 0)
+        if (row.value.len > 0 && add_name(names, &row, &place, i) < 0)
             return -1;
     }
     if (text[LM_METADATA].len > 2)
-        return add_metadata_keys(names, &row, text[LM_METADATA], seed);
+        return add_metadata_keys(names, &row, text[LM_METADATA], &place);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,10 +102,119 @@ static void beyond_the_bound_services_are_counted_and_not_kept(void **state)
     co_names_free(names);
 }
 
+enum { RECORDS = 4000, TRACKED_MAX = 4000 };
+
+/* What should have been said of a name so far. */
+struct expected {
+    enum co_name_kind kind;
+    char value[16], service[16], environment[16];
+    int64_t n, first_us, last_us;
+};
+
+static struct expected *expect(struct expected *all, size_t *count, enum co_name_kind kind, const char *value,
+                               const char *service, const char *environment)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (all[i].kind == kind && strcmp(all[i].value, value) == 0 && strcmp(all[i].service, service) == 0 &&
+            strcmp(all[i].environment, environment) == 0)
+            return &all[i];
+    }
+    assert_true(*count < TRACKED_MAX);
+    struct expected *e = &all[(*count)++];
+    *e = (struct expected){.kind = kind};
+    snprintf(e->value, sizeof e->value, "%s", value);
+    snprintf(e->service, sizeof e->service, "%s", service);
+    snprintf(e->environment, sizeof e->environment, "%s", environment);
+    return e;
+}
+
+static void note(struct expected *e, int64_t n, int64_t first_us, int64_t last_us)
+{
+    e->first_us = e->n == 0 || first_us < e->first_us ? first_us : e->first_us;
+    e->last_us = e->n == 0 || last_us > e->last_us ? last_us : e->last_us;
+    e->n += n;
+}
+
+static void note_rows(struct expected *all, size_t *count, const struct co_name_row *rows, size_t row_count)
+{
+    for (size_t i = 0; i < row_count; i++) {
+        char text[3][16];
+        const struct lm_slice *slices[3] = {&rows[i].value, &rows[i].service, &rows[i].environment};
+        for (int k = 0; k < 3; k++)
+            snprintf(text[k], sizeof text[k], "%.*s", (int)slices[k]->len, slices[k]->data);
+        note(expect(all, count, rows[i].kind, text[0], text[1], text[2]), rows[i].n, rows[i].first_us,
+             rows[i].last_us);
+    }
+}
+
+/* Random records against counting one by one. */
+static void every_name_of_every_record_is_said_with_its_count(void **state)
+{
+    static struct expected counted[TRACKED_MAX], said[TRACKED_MAX];
+    static const struct {
+        const char *json, *keys[3];
+    } metadata[] = {{NULL, {NULL}},
+                    {"{}", {NULL}},
+                    {"{\"a\":1}", {"a"}},
+                    {"{\"b\":{\"x\":1},\"a\":2}", {"b", "a"}},
+                    {"{\"c\":[]}", {"c"}}};
+    struct co_names *names = co_names_new(1000);
+    struct co_name_row *rows = NULL;
+    size_t count = 0, cap = 0, counted_count = 0, said_count = 0;
+    int64_t now = lm_clock_mono_us();
+    (void)state;
+
+    srand(5);
+    for (int i = 0; i < RECORDS; i++) {
+        char service[16], host[16];
+        size_t m = (size_t)rand() % (sizeof metadata / sizeof metadata[0]);
+        const char *environment = rand() % 3 ? "production" : "test";
+        snprintf(service, sizeof service, "s%d", rand() % (i < RECORDS / 2 ? 8 : 14));
+        snprintf(host, sizeof host, "h%d", rand() % 3);
+        struct lm_record record = record_of(service, metadata[m].json);
+        const char *values[CO_NAME_KIND_COUNT + 3] = {
+            [CO_NAME_SERVICE] = service, [CO_NAME_ENVIRONMENT] = environment, [CO_NAME_HOST] = host};
+        bool known;
+        record.timestamp_us = rand();
+        record.text[LM_ENVIRONMENT] = (struct lm_slice){environment, strlen(environment)};
+        record.text[LM_HOST] = (struct lm_slice){host, strlen(host)};
+        assert_int_equal(co_names_add(names, &record, &known), 0);
+        assert_true(known);
+
+        memcpy(&values[CO_NAME_METADATA_KEY], metadata[m].keys, sizeof metadata[m].keys);
+        for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
+            enum co_name_kind kind = k < CO_NAME_METADATA_KEY ? (enum co_name_kind)k : CO_NAME_METADATA_KEY;
+            if (values[k] != NULL)
+                note(expect(counted, &counted_count, kind, values[k], service, environment), 1,
+                     record.timestamp_us, record.timestamp_us);
+        }
+        if (rand() % 50 == 0) {
+            now += rand() % 2 ? LM_MINUTE_US + 1 : 0;
+            count = 0;
+            assert_int_equal(co_names_take(names, now, &rows, &count, &cap), 0);
+            note_rows(said, &said_count, rows, count);
+        }
+    }
+    count = 0;
+    assert_int_equal(co_names_take(names, now + 2 * LM_MINUTE_US, &rows, &count, &cap), 0);
+    note_rows(said, &said_count, rows, count);
+    assert_int_equal(said_count, counted_count);
+    for (size_t i = 0; i < counted_count; i++) {
+        const struct expected *c = &counted[i];
+        const struct expected *s = expect(said, &said_count, c->kind, c->value, c->service, c->environment);
+        if (s->n != c->n || s->first_us != c->first_us || s->last_us != c->last_us)
+            fail_msg("%s %s of %s in %s: said %lld times, is %lld", co_name_kind_name(c->kind), c->value,
+                     c->service, c->environment, (long long)s->n, (long long)c->n);
+    }
+    free(rows);
+    co_names_free(names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_name_goes_out_at_once_and_its_count_once_a_minute),
+        cmocka_unit_test(every_name_of_every_record_is_said_with_its_count),
         cmocka_unit_test(only_top_level_keys_of_metadata_are_names),
         cmocka_unit_test(beyond_the_bound_services_are_counted_and_not_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,19 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
         errors -= n;
     }
     assert_int_equal(errors, 0);
+    /* Every hour touched, each once: their epochs are raised. */
+    for (int i = 0; i < RECORDS; i++) {
+        int found = 0;
+        for (size_t h = 0; h < rollup.hour_count; h++)
+            found += rollup.hours[h] == co_floor_us(records[i].timestamp_us, LM_HOUR_US);
+        assert_int_equal(found, 1);
+    }
+    for (size_t h = 0; h < rollup.hour_count; h++) {
+        int i = 0;
+        while (i < RECORDS && co_floor_us(records[i].timestamp_us, LM_HOUR_US) != rollup.hours[h])
+            i++;
+        assert_true(i < RECORDS);
+    }
     co_rollup_free(&rollup);
 }
 
