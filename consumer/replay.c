@@ -1,32 +1,11 @@
 #include "consumer/replay.h"
 
+#include "common/kafka_header.h"
+
 #include <limits.h>
 #include <string.h>
 
 #define TOPIC_MAX 249 /* Kafka's own limit */
-
-static bool header(const rd_kafka_headers_t *headers, const char *name, struct lm_slice *out)
-{
-    const void *value;
-
-    if (rd_kafka_header_get_last(headers, name, &value, &out->len) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
-    out->data = value;
-    return true;
-}
-
-/* Decimal digits and nothing else, at most `max`. */
-static bool read_number(struct lm_slice text, int64_t max, int64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = text.data[i] - '0';
-        if (digit < 0 || digit > 9 || *out > (max - digit) / 10)
-            return false;
-        *out = *out * 10 + digit;
-    }
-    return text.len > 0;
-}
 
 /* What Kafka takes as a topic's name. */
 static bool is_topic_name(struct lm_slice text)
@@ -42,16 +21,13 @@ static bool is_topic_name(struct lm_slice text)
 
 bool co_replay_read(const rd_kafka_message_t *message, struct co_replay *out)
 {
-    rd_kafka_headers_t *headers;
-    struct lm_slice partition, offset;
-    int64_t number;
+    int64_t partition;
 
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !header(headers, "dlq.offset", &offset) || !header(headers, "dlq.topic", &out->topic) ||
-        !header(headers, "dlq.partition", &partition) || !is_topic_name(out->topic) ||
-        !read_number(offset, INT64_MAX, &out->offset) || !read_number(partition, INT32_MAX, &number))
+    if (!lm_kafka_header_number(message, "dlq.offset", INT64_MAX, &out->offset) ||
+        !lm_kafka_header_number(message, "dlq.partition", INT32_MAX, &partition) ||
+        !lm_kafka_header(message, "dlq.topic", &out->topic) || !is_topic_name(out->topic))
         return false;
-    out->partition = (int32_t)number;
+    out->partition = (int32_t)partition;
     return true;
 }
 
@@ -59,15 +35,10 @@ bool co_replay_read(const rd_kafka_message_t *message, struct co_replay *out)
 static int64_t number_of(const rd_kafka_message_t *message, const char *name, int64_t max)
 {
     struct co_replay replay;
-    rd_kafka_headers_t *headers;
-    struct lm_slice text;
     int64_t number;
 
-    if (!co_replay_read(message, &replay) ||
-        rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        !header(headers, name, &text) || !read_number(text, max, &number))
-        return 0;
-    return number;
+    return co_replay_read(message, &replay) && lm_kafka_header_number(message, name, max, &number) ? number
+                                                                                                   : 0;
 }
 
 int64_t co_replay_time_us(const rd_kafka_message_t *message)

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/json_scan.h"
+#include "common/kafka_header.h"
 #include "common/record_json.h"
 #include "common/utf8.h"
 
@@ -12,31 +13,6 @@
 #define PREVIEW_MAX 100
 #define ERROR_MAX 160
 
-static struct lm_slice header(const rd_kafka_message_t *message, const char *name)
-{
-    rd_kafka_headers_t *headers;
-    const void *value;
-    size_t size;
-
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR || value == NULL)
-        return (struct lm_slice){NULL, 0};
-    return (struct lm_slice){value, size};
-}
-
-/* Decimal digits and nothing else, at most `max`. */
-static bool read_number(struct lm_slice text, int64_t max, int64_t *out)
-{
-    *out = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = text.data[i] - '0';
-        if (digit < 0 || digit > 9 || *out > (max - digit) / 10)
-            return false;
-        *out = *out * 10 + digit;
-    }
-    return text.len > 0;
-}
-
 void ct_letter_read(const rd_kafka_message_t *message, struct ct_letter *out)
 {
     rd_kafka_timestamp_type_t type;
@@ -46,20 +22,19 @@ void ct_letter_read(const rd_kafka_message_t *message, struct ct_letter *out)
                               .topic = rd_kafka_topic_name(message->rkt),
                               .partition = message->partition,
                               .offset = message->offset,
-                              .time_us = ms > 0 && ms < INT64_MAX / 1000 ? ms * 1000 : 0,
-                              .from_topic = header(message, "dlq.topic"),
-                              .class = header(message, "dlq.error.class"),
-                              .text = header(message, "dlq.error.message"),
-                              .sqlstate = header(message, "dlq.sqlstate"),
-                              .attempts = header(message, "dlq.attempts"),
-                              .consumer = header(message, "dlq.consumer")};
-    out->has_origin = out->from_topic.len > 0 &&
-                      read_number(header(message, "dlq.partition"), INT32_MAX, &partition) &&
-                      read_number(header(message, "dlq.offset"), INT64_MAX, &out->from_offset);
+                              .time_us = ms > 0 && ms < INT64_MAX / 1000 ? ms * 1000 : 0};
+    out->has_origin = lm_kafka_header(message, "dlq.topic", &out->from_topic) &&
+                      lm_kafka_header_number(message, "dlq.partition", INT32_MAX, &partition) &&
+                      lm_kafka_header_number(message, "dlq.offset", INT64_MAX, &out->from_offset);
     if (out->has_origin)
         out->from_partition = (int32_t)partition;
-    if (read_number(header(message, "dlq.timestamp"), INT64_MAX / 1000, &from_ms))
+    if (lm_kafka_header_number(message, "dlq.timestamp", INT64_MAX / 1000, &from_ms))
         out->from_time_us = from_ms * 1000;
+    (void)lm_kafka_header(message, "dlq.error.class", &out->class);
+    (void)lm_kafka_header(message, "dlq.error.message", &out->text);
+    (void)lm_kafka_header(message, "dlq.sqlstate", &out->sqlstate);
+    (void)lm_kafka_header(message, "dlq.attempts", &out->attempts);
+    (void)lm_kafka_header(message, "dlq.consumer", &out->consumer);
 }
 
 /* Controls, and what makes a terminal write from right to left or nothing at all. */

@@ -144,7 +144,7 @@ class DeadLetters(harness.Case):
             subprocess.run(["kcat", "-b", world.servers.brokers, "-P", "-t", topic, "-p", str(partition), "-K", "\t"], input=lines,
                            check=True, timeout=300)
         # A producer sends a dead letter's likeness: headers that only look so take part in nothing.
-        ingest.produce(world, topic, b'{"message":"forged","timestamp":%d,"source":0,"sequence":1}' % old,
+        ingest.produce(world, topic, b'{"message":"forged","timestamp":%d,"source":99,"sequence":1}' % old,
                        headers=[("dlq.offset", "x"), ("dlq.topic", "elsewhere"), ("dlq.attempts", "7")])
         self.wait_for_offsets(world, count + 1, 300)
         forged = self.list(world, "--class", "time_window", "%s/0@%d" % (topic, count // 2))
