@@ -127,12 +127,24 @@ static bool is_telling_key(const char *text, size_t len)
     return strstr(keys, wanted) != NULL;
 }
 
+/* "key": behind { or a comma. */
+static bool is_json_key(const struct walk *w, size_t close)
+{
+    size_t before = w->at;
+
+    if (w->text[w->at] != '"' || (kind_at(w, close) & LM_PB_COLON) == 0)
+        return false;
+    while (before > 0 && (kind_at(w, before - 1) & (LM_PB_BLANK | LM_PB_BACKSLASH)) != 0)
+        before--;
+    return before > 0 && (w->text[before - 1] == '{' || w->text[before - 1] == ',');
+}
+
 /* What stands between quotes is masked, but for the key of a JSON member and the method of a request line. */
 static void put_quoted(struct walk *w, const char *text, size_t len)
 {
     static const char *const methods[] = {"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "PATCH ", "OPTIONS "};
     size_t close = w->at + len + 2, start = w->n;
-    bool key = text[-1] == '"' && len > 0 && (kind_at(w, close) & LM_PB_COLON) != 0;
+    bool key = len > 0 && is_json_key(w, close);
 
     put(w, text - 1, 1);
     if (key) {
@@ -266,9 +278,35 @@ static enum expect expect_after(enum expect before, const char *text, size_t len
     }
 }
 
+/* "ready: true", "ready:false": bytes of the word before what is masked; its length where nothing is. */
+static size_t before_truth(const struct walk *w, const char *text, size_t len)
+{
+    static const char *const truths[] = {"true", "false"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(truths[i]);
+        if (len < n || memcmp(text + len - n, truths[i], n) != 0)
+            continue;
+        size_t start = w->at + len - n;
+        if (start > 0 && w->text[start - 1] == ' ')
+            start--;
+        if (start > 0 && w->text[start - 1] == ':' && (len == n || w->text[start] != ' '))
+            return len - n;
+    }
+    return len;
+}
+
 static void take_plain_word(struct walk *w, const char *text, size_t len)
 {
     enum expect expect = w->expect;
+    size_t before = text[len - 1] == 'e' && len >= 4 ? before_truth(w, text, len) : len;
+
+    if (before < len) {
+        put(w, text, before);
+        put(w, mask, MASK_LEN);
+        w->at += len;
+        return;
+    }
 
     if (text[0] >= 'A' && text[0] <= 'W' && lm_pattern_is_date_word(text, len, w->len - w->at)) {
         w->at += len;

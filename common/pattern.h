@@ -11,7 +11,7 @@
  * The line is read word by word (pattern_internal.h says what a word is). In this order:
  *  1. quoted text ("…", '…', `…`): "<*>". Kept: keys of JSON members, the method of a request line ("GET
  *     <*>"), and what msg, message, event, level, error, reason … hold, which is read like any other text;
- *  2. key=value: key=<*>, also for an empty value; the same keys are excepted;
+ *  2. key=value: key=<*>, also for an empty value; the same keys are excepted; key: true, key: false;
  *  3. a month or weekday before a date;
  *  4. a name after "for user", "invalid user", "password for" …;
  *  5. a URL;
