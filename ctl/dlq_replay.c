@@ -126,7 +126,8 @@ static void tell_progress(struct replay *replay)
             (double)replay->put_back / seconds, left);
 }
 
-/* Waits until `enough` says so, or a signal has come and its time is over. */
+/* Waits until no more than `pending_most` letters are under way, or a signal has come and its time is over.
+ */
 static void wait_for_brokers(struct replay *replay, size_t pending_most)
 {
     int64_t until_us = INT64_MAX;

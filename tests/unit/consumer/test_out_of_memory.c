@@ -318,7 +318,7 @@ static void rollups_that_cannot_be_counted_again_can_be_later(void **state)
 
     (void)state;
     write_messages();
-    open_run(&run, false);
+    open_run(&run, true);
     read_all(&run);
     struct co_batch *batch = run.partition->filling;
     struct summary expected = summarize(batch);
