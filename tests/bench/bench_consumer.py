@@ -262,12 +262,12 @@ def where(bench):
 
 
 def batch(bench):
-    base = measure.median([bench.copy(1)["server"] for _ in range(2)])
+    base = measure.median([bench.copy(2)["server"] for _ in range(2)])
     rows = []
     for size in (1000, 3000, 10000, 20000, 50000):
         r = bench.run("avro", "--connections=2", "--batch-rows=%d" % size, "--batch-bytes=64MiB", "--memory=%dMiB" % (40 if size <= 10000 else 200))
         rows.append([size, r["batch"], r["rate"], r["server"], r["server"] / base, r["own"], r["peak"], 100 * r["client"]])
-    report("Batch size, two connections (more memory for the last two)",
+    report("Batch size, two connections beside two \\copy (more memory for the last two)",
            ["batch.rows", "rows/batch", "rows/s", "PostgreSQL CPU µs/row", "of \\copy", "own CPU µs/row", "peak MB", "waits for us %"], rows)
     rows = []
     for sources in (0, 100, 1000):
