@@ -3,14 +3,13 @@ What a producer was told is safe is stored once; what is not safe is waited for.
 
 LOGMILL_CHAOS_SEED repeats a run.
 """
-import os
-import random
 import signal
 import subprocess
 import threading
 import time
 import unittest
 
+import cluster
 import harness
 import ingest
 
@@ -38,17 +37,7 @@ class Repeated:
         self.thread.join()
 
 
-class Brokers(harness.Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.servers = harness.Servers(own=True, kafka_nodes=3)
-        cls.addClassCleanup(cls.servers.close)
-
-    def setUp(self):
-        seed = int(os.environ.get("LOGMILL_CHAOS_SEED", random.SystemRandom().randrange(1 << 32)))
-        print("seed %d" % seed, flush=True)
-        self.dice = random.Random(seed)
-
+class Brokers(cluster.Case):
     def start(self, world, *arguments, **options):
         return world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *arguments, **options)
 

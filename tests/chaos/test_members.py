@@ -5,17 +5,17 @@ Three Kafka nodes. LOGMILL_CHAOS_SEED repeats a run.
 """
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import threading
 import time
 import unittest
 
+import cluster
 import harness
 import ingest
 
-STORM = 60 if harness.LONG else 6                           # joins, one every two seconds
+STORM = 60 if harness.LONG else 4                           # joins, one every two seconds
 ZOMBIES = 8 if harness.LONG else 1                          # of each kind
 RATE = 5000
 SESSION = ["--kafka=session.timeout.ms=2000", "--kafka=heartbeat.interval.ms=300"]
@@ -49,17 +49,7 @@ CLOSING = "wait_event_type = 'Lock' and query not like 'COPY%'"
 COPIED = "state = 'idle in transaction'"
 
 
-class Members(harness.Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.servers = harness.Servers(own=True, kafka_nodes=3)
-        cls.addClassCleanup(cls.servers.close)
-
-    def setUp(self):
-        seed = int(os.environ.get("LOGMILL_CHAOS_SEED", random.SystemRandom().randrange(1 << 32)))
-        print("seed %d" % seed, flush=True)
-        self.dice = random.Random(seed)
-
+class Members(cluster.Case):
     def start(self, world, *arguments):
         return world.start("logmill-consumer", *SESSION, *arguments, ready=False)
 
@@ -79,20 +69,21 @@ class Members(harness.Case):
         with held(world, lock):
             harness.wait_until(lambda: connections(world, condition), 20, condition)
             sleeper.process.send_signal(signal.SIGSTOP)
+            self.addCleanup(sleeper.process.send_signal, signal.SIGCONT)
         harness.wait_until(lambda: connections(world, "wait_event_type = 'Lock'") == 0, 10)
 
     def test_a_zombie_with_a_batch_in_copy_or_before_its_closing_message_is_fenced(self):
         world = self.world(servers=self.servers, partitions=1)
-        large = ["--batch-rows=50000", "--batch-bytes=64MiB", "--batch-age=1s", "--memory=256MiB"]
-        sleeper, count = self.start(world, *large), 60000
+        large = ["--batch-rows=30000", "--batch-bytes=64MiB", "--batch-age=1s", "--memory=256MiB"]
+        sleeper, count = self.start(world, *large), 1000
         ingest.generate(world, count, sources=40, partitions=1)
         for kind in ("copy", "closing") * ZOMBIES:
             harness.wait_until(lambda: ingest.stored(world) == count, 30)
-            count += 120000
-            more = self.feed(world, count, first=count - 120000, partitions=1)
+            count += 70000
+            more = self.feed(world, count, first=count - 70000, partitions=1)
             if kind == "copy":                              # more than the connection's buffers hold: it stays in COPY
                 self.fall_asleep(world, sleeper, IN_COPY, LEAVES)
-                self.assertEqual(connections(world, IN_COPY + " and wait_event = 'ClientRead'"), 1)
+                self.assertGreater(connections(world, IN_COPY + " and wait_event = 'ClientRead'"), 0)
             else:                                           # one batch closes, the next has been copied behind it
                 self.fall_asleep(world, sleeper, COPIED + " and exists (select from pg_stat_activity b where b.datname = "
                                  "current_database() and b.wait_event_type = 'Lock')", OFFSETS)
@@ -100,7 +91,7 @@ class Members(harness.Case):
             heir = self.start(world, *large)
             more.join()
             harness.wait_until(lambda: ingest.stored(world) == count, 40, "the heir has stored all")
-            self.assertEqual(connections(world, "xact_start is not null"), 1, "the sleeper's batch is still open")
+            self.assertGreater(connections(world, "xact_start is not null"), 0, "the sleeper's batch is still open")
             sleeper.process.send_signal(signal.SIGCONT)
             harness.wait_until(lambda: connections(world, "xact_start is not null") == 0, 20, "the sleeper gives its batch up")
             self.assertEqual(sleeper.terminate(), 0)
@@ -118,7 +109,7 @@ class Members(harness.Case):
             ingest.pause(self.dice, 0, 1.5)
             gone = running.pop(self.dice.randrange(len(running)))
             harness.wait_until(gone.log, 10)                # before it knows of signals, they just end it
-            if turn % 3 == 2:                               # longer than its session: it wakes in the belief that all is its own
+            if turn % 3 == 1:                               # longer than its session: it wakes in the belief that all is its own
                 gone.process.send_signal(signal.SIGSTOP)
                 ingest.pause(self.dice, 2.2, 3)
                 gone.process.send_signal(signal.SIGCONT)

@@ -112,7 +112,11 @@ class Servers:
             self.listen_too(address)
         self.brokers = ",".join("127.0.0.1:%d" % (self.kafka_port + 2 * i) for i in range(kafka_nodes))
         self.postgres = "postgresql://postgres@127.0.0.1:%d/postgres" % self.postgres_port
-        self.up()
+        try:
+            self.up()
+        except BaseException:
+            self.close()
+            raise
 
     def listen_too(self, address):
         self.near_port, access = free_port(), self.dir / "hba.conf"
