@@ -15,6 +15,8 @@
 #define SILENT_US (3 * LM_SECOND_US)
 /* Original headers kept of a letter whose headers made it too large. */
 #define TRUNCATED_HEADERS_MAX 4096
+/* Those of a truncated set, and what we add, which is less. */
+#define OWN_HEADERS_MAX (2 * TRUNCATED_HEADERS_MAX)
 
 struct letter {
     struct co_letters *letters;
@@ -168,6 +170,18 @@ static int try_to_send(struct letter *letter, struct lm_error *error)
 
 static void on_timer(uv_timer_t *timer);
 
+static const char *what_to_do(const struct letter *letter, const struct lm_error *error)
+{
+    if (strcmp(error->kind, "unknown_topic") == 0)
+        return "Make the topic (logmill-ctl topics create)";
+    if (strcmp(error->kind, "too_large") != 0)
+        return "Mend what it says";
+    return letter->message->len + letter->message->key_len + OWN_HEADERS_MAX >
+                   letter->letters->options.max_bytes
+               ? "Raise dlq_max_bytes and start the consumer again"
+               : "Raise the topic's max.message.bytes";
+}
+
 /* The dead-letter topic will not have it as it is: with fewer headers, or later, when somebody has mended the
  * topic. */
 static void refused(struct letter *letter, const struct lm_error *error)
@@ -182,12 +196,12 @@ static void refused(struct letter *letter, const struct lm_error *error)
         letter->refused = true;
         letters->refused_count++;
         wait_in_line(letter);
-        (void)snprintf(
-            reason, sizeof(reason),
-            "topic %s.dlq refuses a dead letter (%s/%d offset %lld): %s. Make the topic, or raise its "
-            "max.message.bytes; nothing of this partition moves on before",
-            rd_kafka_topic_name(letter->message->rkt), rd_kafka_topic_name(letter->message->rkt),
-            (int)letter->message->partition, (long long)letter->message->offset, error->text);
+        (void)snprintf(reason, sizeof(reason),
+                       "topic %s.dlq refuses a dead letter (%s/%d offset %lld): %s. %s; nothing of this "
+                       "partition moves on before",
+                       rd_kafka_topic_name(letter->message->rkt), rd_kafka_topic_name(letter->message->rkt),
+                       (int)letter->message->partition, (long long)letter->message->offset, error->text,
+                       what_to_do(letter, error));
         lm_log_limited(&letters->limit, LM_LOG_AGAIN_MS, LM_LOG_ERROR, "dead_letter", "%s", reason);
         letters->options.state(reason, letters->options.context);
     }

@@ -4,6 +4,7 @@
  *   logmill-test-kafka BROKERS delete-topic TOPIC
  *   logmill-test-kafka BROKERS create-topic TOPIC PARTITIONS NODE [NODE …]    replicas on just these nodes
  *   logmill-test-kafka BROKERS add-partitions TOPIC TOTAL
+ *   logmill-test-kafka BROKERS topic-config TOPIC NAME VALUE    the others go back to their defaults
  *   logmill-test-kafka BROKERS transaction TOPIC PARTITION COUNT commit|abort    {"message":"commit 0"} …
  *   logmill-test-kafka BROKERS produce TOPIC PARTITION null|empty|VALUE [KEY [NAME=VALUE|at:MS …]]
  *   logmill-test-kafka BROKERS group-offsets GROUP TOPIC PARTITIONS    what it has committed, a line each
@@ -35,6 +36,15 @@ static int delete_records(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **arg
     rd_kafka_DeleteRecords(kafka, &request, 1, NULL, queue);
     rd_kafka_DeleteRecords_destroy(request);
     rd_kafka_topic_partition_list_destroy(list);
+    return finish(queue);
+}
+
+static int topic_config(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+{
+    rd_kafka_ConfigResource_t *topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, argv[0]);
+    rd_kafka_ConfigResource_set_config(topic, argv[1], argv[2]);
+    rd_kafka_AlterConfigs(kafka, &topic, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(topic);
     return finish(queue);
 }
 
@@ -173,6 +183,8 @@ int main(int argc, char **argv)
         status = delete_topic(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "create-topic") == 0 && argc >= 6)
         status = create_topic(kafka, queue, argc - 3, argv + 3);
+    else if (strcmp(argv[2], "topic-config") == 0 && argc == 6)
+        status = topic_config(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "add-partitions") == 0 && argc == 5)
         status = add_partitions(kafka, queue, argv + 3);
     else if (strcmp(argv[2], "transaction") == 0 && argc == 7)

@@ -147,6 +147,36 @@ class Poison(harness.Case):
                 self.assertGreater(len(bad), count / 5000)
                 ingest.check_rollups(self, world)
 
+    def test_a_value_larger_than_the_dead_letter_topic_takes_waits_until_it_takes_it(self):
+        world = self.world(partitions=2)
+        topic = world.topic("raw")
+        config = lambda bytes: ingest.kafka_admin(world, "topic-config", topic + ".dlq", "max.message.bytes", bytes)
+        config(100000)
+        consumer = self.start(world)
+        value = b"x" * 300000
+        ingest.produce(world, topic, value, headers=[("x-number", 1), ("x-b", "h" * 20000)])
+        ingest.produce(world, topic, b'{"message":"behind it"}')
+        ingest.produce(world, topic, b'{"message":"another partition"}', partition=1)
+        self.wait_until(lambda: "max.message.bytes" in consumer.get("/readyz")[1] and topic + ".dlq" in consumer.get("/readyz")[1], 30)
+        self.wait_until(lambda: world.rows("select message from logmill.logs") == [["another partition"]])
+        self.assertEqual(world.value("select next_offset from logmill.ingest_offset where partition = 0 and topic = '%s'" % topic), "0")
+        config(2000000)
+        self.wait_for_offsets(world, 3, 30)
+        self.wait_until(consumer.ready, 10)
+        (letter,) = ingest.letters(world)
+        self.assertEqual((letter["value"], letter["headers"]["x-number"]), (value, "1"))
+        self.assertEqual(world.value("select count(*) from logmill.logs"), "2")
+
+    def test_a_value_larger_than_we_may_send_says_which_option_to_raise(self):
+        world = self.world(partitions=1)
+        consumer = self.start(world, "--dlq-max-bytes=100KiB")
+        ingest.produce(world, world.topic("raw"), b"x" * 300000)
+        self.wait_until(lambda: "dlq_max_bytes" in consumer.get("/readyz")[1], 30)
+        self.assertEqual(consumer.terminate(), 0)
+        self.start(world)
+        self.wait_for_offsets(world, 1, 30)
+        self.assertEqual([len(l["value"]) for l in ingest.letters(world)], [300000])
+
 
 if __name__ == "__main__":
     unittest.main()
