@@ -105,11 +105,12 @@ class Falls(PostgresCase):
         for _ in range(3 if harness.LONG else 1):
             ingest.pause(self.dice, 0, 0.5)
             servers.set(default_transaction_read_only="on")
+            feeder.join()
+            self.feed(world, 2000)                          # not beside the other: order is checked
+            harness.wait_until(lambda: self.retries(consumer, "25006") > 0, 20)
             harness.wait_until(lambda: "read-only" in postgres_servers.unmet(consumer), 20)
             servers.set(default_transaction_read_only=None)
             harness.wait_until(consumer.ready, 20)
-        feeder.join()
-        self.assertGreater(self.retries(consumer, "25006"), 0)
         self.finish(world, consumer)
 
     def test_a_full_disk_is_waited_for(self):
@@ -222,7 +223,7 @@ class Leaves(PostgresCase):
         harness.wait_until(lambda: ingest.stored(world) > 0, 20)
         for i in range(8 if harness.LONG else 2):
             ingest.pause(self.dice, 0.2, 1)
-            (leaf,), = world.rows("select distinct tableoid::regclass::text from logmill.logs where created_at = (select max(created_at) from logmill.logs)")
+            (leaf,), = harness.wait_until(lambda: world.rows("select tableoid::regclass::text from logmill.logs order by created_at desc limit 1"), 20)
             if i % 2:
                 gone += int(world.value("begin; lock table %s; select count(*) from %s; drop table %s; commit" % (leaf, leaf, leaf)))
             else:
