@@ -74,8 +74,9 @@ static const struct lm_config_option options[] = {
      .min = 8 * MIB,
      .max = 65536 * MIB,
      .reloadable = true,
-     .description = "Budget for records in memory: three quarters for batches, the rest for what librdkafka "
-                    "fetches ahead and its book-keeping."},
+     .description =
+         "Budget for records in memory: half for batches, a quarter for what librdkafka fetches ahead, "
+         "and as much for its book-keeping."},
     {.name = "grace",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(grace_ms),

@@ -360,7 +360,7 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
     struct co_kafka_options kafka = {.brokers = config->brokers,
                                      .group = config->group,
                                      .properties = &config->kafka,
-                                     .fetch_ahead_bytes = (size_t)config->memory / 8 / FETCHING_PARTITIONS,
+                                     .fetch_ahead_bytes = (size_t)config->memory / 4 / FETCHING_PARTITIONS,
                                      .error = on_kafka_error,
                                      .rebalance = on_rebalance,
                                      .opaque = consumer};
@@ -399,7 +399,7 @@ static void init_handles(struct co_consumer *consumer)
 
 static size_t batch_memory(const struct co_config *config)
 {
-    return (size_t)config->memory / 4 * 3;
+    return (size_t)config->memory / 2;
 }
 
 static struct co_policy policy_of(const struct co_config *config)

@@ -54,7 +54,8 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
 {
     rd_kafka_conf_t *conf = NULL;
     char text[512], kbytes[24], fetch[24];
-    size_t fetch_bytes = options->fetch_ahead_bytes < FETCH_MAX ? options->fetch_ahead_bytes : FETCH_MAX;
+    /* Half: while one fetch is being read the next is on its way. */
+    size_t half = options->fetch_ahead_bytes / 2, fetch_bytes = half < FETCH_MAX ? half : FETCH_MAX;
 
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;

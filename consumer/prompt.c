@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-/* Fewer messages than this in the queue are low: a few milliseconds' worth. */
-#define LOW 1000
+/* Fewer messages than this in the queue are low: as many as a fetch brings, so that the next one comes in
+ * time. */
+#define LOW 3000
 #define PAUSE_US 5000
 #define TIMEOUT_MS 1000
 
