@@ -1,7 +1,7 @@
 /*
- * What the three files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
- * the first header to the last byte of the reply), http_socket.c (listening, sockets of clients that must be
- * watched or let down gently).
+ * What the four files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
+ * the first header to the last byte of the reply), http_stream.c (replies that come piece by piece),
+ * http_socket.c (listening, sockets of clients that must be watched or let down gently).
  */
 #ifndef LOGMILL_COMMON_HTTP_INTERNAL_H
 #define LOGMILL_COMMON_HTTP_INTERNAL_H
@@ -53,13 +53,24 @@ struct http_reply_header {
     char name[];
 };
 
+/* A reply under way piece by piece. */
+struct http_stream {
+    struct lm_buffer unsent; /* its ceiling is the stream's */
+    size_t sent;             /* bytes at its front that the daemon has taken */
+    bool full;               /* the owner was told to wait for `drained` */
+    bool broken;             /* ended before it was complete */
+    lm_http_handler drained;
+    void *drained_context;
+};
+
 struct lm_http_request {
     struct lm_http_request *next, **link; /* in server->requests */
     struct lm_http_server *server;        /* NULL once the daemon has forgotten the request */
     struct MHD_Connection *connection;    /* likewise */
     struct http_route *route;             /* NULL when refused before */
     enum http_state state;
-    bool handed_out; /* the handler has it and has neither replied nor been told that it is gone */
+    bool handed_out; /* the handler has it and has neither replied (to the end) nor been told that it is gone
+                      */
     bool suspended;
     char *method, *path;
     char *segment; /* NULL where the route has none */
@@ -67,6 +78,7 @@ struct lm_http_request {
     struct lm_buffer body;
     struct http_reply_header *headers;
     struct MHD_Response *response;
+    struct http_stream *stream; /* NULL: the reply is one piece */
     unsigned status;
     struct http_socket *watch; /* while suspended */
     lm_http_handler abandoned;
@@ -85,6 +97,16 @@ enum MHD_Result http_on_request(void *context, struct MHD_Connection *connection
 void http_on_completed(void *context, struct MHD_Connection *connection, void **state,
                        enum MHD_RequestTerminationCode reason);
 void http_request_abandon(struct lm_http_request *request);
+/* The daemon leaves the connection alone until http_request_resume; only its hang-up is watched for. */
+void http_request_suspend(struct lm_http_request *request);
+void http_request_resume(struct lm_http_request *request);
+/* request->response is there: adds its headers and lets the daemon have it. */
+void http_request_queue(struct lm_http_request *request, const char *content_type);
+/* Only once the daemon has forgotten it. */
+void http_request_free(struct lm_http_request *request);
+
+/* http_stream.c */
+void http_stream_free(struct http_stream *stream);
 
 /* http_socket.c */
 

@@ -47,7 +47,7 @@ static bool change_state(struct lm_http_request *request, enum http_state to)
 
 /* ---- life ---- */
 
-static void free_request(struct lm_http_request *request)
+void http_request_free(struct lm_http_request *request)
 {
     while (request->headers != NULL) {
         struct http_reply_header *header = request->headers;
@@ -56,6 +56,7 @@ static void free_request(struct lm_http_request *request)
     }
     if (request->response != NULL)
         MHD_destroy_response(request->response);
+    http_stream_free(request->stream);
     lm_buffer_free(&request->body);
     free(request->method);
     free(request->path);
@@ -86,7 +87,7 @@ static struct lm_http_request *new_request(struct lm_http_server *server, struct
     request->method = strdup(method);
     request->path = strdup(path);
     if (request->method == NULL || request->path == NULL) {
-        free_request(request);
+        http_request_free(request);
         return NULL;
     }
     request->server = server;
@@ -107,7 +108,14 @@ static void end_watch(struct lm_http_request *request)
     request->watch = NULL;
 }
 
-static void resume(struct lm_http_request *request)
+void http_request_suspend(struct lm_http_request *request)
+{
+    MHD_suspend_connection(request->connection);
+    request->suspended = true;
+    request->watch = http_socket_watch(request);
+}
+
+void http_request_resume(struct lm_http_request *request)
 {
     if (!request->suspended)
         return;
@@ -138,6 +146,17 @@ static void count(const struct lm_http_request *request)
                              (double)(lm_clock_mono_us() - request->started_us) / 1e6);
 }
 
+/* The client has hung up, or the server closes. Where nobody asked to be told, the request waits for a reply
+ * that is dropped. */
+static void tell_abandoned(struct lm_http_request *request)
+{
+    change_state(request, HTTP_GONE);
+    if (request->abandoned != NULL) {
+        request->abandoned(request, request->abandoned_context);
+        request->handed_out = false;
+    }
+}
+
 void http_on_completed(void *context, struct MHD_Connection *connection, void **state,
                        enum MHD_RequestTerminationCode reason)
 {
@@ -156,24 +175,20 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
         request->next->link = request->link;
     request->server = NULL;
     request->connection = NULL;
+    if (request->handed_out && request->state != HTTP_GONE)
+        tell_abandoned(request); /* in the middle of a stream */
     if (!request->handed_out)
-        free_request(request);
-    else if (request->state != HTTP_GONE)
-        change_state(request, HTTP_GONE);
+        http_request_free(request);
 }
 
-/* The client has hung up, or the server closes. Where nobody asked to be told, the request waits for a reply
- * that is dropped. */
 void http_request_abandon(struct lm_http_request *request)
 {
-    if (request->state != HTTP_HANDLING || !request->suspended)
+    const bool waits = request->state == HTTP_HANDLING && request->suspended;
+    const bool streams = request->state == HTTP_SENDING && request->stream != NULL && request->handed_out;
+    if (!waits && !streams)
         return;
-    change_state(request, HTTP_GONE);
-    if (request->abandoned != NULL) {
-        request->abandoned(request, request->abandoned_context);
-        request->handed_out = false;
-    }
-    resume(request);
+    tell_abandoned(request);
+    http_request_resume(request);
 }
 
 /* ---- refusing ---- */
@@ -396,9 +411,7 @@ static enum MHD_Result dispatch(struct lm_http_request *request)
     request->route->public.handler(request, request->route->public.context);
     if (request->state == HTTP_REPLIED)
         return queue_response(request);
-    MHD_suspend_connection(request->connection);
-    request->suspended = true;
-    request->watch = http_socket_watch(request);
+    http_request_suspend(request);
     return MHD_YES;
 }
 
@@ -577,19 +590,26 @@ static void add_headers(struct lm_http_request *request, const char *content_typ
         (void)MHD_add_response_header(request->response, "Connection", "close");
 }
 
+void http_request_queue(struct lm_http_request *request, const char *content_type)
+{
+    if (!change_state(request, HTTP_REPLIED))
+        return;
+    if (request->response != NULL)
+        add_headers(request, content_type);
+    http_request_resume(request); /* without a response the daemon is told to hang up */
+}
+
 void lm_http_reply(struct lm_http_request *request, unsigned status, const char *content_type,
                    const char *body, size_t len)
 {
     request->handed_out = false;
     if (request->connection == NULL) { /* nobody waits any more */
-        free_request(request);
+        http_request_free(request);
         return;
     }
-    if (request->state == HTTP_GONE || !change_state(request, HTTP_REPLIED))
+    if (request->state != HTTP_READING && request->state != HTTP_HANDLING)
         return;
     request->status = status;
     request->response = make_response(request, body, len);
-    if (request->response != NULL)
-        add_headers(request, content_type);
-    resume(request); /* without a response the daemon is told to hang up */
+    http_request_queue(request, content_type);
 }

@@ -1,8 +1,8 @@
 /*
  * The one HTTP server: libmicrohttpd's epoll descriptor on a uv_poll, for the admin port of every program,
  * the gateway and the agent. Everything runs on the loop's thread. A handler gets the whole body (bounded),
- * and answers now or later: the request stays valid until lm_http_reply or, if the client goes away first,
- * until on_abandoned.
+ * and answers now or later, in one piece or as a stream: the request stays valid until lm_http_reply or
+ * lm_http_stream_end or, if the client goes away first, until on_abandoned.
  *
  * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a
  * body over the route's limit (413), an unknown path (404), a wrong method (405 with Allow). A client that
@@ -69,9 +69,9 @@ const char *lm_http_body(const struct lm_http_request *request, size_t *len);
 /* Numeric address of the peer. */
 const char *lm_http_peer(const struct lm_http_request *request);
 /*
- * Called once if the client closes before the reply, or the server's closing deadline strikes; the request is
- * gone after it returns, and must not be replied to. Without such a callback the request stays valid and the
- * reply is dropped.
+ * Called once if the client closes before the reply (or before the end of a stream), or the server's closing
+ * deadline strikes; the request is gone after it returns, and must not be replied to. Without such a callback
+ * the request stays valid and the reply is dropped.
  */
 void lm_http_on_abandoned(struct lm_http_request *request, lm_http_handler abandoned, void *context);
 
@@ -86,5 +86,32 @@ void lm_http_reply(struct lm_http_request *request, unsigned status, const char 
 /* The same with {"error":{"code":…,"message":…}} as the body. */
 void lm_http_reply_error(struct lm_http_request *request, unsigned status, const char *code,
                          const char *message);
+
+/*
+ * A reply whose body comes piece by piece: chunked, or ended by the end of the connection for HTTP/1.0; not
+ * compressed. A stream keeps its connection for as long as it lasts; only a client that has bytes to get and
+ * takes none for idle_timeout_s is let go.
+ */
+struct lm_http_stream {
+    unsigned status;
+    const char *content_type; /* may be NULL */
+    size_t max_unsent;        /* bytes written and not yet taken by the connection, at most */
+    /* May be NULL. Called after a write answered 1, once three quarters of the bound are free; may write and
+     * end. */
+    lm_http_handler drained;
+    void *context;
+};
+/* Instead of lm_http_reply; from then on the request belongs to the stream until lm_http_stream_end or
+ * on_abandoned, which also comes right after the headers of an answer to HEAD. -1 without memory: the request
+ * still wants a reply. */
+int lm_http_stream_open(struct lm_http_request *request, const struct lm_http_stream *stream) LM_MUST_CHECK;
+/* `data` is copied, all of it or nothing. 0: taken. 1: taken, and half of the bound is used: wait for
+ * `drained`. -1: not taken, for the client has gone, memory is short or it would break the bound. */
+int lm_http_stream_write(struct lm_http_request *request, const char *data, size_t len) LM_MUST_CHECK;
+/* Bytes written that the connection has not yet taken. */
+size_t lm_http_stream_unsent(const struct lm_http_request *request);
+/* What is written is still sent, then the body ends, and the request is given back. Not `complete`: the
+ * connection is cut instead, at once, so that nobody takes what came for the whole. */
+void lm_http_stream_end(struct lm_http_request *request, bool complete);
 
 #endif

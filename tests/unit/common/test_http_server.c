@@ -39,7 +39,10 @@ struct fixture {
     int waiting_count;
     bool listen_for_abandoned;
     bool close_in_handler;
-    char *answer; /* what pump() read */
+    struct lm_http_request *stream; /* of /stream, until it is ended or abandoned */
+    int streams, drains;
+    size_t to_write, written, most_unsent; /* bytes of the flood */
+    char *answer;                          /* what pump() read */
     size_t answer_len;
     bool answer_end; /* EOF or reset */
     int child_exits;
@@ -117,6 +120,57 @@ static void answer_waiting(struct fixture *f)
         lm_http_reply(f->waiting[--f->waiting_count], 200, "text/plain", "late\n", 5);
 }
 
+#define STREAM_BOUND ((size_t)64 << 10)
+
+static void on_stream_abandoned(struct lm_http_request *request, void *context)
+{
+    struct fixture *f = context;
+    assert_ptr_equal(request, f->stream);
+    f->abandoned++;
+    f->stream = NULL;
+}
+
+/* Writes pieces until the stream is full or there are no more. */
+static void flood(struct lm_http_request *request, void *context)
+{
+    struct fixture *f = context;
+    char piece[1000];
+    f->drains++;
+    memset(piece, '~', sizeof(piece));
+    for (int full = 0; f->written < f->to_write && full == 0;) {
+        full = lm_http_stream_write(request, piece, sizeof(piece));
+        assert_int_not_equal(full, -1);
+        f->written += sizeof(piece);
+        if (lm_http_stream_unsent(request) > f->most_unsent)
+            f->most_unsent = lm_http_stream_unsent(request);
+    }
+    if (f->to_write > 0 && f->written == f->to_write) {
+        f->stream = NULL;
+        lm_http_stream_end(request, true);
+    }
+}
+
+static void on_stream(struct lm_http_request *request, void *context)
+{
+    struct fixture *f = context;
+    const struct lm_http_stream stream = {.status = 200,
+                                          .content_type = "text/event-stream",
+                                          .max_unsent = STREAM_BOUND,
+                                          .drained = flood,
+                                          .context = f};
+    lm_http_on_abandoned(request, on_stream_abandoned, f);
+    lm_http_reply_header(request, "X-Made", "here");
+    if (lm_http_stream_open(request, &stream) != 0) {
+        lm_http_reply(request, 503, NULL, NULL, 0);
+        return;
+    }
+    f->streams++;
+    f->stream = request;
+    f->drains = -1; /* the first filling is no call of drained */
+    if (f->to_write > 0)
+        flood(request, f);
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -138,6 +192,7 @@ static int setup(void **state)
         {.method = "POST", .path = "/{index}/_bulk", .max_body = 10, .handler = on_show, .context = f},
         {.method = "GET", .path = "/big", .handler = on_big, .context = f},
         {.method = "GET", .path = "/later", .handler = on_later, .context = f},
+        {.method = "GET", .path = "/stream", .handler = on_stream, .context = f},
         {.method = "POST", .path = "/later", .max_body = 100, .handler = on_later, .context = f},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
@@ -740,6 +795,228 @@ static void a_reply_to_a_client_that_has_gone_is_dropped(void **state)
     assert_int_equal(f->abandoned, 0);
 }
 
+/* ---- streams ---- */
+
+static void write_stream(struct fixture *f, const char *text)
+{
+    assert_int_equal(lm_http_stream_write(f->stream, text, strlen(text)), 0);
+}
+
+static void end_stream(struct fixture *f, bool complete)
+{
+    struct lm_http_request *request = f->stream;
+    f->stream = NULL;
+    lm_http_stream_end(request, complete);
+}
+
+static int open_stream(struct fixture *f)
+{
+    int fd = dial(f), before = f->streams;
+    say(f, fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for(f, &f->streams, before + 1);
+    return fd;
+}
+
+static void a_stream_arrives_piece_by_piece_and_the_connection_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    int fd = open_stream(f);
+    hear(f, fd, "\r\n\r\n", 1);
+    assert_non_null(strstr(f->answer, "HTTP/1.1 200"));
+    assert_non_null(strstr(f->answer, "Content-Type: text/event-stream\r\n"));
+    assert_non_null(strstr(f->answer, "Transfer-Encoding: chunked\r\n"));
+    assert_non_null(strstr(f->answer, "X-Made: here\r\n"));
+    for (int i = 0; i < 5; i++) {
+        write_stream(f, "tick\n");
+        assert_int_equal(lm_http_stream_unsent(f->stream), 5);
+        hear(f, fd, "tick\n", 1);
+        assert_int_equal(lm_http_stream_unsent(f->stream), 0);
+    }
+    write_stream(f, "last");
+    end_stream(f, true);
+    hear(f, fd, "0\r\n\r\n", 1);
+    assert_non_null(strstr(f->answer, "last"));
+    say(f, fd, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n");
+    hear(f, fd, "peer=", 1);
+    assert_int_equal(f->abandoned, 0);
+    close(fd);
+}
+
+static void a_flood_waits_for_a_slow_reader_and_stays_in_its_bound(void **state)
+{
+    struct fixture *f = *state;
+    f->to_write = (size_t)40 << 20;
+    f->to_write -= f->to_write % 1000;
+    int fd = open_stream(f);
+    for (int i = 0; i < 200; i++)
+        turn(f); /* the kernel's buffers are full by then */
+    size_t held_back = f->written;
+    assert_true(held_back < f->to_write);
+    turn(f);
+    assert_int_equal(f->written, held_back);
+    ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
+    size_t total = 0;
+    char scrap[65536], tail[8] = "";
+    while (memcmp(tail, "0\r\n\r\n", 5) != 0) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        ssize_t n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
+        assert_true(n != 0);
+        for (ssize_t i = 0; i < n; i++)
+            total += scrap[i] == '~';
+        if (n >= 5)
+            memcpy(tail, scrap + n - 5, 5);
+    }
+    assert_int_equal(total, f->to_write);
+    assert_true(f->drains > 10);
+    assert_true(f->most_unsent <= STREAM_BOUND);
+    close(fd);
+}
+
+static void a_stream_takes_nothing_beyond_its_bound(void **state)
+{
+    struct fixture *f = *state;
+    static char half[STREAM_BOUND / 2];
+    int fd = open_stream(f);
+    memset(half, '~', sizeof(half));
+    assert_int_equal(lm_http_stream_write(f->stream, half, sizeof(half) - 1), 0);
+    assert_int_equal(lm_http_stream_write(f->stream, half, 1), 1);
+    assert_int_equal(lm_http_stream_write(f->stream, half, sizeof(half)), 1);
+    assert_int_equal(lm_http_stream_write(f->stream, half, 1), -1);
+    assert_int_equal(lm_http_stream_unsent(f->stream), STREAM_BOUND);
+    wait_for(f, &f->drains, 0);
+    write_stream(f, "more");
+    hear(f, fd, "more", 1);
+    end_stream(f, true);
+    close(fd);
+}
+
+static void a_client_that_leaves_a_quiet_stream_abandons_it(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 10; i++) {
+        int fd = open_stream(f);
+        write_stream(f, "hello\n");
+        hear(f, fd, "hello", 1);
+        close(fd);
+        wait_for(f, &f->abandoned, i + 1);
+        assert_null(f->stream);
+    }
+}
+
+static void a_client_that_leaves_a_flood_abandons_it(void **state)
+{
+    struct fixture *f = *state;
+    f->to_write = SIZE_MAX;
+    for (int i = 0; i < 5; i++) {
+        int fd = open_stream(f);
+        for (int j = 0; j < 20; j++)
+            turn(f);
+        close(fd);
+        wait_for(f, &f->abandoned, i + 1);
+        f->written = 0;
+    }
+}
+
+static void a_stream_broken_off_is_no_whole_answer(void **state)
+{
+    struct fixture *f = *state;
+    int fd = open_stream(f);
+    write_stream(f, "part");
+    hear(f, fd, "part", 1);
+    end_stream(f, false);
+    hear(f, fd, NULL, 0);
+    assert_true(f->answer_end);
+    assert_null(strstr(f->answer, "0\r\n\r\n"));
+    assert_int_equal(f->abandoned, 0);
+    close(fd);
+}
+
+static void a_stream_for_head_is_abandoned_behind_its_headers(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "HEAD /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", NULL);
+    assert_non_null(strstr(f->answer, "HTTP/1.1 200"));
+    assert_string_equal(strstr(f->answer, "\r\n\r\n"), "\r\n\r\n");
+    wait_for(f, &f->abandoned, 1);
+}
+
+static void a_stream_to_http_1_0_ends_with_its_connection(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "GET /stream HTTP/1.0\r\n\r\n");
+    wait_for(f, &f->streams, 1);
+    write_stream(f, "all of it");
+    end_stream(f, true);
+    hear(f, fd, NULL, 0);
+    assert_null(strstr(f->answer, "chunked"));
+    assert_non_null(strstr(f->answer, "\r\n\r\nall of it"));
+    close(fd);
+}
+
+static void close_waits_for_a_stream_and_ends_it_at_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    int quiet = open_stream(f);
+    struct lm_http_request *first = f->stream;
+    write_stream(f, "so far");
+    hear(f, quiet, "so far", 1);
+    int fd = open_stream(f);
+    lm_http_server_close(f->server, 200, on_closed, f);
+    for (int i = 0; i < 10; i++)
+        turn(f);
+    assert_int_equal(f->closed, 0);
+    write_stream(f, "the rest");
+    end_stream(f, true);
+    hear(f, fd, "0\r\n\r\n", 1);
+    f->stream = first;
+    wait_for(f, &f->closed, 1);
+    assert_int_equal(f->abandoned, 1);
+    hear(f, quiet, NULL, 0);
+    assert_null(strstr(f->answer, "0\r\n\r\n"));
+    close(quiet);
+    close(fd);
+}
+
+static void the_deadline_ends_a_flood_that_nobody_reads(void **state)
+{
+    struct fixture *f = *state;
+    f->to_write = SIZE_MAX;
+    int fd = open_stream(f);
+    for (int i = 0; i < 50; i++)
+        turn(f);
+    lm_http_server_close(f->server, 20, on_closed, f);
+    wait_for(f, &f->closed, 1);
+    assert_int_equal(f->abandoned, 1);
+    close(fd);
+}
+
+static void a_stream_without_memory_is_refused_or_cut(void **state)
+{
+    struct fixture *f = *state;
+    bool struck = true;
+    for (unsigned n = 1; struck; n++) {
+        int fd = dial(f), before = f->streams;
+        failing_alloc_after(n);
+        say(f, fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        if (f->streams > before && f->stream != NULL) {
+            assert_int_not_equal(lm_http_stream_write(f->stream, "tick", 4), 1);
+            for (int i = 0; i < 5; i++)
+                turn(f);
+            if (f->stream != NULL)
+                end_stream(f, true);
+        }
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        struck = failing_alloc_struck();
+        failing_alloc_after(0);
+        close(fd);
+        ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
+    }
+}
+
 /* ---- closing ---- */
 
 static void close_waits_for_requests_under_way(void **state)
@@ -1007,6 +1284,17 @@ int main(void)
         TEST(a_request_behind_a_waiting_one_waits_its_turn),
         TEST(a_client_that_hangs_up_abandons_its_request),
         TEST(a_reply_to_a_client_that_has_gone_is_dropped),
+        TEST(a_stream_arrives_piece_by_piece_and_the_connection_goes_on),
+        TEST(a_flood_waits_for_a_slow_reader_and_stays_in_its_bound),
+        TEST(a_stream_takes_nothing_beyond_its_bound),
+        TEST(a_client_that_leaves_a_quiet_stream_abandons_it),
+        TEST(a_client_that_leaves_a_flood_abandons_it),
+        TEST(a_stream_broken_off_is_no_whole_answer),
+        TEST(a_stream_for_head_is_abandoned_behind_its_headers),
+        TEST(a_stream_to_http_1_0_ends_with_its_connection),
+        TEST(close_waits_for_a_stream_and_ends_it_at_the_deadline),
+        TEST(the_deadline_ends_a_flood_that_nobody_reads),
+        TEST(a_stream_without_memory_is_refused_or_cut),
         TEST(close_waits_for_requests_under_way),
         TEST(close_gives_up_at_the_deadline),
         TEST(close_from_inside_a_handler_still_answers),
