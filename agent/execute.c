@@ -41,6 +41,7 @@ struct ag_execution {
     struct lm_pg *pg;
     enum execution_state state;
     struct ag_statement statement;
+    char role[64]; /* a copy: who asked may have gone */
     struct ag_fetched *fetched;
     size_t cells_capacity;
     ag_execute_done done; /* NULL: told, or cancelled */
@@ -53,7 +54,7 @@ static const char *const state_names[] = {"starting", "waiting",  "begin",   "pr
                                           "running",  "rollback", "discard", "over"};
 
 static const char begin_sql[] =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = %u; "
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s%s SET LOCAL statement_timeout = %u; "
     "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
     "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
@@ -407,8 +408,10 @@ static void on_begun(const struct lm_error *error, void *context)
 
 static void begin(struct ag_execution *execution)
 {
-    char text[sizeof(begin_sql) + 16];
-    snprintf(text, sizeof(text), begin_sql, execution->statement.timeout_ms);
+    char text[sizeof(begin_sql) + 128];
+    const bool other = execution->role[0] != '\0';
+    snprintf(text, sizeof(text), begin_sql, other ? " SET LOCAL ROLE \"" : "", execution->role,
+             other ? "\";" : "", execution->statement.timeout_ms);
     change_state(execution, BEGINNING);
     const struct lm_pg_request request = {.sql = text, .done = on_begun, .context = execution};
     send_step(execution, &request);
@@ -465,6 +468,8 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     execution->pool = pool;
     execution->statement = *statement;
     execution->statement.sql = strdup(statement->sql);
+    execution->statement.role = NULL;
+    snprintf(execution->role, sizeof(execution->role), "%s", statement->role != NULL ? statement->role : "");
     execution->statement.prelude = statement->prelude != NULL ? strdup(statement->prelude) : NULL;
     execution->fetched = calloc(1, sizeof(*execution->fetched));
     if (execution->statement.sql == NULL || execution->fetched == NULL ||

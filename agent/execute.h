@@ -15,6 +15,8 @@ struct ag_statement {
     const char *sql;     /* copied */
     const char *prelude; /* one row of at most AG_PRELUDE_CELLS cells, read in the same snapshot; NULL: none.
                             Copied */
+    const char *role;    /* taken on for the transaction; NULL or "": the reader stays itself. Our own text,
+                            never a caller's */
     size_t columns;      /* the result must have so many */
     size_t max_rows;
     size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */

@@ -79,6 +79,11 @@ void ag_names_drop(struct ag_names_copy *copy)
     }
 }
 
+bool ag_names_known(const struct ag_names *names)
+{
+    return names->read_us != 0;
+}
+
 struct ag_kept ag_names_kept(const struct ag_names *names)
 {
     return names->kept;
@@ -119,12 +124,12 @@ static void end_reading(struct ag_names *names, const struct lm_error *error)
     }
 }
 
-static int fill(struct ag_catalogue *catalogue, const struct ag_fetched *fetched)
+static int fill(struct ag_catalogue *catalogue, const struct ag_fetched *fetched, const struct ag_mask *mask)
 {
     for (size_t i = 0; i < fetched->rows; i++) {
         const char *const *cells = fetched->cells + i * fetched->columns;
         const int kind = cells[0] != NULL ? ag_kind_from_name(cells[0]) : -1;
-        if (kind >= 0 && cells[1] != NULL &&
+        if (kind >= 0 && cells[1] != NULL && !ag_mask_name(mask, (enum ag_kind)kind, cells[1]) &&
             ag_catalogue_add(catalogue, (enum ag_kind)kind, cells[1],
                              cells[2] ? strtoll(cells[2], NULL, 10) : 0) != 0) {
             return -1;
@@ -142,7 +147,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
         return;
     }
     struct ag_names_copy *copy = new_copy();
-    if (copy == NULL || fill(copy->catalogue, fetched) != 0) {
+    if (copy == NULL || fill(copy->catalogue, fetched, names->options.mask) != 0) {
         ag_names_drop(copy);
         ag_fetched_free(fetched);
         lm_error_set(&memory, LM_RETRY, "memory", "out of memory for the names");
@@ -162,7 +167,12 @@ static void run(struct ag_names *names, const char *sql, size_t columns, size_t 
 {
     struct lm_error error;
     const struct ag_statement statement = {
-        .sql = sql, .columns = columns, .max_rows = max_rows, .max_bytes = MAX_BYTES, .timeout_ms = 10000};
+        .sql = sql,
+        .role = names->options.role,
+        .columns = columns,
+        .max_rows = max_rows,
+        .max_bytes = MAX_BYTES,
+        .timeout_ms = 10000};
     if (ag_execute(names->options.pool, &statement, done, names, &names->execution, &error) != 0) {
         end_reading(names, &error);
     }

@@ -7,6 +7,7 @@
 #define LOGMILL_AGENT_NAMES_H
 
 #include "agent/catalogue.h"
+#include "agent/mask.h"
 #include "agent/pool.h"
 
 struct ag_names;
@@ -32,6 +33,8 @@ struct ag_names_options {
     uv_loop_t *loop;
     struct ag_pool *pool;
     unsigned refresh_ms;
+    const char *role;           /* database role whose names these are; NULL or "": the reader. Kept by pointer */
+    const struct ag_mask *mask; /* names that are left out; may be NULL */
     struct lm_condition *condition; /* met after the first reading; may be NULL */
     struct lm_metrics *metrics;
 };
@@ -42,6 +45,8 @@ int ag_names_open(const struct ag_names_options *options, struct ag_names **out,
 /* The present copy; never NULL. Give it back with ag_names_drop. */
 struct ag_names_copy *ag_names_hold(struct ag_names *names);
 void ag_names_drop(struct ag_names_copy *copy);
+/* Has there been a reading at all? */
+bool ag_names_known(const struct ag_names *names);
 /* As of the last reading. */
 struct ag_kept ag_names_kept(const struct ag_names *names);
 

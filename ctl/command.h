@@ -37,6 +37,7 @@ extern const struct ct_command ct_dlq_command;
 extern const struct ct_command ct_fold_command;
 extern const struct ct_command ct_patterns_command;
 extern const struct ct_command ct_guard_command;
+extern const struct ct_command ct_keys_command;
 
 /* The table; ends with NULL. */
 extern const struct ct_command *const ct_commands[];

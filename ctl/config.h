@@ -20,6 +20,10 @@ struct ct_config {
     int time_of; /* enum ct_dlq_time */
     int64_t limit;
     char *zone;
+    char *name;
+    int role; /* of an API key: viewer, operator, admin */
+    int64_t expires_ms;
+    struct lm_config_list service, environment;
     bool top, count, json, dry_run, again, yes;
 };
 

@@ -1,0 +1,64 @@
+/*
+ * Keys as the agent knows them: looked up by prefix through the store, kept for 10 s, so that a key that was
+ * revoked is refused at the latest then. Only digests are held and compared, in constant time. Loop thread.
+ */
+#ifndef LOGMILL_AGENT_KEYRING_H
+#define LOGMILL_AGENT_KEYRING_H
+
+#include "agent/sight.h"
+#include "agent/store.h"
+#include "common/api_key.h"
+
+#define AG_DIGEST_SIZE 32 /* SHA-256 */
+
+/* What a key may do. */
+enum ag_key_role { AG_VIEWER, AG_OPERATOR, AG_ADMIN };
+const char *ag_key_role_name(enum ag_key_role role);
+
+/* Who asks; counted. */
+struct ag_caller {
+    unsigned holders;
+    char key[LM_API_KEY_PREFIX_SIZE]; /* the prefix; "": nobody had to show a key */
+    uint8_t digest[AG_DIGEST_SIZE];   /* of the key; never shown */
+    enum ag_key_role role;
+    struct ag_sight *sight;
+};
+struct ag_caller *ag_caller_hold(struct ag_caller *caller);
+void ag_caller_drop(struct ag_caller *caller);
+
+/* Tokens of a key; refilled as time passes. */
+struct ag_tokens {
+    double left;
+    int64_t at_us; /* 0: full */
+};
+
+enum ag_key_verdict { AG_KEY_GOOD, AG_KEY_BAD, AG_KEY_UNKNOWABLE /* the store cannot be asked */ };
+
+/* One that waits for a verdict; memory of the caller's. */
+struct ag_key_waiter {
+    struct ag_key_waiter *next;
+    struct ag_key_entry *entry; /* while it waits */
+    uint8_t digest[AG_DIGEST_SIZE];
+    /* Once, maybe from inside ag_keyring_ask. `caller` and `tokens` are there with AG_KEY_GOOD, valid during
+     * the call. */
+    void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens, void *context);
+    void *context;
+};
+
+struct ag_keyring;
+
+struct ag_keyring_options {
+    uv_loop_t *loop;
+    struct ag_store *store;
+    struct ag_sights *sights;
+    bool open_without_keys; /* as long as no key was ever made, who shows none is an admin */
+};
+
+struct ag_keyring *ag_keyring_new(const struct ag_keyring_options *options);
+/* `prefix` "" and a digest of zeros: no key is shown. */
+void ag_keyring_ask(struct ag_keyring *keyring, const char *prefix, struct ag_key_waiter *waiter);
+void ag_keyring_forget(struct ag_key_waiter *waiter);
+/* Nobody waits any more. Closes on the loop and calls `closed` once; before the store closes. */
+void ag_keyring_close(struct ag_keyring *keyring, void (*closed)(void *context), void *context);
+
+#endif
