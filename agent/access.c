@@ -128,12 +128,14 @@ static void admit(struct ag_admission *admission, struct ag_caller *caller)
     }
 }
 
-static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens, void *context)
+static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens,
+                   void *context)
 {
     struct ag_admission *admission = context;
     unsigned wait_s = 1;
     if (verdict == AG_KEY_UNKNOWABLE) {
-        refuse(admission, "unavailable", "API keys cannot be looked up at the moment", "ask again in a moment", 2);
+        refuse(admission, "unavailable", "API keys cannot be looked up at the moment",
+               "ask again in a moment", 2);
     } else if (verdict == AG_KEY_BAD) {
         refuse(admission, "unauthorized", "an API key is needed, one that is neither expired nor revoked",
                "send Authorization: Bearer lm_…; logmill-ctl keys create makes one", 0);
@@ -165,16 +167,16 @@ void ag_access_ask(struct ag_access *access, const char *key, struct ag_admissio
         return;
     }
     memset(admission->key.digest, 0, sizeof(admission->key.digest));
-    if (key != NULL &&
-        (!lm_api_key_parse(key, prefix) ||
-         EVP_Digest(key, strlen(key), admission->key.digest, NULL, EVP_sha256(), NULL) != 1)) {
+    if (key != NULL && (!lm_api_key_parse(key, prefix) ||
+                        EVP_Digest(key, strlen(key), admission->key.digest, NULL, EVP_sha256(), NULL) != 1)) {
         on_key(AG_KEY_BAD, NULL, NULL, admission);
         return;
     }
     ask_keyring(access, prefix, admission);
 }
 
-void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller, struct ag_admission *admission)
+void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller,
+                         struct ag_admission *admission)
 {
     admission->access = access;
     if (access->off) {
@@ -249,8 +251,8 @@ static void on_request(struct lm_http_request *http, void *context)
     ag_access_ask(route->access, ag_access_key(http), &visit->admission);
 }
 
-int ag_access_route(struct ag_access *access, struct lm_http_server *http, const struct ag_access_route *route,
-                    struct lm_error *error)
+int ag_access_route(struct ag_access *access, struct lm_http_server *http,
+                    const struct ag_access_route *route, struct lm_error *error)
 {
     struct route *kept = &access->routes[access->route_count];
     const struct lm_http_route added = {.method = route->method,
@@ -290,11 +292,12 @@ static int check_listen(const struct ag_access_options *options, struct lm_error
     if (!none) {
         return 0;
     }
-    return lm_error_set(error, LM_FATAL, "listen",
-                        "no API key has been made, so the agent listens on this machine only, not on %s: make "
-                        "one with logmill-ctl keys create, use --listen 127.0.0.1:8001, or --auth off where "
-                        "everybody may read every log",
-                        options->config->listen);
+    return lm_error_set(
+        error, LM_FATAL, "listen",
+        "no API key has been made, so the agent listens on this machine only, not on %s: make "
+        "one with logmill-ctl keys create, use --listen 127.0.0.1:8001, or --auth off where "
+        "everybody may read every log",
+        options->config->listen);
 }
 
 static struct ag_caller *new_everybody(struct ag_sights *sights)

@@ -47,8 +47,8 @@ void ag_access_close(struct ag_access *access, void (*closed)(void *context), vo
 struct ag_admission {
     enum ag_right right;
     double cost;
-    /* Once, maybe from inside ag_access_ask: `caller` (valid during the call; hold it to keep it) and NULL, or
-     * NULL and why not. */
+    /* Once, maybe from inside ag_access_ask: `caller` (valid during the call; hold it to keep it) and NULL,
+     * or NULL and why not. */
     void (*told)(struct ag_caller *caller, const struct ag_failure *failure, void *context);
     void *context;
     /* its own */
@@ -60,7 +60,8 @@ struct ag_admission {
 /* `key` as it was sent (hostile), or NULL for none. */
 void ag_access_ask(struct ag_access *access, const char *key, struct ag_admission *admission);
 /* Once more for somebody admitted before, on the same connection: the key may be revoked, the rate over. */
-void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller, struct ag_admission *admission);
+void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller,
+                         struct ag_admission *admission);
 void ag_access_forget(struct ag_admission *admission);
 
 /* ---- with HTTP ---- */
@@ -79,8 +80,8 @@ struct ag_access_route {
 };
 /* Adds a route whose handler is called for who may; the others are answered 401, 403, 429 or 503. The handler
  * must set its own lm_http_on_abandoned where it answers later. LM_FATAL without memory. */
-int ag_access_route(struct ag_access *access, struct lm_http_server *http, const struct ag_access_route *route,
-                    struct lm_error *error) LM_MUST_CHECK;
+int ag_access_route(struct ag_access *access, struct lm_http_server *http,
+                    const struct ag_access_route *route, struct lm_error *error) LM_MUST_CHECK;
 /* The key in the headers of a request: NULL for none; "" for an Authorization that is no bearer's. */
 const char *ag_access_key(const struct lm_http_request *http);
 

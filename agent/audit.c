@@ -49,11 +49,13 @@ struct ag_audit {
 };
 
 static const char insert_sql[] =
-    "INSERT INTO audit_log (at, request_id, role, address, question, sql, parameters, engine, verdict, "
+    "INSERT INTO audit_log (at, request_id, api_key, role, address, question, sql, parameters, engine, "
+    "verdict, "
     "row_count, bytes, "
-    "duration_ms, cached) SELECT at, request_id, 'reader', address, question, sql, parameters, engine, "
+    "duration_ms, cached) SELECT at, request_id, api_key, role, address, question, sql, parameters, engine, "
     "verdict, row_count, "
     "bytes, duration_ms, cached FROM json_to_recordset($1::json) AS r (at timestamptz, request_id text, "
+    "api_key text, role text, "
     "address text, "
     "question text, sql text, parameters text, engine text, verdict text, row_count bigint, bytes bigint, "
     "duration_ms double precision, cached text)";
@@ -160,6 +162,8 @@ bool ag_audit_add(struct ag_audit *audit, const struct ag_audit_row *row)
     lm_rfc3339_format(row->at_us, at);
     lm_buffer_printf(&out, "{\"at\":\"%s\"", at);
     append_plain(&out, "request_id", row->request_id);
+    append_plain(&out, "api_key", row->key);
+    append_plain(&out, "role", row->role);
     append_plain(&out, "address", row->address);
     append_text(&out, "question", row->question != NULL ? row->question : "",
                 row->question != NULL ? row->question_len : 0);

@@ -23,6 +23,8 @@
 struct ag_audit_row {
     int64_t at_us;
     const char *request_id;
+    const char *key;  /* the prefix of the API key */
+    const char *role; /* of the key, or "anonymous" */
     const char *address;
     const char *question;
     size_t question_len;

@@ -14,6 +14,9 @@ struct ag_config {
     char *timezone;
     char *vocabulary;
     int auth; /* enum ag_auth */
+    struct lm_config_list mask;
+    int64_t rate_limit;
+    int64_t rate_burst;
     bool allow_now;
     bool audit_required;
     int64_t pool_size;

@@ -15,8 +15,9 @@ static const struct {
     {"too_large", 413},         {"unsupported_media_type", 415},
     {"not_understood", 422},    {"needs_clarification", 422},
     {"unknown_entity", 422},    {"refused", 422},
-    {"internal", 500},          {"unavailable", 503},
-    {"statement_timeout", 504},
+    {"unauthorized", 401},      {"forbidden", 403},
+    {"too_many_requests", 429}, {"internal", 500},
+    {"unavailable", 503},       {"statement_timeout", 504},
 };
 
 unsigned ag_failure_status(const char *code)
@@ -85,8 +86,13 @@ void ag_failure_reply(struct lm_http_request *request, const struct ag_failure *
         status = 503;
     }
     lm_http_reply_header(request, "Cache-Control", "no-store");
-    if (status == 503) {
-        lm_http_reply_header(request, "Retry-After", "2");
+    if (status == 503 || status == 429) {
+        char seconds[16];
+        snprintf(seconds, sizeof(seconds), "%u", failure->retry_after_s > 0 ? failure->retry_after_s : 2);
+        lm_http_reply_header(request, "Retry-After", seconds);
+    }
+    if (status == 401) {
+        lm_http_reply_header(request, "WWW-Authenticate", "Bearer");
     }
     lm_http_reply(request, status, "application/json", text != NULL ? text : fallback,
                   text != NULL ? out.len : sizeof(fallback) - 1);

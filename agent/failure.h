@@ -15,7 +15,8 @@ struct ag_failure {
     char hint[512];
     const char *suggestions[AG_FAILURE_SUGGESTIONS]; /* not owned */
     size_t suggestion_count;
-    json_t *choices; /* array of {label, question, intent}, or NULL; owned */
+    unsigned retry_after_s; /* 0: as the status has it */
+    json_t *choices;        /* array of {label, question, intent}, or NULL; owned */
 };
 
 /* 400 for "bad_request", 422 for "not_understood", … ; 500 for a code that is not in the list. */

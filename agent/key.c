@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <openssl/evp.h>
 
-#define FORMAT 1
+#define FORMAT 2
 #define LIST_US (2 * LM_SECOND_US)
 
 static int64_t bucket_width(int64_t window_us)
@@ -39,6 +39,8 @@ void ag_run_make_key(struct ag_run *run)
     lm_buffer_printf(&text, "%d|%s|%s|%s|%d|%d|%d|", FORMAT, LOGMILL_VERSION, run->intent_text,
                      run->request.zone, run->request.max_results, (int)run->request.max_results_stated,
                      (int)run->kept.services_overflowed);
+    lm_buffer_printf(&text, "%s %" PRId64 " %d|", run->caller->sight->role, run->caller->sight->version,
+                     (int)(run->caller->sight->mask != NULL));
     if (run->request.now_given) {
         lm_buffer_printf(&text, "now %" PRId64 "|", run->request.now_us);
     }

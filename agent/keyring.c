@@ -85,7 +85,8 @@ static void drop_entry(struct ag_key_entry *entry)
     free(entry);
 }
 
-/* The least recently asked, those that are no keys first: whoever tries made-up keys displaces no real one. */
+/* The least recently asked, those that are no keys first: whoever tries made-up keys displaces no real one.
+ */
 static bool make_room(struct ag_keyring *keyring)
 {
     struct ag_key_entry *victim = NULL;
@@ -209,7 +210,8 @@ static struct ag_caller *new_caller(struct ag_key_entry *entry, const PGresult *
 
 static bool same(const struct ag_caller *a, const struct ag_caller *b)
 {
-    return a->role == b->role && a->sight == b->sight && CRYPTO_memcmp(a->digest, b->digest, AG_DIGEST_SIZE) == 0;
+    return a->role == b->role && a->sight == b->sight &&
+           CRYPTO_memcmp(a->digest, b->digest, AG_DIGEST_SIZE) == 0;
 }
 
 static void on_row(const PGresult *row, void *context)

@@ -41,7 +41,8 @@ struct ag_key_waiter {
     uint8_t digest[AG_DIGEST_SIZE];
     /* Once, maybe from inside ag_keyring_ask. `caller` and `tokens` are there with AG_KEY_GOOD, valid during
      * the call. */
-    void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens, void *context);
+    void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens,
+                 void *context);
     void *context;
 };
 

@@ -10,10 +10,11 @@ struct ag_mask {
     char **keys;    /* of metadata */
 };
 
-static const char *const columns[] = {
-    "message",    "log_type",   "host",        "component",   "module",    "event_type", "user_id", "session_id",
-    "trace_id",   "span_id",    "error_type",  "error_code",  "stack_trace", "http_status", "endpoint",
-    "method",     "duration_ms", "client_ip",  "page_path",   "browser",   "device",     "tags",    "metadata"};
+static const char *const columns[] = {"message",    "log_type",    "host",        "component",   "module",
+                                      "event_type", "user_id",     "session_id",  "trace_id",    "span_id",
+                                      "error_type", "error_code",  "stack_trace", "http_status", "endpoint",
+                                      "method",     "duration_ms", "client_ip",   "page_path",   "browser",
+                                      "device",     "tags",        "metadata"};
 
 static bool has(char *const *list, const char *name)
 {

@@ -14,7 +14,8 @@ struct ag_mask;
 
 /* Of names like "user_id" and "metadata.card". NULL in `out` for an empty list. LM_FATAL for a name that is
  * no column, or is one that answers are made of (created_at, category, level, service, environment). */
-int ag_mask_new(const struct lm_config_list *names, struct ag_mask **out, struct lm_error *error) LM_MUST_CHECK;
+int ag_mask_new(const struct lm_config_list *names, struct ag_mask **out,
+                struct lm_error *error) LM_MUST_CHECK;
 void ag_mask_free(struct ag_mask *mask);
 
 /* All of it take NULL for a mask that hides nothing. */

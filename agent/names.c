@@ -166,13 +166,12 @@ static void run(struct ag_names *names, const char *sql, size_t columns, size_t 
                 ag_execute_done done)
 {
     struct lm_error error;
-    const struct ag_statement statement = {
-        .sql = sql,
-        .role = names->options.role,
-        .columns = columns,
-        .max_rows = max_rows,
-        .max_bytes = MAX_BYTES,
-        .timeout_ms = 10000};
+    const struct ag_statement statement = {.sql = sql,
+                                           .role = names->options.role,
+                                           .columns = columns,
+                                           .max_rows = max_rows,
+                                           .max_bytes = MAX_BYTES,
+                                           .timeout_ms = 10000};
     if (ag_execute(names->options.pool, &statement, done, names, &names->execution, &error) != 0) {
         end_reading(names, &error);
     }

@@ -33,8 +33,8 @@ struct ag_names_options {
     uv_loop_t *loop;
     struct ag_pool *pool;
     unsigned refresh_ms;
-    const char *role;           /* database role whose names these are; NULL or "": the reader. Kept by pointer */
-    const struct ag_mask *mask; /* names that are left out; may be NULL */
+    const char *role; /* database role whose names these are; NULL or "": the reader. Kept by pointer */
+    const struct ag_mask *mask;     /* names that are left out; may be NULL */
     struct lm_condition *condition; /* met after the first reading; may be NULL */
     struct lm_metrics *metrics;
 };

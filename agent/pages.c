@@ -71,10 +71,14 @@ static json_t *names_json(const struct ag_catalogue *catalogue, enum ag_kind kin
     return list;
 }
 
-static json_t *texts_json(const char *(*name)(int), int from, int to)
+/* `mask` is of fields: those it hides are left out. */
+static json_t *texts_json(const char *(*name)(int), int from, int to, const struct ag_mask *mask)
 {
     json_t *list = json_array();
     for (int i = from; i < to; i++) {
+        if (mask != NULL && ag_mask_field(mask, (enum ag_field)i, NULL)) {
+            continue;
+        }
         if (json_array_append_new(list, json_string(name(i))) != 0) {
             json_decref(list);
             return NULL;
@@ -109,10 +113,10 @@ static const char *level_name(int i)
     return levels[i];
 }
 
-static void on_schema(struct lm_http_request *http, void *context)
+static void on_schema(struct lm_http_request *http, struct ag_caller *caller, void *context)
 {
-    struct ag_pages *pages = context;
-    struct ag_names_copy *copy = ag_names_hold(pages->names);
+    struct ag_names_copy *copy = ag_names_hold(caller->sight->names);
+    (void)context;
     json_t *names = json_object();
     bool truncated = false;
     bool failed = names == NULL;
@@ -127,11 +131,11 @@ static void on_schema(struct lm_http_request *http, void *context)
         return;
     }
     reply(http, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "fields",
-                          texts_json(field_name, AG_NO_FIELD + 1, AG_FIELD_COUNT), "measures",
-                          texts_json(measure_name, AG_COUNT, AG_NAMES + 1), "shapes",
-                          texts_json(shape_name, AG_PLAIN, AG_EVIDENCE + 1), "categories",
-                          texts_json(category_name, 0, AG_CATEGORY_COUNT), "levels",
-                          texts_json(level_name, 0, 5), "names", names, "truncated", truncated));
+                          texts_json(field_name, AG_NO_FIELD + 1, AG_FIELD_COUNT, caller->sight->mask),
+                          "measures", texts_json(measure_name, AG_COUNT, AG_NAMES + 1, NULL), "shapes",
+                          texts_json(shape_name, AG_PLAIN, AG_EVIDENCE + 1, NULL), "categories",
+                          texts_json(category_name, 0, AG_CATEGORY_COUNT, NULL), "levels",
+                          texts_json(level_name, 0, 5, NULL), "names", names, "truncated", truncated));
 }
 
 /* ---- /suggest ---- */
@@ -149,7 +153,7 @@ static json_t *suggested_json(const struct ag_suggested *suggested, size_t count
     return json_pack("{s:o}", "suggestions", list);
 }
 
-static void on_suggest(struct lm_http_request *http, void *context)
+static void on_suggest(struct lm_http_request *http, struct ag_caller *caller, void *context)
 {
     struct ag_pages *pages = context;
     const char *text = lm_http_query(http, "q");
@@ -170,7 +174,7 @@ static void on_suggest(struct lm_http_request *http, void *context)
     struct ag_suggested suggested[AG_SUGGESTED];
     struct lm_arena arena;
     lm_arena_init(&arena, AG_SUGGEST_ARENA);
-    struct ag_names_copy *copy = ag_names_hold(pages->names);
+    struct ag_names_copy *copy = ag_names_hold(caller->sight->names);
     const size_t count = ag_complete(&question, pages->vocabulary, copy->catalogue, &arena, suggested);
     reply(http, suggested_json(suggested, count));
     ag_names_drop(copy);
@@ -184,17 +188,20 @@ static void on_openapi(struct lm_http_request *http, void *context)
     lm_http_reply(http, 200, "application/json", ag_openapi_data, ag_openapi_data_len);
 }
 
-int ag_pages_route(struct ag_pages *pages, struct lm_http_server *http, struct lm_error *error)
+int ag_pages_route(struct ag_pages *pages, struct ag_access *access, struct lm_http_server *http,
+                   struct lm_error *error)
 {
-    const struct lm_http_route routes[] = {
-        {.method = "GET", .path = "/schema", .handler = on_schema, .context = pages},
-        {.method = "GET", .path = "/suggest", .handler = on_suggest, .context = pages},
-        {.method = "GET", .path = "/openapi.json", .handler = on_openapi, .context = pages},
+    const struct ag_access_route routes[] = {
+        {"GET", "/schema", 0, AG_RIGHT_READ, AG_COST_PAGE, on_schema, pages},
+        {"GET", "/suggest", 0, AG_RIGHT_READ, AG_COST_PAGE, on_suggest, pages},
     };
+    const struct lm_http_route openapi = {.method = "GET", .path = "/openapi.json", .handler = on_openapi};
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (lm_http_server_route(http, &routes[i]) != 0) {
-            return lm_error_set(error, LM_FATAL, "memory", "out of memory for the routes");
+        if (ag_access_route(access, http, &routes[i], error) != 0) {
+            return -1;
         }
     }
-    return 0;
+    return lm_http_server_route(http, &openapi) == 0
+               ? 0
+               : lm_error_set(error, LM_FATAL, "memory", "out of memory for the routes");
 }

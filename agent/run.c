@@ -88,6 +88,9 @@ static void audit(struct ag_run *run, const char *verdict)
 {
     const struct ag_audit_row row = {.at_us = run->wall_us,
                                      .request_id = run->id,
+                                     .key = run->caller->key[0] != '\0' ? run->caller->key : NULL,
+                                     .role = run->caller->key[0] != '\0' ? ag_key_role_name(run->caller->role)
+                                                                         : "anonymous",
                                      .address = run->address,
                                      .question = run->request.question,
                                      .question_len = run->request.question_len,
@@ -118,6 +121,7 @@ static void free_run(struct ag_run *run)
     ag_result_drop(run->result);
     ag_failure_clear(&run->failure);
     ag_names_drop(run->names);
+    ag_caller_drop(run->caller);
     lm_arena_free(&run->arena);
     free(run);
     if (runs->count == 0 && runs->stopping && runs->drained != NULL) {
@@ -217,7 +221,7 @@ static struct ag_run *find_leader(const struct ag_run *run)
 
 static void stop_waiting(struct ag_run *run)
 {
-    ag_names_forget(run->runs->names, &run->names_waiter);
+    ag_names_forget(run->caller->sight->names, &run->names_waiter);
     if (run->execution != NULL) {
         struct ag_execution *execution = run->execution;
         run->execution = NULL;
@@ -280,7 +284,7 @@ static void on_names(void *context)
 {
     struct ag_run *run = context;
     ag_names_drop(run->names);
-    run->names = ag_names_hold(run->runs->names);
+    run->names = ag_names_hold(run->caller->sight->names);
     run->kept = ag_names_kept(run->runs->names);
     ag_failure_clear(&run->failure);
     advance(run, AG_STEP_AGAIN);
@@ -294,7 +298,7 @@ static bool wait_for_names(struct ag_run *run)
     }
     run->names_read = true;
     run->names_waiter = (struct ag_names_waiter){.read = on_names, .context = run};
-    return ag_names_read_now(run->runs->names, &run->names_waiter);
+    return ag_names_read_now(run->caller->sight->names, &run->names_waiter);
 }
 
 /* True when the run has what it needs, or waits for another's. */
@@ -396,7 +400,8 @@ void ag_run_resume(struct ag_run *run, enum ag_step step)
 
 /* ---- starting and stopping ---- */
 
-static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http, bool explain)
+static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
+                              bool explain)
 {
     struct ag_run *run = calloc(1, sizeof(*run));
     if (run == NULL) {
@@ -404,6 +409,7 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     }
     run->runs = runs;
     run->http = http;
+    run->caller = ag_caller_hold(caller);
     run->explain = explain;
     run->wall_us = lm_clock_wall_us();
     run->started_us = lm_clock_mono_us();
@@ -412,7 +418,7 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     lm_http_reply_header(http, "X-Request-Id", run->id);
     snprintf(run->address, sizeof(run->address), "%s", lm_http_peer(http));
     lm_arena_init(&run->arena, AG_RUN_ARENA);
-    run->names = ag_names_hold(runs->names);
+    run->names = ag_names_hold(caller->sight->names);
     run->next = runs->first;
     if (runs->first != NULL) {
         runs->first->previous = run;
@@ -453,14 +459,14 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http)
     return true;
 }
 
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, bool explain)
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller, bool explain)
 {
     struct lm_error error;
     size_t len = 0;
     if (!fit(runs, http)) {
         return;
     }
-    struct ag_run *run = new_run(runs, http, explain);
+    struct ag_run *run = new_run(runs, http, caller, explain);
     if (run == NULL) {
         refuse(runs, http, "unavailable", "out of memory for the question", NULL);
         return;

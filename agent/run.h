@@ -6,6 +6,7 @@
 #ifndef LOGMILL_AGENT_RUN_H
 #define LOGMILL_AGENT_RUN_H
 
+#include "agent/access.h"
 #include "agent/answer/answer.h"
 #include "agent/audit.h"
 #include "agent/cache.h"
@@ -67,6 +68,7 @@ struct ag_run {
     struct ag_runs *runs;
     struct ag_run *next, *previous;
     struct lm_http_request *http; /* NULL once the client has gone */
+    struct ag_caller *caller;     /* held */
     bool explain;                 /* POST /explain: ends after validate_sql */
     char id[AG_REQUEST_ID_SIZE];
     char address[64];
@@ -110,7 +112,7 @@ struct ag_run {
 };
 
 /* Takes a request in: answers it at once when it is unfit, else starts a run. */
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, bool explain);
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller, bool explain);
 /* From the loop, after AG_STEP_WAIT: goes on with `step`. */
 void ag_run_resume(struct ag_run *run, enum ag_step step);
 /* Ends every run with 503. For a stop that does not wait. */

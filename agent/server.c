@@ -1,5 +1,7 @@
 #include "agent/server.h"
 
+#include "agent/access.h"
+#include "agent/history.h"
 #include "agent/pages.h"
 #include "agent/run.h"
 #include "agent/understand/vocabulary.h"
@@ -28,6 +30,7 @@ struct ag_server {
     struct lm_http_server *http;
     struct lm_admin *admin;
     struct ag_vocabulary *vocabulary;
+    struct ag_access *access;
     struct ag_runs runs;
     struct ag_pages pages;
     unsigned open; /* parts that are still closing */
@@ -44,31 +47,16 @@ static void change_state(struct ag_server *server, enum server_state to)
     server->state = to;
 }
 
-static void on_query(struct lm_http_request *request, void *context)
+static void on_query(struct lm_http_request *request, struct ag_caller *caller, void *context)
 {
     struct ag_server *server = context;
-    ag_run_start(&server->runs, request, false);
+    ag_run_start(&server->runs, request, caller, false);
 }
 
-static void on_explain(struct lm_http_request *request, void *context)
+static void on_explain(struct lm_http_request *request, struct ag_caller *caller, void *context)
 {
     struct ag_server *server = context;
-    ag_run_start(&server->runs, request, true);
-}
-
-/* Without keys whoever reaches the port may read every log: only this machine, unless told otherwise. */
-static int check_listen(const struct ag_config *config, struct lm_error *error)
-{
-    const char *listen = config->listen;
-    const bool loopback = strncmp(listen, "127.", 4) == 0 || strncmp(listen, "localhost:", 10) == 0 ||
-                          strncmp(listen, "[::1]:", 6) == 0;
-    if (loopback || config->auth == AG_AUTH_OFF) {
-        return 0;
-    }
-    return lm_error_set(error, LM_FATAL, "listen",
-                        "no API key has been made, so the agent listens on this machine only, not on %s: use "
-                        "--listen 127.0.0.1:8001, or --auth off where everybody may read every log",
-                        listen);
+    ag_run_start(&server->runs, request, caller, true);
 }
 
 static int check(const struct ag_config *config, struct lm_error *error)
@@ -79,31 +67,33 @@ static int check(const struct ag_config *config, struct lm_error *error)
             "timezone \"%s\" is not in the time zone database (package tzdata): use a name as Asia/Seoul",
             config->timezone);
     }
-    return check_listen(config, error);
+    return 0;
 }
 
 static int open_http(struct ag_server *server, struct lm_error *error)
 {
     const struct lm_http_options options = {
         .loop = server->loop, .listen = server->config->listen, .metrics = server->metrics};
-    const struct lm_http_route routes[] = {
-        {.method = "POST", .path = "/query", .max_body = AG_MAX_BODY, .handler = on_query, .context = server},
-        {.method = "POST",
-         .path = "/explain",
-         .max_body = AG_MAX_BODY,
-         .handler = on_explain,
-         .context = server},
-    };
     if (lm_http_server_open(&options, &server->http, error) != 0 ||
         lm_admin_open(server->http, server->metrics, &server->admin, error) != 0) {
         return -1;
     }
+    return 0;
+}
+
+static int add_routes(struct ag_server *server, struct lm_error *error)
+{
+    const struct ag_access_route routes[] = {
+        {"POST", "/query", AG_MAX_BODY, AG_RIGHT_READ, AG_COST_QUESTION, on_query, server},
+        {"POST", "/explain", AG_MAX_BODY, AG_RIGHT_READ, AG_COST_QUESTION, on_explain, server},
+        {"GET", "/history", 0, AG_RIGHT_READ, AG_COST_PAGE, ag_history, ag_access_store(server->access)},
+    };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (lm_http_server_route(server->http, &routes[i]) != 0) {
-            return lm_error_set(error, LM_FATAL, "memory", "out of memory for the routes");
+        if (ag_access_route(server->access, server->http, &routes[i], error) != 0) {
+            return -1;
         }
     }
-    return 0;
+    return ag_pages_route(&server->pages, server->access, server->http, error);
 }
 
 static int open_reads(struct ag_server *server, struct lm_error *error)
@@ -135,7 +125,8 @@ static int open_reads(struct ag_server *server, struct lm_error *error)
                : lm_error_set(error, LM_FATAL, "memory", "out of memory for the cache");
 }
 
-static int open_audit(struct ag_server *server, struct lm_error *error)
+/* What the agent does as logmill_agent: the audit log, and looking up API keys. */
+static int open_writes(struct ag_server *server, struct lm_error *error)
 {
     char *conninfo = ag_audit_conninfo(server->config->audit_url, server->config->postgres_url, error);
     if (conninfo == NULL) {
@@ -146,7 +137,17 @@ static int open_audit(struct ag_server *server, struct lm_error *error)
         .conninfo = conninfo,
         .condition = server->config->audit_required ? lm_admin_condition(server->admin, "audit") : NULL,
         .metrics = server->metrics};
-    const int result = ag_audit_open(&options, &server->runs.audit, error);
+    const struct ag_access_options access = {.loop = server->loop,
+                                             .config = server->config,
+                                             .pool = server->runs.pool,
+                                             .names = server->runs.names,
+                                             .conninfo = conninfo,
+                                             .admin = server->admin,
+                                             .metrics = server->metrics};
+    int result = ag_audit_open(&options, &server->runs.audit, error);
+    if (result == 0) {
+        result = ag_access_open(&access, &server->access, error);
+    }
     free(conninfo);
     return result;
 }
@@ -178,14 +179,10 @@ static int open_parts(struct ag_server *server, struct lm_error *error)
     server->pages =
         (struct ag_pages){.config = config,
                           .vocabulary = server->vocabulary,
-                          .names = server->runs.names,
                           .suggest_seconds = lm_histogram(server->metrics, "logmill_agent_suggest_seconds",
                                                           NULL, "Time to complete a question.", bounds,
                                                           sizeof(bounds) / sizeof(bounds[0]))};
-    if (ag_pages_route(&server->pages, server->http, error) != 0) {
-        return -1;
-    }
-    return open_audit(server, error);
+    return open_writes(server, error) == 0 && add_routes(server, error) == 0 ? 0 : -1;
 }
 
 /* ---- stopping ---- */
@@ -228,11 +225,22 @@ static void close_reads(struct ag_server *server)
     release(server);
 }
 
+static void on_access_closed(void *context)
+{
+    struct ag_server *server = context;
+    server->access = NULL;
+    close_reads(server);
+}
+
 static void on_audit_closed(void *context)
 {
     struct ag_server *server = context;
     server->runs.audit = NULL;
-    close_reads(server);
+    if (server->access != NULL) {
+        ag_access_close(server->access, on_access_closed, server);
+    } else {
+        close_reads(server);
+    }
 }
 
 static void close_audit(struct ag_server *server, unsigned deadline_ms)
@@ -241,7 +249,7 @@ static void close_audit(struct ag_server *server, unsigned deadline_ms)
     if (server->runs.audit != NULL) {
         ag_audit_close(server->runs.audit, deadline_ms, on_audit_closed, server);
     } else {
-        close_reads(server);
+        on_audit_closed(server);
     }
 }
 

@@ -105,8 +105,8 @@ static int read_list(const char *json, json_t **owner, const char **out, size_t 
     return 0;
 }
 
-static struct ag_sight *make(struct ag_sights *sights, const char *role, int64_t version, const char *services,
-                             const char *environments, bool masked)
+static struct ag_sight *make(struct ag_sights *sights, const char *role, int64_t version,
+                             const char *services, const char *environments, bool masked)
 {
     struct lm_error error;
     struct ag_sight *sight = calloc(1, sizeof(*sight));
@@ -141,8 +141,8 @@ static struct ag_sight *make(struct ag_sights *sights, const char *role, int64_t
     return sight;
 }
 
-struct ag_sight *ag_sights_find(struct ag_sights *sights, const char *role, int64_t version, const char *services,
-                                const char *environments, bool masked)
+struct ag_sight *ag_sights_find(struct ag_sights *sights, const char *role, int64_t version,
+                                const char *services, const char *environments, bool masked)
 {
     const struct ag_mask *mask = masked ? sights->options.mask : NULL;
     for (struct ag_sight *sight = sights->first; sight != NULL; sight = sight->next) {

@@ -1,7 +1,7 @@
 /*
- * What a caller sees: everything, or the services and environments of a scope, with or without what is masked.
- * Callers with the same rights share one sight, and its names, which are read as the scope's own role. Loop
- * thread; what a sight points to may be read by any thread while it is held.
+ * What a caller sees: everything, or the services and environments of a scope, with or without what is
+ * masked. Callers with the same rights share one sight, and its names, which are read as the scope's own
+ * role. Loop thread; what a sight points to may be read by any thread while it is held.
  */
 #ifndef LOGMILL_AGENT_SIGHT_H
 #define LOGMILL_AGENT_SIGHT_H
@@ -47,8 +47,8 @@ struct ag_sights *ag_sights_new(const struct ag_sights_options *options);
  * The sight of this scope role ("" for no scope), made where there is none; `services` and `environments` are
  * JSON arrays of texts or NULL. One holder more. NULL without memory, or for a role that is not a scope's.
  */
-struct ag_sight *ag_sights_find(struct ag_sights *sights, const char *role, int64_t version, const char *services,
-                                const char *environments, bool masked);
+struct ag_sight *ag_sights_find(struct ag_sights *sights, const char *role, int64_t version,
+                                const char *services, const char *environments, bool masked);
 struct ag_sight *ag_sight_hold(struct ag_sight *sight);
 void ag_sight_drop(struct ag_sight *sight);
 /* Before the pool closes; holders may still hold. Freed when `closed` is called, once. */

@@ -47,7 +47,7 @@ static enum ag_step retrieve_schema(struct ag_run *run)
     /* What questions can be about: the names in the data, as of the last refresh. The views are the guard's
      * tables. */
     ag_names_drop(run->names);
-    run->names = ag_names_hold(run->runs->names);
+    run->names = ag_names_hold(run->caller->sight->names);
     run->kept = ag_names_kept(run->runs->names);
     return AG_STEP_NEXT;
 }
@@ -91,6 +91,8 @@ static struct ag_sql_context sql_context(const struct ag_run *run)
                                    .longest_window_us = config->longest_window_ms * 1000,
                                    .rows_since_us = run->rows_since_us,
                                    .services_overflowed = run->kept.services_overflowed,
+                                   .scope = &run->caller->sight->scope,
+                                   .mask = run->caller->sight->mask,
                                    .no_rollups = run->no_rollups};
 }
 
@@ -170,6 +172,15 @@ static enum ag_step generate_sql(struct ag_run *run)
     }
     if (run->understanding.outcome != AG_UNDERSTOOD) {
         return not_understood(run);
+    }
+    const char *hidden = ag_mask_asked(run->caller->sight->mask, &run->understanding.intent);
+    if (hidden != NULL) {
+        char message[128];
+        snprintf(message, sizeof(message),
+                 run->understanding.language == AG_KO ? "이 키로는 %s을(를) 볼 수 없습니다."
+                                                      : "With this key %s is not to be seen.",
+                 hidden);
+        return failed(run, "forbidden", message, "ask for a key with another role");
     }
     json_decref(run->intent);
     free(run->intent_text);
@@ -279,6 +290,7 @@ static enum ag_step execute_query(struct ag_run *run)
     const struct ag_statement statement = {
         .sql = run->judged,
         .prelude = write_prelude(run, &prelude),
+        .role = run->caller->sight->role,
         .columns = run->sql.column_count,
         .max_rows = AG_MAX_RESULTS + 1,
         .max_bytes = MAX_RESULT_BYTES,

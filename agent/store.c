@@ -9,9 +9,11 @@
 #include "common/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_WAITING 256
 #define SILENT_US (5 * LM_SECOND_US)
+#define PROBE_US LM_SECOND_US
 #define TICK_MS 500
 
 enum store_state { STORE_DOWN, STORE_OPENING, STORE_UP, STORE_CLOSED };
@@ -31,7 +33,8 @@ struct ag_store {
     struct lm_pg *pg;
     uv_timer_t timer;
     struct lm_backoff backoff;
-    int64_t again_us; /* when down: the next attempt */
+    int64_t again_us; /* the next attempt to connect, or to see whether the functions are there by now */
+    bool usable;      /* the last probe was answered */
     struct asked *first, **last;
     unsigned count;
     unsigned open; /* what is still closing */
@@ -74,6 +77,7 @@ static struct asked *take_first(struct ag_store *store)
 static void went_down(struct ag_store *store, const struct lm_error *error)
 {
     store->pg = NULL;
+    store->usable = false;
     change_state(store, STORE_DOWN);
     const uint32_t delay = lm_backoff_next(&store->backoff);
     store->again_us = lm_clock_mono_us() + (int64_t)delay * 1000;
@@ -97,29 +101,38 @@ static void on_lost(struct lm_pg *pg, const struct lm_error *error, void *contex
 static void on_probed(const struct lm_error *error, void *context)
 {
     struct ag_store *store = context;
+    store->usable = error == NULL;
     if (error != NULL && error->decision == LM_FATAL) {
-        lm_log_error(LM_LOG_ERROR, "store", error, "API keys cannot be looked up; run logmill-ctl migrate");
+        lm_log_limited(&store->complaint, LM_LOG_AGAIN_MS, LM_LOG_ERROR, "store",
+                       "API keys cannot be looked up, run logmill-ctl migrate: %s", error->text);
     }
     if (store->condition != NULL) {
         lm_condition_set(store->condition, error != NULL ? error->text : NULL);
     }
 }
 
+static void probe(struct ag_store *store)
+{
+    struct lm_error refused;
+    const struct lm_pg_request request = {
+        .sql = "SELECT any_key FROM logmill.auth_key('')", .done = on_probed, .context = store};
+    store->again_us = lm_clock_mono_us() + PROBE_US;
+    if (lm_pg_send(store->pg, &request, &refused) != 0) {
+        on_probed(&refused, store);
+    }
+}
+
 static void on_opened(struct lm_pg *pg, const struct lm_error *error, void *context)
 {
     struct ag_store *store = context;
-    struct lm_error refused;
-    const struct lm_pg_request probe = {
-        .sql = "SELECT any_key FROM logmill.auth_key('')", .done = on_probed, .context = store};
+    (void)pg;
     if (error != NULL) {
         went_down(store, error);
         return;
     }
     lm_backoff_reset(&store->backoff);
     change_state(store, STORE_UP);
-    if (lm_pg_send(pg, &probe, &refused) != 0) {
-        on_probed(&refused, store);
-    }
+    probe(store);
 }
 
 static void connect_now(struct ag_store *store)
@@ -149,6 +162,8 @@ static void on_timer(uv_timer_t *timer)
         lm_error_set(&error, LM_RETRY, "unavailable", "PostgreSQL does not answer");
         lm_pg_close(store->pg, NULL, NULL);
         went_down(store, &error);
+    } else if (store->state == STORE_UP && !store->usable && now_us >= store->again_us) {
+        probe(store);
     }
 }
 

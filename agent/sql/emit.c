@@ -49,8 +49,19 @@ void ag_emit_where(struct lm_buffer *sql, unsigned indent, const char *const *co
     }
 }
 
+/* A caller's scope holds whatever is asked; row security holds it once more. */
+static const char *scope_condition(struct ag_plan *plan, const char *column, const char *const *names,
+                                   size_t count)
+{
+    const char *list = "";
+    for (size_t i = 0; i < count; i++) {
+        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "", ag_plan_literal(plan, names[i]));
+    }
+    return ag_plan_text(plan, "%s IN (%s)", column, list);
+}
+
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
-                          const char *out[AG_MAX_FILTERS + 4])
+                          const char *out[AG_MAX_FILTERS + 6])
 {
     const char *time = ag_table_time(part->table);
     size_t count = 0;
@@ -66,6 +77,13 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
             out[count++] = condition;
         }
     }
+    const struct ag_scope *scope = plan->context->scope;
+    if (scope != NULL && scope->service_count > 0) {
+        out[count++] = scope_condition(plan, "service", scope->services, scope->service_count);
+    }
+    if (scope != NULL && scope->environment_count > 0) {
+        out[count++] = scope_condition(plan, "environment", scope->environments, scope->environment_count);
+    }
     if (part->table == AG_LOGS && plan->extra_where != NULL) {
         out[count++] = plan->extra_where;
     }
@@ -75,7 +93,7 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
 static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent,
                        const struct ag_part *part)
 {
-    const char *conditions[AG_MAX_FILTERS + 4];
+    const char *conditions[AG_MAX_FILTERS + 6];
     size_t count = ag_emit_conditions(plan, part, conditions);
     indented(sql, indent);
     lm_buffer_printf(sql, "FROM %s\n", ag_table_name(part->table));

@@ -41,7 +41,8 @@ int ag_write_evidence(struct ag_plan *plan, struct lm_buffer *sql)
     }
     ag_row_limit(plan, 0);
     for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++) {
-        if (!is_fixed(plan->intent, dimensions[i].field)) {
+        if (!is_fixed(plan->intent, dimensions[i].field) &&
+            !ag_mask_field(plan->context->mask, dimensions[i].field, "version")) {
             values = ag_plan_text(plan, "%s, '%s=' || %s", values, dimensions[i].name, dimensions[i].expr);
         }
     }

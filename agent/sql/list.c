@@ -83,7 +83,7 @@ static void emit_coarse_bound(struct ag_plan *plan, struct lm_buffer *sql, bool 
         .from_us = from_us + (AG_MINUTE - from_us % AG_MINUTE) % AG_MINUTE,
         .to_us = to_us - to_us % AG_MINUTE,
     };
-    const char *conditions[AG_MAX_FILTERS + 4];
+    const char *conditions[AG_MAX_FILTERS + 6];
     size_t count = ag_emit_conditions(plan, &part, conditions);
     lm_buffer_printf(sql, "  AND created_at %s coalesce((\n", newest ? ">=" : "<");
     lm_buffer_printf(sql, "      SELECT minute%s\n      FROM (\n", newest ? "" : " + interval '1 minute'");
@@ -116,6 +116,30 @@ static int check_window(struct ag_plan *plan, bool coarse)
     return ag_window_check(plan, plan->context->scan_window_us);
 }
 
+/* Without the keys that are hidden from the caller. */
+static const char *metadata_expr(struct ag_plan *plan)
+{
+    const char *rest = "metadata";
+    const char *key = NULL;
+    for (size_t i = 0; (key = ag_mask_key(plan->context->mask, i)) != NULL; i++) {
+        rest = ag_plan_text(plan, "(%s - %s::text)", rest, ag_plan_literal(plan, key));
+    }
+    return ag_plan_text(plan, "left(%s::text, 8193)", rest);
+}
+
+static void list_columns(struct ag_plan *plan, const char *texts[AG_MAX_COLUMNS])
+{
+    for (size_t i = 0; i < sizeof listed / sizeof *listed; i++) {
+        if (ag_mask_column(plan->context->mask, listed[i].name)) {
+            continue;
+        }
+        const char *expr = listed[i].type == AG_OBJECT ? metadata_expr(plan) : listed[i].expr;
+        texts[plan->out->column_count] =
+            expr == NULL ? listed[i].name : ag_plan_text(plan, "%s AS %s", expr, listed[i].name);
+        ag_plan_add_column(plan, listed[i].name, expr, listed[i].type, listed[i].unit, AG_ROLE_DETAIL);
+    }
+}
+
 int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql)
 {
     enum ag_order order = direction(plan->intent);
@@ -136,12 +160,7 @@ int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql)
     ag_plan_add_key(plan, "category", "category", "");
     ag_plan_add_key(plan, "kafka_partition", "kafka_partition", "");
     ag_plan_add_key(plan, "kafka_offset", "kafka_offset", up ? "" : " DESC");
-    for (size_t i = 0; i < sizeof listed / sizeof *listed; i++) {
-        ag_plan_add_column(plan, listed[i].name, listed[i].expr, listed[i].type, listed[i].unit,
-                           AG_ROLE_DETAIL);
-        texts[i] = listed[i].expr == NULL ? listed[i].name
-                                          : ag_plan_text(plan, "%s AS %s", listed[i].expr, listed[i].name);
-    }
+    list_columns(plan, texts);
     ag_emit_list(sql, 0, "SELECT", texts, plan->out->column_count);
     ag_emit_from(plan, sql, 0);
     if (coarse) {

@@ -149,7 +149,7 @@ void ag_emit_from(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool outer);
 /* The conditions of a part, bounds first; how many. */
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
-                          const char *out[AG_MAX_FILTERS + 4]);
+                          const char *out[AG_MAX_FILTERS + 6]);
 
 /* measure.c */
 /* Adds the items the measure is made of, for the plan's source. */

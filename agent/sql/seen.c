@@ -11,7 +11,7 @@
 static void emit_moment(struct ag_plan *plan, struct lm_buffer *sql, const char *name, bool last,
                         int64_t from_us, int64_t to_us)
 {
-    const char *conditions[AG_MAX_FILTERS + 8];
+    const char *conditions[AG_MAX_FILTERS + 10];
     const struct ag_part part = {.table = AG_LOGS, .from_us = from_us, .to_us = to_us};
     size_t count = ag_emit_conditions(plan, &part, conditions);
     conditions[count++] = "created_at >= t.seen";

@@ -87,8 +87,18 @@ static bool services_known(const struct ag_plan *plan, enum ag_field field)
     return field != AG_SERVICE || !plan->context->services_overflowed;
 }
 
+/* Services counted under "(other)" are not found by the names of a scope. */
+static bool scope_known(const struct ag_plan *plan)
+{
+    const struct ag_scope *scope = plan->context->scope;
+    return scope == NULL || scope->service_count == 0 || services_known(plan, AG_SERVICE);
+}
+
 bool ag_source_minutes_filter(const struct ag_plan *plan)
 {
+    if (!scope_known(plan)) {
+        return false;
+    }
     for (size_t i = 0; i < plan->intent->filter_count; i++) {
         enum ag_field field = plan->intent->filters[i].field;
         if (!ag_field_in_minutes(field) || !services_known(plan, field)) {
@@ -111,7 +121,8 @@ static bool minutes_groups(const struct ag_plan *plan)
 static bool hours_fit(const struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (ag_filter_levels(intent, intent->filter_count) != AG_ERROR_LEVELS || !time_fits(plan, AG_HOUR)) {
+    if (ag_filter_levels(intent, intent->filter_count) != AG_ERROR_LEVELS || !time_fits(plan, AG_HOUR) ||
+        !scope_known(plan)) {
         return false;
     }
     for (size_t i = 0; i < intent->filter_count; i++) {

@@ -15,6 +15,8 @@
 #define LOGMILL_AGENT_SQL_SQL_H
 
 #include "agent/intent.h"
+#include "agent/mask.h"
+#include "agent/sight.h"
 #include "common/arena.h"
 #include "common/error.h"
 
@@ -56,7 +58,7 @@ struct ag_column {
     const char *unit; /* "ms", "ratio", "1/s", …; NULL for none */
     enum ag_role role;
     enum ag_measure_fn measures; /* of AG_ROLE_MEASURE */
-    bool hidden; /* fetched for the insight and the warnings, not part of the results */
+    bool hidden;                 /* fetched for the insight and the warnings, not part of the results */
 };
 
 /* Where the rows come from. */
@@ -76,8 +78,10 @@ struct ag_sql_context {
     int64_t longest_window_us; /* "all time", and the longest window of a look-up; 0: 400 days */
     int64_t
         rows_since_us; /* every category still holds its rows from here on; INT64_MIN: nothing was dropped */
-    bool services_overflowed; /* a rollup counts services under "(other)": services are read from logs */
-    bool no_rollups;          /* read logs only; for tests, which compare the two */
+    bool services_overflowed;     /* a rollup counts services under "(other)": services are read from logs */
+    const struct ag_scope *scope; /* only these services and environments; NULL: all */
+    const struct ag_mask *mask;   /* columns left out; NULL: none */
+    bool no_rollups;              /* read logs only; for tests, which compare the two */
 };
 
 struct ag_sql {
