@@ -278,6 +278,7 @@ class World:
 
     def __init__(self, servers, migrate=True, topics=True, partitions=4):
         self.servers = servers
+        self.topics = topics
         self.name = "t%08x" % random.getrandbits(32)
         self.prefix = self.name + "."
         self.directory = tempfile.mkdtemp(prefix="logmill-test-")
@@ -364,7 +365,14 @@ class World:
             print("harness: database %s not dropped: %s" % (self.name, e), file=sys.stderr)
         if not os.environ.get("LOGMILL_TEST_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
+        self.delete_topics()
         return stuck
+
+    def delete_topics(self):
+        """Topics left behind would fill the broker that all tests share."""
+        if self.topics and not self.servers.own:
+            topics = [self.prefix + c + end for c in CATEGORIES for end in ("", ".dlq")]
+            subprocess.run([str(BIN / "logmill-test-kafka"), self.servers.brokers, "delete-topic"] + topics, capture_output=True, timeout=60)
 
 
 class Case(unittest.TestCase):

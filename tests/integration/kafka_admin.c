@@ -1,7 +1,7 @@
 /*
  * What the tests need of Kafka's administration and no packaged tool offers:
  *   logmill-test-kafka BROKERS delete-records TOPIC PARTITION BEFORE    what retention does
- *   logmill-test-kafka BROKERS delete-topic TOPIC
+ *   logmill-test-kafka BROKERS delete-topic TOPIC…
  *   logmill-test-kafka BROKERS create-topic TOPIC PARTITIONS NODE [NODE …]    replicas on just these nodes
  *   logmill-test-kafka BROKERS add-partitions TOPIC TOTAL
  *   logmill-test-kafka BROKERS topic-config TOPIC NAME VALUE    the others go back to their defaults
@@ -48,11 +48,18 @@ static int topic_config(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
     return finish(queue);
 }
 
-static int delete_topic(rd_kafka_t *kafka, rd_kafka_queue_t *queue, char **argv)
+#define MAX_TOPICS 16
+
+static int delete_topics(rd_kafka_t *kafka, rd_kafka_queue_t *queue, int count, char **argv)
 {
-    rd_kafka_DeleteTopic_t *request = rd_kafka_DeleteTopic_new(argv[0]);
-    rd_kafka_DeleteTopics(kafka, &request, 1, NULL, queue);
-    rd_kafka_DeleteTopic_destroy(request);
+    rd_kafka_DeleteTopic_t *requests[MAX_TOPICS];
+
+    if (count > MAX_TOPICS)
+        return 2;
+    for (int i = 0; i < count; i++)
+        requests[i] = rd_kafka_DeleteTopic_new(argv[i]);
+    rd_kafka_DeleteTopics(kafka, requests, (size_t)count, NULL, queue);
+    rd_kafka_DeleteTopic_destroy_array(requests, (size_t)count);
     return finish(queue);
 }
 
@@ -179,8 +186,8 @@ int main(int argc, char **argv)
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     if (strcmp(argv[2], "delete-records") == 0 && argc == 6)
         status = delete_records(kafka, queue, argv + 3);
-    else if (strcmp(argv[2], "delete-topic") == 0 && argc == 4)
-        status = delete_topic(kafka, queue, argv + 3);
+    else if (strcmp(argv[2], "delete-topic") == 0 && argc >= 4)
+        status = delete_topics(kafka, queue, argc - 3, argv + 3);
     else if (strcmp(argv[2], "create-topic") == 0 && argc >= 6)
         status = create_topic(kafka, queue, argc - 3, argv + 3);
     else if (strcmp(argv[2], "topic-config") == 0 && argc == 6)
