@@ -29,6 +29,9 @@ struct ag_config {
     int64_t names_refresh_ms;
     int64_t behind_after_ms;
     int64_t drain_timeout_ms;
+    int64_t export_max_rows;
+    int64_t export_in_flight;
+    bool export_escape_formulas;
 };
 
 extern const struct lm_config_program ag_config_program;

@@ -6,6 +6,9 @@
  * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
  * rows are of one snapshot. Settings are made anew each time: DISCARD ALL puts the role's own back.
  *
+ * A streamed statement runs as a cursor, fetched by the hundred rows: what the caller cannot take yet stays
+ * in the server.
+ *
  * Every step has a deadline of our own: a server that has vanished without a word answers nothing, not even
  * its statement_timeout. The connection is then given up.
  */
@@ -20,6 +23,7 @@
 
 #define WAIT_MS 10000 /* for a connection */
 #define STEP_MS 5000  /* for the answer to anything but the statement itself */
+#define BATCH_ROWS 100
 #define GRACE_MS 5000 /* beyond the server's own timeout */
 
 enum execution_state {
@@ -48,6 +52,9 @@ struct ag_execution {
     void *context;
     struct lm_error failure; /* of reading the rows; decision LM_OK while none */
     bool cancelled;          /* a cancel request went out for the statement */
+    int batch;               /* rows that the last FETCH brought */
+    bool wanted;             /* the caller takes more */
+    bool paused;             /* nothing runs until the caller takes more */
 };
 
 static const char *const state_names[] = {"starting", "waiting",  "begin",   "prelude", "estimate",
@@ -294,9 +301,127 @@ static void on_statement_done(const struct lm_error *error, void *context)
     roll_back(execution, NULL);
 }
 
+/* What a step that has answered leads to when nothing may follow it. */
+static bool stopped(struct ag_execution *execution, const struct lm_error *error)
+{
+    const struct lm_error gone = {.decision = LM_RETRY};
+    if (error == NULL && execution->failure.decision != LM_OK) {
+        error = &execution->failure;
+    }
+    if (error != NULL || execution->done == NULL) {
+        fail(execution, error != NULL ? error : &gone);
+        return true;
+    }
+    return false;
+}
+
+/* ---- streamed ---- */
+
+static void on_batch(const PGresult *result, void *context)
+{
+    struct ag_execution *execution = context;
+    execution->batch = PQntuples(result);
+    if (execution->done == NULL || execution->batch == 0) {
+        return;
+    }
+    if ((size_t)PQnfields(result) != execution->statement.columns) {
+        lm_error_set(&execution->failure, LM_FATAL, "bad_rows",
+                     "the statement gave %d columns, %zu were expected", PQnfields(result),
+                     execution->statement.columns);
+        return;
+    }
+    execution->wanted = false;
+    if (execution->statement.rows(result, execution->context)) {
+        execution->wanted = true;
+    }
+}
+
+static void on_batch_done(const struct lm_error *error, void *context);
+
+static void fetch(struct ag_execution *execution)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "FETCH %d FROM answer", BATCH_ROWS);
+    execution->batch = 0;
+    execution->paused = false;
+    const struct lm_pg_request next = {
+        .sql = text, .result = on_batch, .done = on_batch_done, .context = execution};
+    send_step(execution, &next);
+}
+
+static void on_batch_done(const struct lm_error *error, void *context)
+{
+    struct ag_execution *execution = context;
+    if (stopped(execution, error)) {
+        return;
+    }
+    if (execution->batch < BATCH_ROWS) {
+        tell(execution, NULL);
+        roll_back(execution, NULL);
+    } else if (execution->wanted) {
+        fetch(execution);
+    } else {
+        execution->paused = true;
+        uv_timer_stop(&execution->timer);
+    }
+}
+
+void ag_execute_more(struct ag_execution *execution)
+{
+    execution->wanted = true;
+    if (execution->paused) {
+        fetch(execution);
+    }
+}
+
+static void on_declared(const struct lm_error *error, void *context)
+{
+    if (!stopped(context, error)) {
+        fetch(context);
+    }
+}
+
+static void declare(struct ag_execution *execution)
+{
+    static const char prefix[] = "DECLARE answer NO SCROLL CURSOR FOR ";
+    const size_t size = sizeof(prefix) + strlen(execution->statement.sql);
+    char *text = malloc(size);
+    if (text == NULL) {
+        const struct lm_error memory = {
+            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
+        fail(execution, &memory);
+        return;
+    }
+    snprintf(text, size, "%s%s", prefix, execution->statement.sql);
+    const struct lm_pg_request request = {
+        .sql = text, .extended = true, .done = on_declared, .context = execution};
+    send_step(execution, &request);
+    free(text);
+}
+
+/* The connection broke. A statement under way has been told; while nothing runs this is the only news. */
+static void on_lost(void *context)
+{
+    struct ag_execution *execution = context;
+    struct lm_error error;
+    if (!execution->paused || execution->state != RUNNING) {
+        return;
+    }
+    execution->pg = NULL;
+    lm_error_set(&error, LM_RETRY, "unavailable", "the connection to PostgreSQL was lost");
+    tell(execution, &error);
+    finish(execution, false);
+}
+
+/* ---- the steps ---- */
+
 static void run_statement(struct ag_execution *execution)
 {
     change_state(execution, RUNNING);
+    if (execution->statement.rows != NULL) {
+        declare(execution);
+        return;
+    }
     const struct lm_pg_request statement = {.sql = execution->statement.sql,
                                             .extended = true,
                                             .single_row = true,
@@ -319,20 +444,6 @@ static void on_prelude_row(const PGresult *result, void *context)
                 lm_arena_copy(&fetched->arena, PQgetvalue(result, 0, i), (size_t)PQgetlength(result, 0, i));
         }
     }
-}
-
-/* What a step that has answered leads to when nothing may follow it. */
-static bool stopped(struct ag_execution *execution, const struct lm_error *error)
-{
-    const struct lm_error gone = {.decision = LM_RETRY};
-    if (error == NULL && execution->failure.decision != LM_OK) {
-        error = &execution->failure;
-    }
-    if (error != NULL || execution->done == NULL) {
-        fail(execution, error != NULL ? error : &gone);
-        return true;
-    }
-    return false;
 }
 
 static void on_estimate(const PGresult *result, void *context)
@@ -483,8 +594,8 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     execution->fetched->columns = statement->columns;
     execution->done = done;
     execution->context = context;
-    execution->waiter =
-        (struct ag_waiter){.ready = on_connection, .revoked = on_revoked, .context = execution};
+    execution->waiter = (struct ag_waiter){
+        .ready = on_connection, .revoked = on_revoked, .lost = on_lost, .context = execution};
     (void)uv_timer_init(ag_pool_loop(pool), &execution->timer);
     execution->timer.data = execution;
     uv_timer_start(&execution->timer, on_start, 0, 0);
@@ -498,6 +609,8 @@ void ag_execute_cancel(struct ag_execution *execution)
     if (execution->state <= WAITING) {
         ag_pool_forget(execution->pool, &execution->waiter);
         finish(execution, false);
+    } else if (execution->paused) {
+        roll_back(execution, NULL);
     } else if (execution->state >= PRELUDE && execution->state <= RUNNING) {
         stop_reading(execution);
     }

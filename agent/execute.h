@@ -11,6 +11,10 @@
 
 #define AG_PRELUDE_CELLS 4
 
+/* Called with up to 100 rows that came for a streamed statement; PGresult is the caller's. False: wait for
+ * ag_execute_more. */
+typedef bool (*ag_execute_rows)(const PGresult *rows, void *context);
+
 struct ag_statement {
     const char *sql;     /* copied */
     const char *prelude; /* one row of at most AG_PRELUDE_CELLS cells, read in the same snapshot; NULL: none.
@@ -22,6 +26,9 @@ struct ag_statement {
     size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */
     unsigned timeout_ms;
     double max_cost; /* PostgreSQL's estimate, asked for before; 0: not asked */
+    /* NULL: the rows are kept. Else they are handed out as they come, through a cursor, none is kept and no
+     * bound but the time-out (of each 100 rows) holds. */
+    ag_execute_rows rows;
 };
 
 /* What came back. */
@@ -47,6 +54,9 @@ typedef void (*ag_execute_done)(struct ag_fetched *fetched, const struct lm_erro
 /* 0: `done` will be called, never from inside this call. -1 (LM_RETRY): no memory, or no connection is up. */
 int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_execute_done done,
                void *context, struct ag_execution **out, struct lm_error *error) LM_MUST_CHECK;
+/* For a streamed statement whose `rows` answered false. Between the two PostgreSQL waits
+ * idle_in_transaction_session_timeout (30 s for the reader) at most. */
+void ag_execute_more(struct ag_execution *execution);
 /* `done` will not be called any more; what runs is cancelled in the server, and the connection goes back to
  * the pool when both are finished. */
 void ag_execute_cancel(struct ag_execution *execution);

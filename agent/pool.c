@@ -155,8 +155,13 @@ static void slot_down(struct slot *slot, const struct lm_error *error)
 
 static void on_lost(struct lm_pg *pg, const struct lm_error *error, void *context)
 {
+    struct slot *slot = context;
+    struct ag_waiter *holder = slot->state == SLOT_TAKEN ? slot->holder : NULL;
     (void)pg;
-    slot_down(context, error);
+    if (holder != NULL && holder->lost != NULL) {
+        holder->lost(holder->context);
+    }
+    slot_down(slot, error);
 }
 
 static void slot_idle(struct slot *slot)

@@ -29,6 +29,9 @@ struct ag_waiter {
     void (*ready)(struct lm_pg *pg, const struct lm_error *error, void *context);
     /* The pool closes and has closed the connection: there is nothing to give back. No further call comes. */
     void (*revoked)(void *context);
+    /* May be NULL. The connection broke while it was lent; statements of the holder's have been told before.
+     */
+    void (*lost)(void *context);
     void *context;
 };
 

@@ -101,6 +101,23 @@ static void append_coverage(const struct ag_run *run, const struct ag_zone *zone
     lm_buffer_printf(out, ",\"coverage\":{\"from\":\"%s\",\"complete\":false}", since);
 }
 
+/* The rows alone, all of them or none. */
+static int write_export(struct ag_run *run, const struct ag_answer *answer, struct lm_error *error)
+{
+    struct lm_buffer out;
+    if (answer->truncated && !run->request.max_results_stated) {
+        return lm_error_set(error, LM_FATAL, "too_many",
+                            "there are more rows than one export of this kind has");
+    }
+    lm_buffer_init(&out, MAX_BODY);
+    ag_export_write(run->export.format, answer->columns, answer->results, true,
+                    run->runs->config->export_escape_formulas, &out);
+    size_t len = 0;
+    char *body = lm_buffer_detach(&out, &len);
+    run->result = body != NULL ? ag_result_new(body, len, answer->count, run->fetched->bytes) : NULL;
+    return run->result != NULL ? 0 : lm_error_set(error, LM_RETRY, "memory", "out of memory for the answer");
+}
+
 static int write_result(struct ag_run *run, const struct ag_answer *answer, const struct ag_zone *zone)
 {
     struct lm_buffer out;
@@ -140,7 +157,9 @@ int ag_reply_result(struct ag_run *run, struct lm_error *error)
                                           .rows = {run->fetched->cells, run->fetched->rows},
                                           .cut = run->fetched->cut};
     int result = ag_answer_make(&input, &run->arena, &answer, error);
-    if (result == 0) {
+    if (result == 0 && run->way == AG_WAY_EXPORT) {
+        result = write_export(run, &answer, error);
+    } else if (result == 0) {
         struct ag_zone *zone = ag_zone_new(run->request.zone);
         result = zone != NULL ? write_result(run, &answer, zone) : -1;
         if (result != 0) {

@@ -58,9 +58,10 @@ static int read_question(struct reading *reading, const json_t *value)
 
 static int read_max_results(struct reading *reading, const json_t *value)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-        json_integer_value(value) > AG_MAX_RESULTS) {
-        return bad(reading, "\"max_results\" must be a whole number from 1 to 10000");
+    const int most = reading->rules->export_rows > 0 ? reading->rules->export_rows : AG_MAX_RESULTS;
+    if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > most) {
+        return lm_error_set(reading->error, LM_FATAL, "bad_request",
+                            "\"max_results\" must be a whole number from 1 to %d", most);
     }
     reading->out->max_results = (int)json_integer_value(value);
     reading->out->max_results_stated = true;
@@ -140,13 +141,26 @@ static int read_now(struct reading *reading, const json_t *value)
     return 0;
 }
 
+static int read_format(struct reading *reading, const json_t *value)
+{
+    const char *name = json_string_value(value);
+    if (reading->rules->export_rows == 0) {
+        return bad(reading, "unknown key \"format\": only POST /export takes it");
+    }
+    if (name == NULL || (strcmp(name, "csv") != 0 && strcmp(name, "ndjson") != 0)) {
+        return bad(reading, "\"format\" must be \"csv\" or \"ndjson\"");
+    }
+    reading->out->format = strcmp(name, "csv") == 0 ? AG_FORMAT_CSV : AG_FORMAT_NDJSON;
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*read)(struct reading *reading, const json_t *value);
 } keys[] = {
     {"question", read_question}, {"max_results", read_max_results}, {"timezone", read_zone},
     {"previous", read_previous}, {"refresh", read_refresh},         {"engine", read_engine},
-    {"now", read_now},
+    {"now", read_now},           {"format", read_format},
 };
 
 static int read_key(struct reading *reading, const char *name, const json_t *value)
@@ -202,6 +216,9 @@ int ag_request_read(const char *body, size_t len, const struct ag_request_rules 
     json_error_t where;
     *out =
         (struct ag_request){.max_results = AG_DEFAULT_RESULTS, .zone = rules->zone, .now_us = rules->wall_us};
+    if (rules->export_rows > 0) {
+        out->max_results = rules->export_rows;
+    }
     struct reading reading = {.rules = rules, .arena = arena, .out = out, .error = error};
     json_t *object = json_loadb(body, len, JSON_REJECT_DUPLICATES, &where);
     if (object == NULL) {

@@ -15,6 +15,8 @@
 #define AG_MAX_RESULTS 10000
 #define AG_DEFAULT_RESULTS 100
 
+enum ag_format { AG_FORMAT_NONE, AG_FORMAT_CSV, AG_FORMAT_NDJSON };
+
 struct ag_request {
     const char *question; /* UTF-8, NUL-terminated as well */
     size_t question_len;
@@ -25,12 +27,14 @@ struct ag_request {
     bool refresh;
     int64_t now_us; /* the wall clock, or what the request says */
     bool now_given;
-    bool now_ignored; /* it said, but that is not allowed here */
+    enum ag_format format; /* of an export, where the body says it */
+    bool now_ignored;      /* it said, but that is not allowed here */
 };
 
 struct ag_request_rules {
     const char *zone; /* for requests that name none */
     bool allow_now;
+    int export_rows; /* an export: `format` is a key, and max_results may be, and is, so many; 0: none */
     int64_t wall_us;
 };
 

@@ -98,8 +98,12 @@ static void audit(struct ag_run *run, const char *verdict)
                                      .parameters = run->intent_text,
                                      .engine = "builtin",
                                      .verdict = verdict,
-                                     .rows = run->result != NULL ? (int64_t)run->result->rows : -1,
-                                     .bytes = run->result != NULL ? (int64_t)run->result->bytes : -1,
+                                     .rows = run->result != NULL ? (int64_t)run->result->rows
+                                             : run->export.open  ? (int64_t)run->export.rows
+                                                                 : -1,
+                                     .bytes = run->result != NULL ? (int64_t)run->result->bytes
+                                              : run->export.open  ? (int64_t)run->export.bytes
+                                                                  : -1,
                                      .duration_ms = (double)(lm_clock_mono_us() - run->started_us) / 1000.0,
                                      .cached = run->cached};
     (void)ag_audit_add(run->runs->audit, &row);
@@ -113,6 +117,8 @@ static void free_run(struct ag_run *run)
         run->next->previous = run->previous;
     }
     runs->count--;
+    runs->exports -= run->way == AG_WAY_EXPORT;
+    json_decref(run->export.columns);
     lm_gauge_set(runs->in_flight, runs->count);
     json_decref(run->intent);
     free(run->intent_text);
@@ -134,6 +140,12 @@ static void free_run(struct ag_run *run)
 static void reply_answer(struct ag_run *run)
 {
     struct lm_buffer out;
+    if (run->way == AG_WAY_EXPORT) {
+        lm_http_reply_header(run->http, "Cache-Control", "no-store");
+        lm_http_reply(run->http, 200, ag_export_type(run->export.format), run->result->body,
+                      run->result->len);
+        return;
+    }
     lm_buffer_init(&out, (size_t)64 << 20);
     if (ag_reply_write(run, &out) && lm_buffer_text(&out) != NULL) {
         lm_http_reply_header(run->http, "Cache-Control", "no-store");
@@ -145,19 +157,29 @@ static void reply_answer(struct ag_run *run)
     lm_buffer_free(&out);
 }
 
+bool ag_run_streams(const struct ag_run *run)
+{
+    return run->way == AG_WAY_EXPORT && run->sql.lists_rows;
+}
+
+static const char *const verdicts[] = {
+    [AG_WAY_QUERY] = "answered", [AG_WAY_EXPLAIN] = "explained", [AG_WAY_EXPORT] = "exported"};
+
 /* Answers, audits, frees. */
 static void finish(struct ag_run *run)
 {
     struct ag_runs *runs = run->runs;
     const char *verdict = run->failure.code;
     if (verdict == NULL) {
-        verdict = run->http == NULL ? "abandoned" : run->explain ? "explained" : "answered";
+        verdict = run->http == NULL ? "abandoned" : verdicts[run->way];
     }
     audit(run, verdict);
     count_outcome(runs, verdict);
     if (run->http != NULL) {
         lm_histogram_observe(runs->seconds, (double)(lm_clock_mono_us() - run->started_us) / 1e6);
-        if (run->failure.code != NULL) {
+        if (ag_run_streams(run)) {
+            ag_export_finish(run);
+        } else if (run->failure.code != NULL) {
             ag_failure_reply(run->http, &run->failure);
         } else {
             reply_answer(run);
@@ -343,12 +365,17 @@ static void keep(struct ag_run *run)
 
 static void start_stage(struct ag_run *run)
 {
+    if (run->stage == AG_STAGE_INSIGHT && ag_run_streams(run)) {
+        end(run);
+        return;
+    }
     if (run->stage == ag_stage_count) {
         keep(run);
         end(run);
         return;
     }
-    if (run->stage == AG_STAGE_GUARD && !run->explain && run->attempts == 1 && take_ready(run)) {
+    if (run->stage == AG_STAGE_GUARD && run->way != AG_WAY_EXPLAIN && run->way != AG_WAY_EXPORT &&
+        run->attempts == 1 && take_ready(run)) {
         return;
     }
     if (run->stage == AG_STAGE_EXECUTE && run->explain) {
@@ -401,7 +428,7 @@ void ag_run_resume(struct ag_run *run, enum ag_step step)
 /* ---- starting and stopping ---- */
 
 static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
-                              bool explain)
+                              enum ag_way way)
 {
     struct ag_run *run = calloc(1, sizeof(*run));
     if (run == NULL) {
@@ -410,7 +437,9 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     run->runs = runs;
     run->http = http;
     run->caller = ag_caller_hold(caller);
-    run->explain = explain;
+    run->way = way;
+    run->explain = way == AG_WAY_EXPLAIN;
+    runs->exports += way == AG_WAY_EXPORT;
     run->wall_us = lm_clock_wall_us();
     run->started_us = lm_clock_mono_us();
     run->attempts = 1;
@@ -430,7 +459,7 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     return run;
 }
 
-static bool fit(struct ag_runs *runs, struct lm_http_request *http)
+static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way way)
 {
     const char *encoding = lm_http_header(http, "Content-Encoding");
     if (!is_json(lm_http_header(http, "Content-Type")) ||
@@ -439,7 +468,7 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http)
                "send the header Content-Type: application/json");
         return false;
     }
-    if (!accepts_json(lm_http_header(http, "Accept"))) {
+    if (way != AG_WAY_EXPORT && !accepts_json(lm_http_header(http, "Accept"))) {
         refuse(runs, http, "not_acceptable", "answers are application/json", "accept application/json");
         return false;
     }
@@ -448,6 +477,11 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http)
                runs->stopping ? "the agent is stopping"
                               : "as many questions as allowed are under way already",
                "ask again in a moment");
+        return false;
+    }
+    if (way == AG_WAY_EXPORT && runs->exports >= (unsigned)runs->config->export_in_flight) {
+        refuse(runs, http, "unavailable", "as many exports as allowed are under way already",
+               "ask again when one of them is done");
         return false;
     }
     if (runs->config->audit_required && ag_audit_full(runs->audit)) {
@@ -459,21 +493,25 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http)
     return true;
 }
 
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller, bool explain)
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
+                  enum ag_way way)
 {
     struct lm_error error;
     size_t len = 0;
-    if (!fit(runs, http)) {
+    if (!fit(runs, http, way)) {
         return;
     }
-    struct ag_run *run = new_run(runs, http, caller, explain);
+    struct ag_run *run = new_run(runs, http, caller, way);
     if (run == NULL) {
         refuse(runs, http, "unavailable", "out of memory for the question", NULL);
         return;
     }
     const char *body = lm_http_body(http, &len);
-    const struct ag_request_rules rules = {
-        .zone = runs->config->timezone, .allow_now = runs->config->allow_now, .wall_us = run->wall_us};
+    const struct ag_request_rules rules = {.zone = runs->config->timezone,
+                                           .allow_now = runs->config->allow_now,
+                                           .export_rows =
+                                               way == AG_WAY_EXPORT ? (int)runs->config->export_max_rows : 0,
+                                           .wall_us = run->wall_us};
     if (ag_request_read(body, len, &rules, &run->arena, &run->request, &error) != 0) {
         const char *code = error.decision == LM_RETRY             ? "unavailable"
                            : strcmp(error.kind, "too_large") == 0 ? "too_large"
@@ -481,6 +519,17 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
         ag_failure_set(&run->failure, code, error.text, NULL);
         end(run);
         return;
+    }
+    if (way == AG_WAY_EXPORT) {
+        run->export.format = run->request.format != AG_FORMAT_NONE
+                                 ? run->request.format
+                                 : ag_export_accepted(lm_http_header(http, "Accept"));
+        if (run->export.format == AG_FORMAT_NONE) {
+            ag_failure_set(&run->failure, "not_acceptable", "exports are text/csv or application/x-ndjson",
+                           "accept one of them, or say \"format\"");
+            end(run);
+            return;
+        }
     }
     start_stage(run);
 }

@@ -12,6 +12,7 @@
 #include "agent/cache.h"
 #include "agent/config.h"
 #include "agent/execute.h"
+#include "agent/export.h"
 #include "agent/failure.h"
 #include "agent/names.h"
 #include "agent/request.h"
@@ -24,6 +25,9 @@
 #define AG_REQUEST_ID_SIZE 129
 
 struct ag_run;
+
+/* How a question came in. */
+enum ag_way { AG_WAY_QUERY, AG_WAY_EXPLAIN, AG_WAY_EXPORT };
 
 /* What every run works with; all of it outlives the runs. */
 struct ag_runs {
@@ -40,6 +44,7 @@ struct ag_runs {
     struct lm_gauge *in_flight;
     struct ag_run *first; /* under way */
     unsigned count;
+    unsigned exports; /* of them */
     bool stopping;
     void (*drained)(void *context); /* called when `count` falls to 0 while stopping */
     void *drained_context;
@@ -69,7 +74,9 @@ struct ag_run {
     struct ag_run *next, *previous;
     struct lm_http_request *http; /* NULL once the client has gone */
     struct ag_caller *caller;     /* held */
-    bool explain;                 /* POST /explain: ends after validate_sql */
+    enum ag_way way;
+    bool explain;            /* POST /explain: ends after validate_sql */
+    struct ag_export export; /* POST /export */
     char id[AG_REQUEST_ID_SIZE];
     char address[64];
     int64_t wall_us;
@@ -112,7 +119,10 @@ struct ag_run {
 };
 
 /* Takes a request in: answers it at once when it is unfit, else starts a run. */
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller, bool explain);
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
+                  enum ag_way way);
+/* An export of records, which are sent while they are read; other exports are answers of another form. */
+bool ag_run_streams(const struct ag_run *run);
 /* From the loop, after AG_STEP_WAIT: goes on with `step`. */
 void ag_run_resume(struct ag_run *run, enum ag_step step);
 /* Ends every run with 503. For a stop that does not wait. */

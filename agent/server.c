@@ -50,13 +50,19 @@ static void change_state(struct ag_server *server, enum server_state to)
 static void on_query(struct lm_http_request *request, struct ag_caller *caller, void *context)
 {
     struct ag_server *server = context;
-    ag_run_start(&server->runs, request, caller, false);
+    ag_run_start(&server->runs, request, caller, AG_WAY_QUERY);
+}
+
+static void on_export(struct lm_http_request *request, struct ag_caller *caller, void *context)
+{
+    struct ag_server *server = context;
+    ag_run_start(&server->runs, request, caller, AG_WAY_EXPORT);
 }
 
 static void on_explain(struct lm_http_request *request, struct ag_caller *caller, void *context)
 {
     struct ag_server *server = context;
-    ag_run_start(&server->runs, request, caller, true);
+    ag_run_start(&server->runs, request, caller, AG_WAY_EXPLAIN);
 }
 
 static int check(const struct ag_config *config, struct lm_error *error)
@@ -86,6 +92,7 @@ static int add_routes(struct ag_server *server, struct lm_error *error)
     const struct ag_access_route routes[] = {
         {"POST", "/query", AG_MAX_BODY, AG_RIGHT_READ, AG_COST_QUESTION, on_query, server},
         {"POST", "/explain", AG_MAX_BODY, AG_RIGHT_READ, AG_COST_QUESTION, on_explain, server},
+        {"POST", "/export", AG_MAX_BODY, AG_RIGHT_EXPORT, AG_COST_QUESTION, on_export, server},
         {"GET", "/history", 0, AG_RIGHT_READ, AG_COST_PAGE, ag_history, ag_access_store(server->access)},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

@@ -86,6 +86,7 @@ static struct ag_sql_context sql_context(const struct ag_run *run)
     const struct ag_config *config = run->runs->config;
     return (struct ag_sql_context){.now_us = run->request.now_us,
                                    .max_rows = run->request.max_results,
+                                   .list_ceiling = run->way == AG_WAY_EXPORT ? run->request.max_results : 0,
                                    .max_rows_stated = run->request.max_results_stated,
                                    .scan_window_us = config->scan_window_ms * 1000,
                                    .longest_window_us = config->longest_window_ms * 1000,
@@ -198,12 +199,13 @@ static enum ag_step validate_sql(struct ag_run *run)
 {
     struct ag_guard_verdict verdict;
     struct lm_error error;
+    const bool streams = ag_run_streams(run);
     /* The answer tells by one row more than it shows that there was more; series may have more rows than
      * that. */
     const struct ag_guard_limits limits = {.now_us = run->request.now_us,
                                            .longest_window_us =
                                                run->runs->config->longest_window_ms * 1000 + LM_DAY_US,
-                                           .max_rows = AG_MAX_RESULTS + 1};
+                                           .max_rows = (streams ? run->sql.row_limit : AG_MAX_RESULTS) + 1};
     if (ag_guard(run->sql.text, &limits, &verdict, &error) != 0) {
         return failed(run, "unavailable", error.text, NULL);
     }
@@ -229,6 +231,10 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
         return narrower(
             run, korean ? "읽어야 할 기록이 너무 많습니다. 기간이나 대상을 좁혀 주세요."
                         : "That would read too many records: ask about a shorter time, or about fewer.");
+    }
+    if (run->export.open) {
+        lm_log(LM_LOG_WARN, "stages", "export %s is broken off: %s", run->id, error->text);
+        return failed(run, "unavailable", error->text, NULL);
     }
     /* A serialisation failure or a lost connection may be over at once; a server that is down is told at
      * once. */
@@ -295,6 +301,7 @@ static enum ag_step execute_query(struct ag_run *run)
         .max_rows = AG_MAX_RESULTS + 1,
         .max_bytes = MAX_RESULT_BYTES,
         .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms,
+        .rows = ag_run_streams(run) ? ag_export_rows : NULL,
         .max_cost = run->sql.source == AG_FROM_LOGS ? (double)run->runs->config->max_cost : 0};
     ag_fetched_free(run->fetched);
     run->fetched = NULL;
@@ -314,6 +321,9 @@ static enum ag_step generate_insight(struct ag_run *run)
     struct lm_error error;
     if (ag_reply_result(run, &error) == 0) {
         return AG_STEP_NEXT;
+    }
+    if (strcmp(error.kind, "too_many") == 0) {
+        return failed(run, "needs_clarification", error.text, "name fewer groups, or say max_results");
     }
     return error.decision == LM_RETRY ? out_of_memory(run)
                                       : try_rows(run, "the rows are not as described", error.text);

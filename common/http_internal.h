@@ -57,8 +57,9 @@ struct http_reply_header {
 struct http_stream {
     struct lm_buffer unsent; /* its ceiling is the stream's */
     size_t sent;             /* bytes at its front that the daemon has taken */
-    bool full;               /* the owner was told to wait for `drained` */
-    bool broken;             /* ended before it was complete */
+    size_t full_at;
+    bool full;   /* the owner was told to wait for `drained` */
+    bool broken; /* ended before it was complete */
     lm_http_handler drained;
     void *drained_context;
 };

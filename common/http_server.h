@@ -96,8 +96,8 @@ struct lm_http_stream {
     unsigned status;
     const char *content_type; /* may be NULL */
     size_t max_unsent;        /* bytes written and not yet taken by the connection, at most */
-    /* May be NULL. Called after a write answered 1, once three quarters of the bound are free; may write and
-     * end. */
+    size_t full_at;           /* bytes unsent from which a write answers 1; 0: half of the bound */
+    /* May be NULL. Called after a write answered 1, once half of `full_at` is unsent; may write and end. */
     lm_http_handler drained;
     void *context;
 };
@@ -105,7 +105,7 @@ struct lm_http_stream {
  * on_abandoned, which also comes right after the headers of an answer to HEAD. -1 without memory: the request
  * still wants a reply. */
 int lm_http_stream_open(struct lm_http_request *request, const struct lm_http_stream *stream) LM_MUST_CHECK;
-/* `data` is copied, all of it or nothing. 0: taken. 1: taken, and half of the bound is used: wait for
+/* `data` is copied, all of it or nothing. 0: taken. 1: taken, and `full_at` is reached: wait for
  * `drained`. -1: not taken, for the client has gone, memory is short or it would break the bound. */
 int lm_http_stream_write(struct lm_http_request *request, const char *data, size_t len) LM_MUST_CHECK;
 /* Bytes written that the connection has not yet taken. */

@@ -58,7 +58,7 @@ static ssize_t on_wanted(void *context, uint64_t position, char *out, size_t max
         return 0;
     }
     const size_t n = take(stream, out, max);
-    if (stream->full && unsent(stream) <= stream->unsent.max / 4) {
+    if (stream->full && unsent(stream) <= stream->full_at / 2) {
         stream->full = false;
         if (request->handed_out && stream->drained != NULL)
             stream->drained(request, stream->drained_context);
@@ -74,6 +74,7 @@ int lm_http_stream_open(struct lm_http_request *request, const struct lm_http_st
     if (stream == NULL)
         return -1;
     lm_buffer_init(&stream->unsent, public->max_unsent);
+    stream->full_at = public->full_at != 0 ? public->full_at : public->max_unsent / 2;
     stream->drained = public->drained;
     stream->drained_context = public->context;
     request->response =
@@ -114,7 +115,7 @@ int lm_http_stream_write(struct lm_http_request *request, const char *data, size
     }
     lm_buffer_append(buffer, data, len);
     http_request_resume(request);
-    stream->full = stream->full || unsent(stream) >= buffer->max / 2;
+    stream->full = stream->full || unsent(stream) >= stream->full_at;
     return stream->full ? 1 : 0;
 }
 

@@ -49,6 +49,21 @@ done:
     return result;
 }
 
+json_t *ag_answer_rows(const struct ag_answer_input *input, struct lm_arena *arena, struct lm_error *error)
+{
+    struct ag_table table;
+    json_t *rows = NULL;
+    lm_error_clear(error);
+    if (ag_table_make(input, arena, &table, error) == 0) {
+        rows = ag_results_rows(&table);
+        if (rows == NULL && error->decision == LM_OK) {
+            (void)lm_error_set(error, LM_RETRY, "memory", "no memory for the answer");
+        }
+    }
+    ag_table_free(&table);
+    return rows;
+}
+
 void ag_answer_free(struct ag_answer *answer)
 {
     json_decref(answer->results);

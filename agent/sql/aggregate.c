@@ -115,9 +115,9 @@ void ag_row_limit(struct ag_plan *plan, int most)
 {
     const struct ag_sql_context *context = plan->context;
     struct ag_sql *out = plan->out;
-    int limit = context->max_rows < 1                    ? 1
-                : context->max_rows > AG_MAX_RESULT_ROWS ? AG_MAX_RESULT_ROWS
-                                                         : context->max_rows;
+    const int ceiling =
+        out->lists_rows && context->list_ceiling > 0 ? context->list_ceiling : AG_MAX_RESULT_ROWS;
+    int limit = context->max_rows < 1 ? 1 : context->max_rows > ceiling ? ceiling : context->max_rows;
     if (most > limit && !context->max_rows_stated) {
         limit = most;
     }

@@ -72,6 +72,7 @@ enum ag_sql_source {
 struct ag_sql_context {
     int64_t now_us;
     int max_rows;              /* rows shown at most, 1 to 10,000; the text fetches one more */
+    int list_ceiling;          /* of max_rows for a list of records; 0: 10,000 as for everything else */
     bool max_rows_stated;      /* the caller named max_rows: it cuts a series too; else a series shows all its
                                   buckets */
     int64_t scan_window_us;    /* longest window read row by row from logs; 0: 24 hours */
