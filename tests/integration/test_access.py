@@ -262,6 +262,29 @@ class Rates(Access):
             self.assertEqual(200, self.get("/schema", self.keys["viewer"], agent)[0])
 
 
+class Rights(Access):
+    def export(self, key, question="show errors of the last 24 hours"):
+        body = json.dumps({"question": question, "format": "csv"}).encode()
+        return self.agent.post("/export", body, {"X-API-Key": self.keys[key], "Content-Type": "application/json"})
+
+    def test_every_role_reads_and_viewers_do_not_export(self):
+        for role, exported in (("viewer", 403), ("operator", 200), ("admin", 200)):
+            for path in ("/schema", "/suggest?q=err", "/history"):
+                self.assertEqual(200, self.get(path, self.keys[role])[0])
+            self.assertEqual(403 if role == "viewer" else 200, self.export(role)[0])
+            for path in ("/query", "/explain"):
+                self.ask(HOUR, self.keys[role], path=path)
+        self.assertEqual("forbidden", self.export("viewer")[1]["error"]["code"])
+
+    def test_an_export_holds_rows_of_the_scope_only(self):
+        status, text, _ = self.export("payment admin", "show logs of the last 24 hours")
+        self.assertEqual(200, status)
+        self.assertIn("payment-service", text)
+        for other in SERVICES[1:]:
+            self.assertNotIn(other, text)
+        self.assertIn("order-service", self.export("admin", "show logs of the last 24 hours")[1])
+
+
 class History(Access):
     def test_a_key_sees_its_own_questions_and_an_admin_everybodys(self):
         mine, other = self.create(), self.create("--role", "operator")
