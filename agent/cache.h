@@ -18,6 +18,8 @@ struct ag_result {
     unsigned holders;
     char *body; /* JSON members without the braces: "\"sql\":…,\"results\":[…],…" */
     size_t len;
+    size_t insight_at; /* where in `body` the insight stands, a JSON string or null */
+    size_t insight_len;
     size_t rows;
     size_t bytes; /* of the rows' cells */
 };

@@ -65,6 +65,19 @@ static void append_choices(struct lm_buffer *out, const struct ag_failure *failu
     free(text);
 }
 
+void ag_failure_write(const struct ag_failure *failure, struct lm_buffer *out)
+{
+    lm_buffer_append_text(out, "{\"code\":");
+    lm_buffer_append_json(out, failure->code, strlen(failure->code));
+    lm_buffer_append_text(out, ",\"message\":");
+    lm_buffer_append_json(out, failure->message, strlen(failure->message));
+    lm_buffer_append_text(out, ",\"hint\":");
+    lm_buffer_append_json(out, failure->hint, strlen(failure->hint));
+    append_suggestions(out, failure);
+    append_choices(out, failure);
+    lm_buffer_append_char(out, '}');
+}
+
 void ag_failure_reply(struct lm_http_request *request, const struct ag_failure *failure)
 {
     static const char fallback[] = "{\"error\":{\"code\":\"unavailable\",\"message\":\"out of "
@@ -72,15 +85,9 @@ void ag_failure_reply(struct lm_http_request *request, const struct ag_failure *
     struct lm_buffer out;
     unsigned status = ag_failure_status(failure->code);
     lm_buffer_init(&out, 256u << 10);
-    lm_buffer_append_text(&out, "{\"error\":{\"code\":");
-    lm_buffer_append_json(&out, failure->code, strlen(failure->code));
-    lm_buffer_append_text(&out, ",\"message\":");
-    lm_buffer_append_json(&out, failure->message, strlen(failure->message));
-    lm_buffer_append_text(&out, ",\"hint\":");
-    lm_buffer_append_json(&out, failure->hint, strlen(failure->hint));
-    append_suggestions(&out, failure);
-    append_choices(&out, failure);
-    lm_buffer_append_text(&out, "}}");
+    lm_buffer_append_text(&out, "{\"error\":");
+    ag_failure_write(failure, &out);
+    lm_buffer_append_char(&out, '}');
     const char *text = lm_buffer_text(&out);
     if (text == NULL) {
         status = 503;

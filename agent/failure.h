@@ -3,6 +3,7 @@
 #ifndef LOGMILL_AGENT_FAILURE_H
 #define LOGMILL_AGENT_FAILURE_H
 
+#include "common/buffer.h"
 #include "common/http_server.h"
 
 #include <jansson.h>
@@ -24,6 +25,8 @@ unsigned ag_failure_status(const char *code);
 /* Texts are copied and cut; `hint` may be NULL. */
 void ag_failure_set(struct ag_failure *failure, const char *code, const char *message, const char *hint);
 void ag_failure_clear(struct ag_failure *failure);
+/* Appends it as a JSON object: {"code":…,"message":…,"hint":…,"suggestions":[…],"choices":[…]?}. */
+void ag_failure_write(const struct ag_failure *failure, struct lm_buffer *out);
 /* Answers the request with it: JSON, Cache-Control, Retry-After where the status asks for one. */
 void ag_failure_reply(struct lm_http_request *request, const struct ag_failure *failure);
 

@@ -133,7 +133,9 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
         append_json(&out, "chart", answer->chart) && append_json(&out, "warnings", answer->warnings);
     lm_buffer_printf(&out, ",\"count\":%zu,\"truncated\":%s", answer->count,
                      answer->truncated ? "true" : "false");
+    const size_t insight_at = out.len + sizeof(",\"insight\":") - 1;
     append_text(&out, "insight", answer->insight);
+    const size_t insight_end = out.len;
     append_text(&out, "interpretation",
                 ag_interpretation(&run->understanding.intent, &run->sql, &run->arena));
     append_instant(&out, "as_of", at_us, zone);
@@ -146,7 +148,12 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
         return -1;
     }
     run->result = ag_result_new(body, len, answer->count, run->fetched->bytes);
-    return run->result != NULL ? 0 : -1;
+    if (run->result == NULL) {
+        return -1;
+    }
+    run->result->insight_at = insight_at;
+    run->result->insight_len = insight_end - insight_at;
+    return 0;
 }
 
 int ag_reply_result(struct ag_run *run, struct lm_error *error)

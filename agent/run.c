@@ -162,8 +162,10 @@ bool ag_run_streams(const struct ag_run *run)
     return run->way == AG_WAY_EXPORT && run->sql.lists_rows;
 }
 
-static const char *const verdicts[] = {
-    [AG_WAY_QUERY] = "answered", [AG_WAY_EXPLAIN] = "explained", [AG_WAY_EXPORT] = "exported"};
+static const char *const verdicts[] = {[AG_WAY_QUERY] = "answered",
+                                       [AG_WAY_EVENTS] = "answered",
+                                       [AG_WAY_EXPLAIN] = "explained",
+                                       [AG_WAY_EXPORT] = "exported"};
 
 /* Answers, audits, frees. */
 static void finish(struct ag_run *run)
@@ -179,6 +181,8 @@ static void finish(struct ag_run *run)
         lm_histogram_observe(runs->seconds, (double)(lm_clock_mono_us() - run->started_us) / 1e6);
         if (ag_run_streams(run)) {
             ag_export_finish(run);
+        } else if (run->events.open) {
+            ag_events_finish(run);
         } else if (run->failure.code != NULL) {
             ag_failure_reply(run->http, &run->failure);
         } else {
@@ -374,6 +378,7 @@ static void start_stage(struct ag_run *run)
         end(run);
         return;
     }
+    ag_events_stage(run);
     if (run->stage == AG_STAGE_GUARD && run->way != AG_WAY_EXPLAIN && run->way != AG_WAY_EXPORT &&
         run->attempts == 1 && take_ready(run)) {
         return;
@@ -468,8 +473,9 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way 
                "send the header Content-Type: application/json");
         return false;
     }
-    if (way != AG_WAY_EXPORT && !accepts_json(lm_http_header(http, "Accept"))) {
-        refuse(runs, http, "not_acceptable", "answers are application/json", "accept application/json");
+    if ((way == AG_WAY_QUERY || way == AG_WAY_EXPLAIN) && !accepts_json(lm_http_header(http, "Accept"))) {
+        refuse(runs, http, "not_acceptable", "answers are application/json",
+               "accept application/json, or text/event-stream for /query");
         return false;
     }
     if (runs->stopping || runs->count >= (unsigned)runs->config->max_in_flight) {
@@ -498,6 +504,9 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
 {
     struct lm_error error;
     size_t len = 0;
+    if (way == AG_WAY_QUERY && ag_events_wanted(lm_http_header(http, "Accept"))) {
+        way = AG_WAY_EVENTS;
+    }
     if (!fit(runs, http, way)) {
         return;
     }
@@ -530,6 +539,11 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
             end(run);
             return;
         }
+    }
+    if (way == AG_WAY_EVENTS && !ag_events_open(run)) {
+        ag_failure_set(&run->failure, "unavailable", "out of memory for the question", NULL);
+        end(run);
+        return;
     }
     start_stage(run);
 }

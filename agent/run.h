@@ -11,6 +11,7 @@
 #include "agent/audit.h"
 #include "agent/cache.h"
 #include "agent/config.h"
+#include "agent/events.h"
 #include "agent/execute.h"
 #include "agent/export.h"
 #include "agent/failure.h"
@@ -27,7 +28,7 @@
 struct ag_run;
 
 /* How a question came in. */
-enum ag_way { AG_WAY_QUERY, AG_WAY_EXPLAIN, AG_WAY_EXPORT };
+enum ag_way { AG_WAY_QUERY, AG_WAY_EVENTS, AG_WAY_EXPLAIN, AG_WAY_EXPORT };
 
 /* What every run works with; all of it outlives the runs. */
 struct ag_runs {
@@ -77,6 +78,7 @@ struct ag_run {
     enum ag_way way;
     bool explain;            /* POST /explain: ends after validate_sql */
     struct ag_export export; /* POST /export */
+    struct ag_events events; /* POST /query as a stream of events */
     char id[AG_REQUEST_ID_SIZE];
     char address[64];
     int64_t wall_us;

@@ -1,4 +1,5 @@
-"""Exports: every row, as CSV and NDJSON, in bounded memory, cancelled with its client."""
+"""Exports: every row, as CSV and NDJSON, in bounded memory, cancelled with its client. Events: a question's way, told while it goes."""
+import concurrent.futures
 import csv
 import http.client
 import io
@@ -219,6 +220,165 @@ class Exports(harness.Case):
         out = subprocess.run(["curl", "-sSf", agent.url + "/export", "-H", "Content-Type: application/json", "-d",
                               json.dumps({"question": BULK})], stdout=subprocess.PIPE, check=True, timeout=60).stdout
         self.assertEqual(30001, out.count(b"\r\n"))
+
+
+NODES = ["retrieve_schema", "generate_sql", "validate_sql", "execute_query", "generate_insight"]
+HOUR = "how many errors in the last 24 hours?"
+
+
+class Events(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = harness.World(harness.Servers(), topics=False)
+        stored.fill(cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        stuck = cls.shared.close()
+        if stuck:
+            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
+
+    start = Exports.start
+    taken = Exports.taken
+
+    def stream(self, agent, question, status=200, headers=None, **keys):
+        c = http.client.HTTPConnection(agent.url[7:], timeout=60)
+        try:
+            c.request("POST", "/query", json.dumps(dict(keys, question=question)),
+                      dict({"Content-Type": "application/json", "Accept": "text/event-stream"}, **(headers or {})))
+            r = c.getresponse()
+            text = r.read().decode("utf-8")
+            self.headers = r.headers
+        finally:
+            c.close()
+        self.assertEqual(status, r.status, text[:500])
+        return text
+
+    def events(self, agent, question, **keys):
+        text = self.stream(agent, question, **keys)
+        events = []
+        for block in text.split("\n\n")[:-1]:
+            name, data = block.split("\n")
+            event = json.loads(data[len("data: "):])
+            self.assertEqual("event: " + event["type"], name)
+            events.append(event)
+        self.assertEqual(list(range(1, len(events) + 1)), [e["seq"] for e in events])
+        self.assertEqual(sorted(e["progress"] for e in events if e["type"] != "error"),
+                         [e["progress"] for e in events if e["type"] != "error"])
+        return events
+
+    def whole(self, events):
+        """What a client can rely on for every question that is answered."""
+        self.assertEqual(NODES, [e["node"] for e in events if e["type"] == "node_start"])
+        self.assertEqual(NODES, [e["node"] for e in events if e["type"] == "node_end"])
+        self.assertEqual("result", events[-1]["type"])
+        self.assertEqual(1, sum(e["type"] in ("result", "error", "cancelled") for e in events))
+        tokens = [e for e in events if e["type"] == "token"]
+        self.assertEqual({("generate_insight", "insight")}, {(e["node"], e["field"]) for e in tokens})
+        self.assertEqual(events[-1]["content"]["insight"], "".join(e["content"] for e in tokens))
+        return events[-1]["content"]
+
+    def test_a_question_is_told_stage_by_stage_and_answered_as_without(self):
+        agent = self.start()
+        for question in (HOUR, "최근 24시간 서비스별 에러", "show errors of the last 24 hours"):
+            events = self.events(agent, question, headers={"X-Request-Id": "events-1"})
+            answer = self.whole(events)
+            self.assertEqual({"events-1"}, {e["id"] for e in events})
+            self.assertEqual("text/event-stream", self.headers["Content-Type"])
+            self.assertEqual("no-store", self.headers["Cache-Control"])
+            plain = agent.post("/query", {"question": question})[1]
+            self.assertEqual(set(plain), set(answer))
+            for name in ("results", "columns", "intent", "chart", "count"):
+                self.assertEqual(plain[name], answer[name])
+            self.assertEqual("process", self.whole(self.events(agent, question))["cached"])
+
+    def test_what_is_not_answered_is_an_error_at_the_end(self):
+        agent = self.start()
+        for question, code in (("what is the meaning of life?", "not_understood"), ("errors of no-such-service today", "unknown_entity"),
+                               ("delete all logs", "refused")):
+            events = self.events(agent, question)
+            self.assertEqual(["error"], [e["type"] for e in events if e["type"] in ("result", "error", "cancelled")])
+            self.assertEqual(("error", code), (events[-1]["type"], events[-1]["content"]["code"]))
+            self.assertEqual(agent.post("/query", {"question": question})[1]["error"], events[-1]["content"])
+
+    def test_what_is_unfit_is_answered_by_its_status(self):
+        agent = self.start()
+        self.assertEqual("bad_request", json.loads(self.stream(agent, HOUR, 400, nonsense=1))["error"]["code"])
+        self.stream(agent, HOUR, 415, {"Content-Type": "text/plain"})
+        self.assertIn("results", json.loads(self.stream(agent, HOUR, headers={"Accept": "application/json, text/event-stream"})))
+
+    def hold(self, agent):
+        """A stream whose statement waits for a lock: its socket, what came so far, and what lets go of the lock."""
+        p = subprocess.Popen(["psql", self.shared.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write("begin;\nlock table logmill.log_rollup_minute in access exclusive mode;\nselect 'locked';\n")
+        p.stdin.flush()
+        while "locked" not in p.stdout.readline():
+            pass
+
+        def release():
+            p.communicate("rollback;\n", timeout=20)
+        s = socket.create_connection(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])), timeout=30)
+        body = json.dumps({"question": HOUR, "refresh": True}).encode()
+        s.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/event-stream\r\n"
+                  b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        came = b""
+        while b'"node_start","node":"execute_query"' not in came:
+            came += s.recv(65536)
+        return s, came, release
+
+    def test_events_come_while_the_statement_still_runs(self):
+        agent = self.start()
+        s, came, release = self.hold(agent)
+        self.assertNotIn(b'"node_end","node":"execute_query"', came)
+        release()
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            came += piece
+        s.close()
+        self.assertEqual(1, came.count(b'"type":"result"'))
+        self.assertTrue(came.endswith(b"0\r\n\r\n"))
+
+    def test_a_client_that_goes_away_cancels_its_question(self):
+        agent = self.start()
+        s, _, release = self.hold(agent)
+        try:
+            self.assertEqual(1, self.taken(agent))
+            s.close()
+            self.wait_until(lambda: self.taken(agent) == 0, 10, "the connection is back while the lock still holds")
+        finally:
+            release()
+        self.wait_until(lambda: int(self.shared.value("select count(*) from logmill.audit_log where verdict = 'abandoned'")) > 0, 10)
+
+    def test_a_stop_that_does_not_wait_is_told_as_an_error(self):
+        agent = self.start()
+        s, came, release = self.hold(agent)
+        def refused():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", int(agent.url.rsplit(":", 1)[1]))) != 0
+        agent.process.terminate()
+        self.wait_until(refused, 10, "the first signal closed the intake")
+        agent.process.terminate()
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            came += piece
+        release()
+        s.close()
+        self.assertEqual(0, agent.wait(20))
+        self.assertIn(b'"type":"error"', came)
+        self.assertIn(b'"code":"unavailable"', came)
+
+    def test_two_hundred_at_once_are_all_told_to_their_end(self):
+        agent = self.start("--max-in-flight", "300")
+        with concurrent.futures.ThreadPoolExecutor(200) as pool:
+            streams = list(pool.map(lambda i: self.stream(agent, HOUR, refresh=i % 4 == 0), range(200)))
+        self.assertEqual([1] * 200, [s.count("event: result\n") for s in streams])
+        self.assertEqual([5] * 200, [s.count("event: node_end\n") for s in streams])
+        self.assertEqual(1, len({json.dumps(json.loads(s.split("\n\n")[-2].split("data: ", 1)[1])["content"]["results"])
+                                 for s in streams}))
 
 
 class Keys(harness.Case):
