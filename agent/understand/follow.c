@@ -408,7 +408,8 @@ bool ag_follow_up(struct ag_parse *p)
     bool changed;
 
     if (!previous) {
-        if (points(p) && !ag_has_subject(p)) {
+        /* "and fatal only?" goes on with something. */
+        if ((points(p) && !ag_has_subject(p)) || (p->tokens->count > 1 && ag_reads(p, 0, AG_C_AND))) {
             ag_stop(p, AG_NEEDS_CLARIFICATION,
                     ag_say(p, "앞선 질문이 없어 무엇을 가리키는지 알 수 없습니다.",
                            "There is no previous question this could refer to."),

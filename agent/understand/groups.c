@@ -33,6 +33,17 @@ static bool joins(const struct ag_parse *p, size_t i)
              strcmp(w, "하고") == 0));
 }
 
+/* "any level", 모든 환경: no condition and no break-down. */
+static bool means_any(const struct ag_parse *p, size_t i)
+{
+    const char *before = i > 0 ? ag_word(p, i - 1) : "";
+
+    return (strcmp(before, "any") == 0 || strcmp(before, "whatever") == 0 || strcmp(before, "어떤") == 0 ||
+            strcmp(before, "아무") == 0) &&
+           !ag_is(p->tokens, i + 1, AG_C_BY) && ag_value(p->tokens, i, AG_C_FIELD) &&
+           strcmp(ag_value(p->tokens, i, AG_C_FIELD), "level") == 0;
+}
+
 static void find_targets(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -43,6 +54,10 @@ static void find_targets(struct ag_parse *p)
         struct ag_target *known = target_over(p, i);
         if (known || (!name && !pattern) || p->target_count == AG_MAX_TARGETS)
             continue;
+        if (means_any(p, i)) {
+            ag_consume(t, i - 1, i + 1, "any");
+            continue;
+        }
         if (name && (strcmp(name, "metadata") == 0 || strcmp(name, "message") == 0))
             continue;
         if (pattern) {

@@ -429,7 +429,7 @@ static bool denies_all(const struct ag_parse *p, size_t i)
     if (strcmp(word, "not") == 0)
         return strcmp(before, "did") == 0 || strcmp(before, "does") == 0 || strcmp(before, "do") == 0 ||
                strcmp(before, "had") == 0 || strcmp(before, "have") == 0;
-    return (strcmp(word, "no") == 0 || strcmp(word, "without") == 0) &&
+    return (strcmp(word, "no") == 0 || strcmp(word, "zero") == 0 || strcmp(word, "without") == 0) &&
            (ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) ||
             ag_reads(p, i + 1, AG_C_STATUS_CLASS) || ag_reads(p, i + 1, AG_C_NUMBER) ||
             ag_reads(p, i + 2, AG_C_ERROR));

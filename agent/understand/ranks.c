@@ -232,11 +232,30 @@ void ag_plain_rule(struct decision *d)
     ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
 }
 
+/* "how many warnings and how many errors": a number of each. "로그 건수는 몇 건" is one number. */
+static bool counted_twice(const struct decision *d)
+{
+    bool counted = false;
+    bool named = false;
+
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        const char *rule = d->p->tokens->items[i].rule;
+        bool count = ag_reads(d->p, i, AG_C_COUNT) && rule && strcmp(rule, "count") == 0;
+        if (count && counted && named)
+            return true;
+        counted = counted || count;
+        named = counted && (named || ag_reads(d->p, i, AG_C_ERROR) || ag_reads(d->p, i, AG_C_LEVEL) ||
+                            ag_reads(d->p, i, AG_C_REQUEST) || ag_reads(d->p, i, AG_C_STATUS_CLASS));
+    }
+    return false;
+}
+
 /* 각각, and comparing two services: the field with several values becomes the break-down. */
 void ag_each_rule(struct decision *d)
 {
-    bool wanted = ag_heard(d, AG_C_EACH) || (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 &&
-                                             !ag_heard(d, AG_C_SAME_TIME) && !ag_heard(d, AG_C_SHIFT));
+    bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) ||
+                  (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
+                   !ag_heard(d, AG_C_SHIFT));
 
     if (!wanted || d->intent->group_count > 0)
         return;
@@ -252,4 +271,8 @@ void ag_each_rule(struct decision *d)
         }
         return;
     }
+    if (counted_twice(d))
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "두 가지를 한꺼번에 셀 수 없습니다.", "Ask for one of the two at a time."),
+                NULL);
 }

@@ -12,8 +12,11 @@ from pathlib import Path
 import harness
 import worlds
 
-RIGHT_AT_LEAST = 40.0      # per cent of the questions that have reference SQL
-WRONG_AT_MOST = 1.0        # per cent of those that are answered
+# Right at least, per cent of the questions that have reference SQL; wrong at most, per cent of those that are answered.
+GIVEN = (95.0, 1.0)
+# By people who had not seen the rules. What counts as wrong in the second set is, but for one, a list of the very records the
+# reference counts ("errors on weekends this month"). The first score of that set, before anybody read it: 66 right, 7 wrong of 100.
+OTHERS = {"questions_more.tsv": (95.0, 1.5), "questions_blind.tsv": (70.0, 8.0)}
 
 
 def table(path):
@@ -48,7 +51,7 @@ class Questions(harness.Case):
         world.rows("update logmill.logs set deleted_at = now() where metadata @> '{\"soft_deleted\": true}'", timeout=300)
         return total
 
-    def score(self, name):
+    def score(self, name, others=()):
         world = self.world()
         reference = world.name + "_ref"
         base = world.servers.postgres.rsplit("/", 1)[0]
@@ -61,12 +64,16 @@ class Questions(harness.Case):
         self.assertEqual(int(world.value("select count(*) from logmill.logs")), total)
         agent = world.start("logmill-agent", "--allow-now", "--timezone", "Asia/Seoul", "--scan-window", "60d",
                             "--audit-url", world.url("logmill_agent"))
-        report = Path(world.directory) / "report.tsv"
-        scored = subprocess.run([sys.executable, str(harness.CASES / "score.py"), "--questions", str(questions), "--pg",
-                                 "%s/%s" % (base, reference), "--agent", agent.url, "--out", str(report)],
-                                capture_output=True, text=True, timeout=600)
+        self.judge(agent, base + "/" + reference, questions, *GIVEN)
+        for file in others:
+            self.judge(agent, base + "/" + reference, harness.ROOT / "tests" / "data" / file, *OTHERS[file])
+
+    def judge(self, agent, reference, questions, right_at_least, wrong_at_most):
+        report = Path(agent.err_path).with_suffix(".tsv")
+        scored = subprocess.run([sys.executable, str(harness.CASES / "score.py"), "--questions", str(questions), "--pg", reference,
+                                 "--agent", agent.url, "--out", str(report)], capture_output=True, text=True, timeout=600)
         self.assertEqual(scored.returncode, 0, scored.stdout + scored.stderr)
-        print("\n%s:\n%s" % (name, scored.stdout))
+        print("\n%s:\n%s" % (Path(questions).name, scored.stdout))
         kinds = {line["id"]: line for line in table(questions)}
         results = table(report)
         with_sql = [r for r in results if kinds[r["id"]]["sql"]]
@@ -74,11 +81,11 @@ class Questions(harness.Case):
         answered = [r for r in results if r["outcome"] in ("right", "wrong")]
         wrong = 100.0 * sum(r["outcome"] == "wrong" for r in results) / max(1, len(answered))
         self.assertEqual([r["id"] for r in results if r["outcome"] == "error"], [])
-        self.assertGreaterEqual(right, RIGHT_AT_LEAST)
-        self.assertLessEqual(wrong, WRONG_AT_MOST, [(r["id"], r["question"], r["reason"]) for r in results if r["outcome"] == "wrong"])
+        self.assertGreaterEqual(right, right_at_least)
+        self.assertLessEqual(wrong, wrong_at_most, [(r["id"], r["question"], r["reason"]) for r in results if r["outcome"] == "wrong"])
 
     def test_the_shop_of_the_cases_is_answered_right_or_not_at_all(self):
-        self.score("shop")
+        self.score("shop", OTHERS)
 
     def test_a_world_of_other_names_is_answered_as_well(self):
         self.score("rail")
