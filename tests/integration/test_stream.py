@@ -26,6 +26,15 @@ BULK = "show logs of bulk-service in the last 24 hours"
 HOSTILE = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", 'say "hi", all', "two\r\nlines", "한국어, 쉼표"]
 
 
+def rest(s):
+    """What comes until the server closes."""
+    data = b""
+    with s:
+        while piece := s.recv(1 << 20):
+            data += piece
+    return data
+
+
 class Exports(harness.Case):
     @classmethod
     def setUpClass(cls):
@@ -169,13 +178,7 @@ class Exports(harness.Case):
         self.wait_until(lambda: self.idle() == 1, 20, "the cursor waits")
         self.assertLess(self.resident(agent) - before, 16 << 10)
         self.assertEqual(200, agent.post("/query", {"question": "how many errors in the last 24 hours?"})[0])
-        data = b""
-        while True:
-            piece = s.recv(1 << 20)
-            if not piece:
-                break
-            data += piece
-        s.close()
+        data = rest(s)
         self.assertEqual(30000, data.count(b'"message":"long text'))
         self.assertTrue(data.endswith(b"0\r\n\r\n") or b"chunked" not in data[:500])
 
@@ -196,13 +199,7 @@ class Exports(harness.Case):
         self.wait_until(lambda: self.idle() == 1, 20, "the cursor waits")
         self.shared.rows("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and "
                          "application_name = 'logmill-agent' and state = 'idle in transaction'")
-        data = b""
-        while True:
-            piece = s.recv(1 << 20)
-            if not piece:
-                break
-            data += piece
-        s.close()
+        data = rest(s)
         self.assertFalse(data.endswith(b"0\r\n\r\n"))
         self.assertLess(data.count(b'"message":"long text'), 30000)
         self.assertEqual(30000, len(self.lines(agent, BULK)))
@@ -331,12 +328,7 @@ class Events(harness.Case):
         s, came, release = self.hold(agent)
         self.assertNotIn(b'"node_end","node":"execute_query"', came)
         release()
-        while True:
-            piece = s.recv(65536)
-            if not piece:
-                break
-            came += piece
-        s.close()
+        came += rest(s)
         self.assertEqual(1, came.count(b'"type":"result"'))
         self.assertTrue(came.endswith(b"0\r\n\r\n"))
 
@@ -360,13 +352,8 @@ class Events(harness.Case):
         agent.process.terminate()
         self.wait_until(refused, 10, "the first signal closed the intake")
         agent.process.terminate()
-        while True:
-            piece = s.recv(65536)
-            if not piece:
-                break
-            came += piece
+        came += rest(s)
         release()
-        s.close()
         self.assertEqual(0, agent.wait(20))
         self.assertIn(b'"type":"error"', came)
         self.assertIn(b'"code":"unavailable"', came)

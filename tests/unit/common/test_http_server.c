@@ -991,6 +991,33 @@ static void the_deadline_ends_a_flood_that_nobody_reads(void **state)
     close(fd);
 }
 
+static void a_quiet_stream_outlives_the_idle_time_out(void **state)
+{
+    struct fixture *f = *state;
+    const struct lm_http_options options = {.loop = &f->loop, .listen = "127.0.0.1:0", .idle_timeout_s = 1};
+    const struct lm_http_route route = {
+        .method = "GET", .path = "/stream", .handler = on_stream, .context = f};
+    const unsigned short port = f->port;
+    struct lm_http_server *server = NULL;
+    struct lm_error error;
+    assert_int_equal(lm_http_server_open(&options, &server, &error), 0);
+    assert_int_equal(lm_http_server_route(server, &route), 0);
+    f->port = (unsigned short)atoi(strrchr(lm_http_server_url(server), ':') + 1);
+    int fd = open_stream(f), idle = dial(f);
+    hear(f, idle, NULL, 0); /* a connection without a request is closed after that second */
+    write_stream(f, "still here");
+    end_stream(f, true);
+    hear(f, fd, "0\r\n\r\n", 1);
+    assert_non_null(strstr(f->answer, "still here"));
+    assert_int_equal(f->abandoned, 0);
+    close(fd);
+    close(idle);
+    f->port = port;
+    lm_http_server_close(server, 100, on_closed, f);
+    wait_for(f, &f->closed, 1);
+    f->closed = 0;
+}
+
 static void a_stream_without_memory_is_refused_or_cut(void **state)
 {
     struct fixture *f = *state;
@@ -1294,6 +1321,7 @@ int main(void)
         TEST(a_stream_to_http_1_0_ends_with_its_connection),
         TEST(close_waits_for_a_stream_and_ends_it_at_the_deadline),
         TEST(the_deadline_ends_a_flood_that_nobody_reads),
+        TEST(a_quiet_stream_outlives_the_idle_time_out),
         TEST(a_stream_without_memory_is_refused_or_cut),
         TEST(close_waits_for_requests_under_way),
         TEST(close_gives_up_at_the_deadline),
