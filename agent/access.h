@@ -6,7 +6,7 @@
  *
  *   viewer    reads, without what `mask` hides
  *   operator  reads, exports, configures
- *   admin     reads, exports, configures, deletes; sees everybody's history
+ *   admin     reads, exports, configures, deletes; without a scope sees everybody's history
  */
 #ifndef LOGMILL_AGENT_ACCESS_H
 #define LOGMILL_AGENT_ACCESS_H

@@ -159,8 +159,9 @@ void ag_history(struct lm_http_request *http, struct ag_caller *caller, void *co
         free_reading(reading);
         return;
     }
+    const bool everybodys = caller->role == AG_ADMIN && caller->sight->role[0] == '\0';
     const struct ag_store_request request = {.sql = history_sql,
-                                             .params = {caller->role == AG_ADMIN ? NULL : reading->key,
+                                             .params = {everybodys ? NULL : reading->key,
                                                         reading->before[0] != '\0' ? reading->before : NULL,
                                                         reading->limit},
                                              .param_count = 3,

@@ -1,5 +1,5 @@
 /* GET /history?before=&limit=: questions asked, newest first, out of the audit log. A key sees its own, an
- * admin everybody's. */
+ * admin without a scope everybody's: what others ask about need not be in the scope. */
 #ifndef LOGMILL_AGENT_HISTORY_H
 #define LOGMILL_AGENT_HISTORY_H
 

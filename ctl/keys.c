@@ -162,7 +162,7 @@ static enum ct_exit run(const struct ct_context *context)
         if (strcmp(actions[i].name, context->arguments[0]) != 0 ||
             actions[i].arguments != context->argument_count)
             continue;
-        PGconn *connection = ct_database_open(context->config->postgres_url, context->errors, &error);
+        PGconn *connection = ct_database_open(context->config->postgres_url, NULL, &error);
         const int code = connection != NULL ? actions[i].run(context, connection, &error) : -1;
         PQfinish(connection);
         if (code != 0)

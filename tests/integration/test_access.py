@@ -299,6 +299,10 @@ class History(Access):
         self.assertEqual([ALL], [h["question"] for h in self.get("/history", other)[1]["history"]])
         everybodys = {h["key"] for h in self.get("/history?limit=1000", self.keys["admin"])[1]["history"]}
         self.assertLessEqual({mine[3:11], other[3:11]}, everybodys)
+        self.ask(HOUR, self.keys["payment admin"])
+        self.wait_until(lambda: self.get("/history", self.keys["payment admin"])[1]["history"], 5)
+        self.assertEqual({self.keys["payment admin"][3:11]},
+                         {h["key"] for h in self.get("/history", self.keys["payment admin"])[1]["history"]})
         # The intent of a line is good as `previous`.
         self.ask("only payment-service", mine, previous=page["history"][1]["intent"])
 
