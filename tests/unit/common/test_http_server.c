@@ -991,6 +991,22 @@ static void the_deadline_ends_a_flood_that_nobody_reads(void **state)
     close(fd);
 }
 
+static void a_stream_opened_as_the_deadline_strikes_is_abandoned(void **state)
+{
+    struct fixture *f = *state;
+    const struct lm_http_stream stream = {.status = 200, .max_unsent = STREAM_BOUND};
+    int fd = dial(f);
+    f->listen_for_abandoned = true;
+    say(f, fd, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+    wait_for(f, &f->handled, 1);
+    turn(f);
+    assert_int_equal(lm_http_stream_open(f->waiting[0], &stream), 0);
+    lm_http_server_close(f->server, 0, on_closed, f);
+    wait_for(f, &f->closed, 1);
+    assert_int_equal(f->abandoned, 1);
+    close(fd);
+}
+
 static void a_quiet_stream_outlives_the_idle_time_out(void **state)
 {
     struct fixture *f = *state;
@@ -1321,6 +1337,7 @@ int main(void)
         TEST(a_stream_to_http_1_0_ends_with_its_connection),
         TEST(close_waits_for_a_stream_and_ends_it_at_the_deadline),
         TEST(the_deadline_ends_a_flood_that_nobody_reads),
+        TEST(a_stream_opened_as_the_deadline_strikes_is_abandoned),
         TEST(a_quiet_stream_outlives_the_idle_time_out),
         TEST(a_stream_without_memory_is_refused_or_cut),
         TEST(close_waits_for_requests_under_way),
