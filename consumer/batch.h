@@ -82,7 +82,7 @@ struct co_batch {
     size_t record_max;   /* it takes no more, whatever the policy says */
     size_t repeat_count;
     size_t payload_bytes; /* of the messages held */
-    int64_t *letters;     /* offsets of what went to the dead letters, ascending */
+    int64_t *letters;     /* offsets of what went to the dead letters */
     size_t letter_count, letter_cap;
     size_t letter_bytes; /* of those messages */
     struct co_chunks *chunks;

@@ -116,6 +116,16 @@ static int bury(struct co_intake *intake, struct co_partition *partition, rd_kaf
     return 0;
 }
 
+/* What went to the dead letters before the partition started over stays there, though it might pass now (its
+ * time has come, its schema is known): put back later it would be stored twice. */
+static int check_not_buried(const struct co_partition *partition, const rd_kafka_message_t *message,
+                            struct lm_error *error)
+{
+    if (!co_partition_is_buried(partition, message->offset))
+        return 0;
+    return lm_error_set(error, LM_DEAD_LETTER, "buried", "the dead letters have it already");
+}
+
 /* Whether an uncommitted batch of this partition brings the same record already. */
 static bool on_the_way(const struct co_partition *partition, const struct co_replay *replay)
 {
@@ -225,7 +235,8 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     }
     if (co_batch_decode(batch, scratch, message, partition->category, &error) != 0 ||
         co_window_check(&intake->options.windows[partition->category], scratch->record.timestamp_us,
-                        scratch->now_us, &error) != 0)
+                        scratch->now_us, &error) != 0 ||
+        check_not_buried(partition, message, &error) != 0)
         return refuse(intake, partition, message, &error, hold);
 
     *hold = co_replay_read(message, &replay)
@@ -292,7 +303,6 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
     case BURIED:
         break;
     }
-    partition->replay_answered = false;
     co_batch_passed(batch, offset, kafka_us, intake->mono_us);
     partition->position = offset + 1;
     lm_counter_add(partition->metrics.consumed, 1);
@@ -336,7 +346,10 @@ static rd_kafka_message_t *next_message(struct co_partition *partition)
 {
     rd_kafka_message_t *message =
         co_ahead_take(&partition->ahead, &partition->replay_answered, &partition->replay_stored);
-    return message != NULL ? message : rd_kafka_consume_queue(partition->queue, 0);
+    if (message != NULL)
+        return message;
+    partition->replay_answered = false; /* what was answered was about another */
+    return rd_kafka_consume_queue(partition->queue, 0);
 }
 
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit)
@@ -367,6 +380,21 @@ bool co_intake_read(struct co_intake *intake, struct co_partition *partition, si
     return true;
 }
 
+/* That PostgreSQL does not answer what a record waits for; NULL: it does. */
+static void say_unanswered(struct co_partition *partition, const struct lm_error *error)
+{
+    char reason[sizeof(error->text)];
+
+    if (error != NULL && strcmp(error->kind, "closing") != 0) {
+        co_retry_explain(error, false, reason, sizeof(reason));
+        co_partition_say(partition, reason);
+        partition->hold_unanswered = true;
+    } else if (partition->hold_unanswered) {
+        co_partition_say(partition, NULL);
+        partition->hold_unanswered = false;
+    }
+}
+
 /* Tries the held message again, now that something is known. */
 static void resume(struct co_intake *intake, struct co_partition *partition)
 {
@@ -383,6 +411,8 @@ static void resume(struct co_intake *intake, struct co_partition *partition)
     if (process(intake, partition, message)) {
         if (hold == CO_HOLD_SCHEMA)
             co_partition_say(partition, NULL);
+        else
+            say_unanswered(partition, NULL); /* what it waited for may have been asked by another */
         intake->options.awake(intake->options.context);
     } else if (partition->held != NULL && partition->hold == hold) {
         partition->held_since_us = since_us;
@@ -446,21 +476,6 @@ static void on_schema(const PGresult *result, void *context)
         lookup->found = true;
     else
         lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
-}
-
-/* That PostgreSQL does not answer what a record waits for; NULL: it does. */
-static void say_unanswered(struct co_partition *partition, const struct lm_error *error)
-{
-    char reason[sizeof(error->text)];
-
-    if (error != NULL && strcmp(error->kind, "closing") != 0) {
-        co_retry_explain(error, false, reason, sizeof(reason));
-        co_partition_say(partition, reason);
-        partition->hold_unanswered = true;
-    } else if (partition->hold_unanswered) {
-        co_partition_say(partition, NULL);
-        partition->hold_unanswered = false;
-    }
 }
 
 static void on_looked_up(const struct lm_error *error, void *context)

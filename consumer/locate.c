@@ -129,6 +129,8 @@ static void after_seek(uv_work_t *work, int status)
     } else {
         if (!is_stale(attempt)) {
             partition->locate_attempts = partition->looks_beyond_end = 0;
+            if (attempt->stored < partition->committed)
+                partition->buried_count = 0; /* moved back by hand: all is decided anew */
             partition->position = attempt->stored;
             partition->committed = attempt->stored;
             partition->committed_time_us = attempt->stored_time_us;

@@ -7,7 +7,9 @@
  * Otherwise up to sixteen other rows, spread over the batch, are tried one by one in transactions that are
  * rolled back: a quarter of them must pass. If fewer do, the fault is the table's and nothing goes to the
  * dead letters. A batch of ten rows or less is too small to tell (a lone bad record is its own batch): it is
- * believed, until ten rows of a category were so believed and none passed. Pure.
+ * believed, until ten rows of a category were so believed and none passed. What was read behind a batch and
+ * is as much as it holds is tried together with it: bad records that came one by one must not keep good ones
+ * waiting. Pure.
  */
 #ifndef LOGMILL_CONSUMER_REFUSAL_H
 #define LOGMILL_CONSUMER_REFUSAL_H
@@ -24,6 +26,7 @@ struct co_refusal {
     bool sampling;  /* a row is being tried on its own */
     size_t sampled; /* so many were, the one under way included */
     size_t passed;  /* of them */
+    bool waited;    /* it was the table's fault before */
 };
 
 enum co_blame {

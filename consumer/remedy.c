@@ -99,6 +99,10 @@ void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
 
 static void start_over(struct co_writer *writer, struct co_partition *partition)
 {
+    for (size_t i = 0; i < partition->line_count; i++) {
+        if (partition->line[i]->letters_pending == 0)
+            co_partition_keep_buried(partition, partition->line[i]);
+    }
     co_writer_drop(writer, partition);
     writer->options.position_lost(partition, writer->options.context);
 }
@@ -118,7 +122,6 @@ static void read_carefully(struct co_writer *writer, struct co_batch *batch, con
     }
     lm_log_error(LM_LOG_INFO, "writer", error, "%s/%d: reading again from %lld to find the record refused",
                  partition->topic, (int)partition->number, (long long)partition->committed);
-    co_partition_keep_buried(partition, batch);
     start_over(writer, partition);
 }
 
@@ -180,20 +183,21 @@ static void take_row(struct co_writer *writer, struct co_batch *batch, size_t ro
     struct lm_buffer labels;
     size_t rows = batch->row_count < partition->piece_rows ? batch->row_count : partition->piece_rows;
     unsigned tries = batch->attempts > 0 ? batch->attempts : 1;
-    rd_kafka_message_t *message;
 
     batch->probing = false;
-    message = co_batch_take_row(batch, row);
+    rd_kafka_message_t *message = co_batch_take_row(batch, row);
+    int64_t offset = message->offset;
     partition->piece_rows = co_piece_refused(rows);
     partition->careful_batches = CAREFUL_BATCHES;
     lm_log_limited(&writer->refused_limit, 1000, LM_LOG_WARN, "writer",
                    "%s/%d offset %lld to the dead letters: %s", partition->topic, (int)partition->number,
-                   (long long)message->offset, error->text);
+                   (long long)offset, error->text);
     if (co_letters_send(writer->options.letters, batch, message, error, tries) != 0) {
         rd_kafka_message_destroy(message);
         start_over(writer, partition);
         return;
     }
+    (void)!co_batch_note_letter(batch, offset); /* without memory a start-over may send it again */
     lm_buffer_init(&labels, 1024);
     lm_metrics_label(&labels, "topic", partition->topic);
     lm_metrics_label(&labels, "class", error->kind);
@@ -220,6 +224,32 @@ static void try_sample(struct co_batch *batch)
     batch->recount = true;
 }
 
+/* As many records have come behind a batch as it holds, and there is room in it: read with them it may be
+ * seen that the table is well. By doubling, so that it does not start over for every record that comes. */
+static bool others_may_tell(const struct co_writer *writer, const struct co_batch *batch)
+{
+    const struct co_partition *partition = batch->partition;
+    size_t behind = partition->filling != NULL ? partition->filling->record_count : 0;
+
+    for (size_t i = 1; i < partition->line_count; i++)
+        behind += partition->line[i]->record_count;
+    return co_writer_place(batch) == 0 && behind >= batch->row_count &&
+           !co_batch_full(batch, &writer->options.pool->policy);
+}
+
+static void blame_table(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+{
+    count_retry(writer, error);
+    if (batch->refusal.waited && others_may_tell(writer, batch)) {
+        start_over(writer, batch->partition);
+        return;
+    }
+    batch->refusal.waited = true;
+    try_all(batch);
+    co_remedy_back_off(batch);
+    say(writer, batch->partition, error, true);
+}
+
 void co_remedy_blame(struct co_writer *writer, struct co_batch *batch, size_t row,
                      const struct lm_error *error)
 {
@@ -236,10 +266,7 @@ void co_remedy_blame(struct co_writer *writer, struct co_batch *batch, size_t ro
         try_all(batch);
         break;
     case CO_BLAME_TABLE:
-        try_all(batch);
-        count_retry(writer, error);
-        co_remedy_back_off(batch);
-        say(writer, batch->partition, error, true);
+        blame_table(writer, batch, error);
         break;
     }
 }

@@ -130,6 +130,7 @@ static void on_lane_failed(struct co_lane *lane, struct co_batch *batch, const s
     co_remedy_apply(writer, batch, error, line, closing);
     if (co_retry_decide(error, line, closing) == CO_REMEDY_RECONNECT)
         co_lane_reconnect(lane);
+    co_writer_schedule(writer); /* another connection may go on before this one has rolled back */
 }
 
 static void on_lane_idle(struct co_lane *lane, void *context)

@@ -131,10 +131,11 @@ class Proxy:
     """Between consumers and PostgreSQL. `strike(moment)` is asked at each moment of a batch and answers None or one of
 
     "copy"   in the middle of COPY:                  cut
+    "rollback" of a batch that failed:               cut
     "commit" the closing message has come:           "before": cut, the server never sees it; "after": the server gets it and
              the client's side is cut first, so that its answer finds nobody
 
-    or, at either moment, a callable that is given the data and sends them on with the function it is given.
+    or, at any of them, a callable that is given the data and sends them on with the function it is given.
     """
 
     def __init__(self, case, host, strike):
@@ -165,8 +166,10 @@ class Proxy:
     def upstream(self, client, server):
         try:
             while data := client.recv(65536):
-                commits = data.rstrip(b"\0").endswith(b"COMMIT")
-                blow = self.strike("commit" if commits else "copy") if commits or len(data) > 30000 else None
+                last = data.rstrip(b"\0")
+                moment = ("commit" if last.endswith(b"COMMIT") else "rollback" if last.endswith(b"ROLLBACK")
+                          else "copy" if len(data) > 30000 else None)
+                blow = self.strike(moment) if moment else None
                 if callable(blow):
                     blow(data, server.sendall)
                     continue

@@ -40,7 +40,7 @@ class CutConnections(postgres_servers.Case):
         active = True
 
         def strike(moment):
-            chance, blows = CUTS[moment]
+            chance, blows = CUTS.get(moment, (0, ["cut"]))
             blow = self.dice.choice(blows) if active and self.dice.random() < chance else None
             if blow:
                 cuts[blow] += 1
@@ -77,6 +77,27 @@ class CutConnections(postgres_servers.Case):
         session.say("commit")
         harness.wait_until(lambda: "has moved it" in consumer.log(), 20)
         self.finish(world, 8000, consumer)
+
+    def test_a_connection_that_hangs_in_its_rollback_does_not_keep_the_batch_from_the_others(self):
+        world = self.world(partitions=1)
+        world.rows("""create function logmill.moody() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+            create trigger moody before insert on logmill.logs_raw for each row execute function logmill.moody()""")
+        held, released = threading.Event(), threading.Event()
+        self.addCleanup(released.set)
+
+        def hold(data, send):
+            held.set()
+            released.wait(60)
+            send(data)
+        proxy = postgres_servers.Proxy(self, world.host, lambda moment: hold if moment == "rollback" and not held.is_set() else None)
+        consumer = self.start(world, proxy, "--connections=2")
+        ingest.produce(world, world.topic("raw"), b'{"message":"alone"}')
+        self.assertTrue(held.wait(30))
+        world.rows("drop trigger moody on logmill.logs_raw")
+        harness.wait_until(lambda: ingest.stored(world) == 1, 15)
+        released.set()
+        self.assertEqual(consumer.terminate(), 0)
+        self.assertEqual(world.value("select count(*) from logmill.logs"), "1")
 
     def test_consumers_stopped_in_the_middle_of_copy_and_of_the_closing_message_keep_nobody_waiting(self):
         world = self.world()

@@ -1,0 +1,220 @@
+/*
+ * What is known of a held record is forgotten with it: the next one is asked about anew, and /readyz does not
+ * go on saying what it waited for.
+ *
+ * librdkafka's queue, the dead-letter topic and the control connection are stood in for (--wrap).
+ */
+#include "common/clock.h"
+#include "common/log.h"
+#include "consumer/intake.h"
+#include "consumer/replay.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TEXT "{\"message\":\"hello\",\"timestamp\":1700000000000000}"
+#define UNKNOWN "\xC3\x01somebody's"
+
+static struct {
+    rd_kafka_message_t messages[4];
+    bool put_back[4];
+    size_t count, next;
+    unsigned questions, letters, given_back;
+} kafka;
+
+rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
+void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
+int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
+bool __wrap_co_replay_read(const rd_kafka_message_t *message, struct co_replay *out);
+int64_t __wrap_co_replay_time_us(const rd_kafka_message_t *message);
+int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+                           const struct lm_error *why, unsigned attempts);
+int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
+                          struct lm_error *error);
+
+rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms)
+{
+    (void)queue, (void)timeout_ms;
+    return kafka.next < kafka.count ? &kafka.messages[kafka.next++] : NULL;
+}
+
+void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)
+{
+    (void)message;
+    kafka.given_back++;
+}
+
+int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
+{
+    (void)message;
+    *type = RD_KAFKA_TIMESTAMP_CREATE_TIME;
+    return INT64_C(1700000000000);
+}
+
+bool __wrap_co_replay_read(const rd_kafka_message_t *message, struct co_replay *out)
+{
+    *out = (struct co_replay){.topic = LM_SLICE("logs.raw"), .offset = 100 + message->offset};
+    return kafka.put_back[message->offset];
+}
+
+int64_t __wrap_co_replay_time_us(const rd_kafka_message_t *message)
+{
+    (void)message;
+    return 0;
+}
+
+int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+                           const struct lm_error *why, unsigned attempts)
+{
+    (void)letters, (void)batch, (void)message, (void)why, (void)attempts;
+    kafka.letters++;
+    return 0;
+}
+
+int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
+                          struct lm_error *error)
+{
+    (void)control, (void)question, (void)error;
+    kafka.questions++;
+    return -1; /* nothing is answered here */
+}
+
+static void on_event(void *context)
+{
+    (void)context;
+}
+
+static void on_refused(struct co_partition *partition, void *context)
+{
+    (void)partition, (void)context;
+    fail();
+}
+
+struct world {
+    struct co_pool pool;
+    struct co_patterns *patterns;
+    struct lm_metrics *metrics;
+    struct co_intake *intake;
+    struct co_partition *partition;
+};
+
+static void open_world(struct world *world, int64_t schema_wait_us)
+{
+    static const struct co_policy policy = {.rows = 100, .bytes = 1 << 20, .age_us = 50000};
+    struct lm_error error;
+
+    *world = (struct world){.patterns = co_patterns_new(10), .metrics = lm_metrics_new()};
+    struct co_intake_options options = {.pool = &world->pool,
+                                        .patterns = world->patterns,
+                                        .metrics = world->metrics,
+                                        .schema_wait_us = schema_wait_us,
+                                        .position_refused = on_refused,
+                                        .awake = on_event};
+
+    memset(&kafka, 0, sizeof(kafka));
+    co_pool_init(&world->pool, &policy, 1 << 24);
+    for (int i = 0; i < LM_CATEGORY_COUNT; i++)
+        options.windows[i] = (struct co_window){100 * 365 * LM_DAY_US, LM_DAY_US};
+    assert_int_equal(co_intake_open(&options, &world->intake, &error), 0);
+    struct co_partition *partition = world->partition = co_partition_new("logs.raw", 0, LM_RAW);
+    partition->sources = co_sources_new(10);
+    partition->names = co_names_new(10);
+    partition->filling = co_batch_new(&world->pool.chunks);
+    partition->filling->partition = partition;
+    partition->state = CO_PARTITION_RUNNING;
+}
+
+static void close_world(struct world *world)
+{
+    if (world->partition->held != NULL)
+        kafka.given_back++;
+    world->partition->held = NULL;
+    co_batch_free(world->partition->filling);
+    co_partition_unref(world->partition);
+    co_intake_free(world->intake);
+    co_pool_free(&world->pool);
+    co_patterns_free(world->patterns);
+    lm_metrics_free(world->metrics);
+}
+
+static void add_message(const char *value, bool put_back)
+{
+    kafka.put_back[kafka.count] = put_back;
+    kafka.messages[kafka.count] =
+        (rd_kafka_message_t){.payload = (void *)value, .len = strlen(value), .offset = (int64_t)kafka.count};
+    kafka.count++;
+}
+
+static void what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_ones(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_world(&world, 0);
+    add_message(UNKNOWN, true);
+    add_message(TEXT, true);
+    (void)co_intake_read(world.intake, world.partition, 1);
+    assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
+    world.partition->replay_answered = world.partition->replay_stored =
+        true; /* read ahead, and stored before */
+    co_intake_tick(world.intake, world.partition);
+    assert_int_equal(kafka.letters, 1);
+    (void)co_intake_read(world.intake, world.partition, 1);
+    assert_int_equal(world.partition->filling->repeat_count, 0);
+    assert_int_equal(world.partition->hold, CO_HOLD_REPLAY);
+    close_world(&world);
+}
+
+static void what_became_known_by_somebody_elses_question_is_not_waited_for_any_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_world(&world, LM_DAY_US);
+    add_message(TEXT, false);
+    world.partition->held = __wrap_rd_kafka_consume_queue(NULL, 0);
+    world.partition->hold = CO_HOLD_REGISTRY;
+    world.partition->hold_unanswered = true; /* and /readyz says so */
+    world.partition->state = CO_PARTITION_HOLDING;
+    co_intake_tick(world.intake, world.partition);
+    assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
+    assert_int_equal(world.partition->filling->row_count, 1);
+    assert_false(world.partition->hold_unanswered);
+    close_world(&world);
+}
+
+static void what_the_dead_letters_have_is_not_stored_though_it_would_pass(void **state)
+{
+    struct world world;
+    struct co_batch *before;
+
+    (void)state;
+    open_world(&world, 0);
+    before = co_batch_new(&world.pool.chunks);
+    assert_int_equal(co_batch_note_letter(before, 1), 0);
+    co_partition_keep_buried(world.partition, before);
+    co_batch_free(before);
+    for (int i = 0; i < 3; i++)
+        add_message(TEXT, false);
+    (void)co_intake_read(world.intake, world.partition, 3);
+    assert_int_equal(world.partition->filling->row_count, 2);
+    assert_int_equal(world.partition->filling->letter_count, 1);
+    assert_int_equal(world.partition->position, 3);
+    assert_int_equal(kafka.letters, 0);
+    assert_int_equal(kafka.given_back, 3);
+    close_world(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_ones),
+        cmocka_unit_test(what_became_known_by_somebody_elses_question_is_not_waited_for_any_more),
+        cmocka_unit_test(what_the_dead_letters_have_is_not_stored_though_it_would_pass)};
+    lm_log_open("test", LM_LOG_FATAL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
