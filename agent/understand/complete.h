@@ -23,7 +23,7 @@ struct ag_suggested {
  */
 #define AG_SUGGEST_ARENA ((size_t)8 << 20)
 size_t ag_complete(const struct ag_question *typed, const struct ag_vocabulary *vocabulary,
-                  const struct ag_catalogue *catalogue, struct lm_arena *arena,
-                  struct ag_suggested out[AG_SUGGESTED]);
+                   const struct ag_catalogue *catalogue, struct lm_arena *arena,
+                   struct ag_suggested out[AG_SUGGESTED]);
 
 #endif

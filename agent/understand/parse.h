@@ -157,7 +157,8 @@ void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it
  * cannot be. */
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit);
-/* A list that is to be broken down, compared or counted becomes a count; the slowest records do not. measure.c */
+/* A list that is to be broken down, compared or counted becomes a count; the slowest records do not.
+ * measure.c */
 void ag_count_instead(struct ag_parse *p);
 /* Is anything asked about at all? */
 bool ag_has_subject(const struct ag_parse *p);
