@@ -157,7 +157,7 @@ class DeadLetters(harness.Case):
         peak = os.wait4(p.pid, 0)[2].ru_maxrss
         p.returncode = 0
         self.assertEqual(out.split()[0], str(count + 1), out)
-        self.assertLess(peak, 400000 if "asan" in str(harness.BIN) else 64000)
+        self.assertLess(peak, 400000 if "asan" in str(harness.BIN) else 96000)
 
         # The window is wider; more partitions; two put back the same letters at the same time, one of them interrupted.
         ingest.kafka_admin(world, "add-partitions", topic, 4)

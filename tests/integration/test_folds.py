@@ -118,7 +118,7 @@ class Folds(harness.Case):
         self.fold(budget="0 s")
         self.wait_until(lambda: self.it.value("select logmill.close_hours() > '2026-03-20'") == "t", what="hours closed")
 
-    def windows(self, count=12):
+    def windows(self, count=20 if harness.LONG else 5):
         made = []
         for _ in range(count):
             a, b = sorted(self.random.sample(range(0, HOURS * 60), 2))
