@@ -374,6 +374,23 @@ void ag_execute_more(struct ag_execution *execution)
     }
 }
 
+/* Sends the statement behind `prefix`. */
+static void send_prefixed(struct ag_execution *execution, const char *prefix, struct lm_pg_request request)
+{
+    const size_t size = strlen(prefix) + strlen(execution->statement.sql) + 1;
+    char *text = malloc(size);
+    if (text == NULL) {
+        const struct lm_error memory = {
+            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
+        fail(execution, &memory);
+        return;
+    }
+    snprintf(text, size, "%s%s", prefix, execution->statement.sql);
+    request.sql = text;
+    send_step(execution, &request);
+    free(text);
+}
+
 static void on_declared(const struct lm_error *error, void *context)
 {
     if (!stopped(context, error)) {
@@ -383,20 +400,8 @@ static void on_declared(const struct lm_error *error, void *context)
 
 static void declare(struct ag_execution *execution)
 {
-    static const char prefix[] = "DECLARE answer NO SCROLL CURSOR FOR ";
-    const size_t size = sizeof(prefix) + strlen(execution->statement.sql);
-    char *text = malloc(size);
-    if (text == NULL) {
-        const struct lm_error memory = {
-            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
-        fail(execution, &memory);
-        return;
-    }
-    snprintf(text, size, "%s%s", prefix, execution->statement.sql);
-    const struct lm_pg_request request = {
-        .sql = text, .extended = true, .done = on_declared, .context = execution};
-    send_step(execution, &request);
-    free(text);
+    const struct lm_pg_request request = {.extended = true, .done = on_declared, .context = execution};
+    send_prefixed(execution, "DECLARE answer NO SCROLL CURSOR FOR ", request);
 }
 
 /* The connection broke. A statement under way has been told; while nothing runs this is the only news. */
@@ -471,24 +476,14 @@ static void on_estimated(const struct lm_error *error, void *context)
 
 static void estimate(struct ag_execution *execution)
 {
-    static const char prefix[] = "EXPLAIN (FORMAT JSON) ";
     if (execution->statement.max_cost <= 0) {
         run_statement(execution);
         return;
     }
     change_state(execution, ESTIMATING);
-    const size_t size = sizeof(prefix) + strlen(execution->statement.sql);
-    char *text = lm_arena_alloc(&execution->fetched->arena, size);
-    if (text == NULL) {
-        const struct lm_error memory = {
-            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
-        fail(execution, &memory);
-        return;
-    }
-    snprintf(text, size, "%s%s", prefix, execution->statement.sql);
     const struct lm_pg_request request = {
-        .sql = text, .extended = true, .result = on_estimate, .done = on_estimated, .context = execution};
-    send_step(execution, &request);
+        .extended = true, .result = on_estimate, .done = on_estimated, .context = execution};
+    send_prefixed(execution, "EXPLAIN (FORMAT JSON) ", request);
 }
 
 static void on_prelude_done(const struct lm_error *error, void *context)

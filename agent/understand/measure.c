@@ -191,8 +191,6 @@ static void threshold_rule(struct decision *d)
     if (intent->measure.fn == AG_LIST)
         ag_count_instead(d->p);
     intent->threshold = d->p->found.threshold;
-    if (intent->measure.fn == AG_AVG || intent->measure.fn == AG_PERCENTILE)
-        return;
 }
 
 static void failures(struct decision *d)
