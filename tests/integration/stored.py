@@ -47,3 +47,29 @@ def fill(world):
 
 def late(world, at, offset, level="ERROR", service="payment-service"):
     world.rows("begin; set search_path = logmill;" + LATE.format(at=at, level=level, service=service, offset=offset) + "commit;")
+
+
+class Agents(harness.Case):
+    """One database with stored rows for the whole class; agents are started as needed."""
+
+    agent_options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = harness.World(harness.Servers(), topics=False)
+        cls.prepare()
+
+    @classmethod
+    def prepare(cls):
+        fill(cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        stuck = cls.shared.close()
+        if stuck:
+            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
+
+    def start(self, *options, **more):
+        agent = self.shared.start("logmill-agent", *(self.agent_options + options), **more)
+        self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
+        return agent

@@ -20,27 +20,7 @@ import stored
 HOUR = "how many errors in the last 24 hours?"
 
 
-class Agents(harness.Case):
-    """One database with stored rows for the whole class; agents are started as needed."""
-
-    agent_options = ()
-
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = harness.World(harness.Servers(), topics=False)
-        stored.fill(cls.shared)
-
-    @classmethod
-    def tearDownClass(cls):
-        stuck = cls.shared.close()
-        if stuck:
-            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
-
-    def start(self, *options, **more):
-        agent = self.shared.start("logmill-agent", *(self.agent_options + options), **more)
-        self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
-        return agent
-
+class Agents(stored.Agents):
     def ask(self, agent, question, status=200, headers=None, path="/query", **keys):
         got, body, answer_headers = agent.post(path, dict({"question": question}, **keys), headers)
         self.assertEqual(status, got, body)

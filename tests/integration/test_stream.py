@@ -35,10 +35,9 @@ def rest(s):
     return data
 
 
-class Exports(harness.Case):
+class Exports(stored.Agents):
     @classmethod
-    def setUpClass(cls):
-        cls.shared = harness.World(harness.Servers(), topics=False)
+    def prepare(cls):
         cls.shared.rows(stored.ROWS)
         cls.shared.rows(MORE)
         for i, text in enumerate(HOSTILE):
@@ -49,17 +48,6 @@ class Exports(harness.Case):
         cls.shared.rows("insert into logmill.log_name select 'service', 'hostile-service', 'raw', 'hostile-service', 'production', 0, "
                         "min(created_at), max(created_at), count(*) from logmill.logs where service = 'hostile-service'")
         cls.shared.rows((harness.ROOT / "tests" / "data" / "agent_rollups.sql").read_text(encoding="utf-8"))
-
-    @classmethod
-    def tearDownClass(cls):
-        stuck = cls.shared.close()
-        if stuck:
-            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
-
-    def start(self, *options):
-        agent = self.shared.start("logmill-agent", *options)
-        self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
-        return agent
 
     def export(self, agent, question, status=200, headers=None, **keys):
         c = http.client.HTTPConnection(agent.url[7:], timeout=60)
@@ -223,19 +211,7 @@ NODES = ["retrieve_schema", "generate_sql", "validate_sql", "execute_query", "ge
 HOUR = "how many errors in the last 24 hours?"
 
 
-class Events(harness.Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = harness.World(harness.Servers(), topics=False)
-        stored.fill(cls.shared)
-
-    @classmethod
-    def tearDownClass(cls):
-        stuck = cls.shared.close()
-        if stuck:
-            raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
-
-    start = Exports.start
+class Events(stored.Agents):
     taken = Exports.taken
 
     def stream(self, agent, question, status=200, headers=None, **keys):
