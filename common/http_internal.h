@@ -1,7 +1,8 @@
 /*
- * What the four files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
+ * What the five files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
  * the first header to the last byte of the reply), http_stream.c (replies that come piece by piece),
- * http_socket.c (listening, sockets of clients that must be watched or let down gently).
+ * http_upgrade.c (connections given to another protocol), http_socket.c (listening, sockets of clients that
+ * must be watched or let down gently).
  */
 #ifndef LOGMILL_COMMON_HTTP_INTERNAL_H
 #define LOGMILL_COMMON_HTTP_INTERNAL_H
@@ -33,6 +34,7 @@ struct lm_http_server {
     struct lm_metrics *metrics;
     size_t body_bytes, max_body_bytes; /* of all requests under way */
     char url[128];
+    bool kicked;  /* since the daemon's last run began */
     bool closing; /* no new connections */
     bool ending;  /* no new requests either: the daemon must not be stopped while one is suspended */
     void (*closed)(void *context);
@@ -44,6 +46,7 @@ enum http_state {
     HTTP_HANDLING, /* the handler has it */
     HTTP_REPLIED,  /* the response is there, the daemon has not asked for it yet */
     HTTP_SENDING,  /* the daemon has it */
+    HTTP_UPGRADED, /* the socket is the owner's */
     HTTP_GONE      /* no reply will be sent */
 };
 
@@ -80,6 +83,9 @@ struct lm_http_request {
     struct http_reply_header *headers;
     struct MHD_Response *response;
     struct http_stream *stream; /* NULL: the reply is one piece */
+    struct lm_http_upgrade upgrade;
+    struct MHD_UpgradeResponseHandle
+        *upgraded; /* not NULL: HTTP_UPGRADED, and the daemon waits for its end */
     unsigned status;
     struct http_socket *watch; /* while suspended */
     lm_http_handler abandoned;
@@ -103,11 +109,17 @@ void http_request_suspend(struct lm_http_request *request);
 void http_request_resume(struct lm_http_request *request);
 /* request->response is there: adds its headers and lets the daemon have it. */
 void http_request_queue(struct lm_http_request *request, const char *content_type);
+bool http_request_change_state(struct lm_http_request *request, enum http_state to);
+/* In the metrics, once a request. */
+void http_request_count(const struct lm_http_request *request);
 /* Only once the daemon has forgotten it. */
 void http_request_free(struct lm_http_request *request);
 
 /* http_stream.c */
 void http_stream_free(struct http_stream *stream);
+
+/* http_upgrade.c: lets the daemon close an upgraded connection. */
+void http_upgrade_close(struct lm_http_request *request);
 
 /* http_socket.c */
 

@@ -25,15 +25,16 @@
 /* Up to here a refused body is read and dropped, and the connection kept. */
 #define SMALL_BODY ((uint64_t)64 << 10)
 
-static const char *const state_names[] = {"reading", "handling", "replied", "sending", "gone"};
+static const char *const state_names[] = {"reading", "handling", "replied", "sending", "upgraded", "gone"};
 
-static bool change_state(struct lm_http_request *request, enum http_state to)
+bool http_request_change_state(struct lm_http_request *request, enum http_state to)
 {
     static const unsigned allowed[] = {
         [HTTP_READING] = 1U << HTTP_HANDLING | 1U << HTTP_REPLIED | 1U << HTTP_GONE,
         [HTTP_HANDLING] = 1U << HTTP_REPLIED | 1U << HTTP_GONE,
         [HTTP_REPLIED] = 1U << HTTP_SENDING | 1U << HTTP_GONE,
-        [HTTP_SENDING] = 1U << HTTP_GONE,
+        [HTTP_SENDING] = 1U << HTTP_UPGRADED | 1U << HTTP_GONE,
+        [HTTP_UPGRADED] = 1U << HTTP_GONE,
         [HTTP_GONE] = 0,
     };
     if ((allowed[request->state] & 1U << to) == 0) {
@@ -125,7 +126,7 @@ void http_request_resume(struct lm_http_request *request)
     http_server_kick(request->server);
 }
 
-static void count(const struct lm_http_request *request)
+void http_request_count(const struct lm_http_request *request)
 {
     struct lm_metrics *metrics = request->server->metrics;
     if (metrics == NULL)
@@ -150,7 +151,7 @@ static void count(const struct lm_http_request *request)
  * that is dropped. */
 static void tell_abandoned(struct lm_http_request *request)
 {
-    change_state(request, HTTP_GONE);
+    http_request_change_state(request, HTTP_GONE);
     if (request->abandoned != NULL) {
         request->abandoned(request, request->abandoned_context);
         request->handed_out = false;
@@ -167,7 +168,8 @@ void http_on_completed(void *context, struct MHD_Connection *connection, void **
     if (request == NULL)
         return;
     *state = NULL;
-    count(request);
+    if (request->upgraded == NULL)
+        http_request_count(request);
     end_watch(request);
     request->server->body_bytes -= request->body.len;
     *request->link = request->next;
@@ -185,10 +187,14 @@ void http_request_abandon(struct lm_http_request *request)
 {
     const bool waits = request->state == HTTP_HANDLING && request->suspended;
     const bool streams = request->state == HTTP_SENDING && request->stream != NULL && request->handed_out;
-    if (!waits && !streams)
+    const bool upgraded = request->state == HTTP_UPGRADED && request->handed_out;
+    if (!waits && !streams && !upgraded)
         return;
     tell_abandoned(request);
-    http_request_resume(request);
+    if (upgraded)
+        http_upgrade_close(request);
+    else
+        http_request_resume(request);
 }
 
 /* ---- refusing ---- */
@@ -229,7 +235,7 @@ void lm_http_reply_error(struct lm_http_request *request, unsigned status, const
 
 static enum MHD_Result queue_response(struct lm_http_request *request)
 {
-    if (request->response == NULL || !change_state(request, HTTP_SENDING))
+    if (request->response == NULL || !http_request_change_state(request, HTTP_SENDING))
         return MHD_NO;
     return MHD_queue_response(request->connection, request->status, request->response);
 }
@@ -265,7 +271,7 @@ static enum MHD_Result refuse_in_body(struct lm_http_request *request, unsigned 
     lm_buffer_free(&body);
     lm_buffer_free(&reply);
     request->status = status;
-    change_state(request, HTTP_GONE);
+    http_request_change_state(request, HTTP_GONE);
     return MHD_NO;
 }
 
@@ -405,7 +411,7 @@ static enum MHD_Result take_body(struct lm_http_request *request, const char *da
 
 static enum MHD_Result dispatch(struct lm_http_request *request)
 {
-    if (request->server->ending || !change_state(request, HTTP_HANDLING))
+    if (request->server->ending || !http_request_change_state(request, HTTP_HANDLING))
         return MHD_NO;
     request->handed_out = true;
     request->route->public.handler(request, request->route->public.context);
@@ -592,7 +598,7 @@ static void add_headers(struct lm_http_request *request, const char *content_typ
 
 void http_request_queue(struct lm_http_request *request, const char *content_type)
 {
-    if (!change_state(request, HTTP_REPLIED))
+    if (!http_request_change_state(request, HTTP_REPLIED))
         return;
     if (request->response != NULL)
         add_headers(request, content_type);

@@ -69,12 +69,15 @@ static void on_timer(uv_timer_t *timer);
 static void run(struct lm_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait;
+    server->kicked = false;
     (void)MHD_run(server->daemon);
     if (server->closing && server->requests == NULL) {
         finish(server);
         return;
     }
-    if (MHD_get_timeout(server->daemon, &wait) == MHD_YES)
+    if (server->kicked) /* from inside that run: what was resumed is no time-out of the daemon's */
+        uv_timer_start(&server->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(server->daemon, &wait) == MHD_YES)
         uv_timer_start(&server->timer, on_timer, wait, 0);
     else
         uv_timer_stop(&server->timer);
@@ -94,6 +97,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 void http_server_kick(struct lm_http_server *server)
 {
+    server->kicked = true;
     uv_timer_start(&server->timer, on_timer, 0, 0);
 }
 
@@ -184,9 +188,9 @@ static int start_daemon(struct lm_http_server *server, const struct lm_http_opti
     if (fd < 0)
         return -1;
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, http_on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_daemon_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
         options->max_connections != 0 ? options->max_connections : MAX_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT,
         options->idle_timeout_s != 0 ? options->idle_timeout_s : IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,

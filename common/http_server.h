@@ -1,8 +1,9 @@
 /*
  * The one HTTP server: libmicrohttpd's epoll descriptor on a uv_poll, for the admin port of every program,
  * the gateway and the agent. Everything runs on the loop's thread. A handler gets the whole body (bounded),
- * and answers now or later, in one piece or as a stream: the request stays valid until lm_http_reply or
- * lm_http_stream_end or, if the client goes away first, until on_abandoned.
+ * and answers now or later, in one piece or as a stream, or takes the connection over for another protocol:
+ * the request stays valid until lm_http_reply, lm_http_stream_end or lm_http_upgrade_end or, if the client
+ * goes away first, until on_abandoned.
  *
  * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a
  * body over the route's limit (413), an unknown path (404), a wrong method (405 with Allow). A client that
@@ -113,5 +114,29 @@ size_t lm_http_stream_unsent(const struct lm_http_request *request);
 /* What is written is still sent, then the body ends, and the request is given back. Not `complete`: the
  * connection is cut instead, at once, so that nobody takes what came for the whole. */
 void lm_http_stream_end(struct lm_http_request *request, bool complete);
+
+/*
+ * Another protocol on the connection (RFC 9110, section 7.8), HTTP/1.1 only: the answer is 101 with the
+ * header Upgrade and what lm_http_reply_header set.
+ */
+struct lm_http_upgrade {
+    const char *protocol; /* of the header; not copied */
+    /*
+     * Once, on the loop, when the 101 has been sent: from now on the owner reads, writes and polls `fd`, a
+     * non-blocking TCP socket without delay, and never closes it. `early` is what the client sent behind
+     * its request, valid during the call. May end the upgrade.
+     */
+    void (*upgraded)(struct lm_http_request *request, int fd, const char *early, size_t len, void *context);
+    void *context;
+};
+/*
+ * Instead of lm_http_reply; from then on the request is the owner's until lm_http_upgrade_end or
+ * on_abandoned, which must be set and must leave the socket unpolled: it comes when the client goes before
+ * `upgraded`, or the server's closing deadline strikes. Who hangs up after `upgraded` is seen by the owner
+ * alone. -1 without memory or when the server closes: the request still wants a reply.
+ */
+int lm_http_upgrade(struct lm_http_request *request, const struct lm_http_upgrade *upgrade) LM_MUST_CHECK;
+/* The owner polls the socket no more: closes it, and the request is given back. */
+void lm_http_upgrade_end(struct lm_http_request *request);
 
 #endif

@@ -42,7 +42,11 @@ struct fixture {
     struct lm_http_request *stream; /* of /stream, until it is ended or abandoned */
     int streams, drains;
     size_t to_write, written, most_unsent; /* bytes of the flood */
-    char *answer;                          /* what pump() read */
+    struct lm_http_request *upgraded;      /* of /upgrade, until it is ended or abandoned */
+    int upgraded_fd, upgrades;
+    bool end_at_once;
+    char early[64];
+    char *answer; /* what pump() read */
     size_t answer_len;
     bool answer_end; /* EOF or reset */
     int child_exits;
@@ -171,6 +175,36 @@ static void on_stream(struct lm_http_request *request, void *context)
         flood(request, f);
 }
 
+static void on_upgrade_abandoned(struct lm_http_request *request, void *context)
+{
+    struct fixture *f = context;
+    (void)request;
+    f->abandoned++;
+    f->upgraded = NULL;
+}
+
+static void on_upgraded(struct lm_http_request *request, int fd, const char *early, size_t len, void *context)
+{
+    struct fixture *f = context;
+    f->upgrades++;
+    snprintf(f->early, sizeof(f->early), "%.*s", (int)len, early);
+    if (f->end_at_once) {
+        lm_http_upgrade_end(request);
+        return;
+    }
+    f->upgraded = request;
+    f->upgraded_fd = fd;
+}
+
+static void on_upgrade(struct lm_http_request *request, void *context)
+{
+    const struct lm_http_upgrade upgrade = {.protocol = "echo", .upgraded = on_upgraded, .context = context};
+    lm_http_on_abandoned(request, on_upgrade_abandoned, context);
+    lm_http_reply_header(request, "X-Made", "here");
+    if (lm_http_upgrade(request, &upgrade) != 0)
+        lm_http_reply(request, 503, NULL, NULL, 0);
+}
+
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -193,6 +227,7 @@ static int setup(void **state)
         {.method = "GET", .path = "/big", .handler = on_big, .context = f},
         {.method = "GET", .path = "/later", .handler = on_later, .context = f},
         {.method = "GET", .path = "/stream", .handler = on_stream, .context = f},
+        {.method = "GET", .path = "/upgrade", .handler = on_upgrade, .context = f},
         {.method = "POST", .path = "/later", .max_body = 100, .handler = on_later, .context = f},
     };
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
@@ -1060,6 +1095,106 @@ static void a_stream_without_memory_is_refused_or_cut(void **state)
     }
 }
 
+/* ---- upgrades ---- */
+
+static int open_upgrade(struct fixture *f, const char *early)
+{
+    char text[256];
+    int fd = dial(f), before = f->upgrades;
+    snprintf(text, sizeof(text),
+             "GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n%s", early);
+    say(f, fd, text);
+    wait_for(f, &f->upgrades, before + 1);
+    return fd;
+}
+
+static void an_upgraded_connection_is_its_owners(void **state)
+{
+    struct fixture *f = *state;
+    char heard[16];
+    int fd = open_upgrade(f, "first words");
+    assert_string_equal(f->early, "first words");
+    hear(f, fd, "\r\n\r\n", 1);
+    assert_non_null(strstr(f->answer, "HTTP/1.1 101 "));
+    assert_non_null(strstr(f->answer, "Upgrade: echo\r\n"));
+    assert_non_null(strstr(f->answer, "X-Made: here\r\n"));
+    assert_int_equal(recv(f->upgraded_fd, heard, sizeof(heard), 0), -1);
+    assert_int_equal(errno, EAGAIN);
+    say(f, fd, "to you");
+    for (int i = 0; i < 5; i++)
+        turn(f);
+    assert_int_equal(recv(f->upgraded_fd, heard, sizeof(heard), 0), 6);
+    assert_int_equal(send(f->upgraded_fd, "to me", 5, 0), 5);
+    hear(f, fd, "to me", 1);
+    lm_http_upgrade_end(f->upgraded);
+    hear(f, fd, NULL, 0);
+    assert_true(f->answer_end);
+    assert_int_equal(f->abandoned, 0);
+    ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
+    close(fd);
+}
+
+static void an_upgrade_may_end_as_it_begins(void **state)
+{
+    struct fixture *f = *state;
+    f->end_at_once = true;
+    int fd = open_upgrade(f, "");
+    hear(f, fd, NULL, 0);
+    assert_non_null(strstr(f->answer, "HTTP/1.1 101 "));
+    assert_int_equal(f->abandoned, 0);
+    close(fd);
+}
+
+static void an_upgrade_of_http_1_0_is_abandoned(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    say(f, fd, "GET /upgrade HTTP/1.0\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    hear(f, fd, NULL, 0);
+    assert_null(strstr(f->answer, "101"));
+    assert_int_equal(f->upgrades, 0);
+    assert_int_equal(f->abandoned, 1);
+    close(fd);
+}
+
+static void close_waits_for_an_upgraded_connection_and_ends_it_at_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    int first = open_upgrade(f, "");
+    struct lm_http_request *ended = f->upgraded;
+    int second = open_upgrade(f, "");
+    lm_http_server_close(f->server, 100, on_closed, f);
+    for (int i = 0; i < 10; i++)
+        turn(f);
+    assert_int_equal(f->closed, 0);
+    lm_http_upgrade_end(ended);
+    wait_for(f, &f->closed, 1);
+    assert_int_equal(f->abandoned, 1);
+    close(first);
+    close(second);
+}
+
+static void an_upgrade_without_memory_is_refused_or_dropped(void **state)
+{
+    struct fixture *f = *state;
+    bool struck = true;
+    for (unsigned n = 1; struck; n++) {
+        int fd = dial(f);
+        failing_alloc_after(n);
+        say(f, fd, "GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        for (int i = 0; i < 5; i++)
+            turn(f);
+        struck = failing_alloc_struck();
+        failing_alloc_after(0);
+        if (f->upgraded != NULL)
+            lm_http_upgrade_end(f->upgraded);
+        f->upgraded = NULL;
+        close(fd);
+        ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
+    }
+    assert_true(f->upgrades > 0);
+}
+
 /* ---- closing ---- */
 
 static void close_waits_for_requests_under_way(void **state)
@@ -1340,6 +1475,11 @@ int main(void)
         TEST(a_stream_opened_as_the_deadline_strikes_is_abandoned),
         TEST(a_quiet_stream_outlives_the_idle_time_out),
         TEST(a_stream_without_memory_is_refused_or_cut),
+        TEST(an_upgraded_connection_is_its_owners),
+        TEST(an_upgrade_may_end_as_it_begins),
+        TEST(an_upgrade_of_http_1_0_is_abandoned),
+        TEST(close_waits_for_an_upgraded_connection_and_ends_it_at_the_deadline),
+        TEST(an_upgrade_without_memory_is_refused_or_dropped),
         TEST(close_waits_for_requests_under_way),
         TEST(close_gives_up_at_the_deadline),
         TEST(close_from_inside_a_handler_still_answers),
