@@ -194,11 +194,11 @@ static int resolve_previous(struct reading *reading)
     return result;
 }
 
-static int read_object(struct reading *reading, json_t *object)
+static int read_object(struct reading *reading, const json_t *object)
 {
     const char *name = NULL;
     json_t *value = NULL;
-    json_object_foreach(object, name, value)
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
     {
         if (read_key(reading, name, value) != 0) {
             return -1;
@@ -210,23 +210,29 @@ static int read_object(struct reading *reading, json_t *object)
     return reading->previous != NULL ? resolve_previous(reading) : 0;
 }
 
-int ag_request_read(const char *body, size_t len, const struct ag_request_rules *rules,
-                    struct lm_arena *arena, struct ag_request *out, struct lm_error *error)
+int ag_request_from_json(const json_t *json, const struct ag_request_rules *rules, struct lm_arena *arena,
+                         struct ag_request *out, struct lm_error *error)
 {
-    json_error_t where;
     *out =
         (struct ag_request){.max_results = AG_DEFAULT_RESULTS, .zone = rules->zone, .now_us = rules->wall_us};
     if (rules->export_rows > 0) {
         out->max_results = rules->export_rows;
     }
     struct reading reading = {.rules = rules, .arena = arena, .out = out, .error = error};
-    json_t *object = json_loadb(body, len, JSON_REJECT_DUPLICATES, &where);
-    if (object == NULL) {
+    return json_is_object(json) ? read_object(&reading, json)
+                                : bad(&reading, "the body must be a JSON object");
+}
+
+int ag_request_read(const char *body, size_t len, const struct ag_request_rules *rules,
+                    struct lm_arena *arena, struct ag_request *out, struct lm_error *error)
+{
+    json_error_t where;
+    json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &where);
+    if (json == NULL) {
         return lm_error_set(error, LM_FATAL, "bad_request", "the body is no JSON: %s (line %d)", where.text,
                             where.line);
     }
-    int result = json_is_object(object) ? read_object(&reading, object)
-                                        : bad(&reading, "the body must be a JSON object");
-    json_decref(object);
+    const int result = ag_request_from_json(json, rules, arena, out, error);
+    json_decref(json);
     return result;
 }

@@ -45,5 +45,8 @@ struct ag_request_rules {
  */
 int ag_request_read(const char *body, size_t len, const struct ag_request_rules *rules,
                     struct lm_arena *arena, struct ag_request *out, struct lm_error *error) LM_MUST_CHECK;
+/* The same of JSON that was read already, with JSON_REJECT_DUPLICATES. */
+int ag_request_from_json(const json_t *json, const struct ag_request_rules *rules, struct lm_arena *arena,
+                         struct ag_request *out, struct lm_error *error) LM_MUST_CHECK;
 
 #endif

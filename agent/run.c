@@ -73,13 +73,18 @@ static void count_outcome(struct ag_runs *runs, const char *outcome)
     lm_buffer_free(&label);
 }
 
-static void refuse(struct ag_runs *runs, struct lm_http_request *http, const char *code, const char *message,
-                   const char *hint)
+static void refuse(struct ag_runs *runs, struct lm_http_request *http, const struct ag_failure *failure)
+{
+    count_outcome(runs, failure->code);
+    ag_failure_reply(http, failure);
+}
+
+static void refuse_as(struct ag_runs *runs, struct lm_http_request *http, const char *code,
+                      const char *message, const char *hint)
 {
     struct ag_failure failure = {.code = NULL};
     ag_failure_set(&failure, code, message, hint);
-    count_outcome(runs, code);
-    ag_failure_reply(http, &failure);
+    refuse(runs, http, &failure);
 }
 
 /* ---- the end of a run ---- */
@@ -162,6 +167,12 @@ bool ag_run_streams(const struct ag_run *run)
     return run->way == AG_WAY_EXPORT && run->sql.lists_rows;
 }
 
+/* Somebody waits for what comes of it. */
+static bool is_wanted(const struct ag_run *run)
+{
+    return run->http != NULL || run->events.sink != NULL;
+}
+
 static const char *const verdicts[] = {[AG_WAY_QUERY] = "answered",
                                        [AG_WAY_EVENTS] = "answered",
                                        [AG_WAY_EXPLAIN] = "explained",
@@ -173,15 +184,15 @@ static void finish(struct ag_run *run)
     struct ag_runs *runs = run->runs;
     const char *verdict = run->failure.code;
     if (verdict == NULL) {
-        verdict = run->http == NULL ? "abandoned" : verdicts[run->way];
+        verdict = is_wanted(run) ? verdicts[run->way] : "abandoned";
     }
     audit(run, verdict);
     count_outcome(runs, verdict);
-    if (run->http != NULL) {
+    if (is_wanted(run)) {
         lm_histogram_observe(runs->seconds, (double)(lm_clock_mono_us() - run->started_us) / 1e6);
         if (ag_run_streams(run)) {
             ag_export_finish(run);
-        } else if (run->events.open) {
+        } else if (run->events.sink != NULL) {
             ag_events_finish(run);
         } else if (run->failure.code != NULL) {
             ag_failure_reply(run->http, &run->failure);
@@ -265,16 +276,15 @@ static void give_up(struct ag_run *run)
     finish(run);
 }
 
-static void on_abandoned(struct lm_http_request *http, void *context)
+void ag_run_abandon(struct ag_run *run)
 {
-    struct ag_run *run = context;
-    (void)http;
     run->http = NULL;
+    run->events.sink = NULL;
     if (run->leader != NULL) {
         struct ag_run *leader = run->leader;
         leave_leader(run);
         finish(run);
-        if (leader->http == NULL && leader->followers == NULL) {
+        if (!is_wanted(leader) && leader->followers == NULL) {
             give_up(leader);
         }
         return;
@@ -282,6 +292,18 @@ static void on_abandoned(struct lm_http_request *http, void *context)
     if (run->followers == NULL) {
         give_up(run);
     }
+}
+
+void ag_run_cancel(struct ag_run *run)
+{
+    ag_events_cancel(&run->events);
+    ag_run_abandon(run);
+}
+
+static void on_abandoned(struct lm_http_request *http, void *context)
+{
+    (void)http;
+    ag_run_abandon(context);
 }
 
 /* ---- the stages ---- */
@@ -296,7 +318,7 @@ static void worked(uv_work_t *request, int status)
 {
     struct ag_run *run = request->data;
     run->working = false;
-    if (status != 0 || (run->http == NULL && run->followers == NULL) || run->runs->stopping) {
+    if (status != 0 || (!is_wanted(run) && run->followers == NULL) || run->runs->stopping) {
         if (run->runs->stopping && run->failure.code == NULL) {
             ag_failure_set(&run->failure, "unavailable", "the agent is stopping", NULL);
         }
@@ -432,15 +454,14 @@ void ag_run_resume(struct ag_run *run, enum ag_step step)
 
 /* ---- starting and stopping ---- */
 
-static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
-                              enum ag_way way)
+static struct ag_run *new_run(struct ag_runs *runs, struct ag_caller *caller, enum ag_way way, const char *id,
+                              const char *address)
 {
     struct ag_run *run = calloc(1, sizeof(*run));
     if (run == NULL) {
         return NULL;
     }
     run->runs = runs;
-    run->http = http;
     run->caller = ag_caller_hold(caller);
     run->way = way;
     run->explain = way == AG_WAY_EXPLAIN;
@@ -448,9 +469,8 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     run->wall_us = lm_clock_wall_us();
     run->started_us = lm_clock_mono_us();
     run->attempts = 1;
-    take_id(run->id, lm_http_header(http, "X-Request-Id"));
-    lm_http_reply_header(http, "X-Request-Id", run->id);
-    snprintf(run->address, sizeof(run->address), "%s", lm_http_peer(http));
+    take_id(run->id, id);
+    snprintf(run->address, sizeof(run->address), "%s", address);
     lm_arena_init(&run->arena, AG_RUN_ARENA);
     run->names = ag_names_hold(caller->sight->names);
     run->next = runs->first;
@@ -460,8 +480,26 @@ static struct ag_run *new_run(struct ag_runs *runs, struct lm_http_request *http
     runs->first = run;
     runs->count++;
     lm_gauge_set(runs->in_flight, runs->count);
-    lm_http_on_abandoned(http, on_abandoned, run);
     return run;
+}
+
+/* False: no room, and why. */
+static bool has_room(const struct ag_runs *runs, struct ag_failure *failure)
+{
+    if (runs->stopping || runs->count >= (unsigned)runs->config->max_in_flight) {
+        ag_failure_set(failure, "unavailable",
+                       runs->stopping ? "the agent is stopping"
+                                      : "as many questions as allowed are under way already",
+                       "ask again in a moment");
+        return false;
+    }
+    if (runs->config->audit_required && ag_audit_full(runs->audit)) {
+        ag_failure_set(failure, "unavailable",
+                       "the audit log cannot be written, and nothing is answered without it",
+                       "see whether PostgreSQL is up; audit.required turns this off");
+        return false;
+    }
+    return true;
 }
 
 static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way way)
@@ -469,34 +507,33 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way 
     const char *encoding = lm_http_header(http, "Content-Encoding");
     if (!is_json(lm_http_header(http, "Content-Type")) ||
         (encoding != NULL && strcasecmp(encoding, "identity") != 0)) {
-        refuse(runs, http, "unsupported_media_type", "the body must be application/json, not compressed",
-               "send the header Content-Type: application/json");
+        refuse_as(runs, http, "unsupported_media_type", "the body must be application/json, not compressed",
+                  "send the header Content-Type: application/json");
         return false;
     }
     if ((way == AG_WAY_QUERY || way == AG_WAY_EXPLAIN) && !accepts_json(lm_http_header(http, "Accept"))) {
-        refuse(runs, http, "not_acceptable", "answers are application/json",
-               "accept application/json, or text/event-stream for /query");
+        refuse_as(runs, http, "not_acceptable", "answers are application/json",
+                  "accept application/json, or text/event-stream for /query");
         return false;
     }
-    if (runs->stopping || runs->count >= (unsigned)runs->config->max_in_flight) {
-        refuse(runs, http, "unavailable",
-               runs->stopping ? "the agent is stopping"
-                              : "as many questions as allowed are under way already",
-               "ask again in a moment");
+    struct ag_failure failure = {.code = NULL};
+    if (!has_room(runs, &failure)) {
+        refuse(runs, http, &failure);
         return false;
     }
     if (way == AG_WAY_EXPORT && runs->exports >= (unsigned)runs->config->export_in_flight) {
-        refuse(runs, http, "unavailable", "as many exports as allowed are under way already",
-               "ask again when one of them is done");
-        return false;
-    }
-    if (runs->config->audit_required && ag_audit_full(runs->audit)) {
-        refuse(runs, http, "unavailable",
-               "the audit log cannot be written, and nothing is answered without it",
-               "see whether PostgreSQL is up; audit.required turns this off");
+        refuse_as(runs, http, "unavailable", "as many exports as allowed are under way already",
+                  "ask again when one of them is done");
         return false;
     }
     return true;
+}
+
+static const char *request_code(const struct lm_error *error)
+{
+    return error->decision == LM_RETRY             ? "unavailable"
+           : strcmp(error->kind, "too_large") == 0 ? "too_large"
+                                                   : "bad_request";
 }
 
 void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
@@ -510,11 +547,14 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
     if (!fit(runs, http, way)) {
         return;
     }
-    struct ag_run *run = new_run(runs, http, caller, way);
+    struct ag_run *run = new_run(runs, caller, way, lm_http_header(http, "X-Request-Id"), lm_http_peer(http));
     if (run == NULL) {
-        refuse(runs, http, "unavailable", "out of memory for the question", NULL);
+        refuse_as(runs, http, "unavailable", "out of memory for the question", NULL);
         return;
     }
+    run->http = http;
+    lm_http_reply_header(http, "X-Request-Id", run->id);
+    lm_http_on_abandoned(http, on_abandoned, run);
     const char *body = lm_http_body(http, &len);
     const struct ag_request_rules rules = {.zone = runs->config->timezone,
                                            .allow_now = runs->config->allow_now,
@@ -522,10 +562,7 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
                                                way == AG_WAY_EXPORT ? (int)runs->config->export_max_rows : 0,
                                            .wall_us = run->wall_us};
     if (ag_request_read(body, len, &rules, &run->arena, &run->request, &error) != 0) {
-        const char *code = error.decision == LM_RETRY             ? "unavailable"
-                           : strcmp(error.kind, "too_large") == 0 ? "too_large"
-                                                                  : "bad_request";
-        ag_failure_set(&run->failure, code, error.text, NULL);
+        ag_failure_set(&run->failure, request_code(&error), error.text, NULL);
         end(run);
         return;
     }
@@ -542,6 +579,37 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
     }
     if (way == AG_WAY_EVENTS && !ag_events_open(run)) {
         ag_failure_set(&run->failure, "unavailable", "out of memory for the question", NULL);
+        end(run);
+        return;
+    }
+    start_stage(run);
+}
+
+void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_asked *asked,
+                struct ag_run **out)
+{
+    struct lm_error error;
+    struct ag_failure failure = {.code = NULL};
+    struct ag_events events = {.sink = asked->sink, .to = asked->to, .id = asked->id};
+    struct ag_run *run = NULL;
+    if (has_room(runs, &failure)) {
+        run = new_run(runs, caller, AG_WAY_EVENTS, asked->id, asked->address);
+    }
+    if (run == NULL) {
+        if (failure.code == NULL) {
+            ag_failure_set(&failure, "unavailable", "out of memory for the question", NULL);
+        }
+        count_outcome(runs, failure.code);
+        ag_events_fail(&events, &failure);
+        return;
+    }
+    *out = run;
+    events.id = run->id;
+    run->events = events;
+    const struct ag_request_rules rules = {
+        .zone = runs->config->timezone, .allow_now = runs->config->allow_now, .wall_us = run->wall_us};
+    if (ag_request_from_json(asked->request, &rules, &run->arena, &run->request, &error) != 0) {
+        ag_failure_set(&run->failure, request_code(&error), error.text, NULL);
         end(run);
         return;
     }

@@ -73,12 +73,12 @@ enum { AG_STAGE_SCHEMA, AG_STAGE_SQL, AG_STAGE_GUARD, AG_STAGE_EXECUTE, AG_STAGE
 struct ag_run {
     struct ag_runs *runs;
     struct ag_run *next, *previous;
-    struct lm_http_request *http; /* NULL once the client has gone */
+    struct lm_http_request *http; /* NULL once the client has gone, and for a question on a WebSocket */
     struct ag_caller *caller;     /* held */
     enum ag_way way;
     bool explain;            /* POST /explain: ends after validate_sql */
     struct ag_export export; /* POST /export */
-    struct ag_events events; /* POST /query as a stream of events */
+    struct ag_events events; /* where they are wanted */
     char id[AG_REQUEST_ID_SIZE];
     char address[64];
     int64_t wall_us;
@@ -123,6 +123,21 @@ struct ag_run {
 /* Takes a request in: answers it at once when it is unfit, else starts a run. */
 void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
                   enum ag_way way);
+/* A question on a connection that has many. */
+struct ag_asked {
+    const char *id; /* printable ASCII, 1 to AG_REQUEST_ID_SIZE - 1 bytes; copied, as all of it */
+    const char *address;
+    json_t *request;                   /* an object as the body of POST /query has it */
+    const struct ag_events_sink *sink; /* is told the way and the end, maybe from inside ag_run_ask */
+    void *to;
+};
+/* *out is the run from before the sink is told anything until its end. */
+void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_asked *asked,
+                struct ag_run **out);
+/* The client wants no answer any more: tells the sink so. The run is not the caller's any longer. */
+void ag_run_cancel(struct ag_run *run);
+/* The client has gone: tells the sink nothing. */
+void ag_run_abandon(struct ag_run *run);
 /* An export of records, which are sent while they are read; other exports are answers of another form. */
 bool ag_run_streams(const struct ag_run *run);
 /* From the loop, after AG_STEP_WAIT: goes on with `step`. */
