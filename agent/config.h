@@ -21,6 +21,8 @@ struct ag_config {
     bool audit_required;
     int64_t pool_size;
     int64_t max_in_flight;
+    int64_t queue_size;
+    int64_t queue_wait_ms;
     int64_t statement_timeout_ms;
     int64_t max_cost;
     int64_t scan_window_ms;

@@ -45,7 +45,8 @@ struct ag_execution {
     struct lm_pg *pg;
     enum execution_state state;
     struct ag_statement statement;
-    char role[64]; /* a copy: who asked may have gone */
+    char role[64]; /* copies: who asked may have gone */
+    char asker[64];
     struct ag_fetched *fetched;
     size_t cells_capacity;
     ag_execute_done done; /* NULL: told, or cancelled */
@@ -132,8 +133,7 @@ static void on_deadline(uv_timer_t *timer)
     struct lm_error error;
     if (execution->state == WAITING) {
         ag_pool_forget(execution->pool, &execution->waiter);
-        lm_error_set(&error, LM_FATAL, "unavailable", "no connection became free within %d s",
-                     WAIT_MS / 1000);
+        lm_error_set(&error, LM_FATAL, "busy", "no connection became free within %d s", WAIT_MS / 1000);
     } else {
         lm_log(LM_LOG_WARN, "execute", "PostgreSQL does not answer (%s): the connection is given up",
                state_names[execution->state]);
@@ -576,6 +576,8 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     execution->statement.sql = strdup(statement->sql);
     execution->statement.role = NULL;
     snprintf(execution->role, sizeof(execution->role), "%s", statement->role != NULL ? statement->role : "");
+    snprintf(execution->asker, sizeof(execution->asker), "%s",
+             statement->asker != NULL ? statement->asker : "");
     execution->statement.prelude = statement->prelude != NULL ? strdup(statement->prelude) : NULL;
     execution->fetched = calloc(1, sizeof(*execution->fetched));
     if (execution->statement.sql == NULL || execution->fetched == NULL ||
@@ -589,8 +591,11 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     execution->fetched->columns = statement->columns;
     execution->done = done;
     execution->context = context;
-    execution->waiter = (struct ag_waiter){
-        .ready = on_connection, .revoked = on_revoked, .lost = on_lost, .context = execution};
+    execution->waiter = (struct ag_waiter){.asker = execution->asker,
+                                           .ready = on_connection,
+                                           .revoked = on_revoked,
+                                           .lost = on_lost,
+                                           .context = execution};
     (void)uv_timer_init(ag_pool_loop(pool), &execution->timer);
     execution->timer.data = execution;
     uv_timer_start(&execution->timer, on_start, 0, 0);

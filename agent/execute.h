@@ -21,6 +21,7 @@ struct ag_statement {
                             Copied */
     const char *role;    /* taken on for the transaction; NULL or "": the reader stays itself. Our own text,
                             never a caller's */
+    const char *asker;   /* for taking turns at the connections; NULL: the agent itself. Copied */
     size_t columns;      /* the result must have so many */
     size_t max_rows;
     size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */
@@ -46,8 +47,8 @@ struct ag_execution;
 
 /*
  * Called once, from the loop: with the rows, which the callee then owns (ag_fetched_free), or NULL and the
- * error: kind "statement_timeout", "too_costly", "unavailable" (no connection, it broke, or the server fell
- * silent), or PostgreSQL's own with its SQLSTATE.
+ * error: kind "statement_timeout", "too_costly", "busy" (the connections are all taken), "unavailable" (no
+ * connection, it broke, or the server fell silent), or PostgreSQL's own with its SQLSTATE.
  */
 typedef void (*ag_execute_done)(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 

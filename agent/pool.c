@@ -113,11 +113,35 @@ static void refuse_waiters(struct ag_pool *pool, const struct lm_error *error)
     }
 }
 
+static unsigned held_by(const struct ag_pool *pool, const char *asker)
+{
+    unsigned held = 0;
+    for (unsigned i = 0; i < pool->size; i++) {
+        const struct slot *slot = &pool->slots[i];
+        held += slot->state == SLOT_TAKEN && strcmp(slot->holder->asker, asker) == 0 ? 1 : 0;
+    }
+    return held;
+}
+
+static struct ag_waiter *next_waiter(const struct ag_pool *pool)
+{
+    struct ag_waiter *next = NULL;
+    unsigned fewest = pool->size - pool->size / 4;
+    for (struct ag_waiter *waiter = pool->first; waiter != NULL; waiter = waiter->next) {
+        const unsigned held = waiter->asker[0] != '\0' ? held_by(pool, waiter->asker) : 0;
+        if (held < fewest) {
+            fewest = held;
+            next = waiter;
+        }
+    }
+    return next;
+}
+
 static void serve(struct slot *slot)
 {
     struct ag_pool *pool = slot->pool;
-    if (slot->state == SLOT_IDLE && pool->first != NULL && !pool->closing) {
-        struct ag_waiter *waiter = pool->first;
+    struct ag_waiter *waiter = slot->state == SLOT_IDLE && !pool->closing ? next_waiter(pool) : NULL;
+    if (waiter != NULL) {
         unlink_waiter(pool, waiter);
         change_state(slot, SLOT_TAKEN);
         slot->holder = waiter;
@@ -262,7 +286,7 @@ int ag_pool_acquire(struct ag_pool *pool, struct ag_waiter *waiter, struct lm_er
         return lm_error_set(error, LM_RETRY, "unavailable", "no connection to PostgreSQL is up");
     }
     if (pool->waiting >= pool->options.max_waiters) {
-        return lm_error_set(error, LM_RETRY, "unavailable", "%u statements wait for a connection already",
+        return lm_error_set(error, LM_FATAL, "busy", "%u statements wait for a connection already",
                             pool->waiting);
     }
     waiter->waiting = true;

@@ -1,6 +1,7 @@
 /*
  * The connections that read. A fixed number, opened at the start, warmed, and opened again with back-off when
- * they are lost. Whoever needs one waits in a bounded line; when no connection is up the answer is at once
+ * they are lost. Whoever needs one waits in a bounded line, in which the one whose asker holds the fewest
+ * comes next, and no asker holds the last quarter of them; when no connection is up the answer is at once
  * that there is none. Loop thread.
  */
 #ifndef LOGMILL_AGENT_POOL_H
@@ -25,6 +26,7 @@ struct ag_pool_options {
 struct ag_waiter {
     struct ag_waiter *next, *previous;
     bool waiting;
+    const char *asker; /* for whom; "": the agent itself, which may have any number */
     /* With a connection that is the caller's until ag_pool_release, or NULL with the error: none is up. */
     void (*ready)(struct lm_pg *pg, const struct lm_error *error, void *context);
     /* The pool closes and has closed the connection: there is nothing to give back. No further call comes. */
@@ -38,7 +40,7 @@ struct ag_waiter {
 int ag_pool_open(const struct ag_pool_options *options, struct ag_pool **out,
                  struct lm_error *error) LM_MUST_CHECK;
 /* `ready` is called once, from the loop, maybe before this returns. -1 with LM_RETRY "unavailable" when no
- * connection is up or the line is full; then `ready` is not called. */
+ * connection is up, LM_FATAL "busy" when the line is full; then `ready` is not called. */
 int ag_pool_acquire(struct ag_pool *pool, struct ag_waiter *waiter, struct lm_error *error) LM_MUST_CHECK;
 /* `ready` will not be called any more. Nothing happens where it does not wait. */
 void ag_pool_forget(struct ag_pool *pool, struct ag_waiter *waiter);

@@ -124,7 +124,7 @@ static void free_run(struct ag_run *run)
     runs->count--;
     runs->exports -= run->way == AG_WAY_EXPORT;
     json_decref(run->export.columns);
-    lm_gauge_set(runs->in_flight, runs->count);
+    ag_turn_end(runs->turns, &run->turn);
     json_decref(run->intent);
     free(run->intent_text);
     free(run->judged);
@@ -160,6 +160,11 @@ static void reply_answer(struct ag_run *run)
         ag_failure_reply(run->http, &run->failure);
     }
     lm_buffer_free(&out);
+}
+
+const char *ag_run_asker(const struct ag_run *run)
+{
+    return run->caller->key[0] != '\0' ? run->caller->key : run->address;
 }
 
 bool ag_run_streams(const struct ag_run *run)
@@ -479,18 +484,14 @@ static struct ag_run *new_run(struct ag_runs *runs, struct ag_caller *caller, en
     }
     runs->first = run;
     runs->count++;
-    lm_gauge_set(runs->in_flight, runs->count);
     return run;
 }
 
-/* False: no room, and why. */
-static bool has_room(const struct ag_runs *runs, struct ag_failure *failure)
+/* False: nothing can be asked now, and why. */
+static bool may_ask(const struct ag_runs *runs, struct ag_failure *failure)
 {
-    if (runs->stopping || runs->count >= (unsigned)runs->config->max_in_flight) {
-        ag_failure_set(failure, "unavailable",
-                       runs->stopping ? "the agent is stopping"
-                                      : "as many questions as allowed are under way already",
-                       "ask again in a moment");
+    if (runs->stopping) {
+        ag_failure_set(failure, "unavailable", "the agent is stopping", "ask again in a moment");
         return false;
     }
     if (runs->config->audit_required && ag_audit_full(runs->audit)) {
@@ -517,7 +518,7 @@ static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way 
         return false;
     }
     struct ag_failure failure = {.code = NULL};
-    if (!has_room(runs, &failure)) {
+    if (!may_ask(runs, &failure)) {
         refuse(runs, http, &failure);
         return false;
     }
@@ -536,26 +537,47 @@ static const char *request_code(const struct lm_error *error)
                                                    : "bad_request";
 }
 
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
-                  enum ag_way way)
+/* No turn for it. Not in the audit log: a flood of these must not fill that. */
+static void turn_away(void *context)
 {
+    struct ag_run *run = context;
+    ag_failure_set(&run->failure, "too_many_requests", "more is asked than can be answered at once",
+                   "ask again in a moment");
+    run->failure.retry_after_s = ag_turns_wait_s(run->runs->turns);
+    count_outcome(run->runs, run->failure.code);
+    if (run->events.sink != NULL) {
+        ag_events_finish(run);
+    } else if (run->http != NULL) {
+        ag_failure_reply(run->http, &run->failure);
+    }
+    free_run(run);
+}
+
+static void take_turn(struct ag_run *run, void (*come)(void *context))
+{
+    run->turn = (struct ag_turn){.come = come, .dropped = turn_away, .context = run};
+    switch (ag_turn_ask(run->runs->turns, &run->turn, ag_run_asker(run))) {
+    case AG_TURN_HELD:
+        come(run);
+        break;
+    case AG_TURN_WAITING:
+        break;
+    case AG_TURN_NONE:
+        turn_away(run);
+        break;
+    }
+}
+
+/* Its turn has come. What waited is asked as of now. */
+static void begin(void *context)
+{
+    struct ag_run *run = context;
+    struct ag_runs *runs = run->runs;
+    const enum ag_way way = run->way;
     struct lm_error error;
     size_t len = 0;
-    if (way == AG_WAY_QUERY && ag_events_wanted(lm_http_header(http, "Accept"))) {
-        way = AG_WAY_EVENTS;
-    }
-    if (!fit(runs, http, way)) {
-        return;
-    }
-    struct ag_run *run = new_run(runs, caller, way, lm_http_header(http, "X-Request-Id"), lm_http_peer(http));
-    if (run == NULL) {
-        refuse_as(runs, http, "unavailable", "out of memory for the question", NULL);
-        return;
-    }
-    run->http = http;
-    lm_http_reply_header(http, "X-Request-Id", run->id);
-    lm_http_on_abandoned(http, on_abandoned, run);
-    const char *body = lm_http_body(http, &len);
+    run->wall_us = lm_clock_wall_us();
+    const char *body = lm_http_body(run->http, &len);
     const struct ag_request_rules rules = {.zone = runs->config->timezone,
                                            .allow_now = runs->config->allow_now,
                                            .export_rows =
@@ -569,7 +591,7 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
     if (way == AG_WAY_EXPORT) {
         run->export.format = run->request.format != AG_FORMAT_NONE
                                  ? run->request.format
-                                 : ag_export_accepted(lm_http_header(http, "Accept"));
+                                 : ag_export_accepted(lm_http_header(run->http, "Accept"));
         if (run->export.format == AG_FORMAT_NONE) {
             ag_failure_set(&run->failure, "not_acceptable", "exports are text/csv or application/x-ndjson",
                            "accept one of them, or say \"format\"");
@@ -585,6 +607,31 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
     start_stage(run);
 }
 
+void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
+                  enum ag_way way)
+{
+    if (way == AG_WAY_QUERY && ag_events_wanted(lm_http_header(http, "Accept"))) {
+        way = AG_WAY_EVENTS;
+    }
+    if (!fit(runs, http, way)) {
+        return;
+    }
+    struct ag_run *run = new_run(runs, caller, way, lm_http_header(http, "X-Request-Id"), lm_http_peer(http));
+    if (run == NULL) {
+        refuse_as(runs, http, "unavailable", "out of memory for the question", NULL);
+        return;
+    }
+    run->http = http;
+    lm_http_reply_header(http, "X-Request-Id", run->id);
+    lm_http_on_abandoned(http, on_abandoned, run);
+    take_turn(run, begin);
+}
+
+static void begin_asked(void *context)
+{
+    start_stage(context);
+}
+
 void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_asked *asked,
                 struct ag_run **out)
 {
@@ -592,7 +639,7 @@ void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_
     struct ag_failure failure = {.code = NULL};
     struct ag_events events = {.sink = asked->sink, .to = asked->to, .id = asked->id};
     struct ag_run *run = NULL;
-    if (has_room(runs, &failure)) {
+    if (may_ask(runs, &failure)) {
         run = new_run(runs, caller, AG_WAY_EVENTS, asked->id, asked->address);
     }
     if (run == NULL) {
@@ -613,7 +660,7 @@ void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_
         end(run);
         return;
     }
-    start_stage(run);
+    take_turn(run, begin_asked);
 }
 
 void ag_runs_abort(struct ag_runs *runs)

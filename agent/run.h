@@ -18,6 +18,7 @@
 #include "agent/names.h"
 #include "agent/request.h"
 #include "agent/sql/sql.h"
+#include "agent/turns.h"
 #include "agent/understand/understand.h"
 #include "common/http_server.h"
 
@@ -42,8 +43,8 @@ struct ag_runs {
     struct ag_audit *audit;
     struct lm_metrics *metrics;
     struct lm_histogram *seconds;
-    struct lm_gauge *in_flight;
-    struct ag_run *first; /* under way */
+    struct ag_turns *turns;
+    struct ag_run *first; /* under way, or waiting for their turn */
     unsigned count;
     unsigned exports; /* of them */
     bool stopping;
@@ -87,6 +88,7 @@ struct ag_run {
     struct ag_request request;
     size_t stage;
     unsigned attempts;
+    struct ag_turn turn;
     bool working; /* on the thread pool */
     uv_work_t work;
     enum ag_step outcome; /* of the stage that worked there */
@@ -138,6 +140,8 @@ void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_
 void ag_run_cancel(struct ag_run *run);
 /* The client has gone: tells the sink nothing. */
 void ag_run_abandon(struct ag_run *run);
+/* Whose question it is, for taking turns: an API key, else an address. */
+const char *ag_run_asker(const struct ag_run *run);
 /* An export of records, which are sent while they are read; other exports are answers of another form. */
 bool ag_run_streams(const struct ag_run *run);
 /* From the loop, after AG_STEP_WAIT: goes on with `step`. */

@@ -178,8 +178,14 @@ static int open_parts(struct ag_server *server, struct lm_error *error)
     server->runs.seconds =
         lm_histogram(server->metrics, "logmill_agent_question_seconds", NULL, "Time from question to answer.",
                      bounds, sizeof(bounds) / sizeof(bounds[0]));
-    server->runs.in_flight =
-        lm_gauge(server->metrics, "logmill_agent_in_flight", NULL, "Questions under way.");
+    const struct ag_turns_options turns = {.loop = server->loop,
+                                           .places = (unsigned)config->max_in_flight,
+                                           .max_waiting = (unsigned)config->queue_size,
+                                           .max_wait_ms = &config->queue_wait_ms,
+                                           .metrics = server->metrics};
+    if (ag_turns_open(&turns, &server->runs.turns, error) != 0) {
+        return -1;
+    }
     if (open_http(server, error) != 0 || open_reads(server, error) != 0) {
         return -1;
     }
@@ -217,6 +223,10 @@ static void close_reads(struct ag_server *server)
 {
     change_state(server, SERVER_CLOSING_READS);
     server->open = 1;
+    if (server->runs.turns != NULL) {
+        server->open++;
+        ag_turns_close(server->runs.turns, release, server);
+    }
     if (server->runs.names != NULL) {
         server->open++;
         ag_names_close(server->runs.names, release, server);

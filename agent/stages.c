@@ -225,6 +225,10 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
         return failed(run, "statement_timeout", "the statement ran longer than allowed and was ended",
                       "ask about a shorter time, or about fewer records");
     }
+    if (strcmp(error->kind, "busy") == 0) {
+        return failed(run, "too_many_requests", "more is asked than can be answered at once",
+                      "ask again in a moment");
+    }
     if (strcmp(error->kind, "too_costly") == 0) {
         const bool korean = run->understanding.language == AG_KO;
         lm_log(LM_LOG_INFO, "stages", "question %s: %s", run->id, error->text);
@@ -297,6 +301,7 @@ static enum ag_step execute_query(struct ag_run *run)
         .sql = run->judged,
         .prelude = write_prelude(run, &prelude),
         .role = run->caller->sight->role,
+        .asker = ag_run_asker(run),
         .columns = run->sql.column_count,
         .max_rows = AG_MAX_RESULTS + 1,
         .max_bytes = MAX_RESULT_BYTES,

@@ -2,7 +2,12 @@
 
 #include "common/log.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define MAX_DESCRIPTORS 65536
 
 static const char component[] = "service";
 
@@ -52,10 +57,23 @@ void lm_service_release(struct lm_service *service)
     close_signal(&service->hangup);
 }
 
+/* Every connection takes a descriptor or two, and the usual soft limit is 1,024; the hard one is what counts.
+ * Bounded, for some systems allow a thousand million and something may look at each of them. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= MAX_DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < MAX_DESCRIPTORS ? limit.rlim_max : MAX_DESCRIPTORS;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        lm_log(LM_LOG_WARN, component, "the limit of open files could not be raised: %s", strerror(errno));
+}
+
 int lm_service_open(struct lm_service *service, void (*stop)(void *context, bool now), void *context,
                     struct lm_error *error)
 {
     *service = (struct lm_service){.stop = stop, .context = context};
+    raise_descriptors();
     int rc = uv_loop_init(&service->loop);
     if (rc != 0)
         return lm_error_set(error, LM_FATAL, "event_loop", "the event loop could not be made: %s",

@@ -1,7 +1,8 @@
 /*
  * What every long-running program does around its loop: SIGTERM and SIGINT start the stop, a second one skips
- * the drain, SIGHUP has the configuration read again, SIGPIPE is ignored, and at the end every handle is
- * closed and uv_loop_close() must return 0.
+ * the drain, SIGHUP has the configuration read again, SIGPIPE is ignored, as many files may be open as the
+ * hard limit allows (65,536 at most), and at the end every handle is closed and uv_loop_close() must return
+ * 0.
  */
 #ifndef LOGMILL_COMMON_SERVICE_H
 #define LOGMILL_COMMON_SERVICE_H

@@ -4,9 +4,11 @@
     bench_agent.py [--rows 400000] [--times 200]
 
 Needs LOGMILL_TEST_POSTGRES_URL and LOGMILL_BIN as the integration tests do; makes a database of its own and drops it. One asker, one
-connection kept open: latency, not throughput. `--askers 8` adds a run of several at once.
+connection kept open: latency, not throughput. `--askers 8` adds a run of several at once, `--at-once 1000` as many questions each
+on a connection of its own, with the codes of the answers and the agent's peak memory.
 """
 import argparse
+import asyncio
 import http.client
 import json
 import os
@@ -19,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 import harness  # noqa: E402
+import test_load  # noqa: E402
 
 QUESTIONS = (("count, rollups", "how many errors in the last 24 hours?"),
              ("top 5, rollups", "top 5 services by errors in the last 24 hours"),
@@ -79,6 +82,7 @@ def main():
     parser.add_argument("--rows", type=int, default=400000)
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--askers", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=0)
     options = parser.parse_args()
     world = harness.World(harness.Servers(), topics=False)
     try:
@@ -109,8 +113,17 @@ def main():
             for t in threads:
                 t.join()
             print("%d askers, nothing cached: %.0f answers/s" % (options.askers, options.askers * options.times / (time.monotonic() - start)))
-        with open("/proc/%d/status" % agent.process.pid) as f:
-            print("memory of the agent: " + re.search(r"VmRSS:\s+(.*)", f.read()).group(1))
+        print("memory of the agent: %.0f MB" % test_load.memory(agent, "VmRSS"))
+        if options.at_once:
+            async def at_once():
+                load = test_load.Asker(agent)
+                load.ask(*(test_load.MANY[i % len(test_load.MANY)] % (60 + i) for i in range(options.at_once)))
+                return await load.answers()
+            start = time.monotonic()
+            codes = asyncio.run(at_once())
+            print("%d at once, nothing cached: %s in %.1f s, peak memory %.0f MB" % (
+                options.at_once, ", ".join("%d × %d" % (n, code) for code, n in sorted(codes.items())), time.monotonic() - start,
+                test_load.memory(agent, "VmHWM")))
     finally:
         world.close()
 
