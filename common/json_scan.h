@@ -73,20 +73,19 @@ int lm_json_member(struct lm_json_scan *scan, struct lm_json_value *key, struct 
 int lm_json_element(struct lm_json_scan *scan, struct lm_json_value *value,
                     struct lm_error *error) LM_MUST_CHECK;
 
-/* The text of a checked string: a slice of the input where nothing is escaped, else unescaped into the arena.
- * 0, or -1 with LM_RETRY "memory" when the arena is full. */
-int lm_json_string(const struct lm_json_value *string, struct lm_arena *arena, struct lm_slice *out,
-                   struct lm_error *error) LM_MUST_CHECK;
-
-/* The number's value where it is an integer that fits (1, 1.0 and 1e3 are integers; 1.5 is none): 0 or -1. */
-int lm_json_int64(struct lm_slice number, int64_t *out) LM_MUST_CHECK;
-/* The nearest double; infinite where it is beyond the largest. `number` is valid JSON number text. */
-double lm_json_double(struct lm_slice number);
-/* The number times 10^`shift`, rounded to the nearest integer (halves away from zero), by its decimal digits
- * and never through a double. 0, or -1 where it does not fit. |shift| <= 18. */
-int lm_json_scaled(struct lm_slice number, int shift, int64_t *out) LM_MUST_CHECK;
-/* Whether the text is a JSON number from its first byte to its last. */
-bool lm_json_is_number(const char *text, size_t len);
+/* The text of a checked string whose `raw` holds escapes, unescaped into the arena. 0, or -1 with LM_RETRY
+ * "memory" when the arena is full. */
+int lm_json_unescape(struct lm_slice raw, struct lm_arena *arena, struct lm_slice *out,
+                     struct lm_error *error) LM_MUST_CHECK;
+/* The text of a checked string: a slice of the input where nothing is escaped, else as lm_json_unescape. */
+LM_MUST_CHECK static inline int lm_json_string(const struct lm_json_value *string, struct lm_arena *arena,
+                                               struct lm_slice *out, struct lm_error *error)
+{
+    if (string->escaped)
+        return lm_json_unescape(string->raw, arena, out, error);
+    *out = (struct lm_slice){string->raw.data + 1, string->raw.len - 2};
+    return 0;
+}
 
 /* Whether the text is one JSON object that a jsonb column takes: what lm_json_value checks, and every number
  * within numeric's range. 0, or -1 with LM_DEAD_LETTER, kind "nul", "utf8" or "metadata". */

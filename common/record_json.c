@@ -1,6 +1,7 @@
 #include "common/record_json.h"
 
 #include "common/clock.h"
+#include "common/json_number.h"
 #include "common/json_scan.h"
 #include "common/record_avro.h"
 #include "common/record_names.h"
@@ -21,7 +22,7 @@ struct decoding {
     struct lm_arena *arena;
     struct lm_error *error;
     uint8_t rank[LM_SLOT_COUNT];         /* of the name that fills the slot, NO_RANK while none does */
-    struct member filled[LM_SLOT_COUNT]; /* by what */
+    struct member filled[LM_SLOT_COUNT]; /* by what, where that is a name of others */
     struct member *unknown;              /* what goes under metadata */
     size_t unknown_count, unknown_room, unknown_bytes;
     struct member start[UNKNOWN_START];
@@ -67,7 +68,7 @@ static enum verdict number_text(struct decoding *d, const struct lm_json_value *
     if (value->type != LM_JSON_NUMBER && value->type != LM_JSON_STRING)
         return UNUSABLE;
     enum verdict verdict = scalar_text(d, value, out);
-    if (verdict == USED && !lm_json_is_number(out->data, out->len))
+    if (verdict == USED && value->type == LM_JSON_STRING && !lm_json_is_number(out->data, out->len))
         return UNUSABLE;
     return verdict;
 }
@@ -207,22 +208,22 @@ static enum verdict read_text(struct decoding *d, const struct lm_json_value *va
 {
     struct lm_slice text = value->raw;
     struct lm_inet address;
-    enum verdict verdict = USED;
+    enum lm_record_reading reading = (enum lm_record_reading)name->reading;
 
-    if (name->reading != LM_READ_OWN_MESSAGE || value->type == LM_JSON_STRING)
-        verdict = scalar_text(d, value, &text);
-    if (verdict != USED)
-        return verdict;
-    if (name->reading != LM_READ_TEXT && name->reading != LM_READ_OWN_MESSAGE &&
-        value->type != LM_JSON_STRING)
+    if (value->type == LM_JSON_STRING) {
+        if (lm_json_string(value, d->arena, &text, d->error) != 0)
+            return FAILED;
+    } else if (reading != LM_READ_OWN_MESSAGE &&
+               (reading != LM_READ_TEXT || value->type == LM_JSON_OBJECT || value->type == LM_JSON_ARRAY)) {
         return UNUSABLE;
-    if (name->reading == LM_READ_LINE) {
+    }
+    if (reading == LM_READ_LINE) {
         text.len -= text.len > 0 && text.data[text.len - 1] == '\n';
         text.len -= text.len > 0 && text.data[text.len - 1] == '\r';
     }
     if (text.len == 0 && (name->rank > 0 || name->slot == LM_MESSAGE))
         return UNUSABLE;
-    if (name->reading == LM_READ_ADDRESS && lm_inet_parse(text.data, text.len, &address) != 0)
+    if (reading == LM_READ_ADDRESS && lm_inet_parse(text.data, text.len, &address) != 0)
         return UNUSABLE;
     d->record->text[name->slot] = text;
     return USED;
@@ -386,16 +387,17 @@ static int take_member(struct decoding *d, const struct lm_json_value *key, cons
         return keep_unknown(d, member);
     if (value->type == LM_JSON_NULL)
         return 0;
-    if (d->rank[name->slot] < name->rank)
+    uint8_t rank = d->rank[name->slot];
+    if (rank < name->rank)
         return keep_unknown(d, member);
     enum verdict verdict = read_value(d, name, value);
     if (verdict != USED)
         return verdict == FAILED ? -1 : keep_unknown(d, member);
-    bool displaced = d->rank[name->slot] != NO_RANK && d->rank[name->slot] != name->rank;
-    if (displaced && keep_unknown(d, d->filled[name->slot]) != 0)
+    if (rank != NO_RANK && rank != name->rank && keep_unknown(d, d->filled[name->slot]) != 0)
         return -1;
     d->rank[name->slot] = name->rank;
-    d->filled[name->slot] = member;
+    if (name->rank > 0)
+        d->filled[name->slot] = member; /* our own name gives way to none */
     return 0;
 }
 
@@ -427,12 +429,17 @@ static int merge_metadata(struct decoding *d)
 int lm_record_decode_json(const char *data, size_t len, struct lm_arena *arena, struct lm_record *record,
                           struct lm_error *error)
 {
-    struct decoding d = {.record = record, .arena = arena, .error = error, .unknown_room = UNKNOWN_START};
+    struct decoding d; /* two arrays of it are large and are filled as they are needed */
     struct lm_json_scan scan;
     struct lm_json_value key, value;
     int more;
 
+    d.record = record;
+    d.arena = arena;
+    d.error = error;
     d.unknown = d.start;
+    d.unknown_room = UNKNOWN_START;
+    d.unknown_count = d.unknown_bytes = 0;
     memset(d.rank, NO_RANK, sizeof d.rank);
     lm_record_init(record);
     lm_json_open(&scan, data, len);

@@ -52,8 +52,12 @@ struct lm_record_name {
     uint8_t reading; /* enum lm_record_reading */
 };
 
-/* The entry for a name, or NULL. Any thread. */
+/* The entry for a name, or NULL. By a hash and a table of it in the source. Any thread. */
 const struct lm_record_name *lm_record_name_find(const char *name, size_t len);
+
+/* Where the look-up of a name of one byte at least starts, below LM_RECORD_NAME_PLACES; for tests. */
+enum { LM_RECORD_NAME_BITS = 9, LM_RECORD_NAME_PLACES = 1 << LM_RECORD_NAME_BITS };
+size_t lm_record_name_start(const char *name, size_t len);
 
 /* The whole table, for tests. */
 const struct lm_record_name *lm_record_names(size_t *count);

@@ -31,6 +31,17 @@ size_t lm_utf8_sequence(const char *text, size_t len)
     return len >= 4 && continues(p[3]) ? 4 : 0;
 }
 
+const char *lm_utf8_run(const char *text, const char *end)
+{
+    while (text < end && (unsigned char)*text >= 0x80) {
+        size_t step = lm_utf8_sequence(text, (size_t)(end - text));
+        if (step == 0)
+            break;
+        text += step;
+    }
+    return text;
+}
+
 enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len)
 {
     size_t i = 0;

@@ -14,6 +14,10 @@
  * >= 1. */
 size_t lm_utf8_sequence(const char *text, size_t len);
 
+/* Over the characters beyond ASCII that begin at `text`: the first byte that is ASCII or begins no
+ * well-formed sequence, `end` where there is none. */
+const char *lm_utf8_run(const char *text, const char *end);
+
 enum lm_utf8_verdict { LM_UTF8_OK, LM_UTF8_NUL, LM_UTF8_INVALID };
 /* lm_utf8_check of any text. */
 enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len);

@@ -1,4 +1,5 @@
 /* Our verdict on a JSON text against jansson's, and walking what was accepted. */
+#include "common/json_number.h"
 #include "common/json_scan.h"
 #include "common/utf8.h"
 #include "tests/fuzz/round_trip.h"
