@@ -181,17 +181,28 @@ static void add_partition(struct co_assignment *assignment, const char *topic, i
     assignment->partitions = partition;
 }
 
-static void assign(struct co_assignment *assignment, rd_kafka_topic_partition_list_t *list)
+/*
+ * Paused until the seek (locate.c), so nothing is fetched where the offset says, and it cannot be refused: a
+ * refused fetcher cannot be sought. It must be a number. END, BEGINNING and the like librdkafka looks up;
+ * where the answer comes after the seek it asks again half a second later and goes on from that answer
+ * instead: what lies between is never delivered, and nobody told (librdkafka's issue 2256; 2.0.2 and later).
+ */
+static void start_paused(struct co_assignment *assignment, rd_kafka_topic_partition_list_t *list)
 {
-    for (int i = 0; i < list->cnt; i++) {
-        add_partition(assignment, list->elems[i].topic, list->elems[i].partition);
-        /* Nothing is fetched before the seek but what arrives meanwhile, and that the seek throws away. An
-         * absolute or stored offset could be refused, and a refused fetcher cannot be sought. */
-        list->elems[i].offset = RD_KAFKA_OFFSET_END;
-    }
-    rd_kafka_resp_err_t error = rd_kafka_assign(assignment->kafka, list);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = 0;
+    rd_kafka_resp_err_t error = rd_kafka_pause_partitions(assignment->kafka, list);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = rd_kafka_assign(assignment->kafka, list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         lm_log(LM_LOG_ERROR, "assignment", "assign: %s", rd_kafka_err2str(error));
+}
+
+static void assign(struct co_assignment *assignment, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++)
+        add_partition(assignment, list->elems[i].topic, list->elems[i].partition);
+    start_paused(assignment, list);
     for (struct co_partition *partition = assignment->partitions; partition != NULL;
          partition = partition->next)
         locate(assignment, partition);

@@ -93,6 +93,27 @@ static void job_over(struct co_locator *locator)
 
 /* ---- seek ---- */
 
+/* The partition may be paused since its assignment. Resumed only when it stands where it is to be read: what
+ * is fetched before could not be told from what is wanted. */
+static void resume(struct attempt *attempt, rd_kafka_topic_partition_list_t *list)
+{
+    const struct co_partition *partition = attempt->partition;
+    rd_kafka_t *kafka = attempt->locator->kafka;
+    int64_t low, high;
+
+    rd_kafka_resp_err_t error = rd_kafka_resume_partitions(kafka, list);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = list->elems[0].err;
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        attempt->failed = true;
+        (void)snprintf(attempt->problem, sizeof(attempt->problem), "resume: %s", rd_kafka_err2str(error));
+        return;
+    }
+    /* The answer does not matter: the broker's thread would sleep on for up to a second. */
+    (void)rd_kafka_query_watermark_offsets(kafka, partition->topic, partition->number, &low, &high,
+                                           WATERMARKS_MS);
+}
+
 static void seek_job(uv_work_t *work) /* thread pool */
 {
     struct attempt *attempt = work->data;
@@ -111,6 +132,8 @@ static void seek_job(uv_work_t *work) /* thread pool */
         attempt->given_up = list->elems[0].err == RD_KAFKA_RESP_ERR__STATE;
         (void)snprintf(attempt->problem, sizeof(attempt->problem), "seek: %s",
                        rd_kafka_err2str(list->elems[0].err));
+    } else {
+        resume(attempt, list);
     }
     rd_kafka_topic_partition_list_destroy(list);
 }
