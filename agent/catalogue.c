@@ -339,6 +339,33 @@ const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *c, enum ag_k
                                      : NULL;
 }
 
+static const char *unknown_value(const struct ag_catalogue *catalogue, enum ag_kind kind,
+                                 const struct ag_filter *filter)
+{
+    if (ag_kind_field(kind) != filter->field || (filter->op != AG_IN && filter->op != AG_NOT_IN))
+        return NULL;
+    for (size_t i = 0; i < filter->value_count; i++) {
+        if (!ag_catalogue_exact(catalogue, kind, filter->values[i]))
+            return filter->values[i];
+    }
+    return NULL;
+}
+
+const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const struct ag_intent *intent,
+                                 enum ag_kind *kind)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        for (int k = 0; k < AG_KIND_METADATA_KEY; k++) {
+            const char *value = unknown_value(catalogue, (enum ag_kind)k, &intent->filters[i]);
+            if (value && kind)
+                *kind = (enum ag_kind)k;
+            if (value)
+                return value;
+        }
+    }
+    return NULL;
+}
+
 size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max)
 {

@@ -71,6 +71,10 @@ const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, e
 /* Names of `kind` with `part` (folded) among their parts. */
 size_t ag_catalogue_with_part(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max);
+/* The first name in the intent's filters that is not in the data, or NULL; its kind into `kind` (may be
+ * NULL). Keys of the metadata and what is only searched for are not looked at. */
+const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const struct ag_intent *intent,
+                                 enum ag_kind *kind);
 /* The names of `kind` (AG_KIND_COUNT: any) closest to `folded`, best first: equal parts, then edit distance,
  * then frequency. */
 size_t ag_catalogue_nearest(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *folded,

@@ -5,6 +5,13 @@
 #include "common/config.h"
 
 enum ag_auth { AG_AUTH_KEYS, AG_AUTH_OFF };
+enum ag_llm_provider { AG_LLM_NONE, AG_LLM_ANTHROPIC, AG_LLM_OPENAI };
+enum ag_llm_format {
+    AG_LLM_FORMAT_AUTO,
+    AG_LLM_FORMAT_JSON_SCHEMA,
+    AG_LLM_FORMAT_JSON_OBJECT,
+    AG_LLM_FORMAT_TEXT
+};
 
 struct ag_config {
     int log_level;
@@ -34,6 +41,23 @@ struct ag_config {
     int64_t export_max_rows;
     int64_t export_in_flight;
     bool export_escape_formulas;
+    int llm_provider; /* enum ag_llm_provider */
+    char *llm_url;
+    char *llm_model;
+    char *llm_key;
+    char *llm_key_file;
+    char *llm_ca_file;
+    int llm_format; /* enum ag_llm_format */
+    int64_t llm_timeout_ms;
+    int64_t llm_max_tokens;
+    int64_t llm_daily_tokens;
+    int64_t llm_in_flight;
+    int64_t llm_input_price;
+    int64_t llm_output_price;
+    bool llm_sql;
+    struct lm_config_list llm_metadata_keys;
+    bool llm_share_results;
+    char *llm_insight_model;
 };
 
 extern const struct lm_config_program ag_config_program;

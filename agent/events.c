@@ -112,13 +112,21 @@ void ag_events_stage(struct ag_run *run)
     start_node(events, run->stage);
 }
 
-static void send_token(struct ag_events *events, const char *text, size_t len)
+static void send_token(struct ag_events *events, const char *field, const char *text, size_t len)
 {
     struct lm_buffer out;
     begin_event(events, "token", events->node, &out);
-    lm_buffer_append_text(&out, ",\"field\":\"insight\",\"content\":");
+    lm_buffer_printf(&out, ",\"field\":\"%s\",\"content\":", field);
     lm_buffer_append_json(&out, text, len);
     end_event(events, &out);
+}
+
+void ag_events_token(struct ag_run *run, const char *field, const char *text, size_t len)
+{
+    struct ag_events *events = &run->events;
+    if (events->sink != NULL && events->sink->unsent(events->to) < TOKENS_UNTIL) {
+        send_token(events, field, text, len);
+    }
 }
 
 /* A word and the blanks behind it each. */
@@ -132,7 +140,7 @@ static void send_insight(struct ag_run *run)
     while (text != NULL && *text != '\0' && events->sink->unsent(events->to) < TOKENS_UNTIL) {
         size_t len = strcspn(text, " \n");
         len += strspn(text + len, " \n");
-        send_token(events, text, len);
+        send_token(events, "insight", text, len);
         text += len;
     }
     json_decref(insight);

@@ -47,6 +47,8 @@ bool ag_events_wanted(const char *accept);
 bool ag_events_open(struct ag_run *run);
 /* The run begins run->stage. Nothing where nobody wants to hear. */
 void ag_events_stage(struct ag_run *run);
+/* A piece of text of `field`; nothing where nobody wants to hear, or the client is slow. */
+void ag_events_token(struct ag_run *run, const char *field, const char *text, size_t len);
 /* The run is over: tells what came of it, and that was all. */
 void ag_events_finish(struct ag_run *run);
 /* The same for a question that was not answered, of a run or before there is one. */

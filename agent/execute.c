@@ -62,7 +62,7 @@ static const char *const state_names[] = {"starting", "waiting",  "begin",   "pr
                                           "running",  "rollback", "discard", "over"};
 
 static const char begin_sql[] =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s%s SET LOCAL statement_timeout = %u; "
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s%s%s SET LOCAL statement_timeout = %u; "
     "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
     "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
@@ -254,11 +254,37 @@ static void stop_reading(struct ag_execution *execution)
     }
 }
 
+/* The columns of a statement that was sent without knowing them. */
+static int describe(struct ag_execution *execution, const PGresult *result)
+{
+    struct ag_fetched *fetched = execution->fetched;
+    const int count = PQnfields(result);
+    if (count < 1 || count > AG_MAX_COLUMNS) {
+        return lm_error_set(&execution->failure, LM_FATAL, "bad_rows",
+                            "the statement gives %d columns; 1 to %d may be", count, AG_MAX_COLUMNS);
+    }
+    fetched->columns = (size_t)count;
+    fetched->names = lm_arena_alloc(&fetched->arena, fetched->columns * sizeof(*fetched->names));
+    fetched->types = lm_arena_alloc(&fetched->arena, fetched->columns * sizeof(*fetched->types));
+    bool good = fetched->names != NULL && fetched->types != NULL;
+    for (int i = 0; good && i < count; i++) {
+        const char *name = PQfname(result, i);
+        fetched->names[i] = lm_arena_copy(&fetched->arena, name, strlen(name));
+        fetched->types[i] = PQftype(result, i);
+        good = fetched->names[i] != NULL;
+    }
+    return good ? 0 : lm_error_set(&execution->failure, LM_RETRY, "memory", "out of memory for the rows");
+}
+
 static void on_row(const PGresult *result, void *context)
 {
     struct ag_execution *execution = context;
     struct ag_fetched *fetched = execution->fetched;
     if (fetched == NULL || execution->cancelled || execution->failure.decision != LM_OK) {
+        return;
+    }
+    if (fetched->columns == 0 && describe(execution, result) != 0) {
+        stop_reading(execution);
         return;
     }
     if ((size_t)PQnfields(result) != fetched->columns) {
@@ -514,10 +540,12 @@ static void on_begun(const struct lm_error *error, void *context)
 
 static void begin(struct ag_execution *execution)
 {
-    char text[sizeof(begin_sql) + 128];
+    char text[sizeof(begin_sql) + 192];
     const bool other = execution->role[0] != '\0';
     snprintf(text, sizeof(text), begin_sql, other ? " SET LOCAL ROLE \"" : "", execution->role,
-             other ? "\";" : "", execution->statement.timeout_ms);
+             other ? "\";" : "",
+             execution->statement.serial ? " SET LOCAL max_parallel_workers_per_gather = 0;" : "",
+             execution->statement.timeout_ms);
     change_state(execution, BEGINNING);
     const struct lm_pg_request request = {.sql = text, .done = on_begun, .context = execution};
     send_step(execution, &request);
@@ -587,7 +615,9 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     }
     /* Room for the last row that crosses the bound, and for alignment of many small cells. */
     lm_arena_init(&execution->fetched->arena,
-                  statement->max_bytes * 2 + (1u << 20) + statement->max_rows * 64 * statement->columns);
+                  statement->max_bytes * 2 + (1u << 20) +
+                      statement->max_rows * 64 *
+                          (statement->columns > 0 ? statement->columns : AG_MAX_COLUMNS));
     execution->fetched->columns = statement->columns;
     execution->done = done;
     execution->context = context;

@@ -7,6 +7,7 @@
 #define LOGMILL_AGENT_EXECUTE_H
 
 #include "agent/pool.h"
+#include "agent/sql/sql.h"
 #include "common/arena.h"
 
 #define AG_PRELUDE_CELLS 4
@@ -22,10 +23,11 @@ struct ag_statement {
     const char *role;    /* taken on for the transaction; NULL or "": the reader stays itself. Our own text,
                             never a caller's */
     const char *asker;   /* for taking turns at the connections; NULL: the agent itself. Copied */
-    size_t columns;      /* the result must have so many */
+    size_t columns; /* the result must have so many; 0: whatever it has, up to AG_MAX_COLUMNS, is described */
     size_t max_rows;
     size_t max_bytes; /* of cells; beyond it the reading stops and `cut` is set */
     unsigned timeout_ms;
+    bool serial;     /* without parallel workers */
     double max_cost; /* PostgreSQL's estimate, asked for before; 0: not asked */
     /* NULL: the rows are kept. Else they are handed out as they come, through a cursor, none is kept and no
      * bound but the time-out (of each 100 rows) holds. */
@@ -38,6 +40,8 @@ struct ag_fetched {
     const char **cells;    /* row after row; NULL is SQL's NULL */
     size_t rows;
     size_t columns;
+    const char **names; /* of a statement with `columns` 0: columns and their types' OIDs; else NULL */
+    unsigned *types;
     size_t bytes;
     bool cut;
     const char *prelude[AG_PRELUDE_CELLS];

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <openssl/evp.h>
 
-#define FORMAT 2
+#define FORMAT 3
 #define LIST_US (2 * LM_SECOND_US)
 
 static int64_t bucket_width(int64_t window_us)
@@ -36,8 +36,9 @@ void ag_run_make_key(struct ag_run *run)
     struct lm_buffer text;
     lm_buffer_init(&text, 64u << 10);
     run->closed_window = is_closed(run);
-    lm_buffer_printf(&text, "%d|%s|%s|%s|%d|%d|%d|", FORMAT, LOGMILL_VERSION, run->intent_text,
-                     run->request.zone, run->request.max_results, (int)run->request.max_results_stated,
+    lm_buffer_printf(&text, "%d|%s|%s|%s|%s|%d|%d|%d|", FORMAT, LOGMILL_VERSION,
+                     run->asking.asked ? "llm" : "builtin", run->intent_text, run->request.zone,
+                     run->request.max_results, (int)run->request.max_results_stated,
                      (int)run->kept.services_overflowed);
     lm_buffer_printf(&text, "%s %" PRId64 " %d|", run->caller->sight->role, run->caller->sight->version,
                      (int)(run->caller->sight->mask != NULL));

@@ -118,6 +118,14 @@ static int write_export(struct ag_run *run, const struct ag_answer *answer, stru
     return run->result != NULL ? 0 : lm_error_set(error, LM_RETRY, "memory", "out of memory for the answer");
 }
 
+static const char *interpretation(const struct ag_run *run)
+{
+    /* The arena is the run's own; the sentence fits it or is left out. */
+    struct lm_arena *arena = (struct lm_arena *)(uintptr_t)&run->arena;
+    return run->asking.wrote_sql ? ag_asking_interpretation(run)
+                                 : ag_interpretation(&run->understanding.intent, &run->sql, arena);
+}
+
 static int write_result(struct ag_run *run, const struct ag_answer *answer, const struct ag_zone *zone)
 {
     struct lm_buffer out;
@@ -125,7 +133,9 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
     const int64_t at_us = as_of(run, answer->warnings);
     lm_buffer_append_text(&out, "\"sql\":");
     lm_buffer_append_json(&out, run->sql.text, strlen(run->sql.text));
-    if (is_incomplete(run)) {
+    if (run->asking.wrote_sql) {
+        warn(answer->warnings, "unverified_sql", ag_asking_interpretation(run));
+    } else if (is_incomplete(run)) {
         append_coverage(run, zone, answer->warnings, &out);
     }
     const bool complete =
@@ -136,10 +146,9 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
     const size_t insight_at = out.len + sizeof(",\"insight\":") - 1;
     append_text(&out, "insight", answer->insight);
     const size_t insight_end = out.len;
-    append_text(&out, "interpretation",
-                ag_interpretation(&run->understanding.intent, &run->sql, &run->arena));
+    append_text(&out, "interpretation", interpretation(run));
     append_instant(&out, "as_of", at_us, zone);
-    append_instant(&out, "from", run->sql.from_us, zone);
+    append_instant(&out, "from", run->asking.wrote_sql ? INT64_MIN : run->sql.from_us, zone);
     append_instant(&out, "to", run->sql.to_us, zone);
     const size_t len = out.len;
     char *body = complete && lm_buffer_text(&out) != NULL ? lm_buffer_detach(&out, NULL) : NULL;
@@ -163,7 +172,8 @@ int ag_reply_result(struct ag_run *run, struct lm_error *error)
                                           .sql = &run->sql,
                                           .rows = {run->fetched->cells, run->fetched->rows},
                                           .cut = run->fetched->cut};
-    int result = ag_answer_make(&input, &run->arena, &answer, error);
+    int result = run->asking.wrote_sql ? ag_answer_plain(&input, &run->arena, &answer, error)
+                                       : ag_answer_make(&input, &run->arena, &answer, error);
     if (result == 0 && run->way == AG_WAY_EXPORT) {
         result = write_export(run, &answer, error);
     } else if (result == 0) {
@@ -203,22 +213,20 @@ static void append_assumptions(const struct ag_run *run, struct lm_buffer *out)
 static void append_understood(const struct ag_run *run, struct lm_buffer *out)
 {
     lm_buffer_append_text(out, "\"intent\":");
-    lm_buffer_append_text(out, run->intent_text);
+    lm_buffer_append_text(out, run->asking.wrote_sql ? "null" : run->intent_text);
     append_assumptions(run, out);
 }
 
 static bool write_explanation(const struct ag_run *run, struct lm_buffer *out)
 {
-    /* The arena is the run's own; the sentence fits it or is left out. */
-    struct lm_arena *arena = (struct lm_arena *)(uintptr_t)&run->arena;
     struct ag_zone *zone = ag_zone_new(run->request.zone);
     if (zone == NULL) {
         return false;
     }
     lm_buffer_append_char(out, '{');
     append_understood(run, out);
-    append_text(out, "interpretation", ag_interpretation(&run->understanding.intent, &run->sql, arena));
-    append_instant(out, "from", run->sql.from_us, zone);
+    append_text(out, "interpretation", interpretation(run));
+    append_instant(out, "from", run->asking.wrote_sql ? INT64_MIN : run->sql.from_us, zone);
     append_instant(out, "to", run->sql.to_us, zone);
     append_text(out, "sql", run->sql.text);
     lm_buffer_append_char(out, '}');
@@ -235,8 +243,9 @@ bool ag_reply_write(const struct ag_run *run, struct lm_buffer *out)
     lm_buffer_append(out, run->result->body, run->result->len);
     lm_buffer_append_char(out, ',');
     append_understood(run, out);
-    lm_buffer_printf(out, ",\"execution_time_ms\":%.3f,\"engine\":\"builtin\",\"attempts\":%u,\"cached\":",
-                     (double)(lm_clock_mono_us() - run->started_us) / 1000.0, run->attempts);
+    lm_buffer_printf(out, ",\"execution_time_ms\":%.3f,\"engine\":\"%s\",\"attempts\":%u,\"cached\":",
+                     (double)(lm_clock_mono_us() - run->started_us) / 1000.0,
+                     run->asking.asked ? "llm" : "builtin", run->attempts);
     if (run->cached != NULL) {
         lm_buffer_append_json(out, run->cached, strlen(run->cached));
     } else {

@@ -107,11 +107,15 @@ static int read_engine(struct reading *reading, const json_t *value)
 {
     const char *name = json_string_value(value);
     if (name != NULL && strcmp(name, "llm") == 0) {
-        return bad(reading, "\"engine\": no model is configured here; leave it out or say \"builtin\"");
+        reading->out->engine = AG_ENGINE_LLM;
+        return reading->rules->model
+                   ? 0
+                   : bad(reading, "\"engine\": no model is configured here; leave it out or say \"builtin\"");
     }
     if (name == NULL || (strcmp(name, "builtin") != 0 && strcmp(name, "auto") != 0)) {
-        return bad(reading, "\"engine\" must be \"builtin\"");
+        return bad(reading, "\"engine\" must be \"auto\", \"builtin\" or \"llm\"");
     }
+    reading->out->engine = strcmp(name, "builtin") == 0 ? AG_ENGINE_BUILTIN : AG_ENGINE_AUTO;
     return 0;
 }
 

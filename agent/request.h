@@ -15,6 +15,13 @@
 #define AG_MAX_RESULTS 10000
 #define AG_DEFAULT_RESULTS 100
 
+/* What reads the question. */
+enum ag_engine {
+    AG_ENGINE_AUTO,    /* the built-in engine, and a model where that does not understand */
+    AG_ENGINE_BUILTIN, /* nothing else */
+    AG_ENGINE_LLM      /* a model, whatever the built-in engine understands; not what it refuses */
+};
+
 enum ag_format { AG_FORMAT_NONE, AG_FORMAT_CSV, AG_FORMAT_NDJSON };
 
 struct ag_request {
@@ -25,6 +32,7 @@ struct ag_request {
     const char *zone;
     const struct ag_intent *previous; /* times resolved; NULL: none */
     bool refresh;
+    enum ag_engine engine;
     int64_t now_us; /* the wall clock, or what the request says */
     bool now_given;
     enum ag_format format; /* of an export, where the body says it */
@@ -34,6 +42,7 @@ struct ag_request {
 struct ag_request_rules {
     const char *zone; /* for requests that name none */
     bool allow_now;
+    bool model;      /* one is configured */
     int export_rows; /* an export: `format` is a key, and max_results may be, and is, so many; 0: none */
     int64_t wall_us;
 };

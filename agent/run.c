@@ -101,7 +101,7 @@ static void audit(struct ag_run *run, const char *verdict)
                                      .question_len = run->request.question_len,
                                      .sql = run->judged != NULL ? run->judged : run->sql.text,
                                      .parameters = run->intent_text,
-                                     .engine = "builtin",
+                                     .engine = run->asking.asked ? "llm" : "builtin",
                                      .verdict = verdict,
                                      .rows = run->result != NULL ? (int64_t)run->result->rows
                                              : run->export.open  ? (int64_t)run->export.rows
@@ -125,6 +125,7 @@ static void free_run(struct ag_run *run)
     runs->exports -= run->way == AG_WAY_EXPORT;
     json_decref(run->export.columns);
     ag_turn_end(runs->turns, &run->turn);
+    ag_asking_free(run);
     json_decref(run->intent);
     free(run->intent_text);
     free(run->judged);
@@ -264,6 +265,7 @@ static struct ag_run *find_leader(const struct ag_run *run)
 static void stop_waiting(struct ag_run *run)
 {
     ag_names_forget(run->caller->sight->names, &run->names_waiter);
+    ag_asking_stop(run);
     if (run->execution != NULL) {
         struct ag_execution *execution = run->execution;
         run->execution = NULL;
@@ -357,6 +359,9 @@ static bool wait_for_names(struct ag_run *run)
 /* True when the run has what it needs, or waits for another's. */
 static bool take_ready(struct ag_run *run)
 {
+    if (run->asking.wrote_sql) {
+        return false; /* what another attempt may replace is nobody else's */
+    }
     ag_run_make_key(run);
     if (!run->keyed || run->request.refresh) {
         return false;
@@ -401,6 +406,9 @@ static void start_stage(struct ag_run *run)
         return;
     }
     if (run->stage == ag_stage_count) {
+        if (ag_asking_insight(run)) {
+            return;
+        }
         keep(run);
         end(run);
         return;
@@ -445,6 +453,14 @@ static void advance(struct ag_run *run, enum ag_step step)
             return;
         }
         end(run);
+        return;
+    case AG_STEP_MODEL:
+        if (!ag_asking_start(run)) {
+            end(run);
+        }
+        return;
+    case AG_STEP_ENDED:
+        start_stage(run);
         return;
     case AG_STEP_FAILED:
         end(run);
@@ -580,6 +596,7 @@ static void begin(void *context)
     const char *body = lm_http_body(run->http, &len);
     const struct ag_request_rules rules = {.zone = runs->config->timezone,
                                            .allow_now = runs->config->allow_now,
+                                           .model = runs->model != NULL,
                                            .export_rows =
                                                way == AG_WAY_EXPORT ? (int)runs->config->export_max_rows : 0,
                                            .wall_us = run->wall_us};
@@ -653,8 +670,10 @@ void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_
     *out = run;
     events.id = run->id;
     run->events = events;
-    const struct ag_request_rules rules = {
-        .zone = runs->config->timezone, .allow_now = runs->config->allow_now, .wall_us = run->wall_us};
+    const struct ag_request_rules rules = {.zone = runs->config->timezone,
+                                           .allow_now = runs->config->allow_now,
+                                           .model = runs->model != NULL,
+                                           .wall_us = run->wall_us};
     if (ag_request_from_json(asked->request, &rules, &run->arena, &run->request, &error) != 0) {
         ag_failure_set(&run->failure, request_code(&error), error.text, NULL);
         end(run);

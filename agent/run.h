@@ -8,6 +8,7 @@
 
 #include "agent/access.h"
 #include "agent/answer/answer.h"
+#include "agent/asking.h"
 #include "agent/audit.h"
 #include "agent/cache.h"
 #include "agent/config.h"
@@ -18,6 +19,7 @@
 #include "agent/names.h"
 #include "agent/request.h"
 #include "agent/sql/sql.h"
+#include "agent/step.h"
 #include "agent/turns.h"
 #include "agent/understand/understand.h"
 #include "common/http_server.h"
@@ -41,6 +43,7 @@ struct ag_runs {
     struct ag_epochs *epochs;
     struct ag_cache *cache;
     struct ag_audit *audit;
+    struct ag_model *model; /* NULL: none is configured */
     struct lm_metrics *metrics;
     struct lm_histogram *seconds;
     struct ag_turns *turns;
@@ -50,14 +53,6 @@ struct ag_runs {
     bool stopping;
     void (*drained)(void *context); /* called when `count` falls to 0 while stopping */
     void *drained_context;
-};
-
-enum ag_step {
-    AG_STEP_NEXT,  /* done: the next stage */
-    AG_STEP_WAIT,  /* something calls ag_run_resume later */
-    AG_STEP_AGAIN, /* back to generate_sql: the next attempt */
-    AG_STEP_NAMES, /* a name is unknown: read the names and do this stage again */
-    AG_STEP_FAILED /* run->failure says why */
 };
 
 struct ag_stage {
@@ -99,6 +94,7 @@ struct ag_run {
     bool names_read; /* once for this question already */
 
     struct ag_understanding understanding;
+    struct ag_asking asking;
     bool no_rollups; /* a later attempt: read rows only */
     struct ag_sql sql;
     json_t *intent;

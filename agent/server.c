@@ -2,6 +2,7 @@
 
 #include "agent/access.h"
 #include "agent/history.h"
+#include "agent/model/model.h"
 #include "agent/pages.h"
 #include "agent/run.h"
 #include "agent/understand/vocabulary.h"
@@ -195,6 +196,10 @@ static int open_parts(struct ag_server *server, struct lm_error *error)
                           .suggest_seconds = lm_histogram(server->metrics, "logmill_agent_suggest_seconds",
                                                           NULL, "Time to complete a question.", bounds,
                                                           sizeof(bounds) / sizeof(bounds[0]))};
+    if (ag_model_configured(config) &&
+        ag_model_open(server->loop, config, server->metrics, &server->runs.model, error) != 0) {
+        return -1;
+    }
     return open_writes(server, error) == 0 && add_routes(server, error) == 0 ? 0 : -1;
 }
 
@@ -238,6 +243,10 @@ static void close_reads(struct ag_server *server)
     if (server->runs.pool != NULL) {
         server->open++;
         ag_pool_close(server->runs.pool, release, server);
+    }
+    if (server->runs.model != NULL) {
+        server->open++;
+        ag_model_close(server->runs.model, release, server);
     }
     release(server);
 }

@@ -155,11 +155,14 @@ static enum ag_step write_sql(struct ag_run *run)
     if (strcmp(error.kind, "needs_narrower") == 0) {
         return narrower(run, error.text);
     }
+    if (run->asking.asked) {
+        return ag_asking_again(run, error.text);
+    }
     return failed(run, strcmp(error.kind, "bad_request") == 0 ? "bad_request" : "not_understood", error.text,
                   NULL);
 }
 
-static enum ag_step generate_sql(struct ag_run *run)
+static enum ag_step understand(struct ag_run *run)
 {
     struct lm_error error;
     const struct ag_question question = {.text = run->request.question,
@@ -171,9 +174,14 @@ static enum ag_step generate_sql(struct ag_run *run)
                       &run->understanding, &error) != 0) {
         return out_of_memory(run);
     }
-    if (run->understanding.outcome != AG_UNDERSTOOD) {
-        return not_understood(run);
+    if (ag_asking_wanted(run)) {
+        return ag_asking_prepare(run);
     }
+    return run->understanding.outcome == AG_UNDERSTOOD ? AG_STEP_NEXT : not_understood(run);
+}
+
+static enum ag_step write_intent(struct ag_run *run)
+{
     const char *hidden = ag_mask_asked(run->caller->sight->mask, &run->understanding.intent);
     if (hidden != NULL) {
         char message[128];
@@ -193,6 +201,17 @@ static enum ag_step generate_sql(struct ag_run *run)
     return write_sql(run);
 }
 
+static enum ag_step generate_sql(struct ag_run *run)
+{
+    enum ag_step step;
+    if (!run->asking.asked) {
+        step = understand(run);
+    } else {
+        step = run->asking.reply != NULL ? ag_asking_read(run) : ag_asking_prepare(run);
+    }
+    return step == AG_STEP_NEXT && !run->asking.wrote_sql ? write_intent(run) : step;
+}
+
 /* ---- validate_sql ---- */
 
 static enum ag_step validate_sql(struct ag_run *run)
@@ -202,12 +221,15 @@ static enum ag_step validate_sql(struct ag_run *run)
     const bool streams = ag_run_streams(run);
     /* The answer tells by one row more than it shows that there was more; series may have more rows than
      * that. */
-    const struct ag_guard_limits limits = {.now_us = run->request.now_us,
-                                           .longest_window_us =
-                                               run->runs->config->longest_window_ms * 1000 + LM_DAY_US,
-                                           .max_rows = (streams ? run->sql.row_limit : AG_MAX_RESULTS) + 1};
+    const struct ag_guard_limits limits = {
+        .now_us = run->request.now_us,
+        .longest_window_us = run->runs->config->longest_window_ms * 1000 + LM_DAY_US,
+        .max_rows = (streams || run->asking.wrote_sql ? run->sql.row_limit : AG_MAX_RESULTS) + 1};
     if (ag_guard(run->sql.text, &limits, &verdict, &error) != 0) {
         return failed(run, "unavailable", error.text, NULL);
+    }
+    if (!verdict.pass && run->asking.wrote_sql) {
+        return ag_asking_again(run, verdict.reason);
     }
     if (!verdict.pass) {
         return try_rows(run, "the guard rejected our own SQL", verdict.reason);
@@ -218,6 +240,32 @@ static enum ag_step validate_sql(struct ag_run *run)
 }
 
 /* ---- execute_query ---- */
+
+/* SQL of a model's that PostgreSQL does not take: names, grammar, data that do not fit it, temporary files.
+ */
+static bool is_models_fault(const struct ag_run *run, const struct lm_error *error)
+{
+    static const char *const classes[] = {"0A", "21", "22", "42", "53400", "54"};
+    for (size_t i = 0; run->asking.wrote_sql && i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (strncmp(error->sqlstate, classes[i], strlen(classes[i])) == 0) {
+            return true;
+        }
+    }
+    return run->asking.wrote_sql && strcmp(error->kind, "bad_rows") == 0;
+}
+
+/* What is said of names and grammar is of the statement; anything else may quote the data, which the model
+ * must not see. */
+static enum ag_step model_sql_failed(struct ag_run *run, const struct lm_error *error)
+{
+    char why[128];
+    const bool says_nothing = strncmp(error->sqlstate, "42", 2) == 0 || error->sqlstate[0] == '\0';
+    if (says_nothing) {
+        return ag_asking_again(run, error->text);
+    }
+    snprintf(why, sizeof(why), "PostgreSQL could not run it: SQLSTATE %s", error->sqlstate);
+    return ag_asking_again(run, why);
+}
 
 static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *error)
 {
@@ -232,6 +280,9 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
     if (strcmp(error->kind, "too_costly") == 0) {
         const bool korean = run->understanding.language == AG_KO;
         lm_log(LM_LOG_INFO, "stages", "question %s: %s", run->id, error->text);
+        if (run->asking.wrote_sql) {
+            return ag_asking_again(run, "it would read too many records: a shorter time, or fewer of them");
+        }
         return narrower(
             run, korean ? "읽어야 할 기록이 너무 많습니다. 기간이나 대상을 좁혀 주세요."
                         : "That would read too many records: ask about a shorter time, or about fewer.");
@@ -239,6 +290,9 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
     if (run->export.open) {
         lm_log(LM_LOG_WARN, "stages", "export %s is broken off: %s", run->id, error->text);
         return failed(run, "unavailable", error->text, NULL);
+    }
+    if (is_models_fault(run, error)) {
+        return model_sql_failed(run, error);
     }
     /* A serialisation failure or a lost connection may be over at once; a server that is down is told at
      * once. */
@@ -302,7 +356,8 @@ static enum ag_step execute_query(struct ag_run *run)
         .prelude = write_prelude(run, &prelude),
         .role = run->caller->sight->role,
         .asker = ag_run_asker(run),
-        .columns = run->sql.column_count,
+        .columns = run->asking.wrote_sql ? 0 : run->sql.column_count,
+        .serial = run->asking.wrote_sql,
         .max_rows = AG_MAX_RESULTS + 1,
         .max_bytes = MAX_RESULT_BYTES,
         .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms,
@@ -324,7 +379,8 @@ static enum ag_step execute_query(struct ag_run *run)
 static enum ag_step generate_insight(struct ag_run *run)
 {
     struct lm_error error;
-    if (ag_reply_result(run, &error) == 0) {
+    if ((!run->asking.wrote_sql || ag_asking_describe(run, &error) == 0) &&
+        ag_reply_result(run, &error) == 0) {
         return AG_STEP_NEXT;
     }
     if (strcmp(error.kind, "too_many") == 0) {

@@ -186,6 +186,23 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
     return more ? size * count : CURL_WRITEFUNC_ERROR;
 }
 
+/* A line of the header with its end; the empty one closes it. What is informational (1xx) is followed by
+ * another header. */
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+    struct lm_http_call *call = context;
+    curl_off_t retry_after = 0;
+    long status = 0;
+
+    if (call->options.head != NULL && count * size > 0 && (data[0] == '\r' || data[0] == '\n')) {
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after);
+        if (status >= 200)
+            call->options.head((int)status, (long)retry_after, call->options.context);
+    }
+    return size * count;
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     release(handle->data);
@@ -235,6 +252,8 @@ static bool set_options(struct lm_http_call *call, const struct lm_http_call_opt
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->problem);
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, options->connect_timeout_ms);
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, options->timeout_ms);
     bad = bad != 0 ? bad : curl_easy_setopt(easy, CURLOPT_USERAGENT, "logmill/" LOGMILL_VERSION);

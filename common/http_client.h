@@ -29,6 +29,9 @@ struct lm_http_call_options {
     const char *body;    /* not NULL: POST, `body_len` bytes of it; else GET */
     size_t body_len;
     long connect_timeout_ms, timeout_ms; /* the second is for everything */
+    /* Once, when the answer's header is in, before `data`: its status, and the seconds of Retry-After (0:
+     * none; a date is told as seconds from now). May be NULL. Must not cancel. */
+    void (*head)(int status, long retry_after_s, void *context);
     /* The answer's body as it comes, whatever its status. False: no more of it, the call fails. Must not
      * cancel. */
     bool (*data)(const char *data, size_t len, void *context);

@@ -18,6 +18,35 @@ static const char *insight(struct ag_table *table)
     return copy;
 }
 
+/* What does not depend on an intent. */
+static int take_rows(struct ag_table *table, struct ag_answer *out)
+{
+    out->results = ag_results_rows(table);
+    if (out->results == NULL) {
+        return table->error->decision == LM_OK ? ag_table_no_memory(table) : -1;
+    }
+    out->columns = ag_results_columns(table->columns, table->column_count);
+    out->warnings = ag_warnings(table);
+    out->count = table->row_count;
+    out->truncated = table->truncated;
+    return 0;
+}
+
+static const char *how_many(struct ag_table *table)
+{
+    struct lm_buffer number;
+    char memory[32];
+    lm_buffer_init_fixed(&number, memory, sizeof(memory));
+    ag_put_count(&number, (int64_t)table->row_count);
+    const char *rows = lm_buffer_text(&number);
+    if (table->intent->language == AG_KO) {
+        return ag_table_text(table, table->truncated ? "%s행을 보여 줍니다. 더 있습니다." : "%s행입니다.",
+                             rows);
+    }
+    return ag_table_text(table, table->truncated ? "%s rows are shown; there are more." : "%s row%s.", rows,
+                         table->row_count == 1 ? "" : "s");
+}
+
 int ag_answer_make(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_answer *out,
                    struct lm_error *error)
 {
@@ -30,21 +59,35 @@ int ag_answer_make(const struct ag_answer_input *input, struct lm_arena *arena, 
     if (result != 0) {
         goto done;
     }
-    out->results = ag_results_rows(&table);
-    if (out->results == NULL) {
-        result = error->decision == LM_OK ? ag_table_no_memory(&table) : -1;
+    if (take_rows(&table, out) != 0) {
+        result = -1;
         goto done;
     }
-    out->columns = ag_results_columns(table.columns, table.column_count);
     out->chart = ag_chart(&table);
-    out->warnings = ag_warnings(&table);
     out->insight = insight(&table);
-    out->count = table.row_count;
-    out->truncated = table.truncated;
     if (out->columns == NULL || out->chart == NULL || out->warnings == NULL || out->insight == NULL) {
         result = ag_table_no_memory(&table);
     }
 done:
+    ag_table_free(&table);
+    return result;
+}
+
+int ag_answer_plain(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_answer *out,
+                    struct lm_error *error)
+{
+    struct ag_table table;
+    *out = (struct ag_answer){.results = NULL};
+    lm_error_clear(error);
+    int result = ag_table_make(input, arena, &table, error);
+    result = result == 0 ? take_rows(&table, out) : result;
+    if (result == 0) {
+        out->chart = json_pack("{s:s, s:n, s:[], s:b}", "type", "table", "x", "y", "stacked", 0);
+        out->insight = how_many(&table);
+        if (out->columns == NULL || out->chart == NULL || out->warnings == NULL || out->insight == NULL) {
+            result = ag_table_no_memory(&table);
+        }
+    }
     ag_table_free(&table);
     return result;
 }

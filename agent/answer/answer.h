@@ -46,6 +46,10 @@ struct ag_answer {
  */
 int ag_answer_make(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_answer *out,
                    struct lm_error *error) LM_MUST_CHECK;
+/* The same of SQL that no intent stands behind: the rows as they are, a table, and how many there are. The
+ * intent says zone and language only. */
+int ag_answer_plain(const struct ag_answer_input *input, struct lm_arena *arena, struct ag_answer *out,
+                    struct lm_error *error) LM_MUST_CHECK;
 /* Only the results: array of objects; NULL with the error as above. For listed records, piece by piece. */
 json_t *ag_answer_rows(const struct ag_answer_input *input, struct lm_arena *arena, struct lm_error *error);
 /* Gives the JSON back; a zeroed answer is fine. */

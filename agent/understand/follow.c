@@ -372,23 +372,14 @@ static bool replace_order(struct ag_parse *p)
 /* The names of a previous intent must be known to this caller as well. */
 static bool relink(struct ag_parse *p)
 {
-    for (size_t i = 0; i < p->intent->filter_count; i++) {
-        const struct ag_filter *f = &p->intent->filters[i];
-        for (int kind = 0; kind < AG_KIND_METADATA_KEY; kind++) {
-            if (ag_kind_field((enum ag_kind)kind) != f->field || (f->op != AG_IN && f->op != AG_NOT_IN))
-                continue;
-            for (size_t k = 0; k < f->value_count; k++) {
-                if (ag_catalogue_exact(p->catalogue, (enum ag_kind)kind, f->values[k]))
-                    continue;
-                ag_stop(p, AG_UNKNOWN_ENTITY,
-                        p->language == AG_KO ? ag_sayf(p, "\"%s\"은(는) 로그에 없습니다.", f->values[k])
-                                             : ag_sayf(p, "There is no \"%s\" in the logs.", f->values[k]),
-                        NULL);
-                return false;
-            }
-        }
-    }
-    return true;
+    const char *unknown = ag_catalogue_unknown(p->catalogue, p->intent, NULL);
+
+    if (unknown)
+        ag_stop(p, AG_UNKNOWN_ENTITY,
+                p->language == AG_KO ? ag_sayf(p, "\"%s\"은(는) 로그에 없습니다.", unknown)
+                                     : ag_sayf(p, "There is no \"%s\" in the logs.", unknown),
+                NULL);
+    return !unknown;
 }
 
 static void take_fillers(struct ag_parse *p)

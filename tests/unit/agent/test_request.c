@@ -122,6 +122,7 @@ static void what_is_not_right_is_refused_with_its_code(void **state)
                                          "{\"question\":\"x\",\"timezone\":7}",
                                          "{\"question\":\"x\",\"refresh\":1}",
                                          "{\"question\":\"x\",\"engine\":\"llm\"}",
+                                         "{\"question\":\"x\",\"engine\":\"gpt\"}",
                                          "{\"question\":\"x\",\"engine\":7}",
                                          "{\"question\":\"x\",\"now\":7}",
                                          "{\"question\":\"x\",\"now\":\"tomorrow\"}",
