@@ -45,7 +45,19 @@ char *ag_insight_prompt(const struct ag_result *result, const char *question, si
 
 /* ---- what fits ---- */
 
-/* Reads a number at `at`: digits, commas between them, one point. Its length; 0 where there is none. */
+static bool is_digit(const char *c, const char *end)
+{
+    return c < end && isdigit((unsigned char)*c);
+}
+
+/* A comma that groups thousands. */
+static bool is_grouping(const char *c, const char *end)
+{
+    return *c == ',' && is_digit(c + 1, end) && is_digit(c + 2, end) && is_digit(c + 3, end) &&
+           !is_digit(c + 4, end);
+}
+
+/* Reads a number at `at`: digits, commas between thousands, one point. Its length; 0 where there is none. */
 static size_t read_number(const char *at, const char *end, double *out)
 {
     char plain[40];
@@ -53,11 +65,10 @@ static size_t read_number(const char *at, const char *end, double *out)
     const char *c = at;
     bool point = false;
     for (; c < end && len + 1 < sizeof(plain); c++) {
-        const bool digit_follows = c + 1 < end && isdigit((unsigned char)c[1]);
-        if (isdigit((unsigned char)*c) || (*c == '.' && !point && len > 0 && digit_follows)) {
+        if (is_digit(c, end) || (*c == '.' && !point && len > 0 && is_digit(c + 1, end))) {
             point = point || *c == '.';
             plain[len++] = *c;
-        } else if (*c != ',' || len == 0 || !digit_follows) {
+        } else if (len == 0 || point || !is_grouping(c, end)) {
             break;
         }
     }
