@@ -406,7 +406,7 @@ static void insight_fits_when_all_of_it_stands_in_the_result(void **state)
         {"Half (50%).", false},
         {"See evil.example.", false},
         {"See https://db.example.com.", false},
-        {"See www.", false},
+        {"See www.evil.", false},
         {"[a](b)", false},
         {"<img>", false},
         {"a@b", false},
