@@ -10,8 +10,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Exit codes, the same in every program. */
-enum ct_exit { CT_DONE = 0, CT_FAILED = 1, CT_USAGE = 2 };
+/* Exit codes; the first three are the same in every program. */
+enum ct_exit {
+    CT_DONE = 0,
+    CT_FAILED = 1,
+    CT_USAGE = 2,
+    CT_UNANSWERED = 3,   /* ask: the agent is well but does not answer this question */
+    CT_INTERRUPTED = 130 /* ask: Ctrl-C, as a shell has it */
+};
 
 struct ct_context {
     const struct ct_config *config;
@@ -29,6 +35,7 @@ struct ct_command {
     enum ct_exit (*run)(const struct ct_context *context);
 };
 
+extern const struct ct_command ct_ask_command;
 extern const struct ct_command ct_migrate_command;
 extern const struct ct_command ct_status_command;
 extern const struct ct_command ct_topics_command;

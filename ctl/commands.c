@@ -5,8 +5,17 @@
 #include <string.h>
 
 const struct ct_command *const ct_commands[] = {
-    &ct_migrate_command, &ct_status_command,   &ct_topics_command, &ct_offsets_command, &ct_dlq_command,
-    &ct_fold_command,    &ct_patterns_command, &ct_guard_command,  &ct_keys_command,    NULL,
+    &ct_ask_command,
+    &ct_migrate_command,
+    &ct_status_command,
+    &ct_topics_command,
+    &ct_offsets_command,
+    &ct_dlq_command,
+    &ct_fold_command,
+    &ct_patterns_command,
+    &ct_guard_command,
+    &ct_keys_command,
+    NULL,
 };
 
 const struct ct_command *ct_command_find(const char *name)

@@ -24,6 +24,10 @@ struct ct_config {
     int role; /* of an API key: viewer, operator, admin */
     int64_t expires_ms;
     struct lm_config_list service, environment;
+    char *agent_url, *agent_key, *agent_key_file, *agent_ca;
+    char *time_zone;
+    char *history_file;
+    bool csv, sql, explain, table, refresh;
     bool top, count, json, dry_run, again, yes;
 };
 

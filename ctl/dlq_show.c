@@ -1,5 +1,6 @@
 /* logmill-ctl dlq list and show. Kafka only. */
 #include "ctl/dlq.h"
+#include "ctl/terminal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -92,7 +93,7 @@ void ct_dlq_counts_print(const struct ct_dlq_counts *counts, bool json, FILE *ou
                              (int)row->topic.len, row->topic.data);
             if (row->class.len == 0)
                 lm_buffer_append_char(&text, '-');
-            ct_letter_append_safe(&text, row->class.data, row->class.len, 80);
+            ct_terminal_append_safe(&text, row->class.data, row->class.len, 80);
             lm_buffer_append_char(&text, '\n');
         }
     }

@@ -4,7 +4,7 @@
 #include "common/json_scan.h"
 #include "common/kafka_header.h"
 #include "common/record_json.h"
-#include "common/utf8.h"
+#include "ctl/terminal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,44 +35,6 @@ void ct_letter_read(const rd_kafka_message_t *message, struct ct_letter *out)
     (void)lm_kafka_header(message, "dlq.sqlstate", &out->sqlstate);
     (void)lm_kafka_header(message, "dlq.attempts", &out->attempts);
     (void)lm_kafka_header(message, "dlq.consumer", &out->consumer);
-}
-
-/* Controls, and what makes a terminal write from right to left or nothing at all. */
-static bool is_unsafe(const char *at, size_t size, uint32_t *code)
-{
-    const unsigned char *byte = (const unsigned char *)at;
-
-    *code = size == 1   ? byte[0]
-            : size == 2 ? (byte[0] & 0x1fu) << 6 | (byte[1] & 0x3fu)
-            : size == 3 ? (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 | (byte[2] & 0x3fu)
-                        : (byte[0] & 0x07u) << 18 | (byte[1] & 0x3fu) << 12 | (byte[2] & 0x3fu) << 6 |
-                              (byte[3] & 0x3fu);
-    return *code < 0x20 || (*code >= 0x7f && *code < 0xa0) || (*code >= 0x200b && *code <= 0x200f) ||
-           (*code >= 0x2028 && *code <= 0x202e) || (*code >= 0x2060 && *code <= 0x206f) || *code == 0xfeff ||
-           *code == 0x061c || *code >= 0xe0000;
-}
-
-void ct_letter_append_safe(struct lm_buffer *out, const char *text, size_t len, size_t max)
-{
-    uint32_t code;
-
-    while (len > 0) {
-        size_t size = lm_utf8_sequence(text, len);
-        if (max-- == 0) {
-            lm_buffer_append_text(out, "…");
-            return;
-        }
-        if (size == 0) {
-            lm_buffer_printf(out, "\\x%02X", (unsigned)(unsigned char)*text);
-            size = 1;
-        } else if (is_unsafe(text, size, &code)) {
-            lm_buffer_printf(out, code < 0x80 ? "\\x%02X" : "\\u{%X}", code);
-        } else {
-            lm_buffer_append(out, text, size);
-        }
-        text += size;
-        len -= size;
-    }
 }
 
 int ct_letter_reader_init(struct ct_letter_reader *reader)
@@ -140,7 +102,7 @@ static void append_origin(struct lm_buffer *out, const struct ct_letter *letter)
         lm_buffer_append_char(out, '-');
         return;
     }
-    ct_letter_append_safe(out, letter->from_topic.data, letter->from_topic.len, 249);
+    ct_terminal_append_safe(out, letter->from_topic.data, letter->from_topic.len, 249);
     lm_buffer_printf(out, "/%d@%" PRId64, (int)letter->from_partition, letter->from_offset);
 }
 
@@ -152,11 +114,11 @@ static void append_preview(struct ct_letter_reader *reader, const struct ct_lett
     struct lm_error error;
 
     if (decode(reader, letter, &error) && message->len > 0)
-        ct_letter_append_safe(out, message->data, message->len, PREVIEW_MAX);
+        ct_terminal_append_safe(out, message->data, message->len, PREVIEW_MAX);
     else if (letter->message->payload == NULL)
         lm_buffer_append_text(out, "(no value)");
     else
-        ct_letter_append_safe(out, letter->message->payload, letter->message->len, PREVIEW_MAX);
+        ct_terminal_append_safe(out, letter->message->payload, letter->message->len, PREVIEW_MAX);
 }
 
 static void flush(struct lm_buffer *text, FILE *out)
@@ -176,9 +138,9 @@ void ct_letter_print_line(struct ct_letter_reader *reader, const struct ct_lette
     lm_buffer_printf(text, "  %s/%d@%" PRId64 "  ", letter->topic, (int)letter->partition, letter->offset);
     append_origin(text, letter);
     lm_buffer_append_text(text, "  ");
-    ct_letter_append_safe(text, letter->class.data, letter->class.len, 40);
+    ct_terminal_append_safe(text, letter->class.data, letter->class.len, 40);
     lm_buffer_printf(text, "  %zu B  ", letter->message->len);
-    ct_letter_append_safe(text, letter->text.data, letter->text.len, ERROR_MAX);
+    ct_terminal_append_safe(text, letter->text.data, letter->text.len, ERROR_MAX);
     lm_buffer_append_text(text, "  | ");
     append_preview(reader, letter, text);
     lm_buffer_append_char(text, '\n');
@@ -329,9 +291,9 @@ static void append_headers(struct lm_buffer *out, const rd_kafka_message_t *mess
     lm_buffer_append_text(out, "headers\n");
     for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == 0; i++) {
         lm_buffer_append_text(out, "  ");
-        ct_letter_append_safe(out, name, strlen(name), SIZE_MAX);
+        ct_terminal_append_safe(out, name, strlen(name), SIZE_MAX);
         lm_buffer_append_text(out, ": ");
-        ct_letter_append_safe(out, value, value != NULL ? size : 0, SIZE_MAX);
+        ct_terminal_append_safe(out, value, value != NULL ? size : 0, SIZE_MAX);
         lm_buffer_append_char(out, '\n');
     }
 }
@@ -351,9 +313,9 @@ void ct_letter_print_whole(struct ct_letter_reader *reader, const struct ct_lett
     lm_buffer_append_text(text, ", Kafka time ");
     append_time(text, letter->from_time_us);
     lm_buffer_append_text(text, "\nerror    ");
-    ct_letter_append_safe(text, letter->class.data, letter->class.len, SIZE_MAX);
+    ct_terminal_append_safe(text, letter->class.data, letter->class.len, SIZE_MAX);
     lm_buffer_append_text(text, ": ");
-    ct_letter_append_safe(text, letter->text.data, letter->text.len, SIZE_MAX);
+    ct_terminal_append_safe(text, letter->text.data, letter->text.len, SIZE_MAX);
     lm_buffer_append_char(text, '\n');
     append_headers(text, message);
     lm_buffer_printf(text, message->key == NULL ? "key: none\n" : "key, %zu bytes\n", message->key_len);
@@ -364,11 +326,11 @@ void ct_letter_print_whole(struct ct_letter_reader *reader, const struct ct_lett
         lm_buffer_append_text(text, "decoded\n  ");
         lm_buffer_clear(&reader->decoded);
         lm_record_write_json(&reader->record, &reader->decoded);
-        ct_letter_append_safe(text, reader->decoded.data, reader->decoded.len, SIZE_MAX);
+        ct_terminal_append_safe(text, reader->decoded.data, reader->decoded.len, SIZE_MAX);
         lm_buffer_append_char(text, '\n');
     } else {
         lm_buffer_append_text(text, "cannot be decoded: ");
-        ct_letter_append_safe(text, error.text, strlen(error.text), SIZE_MAX);
+        ct_terminal_append_safe(text, error.text, strlen(error.text), SIZE_MAX);
         lm_buffer_append_char(text, '\n');
     }
     flush(text, out);

@@ -1,7 +1,7 @@
 /*
  * A dead letter as its message says: where it lies, where its record came from, what was wrong with it
  * (consumer/dead_letter.h writes it). Everything in it may be forged by whoever can write to the topic, so
- * every text is shown through ct_letter_append_safe.
+ * every text is shown through ct_terminal_append_safe.
  */
 #ifndef LOGMILL_CTL_LETTER_H
 #define LOGMILL_CTL_LETTER_H
@@ -30,10 +30,6 @@ struct ct_letter {
 
 /* Points into the message, which stays the caller's. */
 void ct_letter_read(const rd_kafka_message_t *message, struct ct_letter *out);
-
-/* Appends text so that a terminal shows it and nothing else: what is no UTF-8, control characters and what
- * changes the direction of writing become \xNN or \u{N}. At most `max` characters, then "…". */
-void ct_letter_append_safe(struct lm_buffer *out, const char *text, size_t len, size_t max);
 
 /* What is needed to decode values; freed with ct_letter_reader_free also when half opened. */
 struct ct_letter_reader {

@@ -339,6 +339,25 @@ static int offer_names(struct ag_parse *p, struct lm_error *error)
     return 0;
 }
 
+/* What makes no follow-up may be a question of its own: "slowest services" behind another one. */
+static int read_alone(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
+                      const struct ag_catalogue *catalogue, struct lm_arena *arena,
+                      struct ag_understanding *out, struct lm_error *error)
+{
+    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+    struct ag_understanding *own = lm_arena_alloc(arena, sizeof *own);
+    struct ag_question alone = *question;
+
+    if (!p || !own)
+        return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
+    alone.previous = NULL;
+    if (read_question(p, &alone, vocabulary, catalogue, arena, own, error) < 0)
+        return -1;
+    if (own->outcome == AG_UNDERSTOOD)
+        *out = *own;
+    return 0;
+}
+
 int ag_understand(const struct ag_question *question, const struct ag_vocabulary *vocabulary,
                   const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
                   struct lm_error *error)
@@ -349,6 +368,8 @@ int ag_understand(const struct ag_question *question, const struct ag_vocabulary
         return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
     if (read_question(p, question, vocabulary, catalogue, arena, out, error) < 0)
         return -1;
+    if (question->previous && out->outcome == AG_NOT_UNDERSTOOD)
+        return read_alone(question, vocabulary, catalogue, arena, out, error);
     /* Long questions are not read five times over. */
     if (out->outcome == AG_NEEDS_CLARIFICATION && p->which > 0 && question->len < 400)
         return offer_names(p, error);

@@ -3,6 +3,9 @@
 5,000 records, one every 17 seconds back from the start of the present hour, in category raw; four services, all levels, errors with
 types, some with endpoint and status. Nothing lies in the current hour, so a late record into it changes only what it should.
 """
+import contextlib
+import subprocess
+
 import harness
 
 ROWS = """
@@ -73,3 +76,25 @@ class Agents(harness.Case):
         agent = self.shared.start("logmill-agent", *(self.agent_options + options), **more)
         self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
         return agent
+
+    @contextlib.contextmanager
+    def locked(self, world=None, relation="logmill.log_rollup_minute"):
+        """Whoever reads the relation waits, until the block ends."""
+        world = world or self.shared
+        p = subprocess.Popen(["psql", world.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        p.stdin.write("begin;\nlock table %s in access exclusive mode;\nselect 'locked';\n" % relation)
+        p.stdin.flush()
+        while "locked" not in p.stdout.readline():
+            pass
+        try:
+            yield
+        finally:
+            p.stdin.write("rollback;\n\\q\n")
+            p.stdin.close()
+            p.stdout.close()
+            p.wait(20)
+
+    def waiting(self):
+        """Statements of agents that wait for a lock."""
+        return int(self.shared.value("select count(*) from pg_stat_activity where datname = current_database() and "
+                                     "application_name = 'logmill-agent' and wait_event_type = 'Lock'"))

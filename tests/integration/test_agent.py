@@ -1,6 +1,5 @@
 """The agent over HTTP against a real PostgreSQL: the contract of its answers and errors, cache, cancelling, audit, restarts."""
 import concurrent.futures
-import contextlib
 import csv
 import json
 import os
@@ -31,28 +30,6 @@ class Agents(stored.Agents):
         body = self.ask(agent, question, status, **keys)
         self.assertEqual(code, body["error"]["code"], body)
         return body["error"]
-
-    @contextlib.contextmanager
-    def locked(self, world=None, relation="logmill.log_rollup_minute"):
-        """Whoever reads the relation waits, until the block ends."""
-        world = world or self.shared
-        p = subprocess.Popen(["psql", world.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        p.stdin.write("begin;\nlock table %s in access exclusive mode;\nselect 'locked';\n" % relation)
-        p.stdin.flush()
-        while "locked" not in p.stdout.readline():
-            pass
-        try:
-            yield
-        finally:
-            p.stdin.write("rollback;\n\\q\n")
-            p.stdin.close()
-            p.stdout.close()
-            p.wait(20)
-
-    def waiting(self):
-        """Statements of agents that wait for a lock."""
-        return int(self.shared.value("select count(*) from pg_stat_activity where datname = current_database() and "
-                                     "application_name = 'logmill-agent' and wait_event_type = 'Lock'"))
 
 
 class Contract(Agents):

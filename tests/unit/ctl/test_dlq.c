@@ -1,4 +1,4 @@
-/* What an operator types after `logmill-ctl dlq`, and what a terminal is shown. */
+/* What an operator types after `logmill-ctl dlq`. */
 #include "common/clock.h"
 #include "ctl/dlq.h"
 
@@ -76,46 +76,11 @@ static void a_time_is_an_instant_or_how_long_ago(void **state)
     assert_int_equal(ct_dlq_time_parse("", now, &us), -1);
 }
 
-static void a_terminal_is_shown_text_and_nothing_else(void **state)
-{
-    static const struct {
-        const char *text, *shown;
-    } cases[] = {
-        {"plain 한국어 🙂", "plain 한국어 🙂"},
-        {"\x1b[31m\r\n\t\x7f", "\\x1B[31m\\x0D\\x0A\\x09\\x7F"},
-        {"\xc2\x9b"
-         "31m",
-         "\\u{9B}31m"}, /* CSI as one character */
-        {"a\xe2\x80\xae"
-         "b",
-         "a\\u{202E}b"},                                       /* right to left */
-        {"\xff\xfe\xed\xa0\x80", "\\xFF\\xFE\\xED\\xA0\\x80"}, /* no UTF-8; a surrogate */
-        {"", ""},
-    };
-    struct lm_buffer out;
-    (void)state;
-
-    lm_buffer_init(&out, 1 << 20);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        lm_buffer_clear(&out);
-        ct_letter_append_safe(&out, cases[i].text, strlen(cases[i].text), SIZE_MAX);
-        assert_string_equal(lm_buffer_text(&out), cases[i].shown);
-    }
-    lm_buffer_clear(&out);
-    ct_letter_append_safe(&out, "한국어", strlen("한국어"), 2);
-    assert_string_equal(lm_buffer_text(&out), "한국…");
-    lm_buffer_clear(&out);
-    ct_letter_append_safe(&out, "a\0b", 3, 3);
-    assert_string_equal(lm_buffer_text(&out), "a\\x00b");
-    lm_buffer_free(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_names_where_letters_lie_or_where_their_records_came_from),
         cmocka_unit_test(a_time_is_an_instant_or_how_long_ago),
-        cmocka_unit_test(a_terminal_is_shown_text_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
