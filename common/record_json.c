@@ -35,7 +35,7 @@ static int out_of_room(struct lm_error *error)
     return lm_error_set(error, LM_RETRY, "memory", "no room left to decode a JSON record");
 }
 
-static int keep_unknown(struct decoding *d, struct member member)
+static int keep_unknown(struct decoding *d, const struct member *member)
 {
     if (d->unknown_count == d->unknown_room) {
         struct member *larger = lm_arena_alloc(d->arena, 2 * d->unknown_room * sizeof *larger);
@@ -45,8 +45,8 @@ static int keep_unknown(struct decoding *d, struct member member)
         d->unknown = larger;
         d->unknown_room *= 2;
     }
-    d->unknown[d->unknown_count++] = member;
-    d->unknown_bytes += member.key.len + member.value.len + 2;
+    d->unknown[d->unknown_count++] = *member;
+    d->unknown_bytes += member->key.len + member->value.len + 2;
     return 0;
 }
 
@@ -206,16 +206,19 @@ static enum verdict read_level(struct decoding *d, const struct lm_json_value *v
 static enum verdict read_text(struct decoding *d, const struct lm_json_value *value,
                               const struct lm_record_name *name)
 {
-    struct lm_slice text = value->raw;
+    struct lm_slice text, unescaped;
     struct lm_inet address;
     enum lm_record_reading reading = (enum lm_record_reading)name->reading;
 
     if (value->type == LM_JSON_STRING) {
-        if (lm_json_string(value, d->arena, &text, d->error) != 0)
+        if (lm_json_string(value, d->arena, &unescaped, d->error) != 0)
             return FAILED;
+        text = unescaped;
     } else if (reading != LM_READ_OWN_MESSAGE &&
                (reading != LM_READ_TEXT || value->type == LM_JSON_OBJECT || value->type == LM_JSON_ARRAY)) {
         return UNUSABLE;
+    } else {
+        text = value->raw;
     }
     if (reading == LM_READ_LINE) {
         text.len -= text.len > 0 && text.data[text.len - 1] == '\n';
@@ -375,29 +378,43 @@ static enum verdict read_value(struct decoding *d, const struct lm_record_name *
     return read_text(d, value, name);
 }
 
+/* What lm_json_member has just written word by word cannot be copied in one piece without waiting for it: a
+ * member is put together only where it is kept. */
+static struct member member_of(const struct lm_json_value *key, const struct lm_json_value *value)
+{
+    return (struct member){key->raw, value->raw};
+}
+
+static int keep_unknown_member(struct decoding *d, const struct lm_json_value *key,
+                               const struct lm_json_value *value)
+{
+    struct member member = member_of(key, value);
+
+    return keep_unknown(d, &member);
+}
+
 static int take_member(struct decoding *d, const struct lm_json_value *key, const struct lm_json_value *value)
 {
-    struct member member = {key->raw, value->raw};
     struct lm_slice text;
 
     if (lm_json_string(key, d->arena, &text, d->error) != 0)
         return -1;
     const struct lm_record_name *name = lm_record_name_find(text.data, text.len);
     if (name == NULL)
-        return keep_unknown(d, member);
+        return keep_unknown_member(d, key, value);
     if (value->type == LM_JSON_NULL)
         return 0;
     uint8_t rank = d->rank[name->slot];
     if (rank < name->rank)
-        return keep_unknown(d, member);
+        return keep_unknown_member(d, key, value);
     enum verdict verdict = read_value(d, name, value);
     if (verdict != USED)
-        return verdict == FAILED ? -1 : keep_unknown(d, member);
-    if (rank != NO_RANK && rank != name->rank && keep_unknown(d, d->filled[name->slot]) != 0)
+        return verdict == FAILED ? -1 : keep_unknown_member(d, key, value);
+    if (rank != NO_RANK && rank != name->rank && keep_unknown(d, &d->filled[name->slot]) != 0)
         return -1;
     d->rank[name->slot] = name->rank;
-    if (name->rank > 0)
-        d->filled[name->slot] = member; /* our own name gives way to none */
+    if (name->rank > 0) /* our own name gives way to none */
+        d->filled[name->slot] = member_of(key, value);
     return 0;
 }
 

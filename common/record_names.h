@@ -45,7 +45,7 @@ enum lm_record_reading {
 };
 
 struct lm_record_name {
-    const char *name;
+    char name[28];
     uint8_t len;     /* of the name */
     uint8_t slot;    /* enum lm_text or enum lm_record_slot */
     uint8_t rank;    /* of two names for one slot the lower wins; 0 is our own */
