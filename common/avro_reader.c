@@ -28,25 +28,28 @@ void lm_avro_fail(struct lm_avro_reader *in, const char *kind, const char *what)
 
 int64_t lm_avro_long_number(struct lm_avro_reader *in)
 {
+    const unsigned char *at = in->at;
     uint64_t value = 0;
 
     if (in->fault != NULL)
         return 0;
-    for (unsigned shift = 0;; shift += 7) {
-        if (in->at == in->end) {
-            lm_avro_fail(in, "truncated", "the value ends inside a number");
-            return 0;
-        }
-        unsigned char byte = *in->at++;
+    for (unsigned shift = 0; at < in->end; shift += 7) {
+        unsigned char byte = *at++;
         /* The tenth byte has room for one bit, and none may follow. */
         if (shift == 63 && byte > 1) {
+            in->at = at;
             lm_avro_fail(in, "undecodable", "a number has more than 64 bits");
             return 0;
         }
         value |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
+        if (byte < 0x80) {
+            in->at = at;
             return (int64_t)((value >> 1) ^ (0 - (value & 1)));
+        }
     }
+    in->at = at;
+    lm_avro_fail(in, "truncated", "the value ends inside a number");
+    return 0;
 }
 
 static uint64_t little_endian(struct lm_avro_reader *in, uint64_t len)

@@ -305,11 +305,12 @@ double lm_json_double(struct lm_slice number)
 
 bool lm_json_fits_numeric(struct lm_slice number)
 {
+    struct short_number s;
+
+    if (read_short(number, &s))
+        return true;
     if (number.len > NUMERIC_MAX_TEXT)
         return false;
-    if (number.len < 20 && memchr(number.data, 'e', number.len) == NULL &&
-        memchr(number.data, 'E', number.len) == NULL)
-        return true;
     long exponent = decimal_of(number).exponent;
     return exponent >= -NUMERIC_MAX_EXPONENT && exponent <= NUMERIC_MAX_EXPONENT;
 }

@@ -138,9 +138,11 @@ int lm_category_parse(const char *text, size_t len, enum lm_category *out)
 
 int lm_level_parse(const char *text, size_t len, enum lm_level *out)
 {
+    char first = len > 0 ? (char)(text[0] | 0x20) : 0; /* all names begin with a letter */
+
     for (size_t i = 0; i < sizeof known_levels / sizeof known_levels[0]; i++) {
         const char *name = known_levels[i].name;
-        if (strlen(name) == len && strncasecmp(name, text, len) == 0) {
+        if (name[0] == first && strlen(name) == len && strncasecmp(name, text, len) == 0) {
             *out = known_levels[i].level;
             return 0;
         }

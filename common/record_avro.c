@@ -132,13 +132,28 @@ static bool get_branch(struct lm_avro_reader *in)
     return branch == 1;
 }
 
+/* Nearly every text is null or at most 63 bytes long, so that its branch and its length are a byte each and
+ * one comparison says whether all of it is there: those are read without the reader. */
 static void get_optional_texts(struct lm_avro_reader *in, struct lm_record *record, const enum lm_text *texts,
                                size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (get_branch(in))
-            record->text[texts[i]] = lm_avro_text(in);
+    const unsigned char *at = in->at;
+
+    for (size_t i = 0; i < count && in->fault == NULL; i++) {
+        size_t left = (size_t)(in->end - at);
+        if (left > 0 && at[0] == 0) {
+            at++;
+        } else if (left > 1 && at[0] == 2 && (at[1] & 0x81) == 0 && at[1] / 2u <= left - 2) {
+            record->text[texts[i]] = (struct lm_slice){(const char *)at + 2, at[1] / 2u};
+            at += 2 + at[1] / 2;
+        } else {
+            in->at = at;
+            if (get_branch(in))
+                record->text[texts[i]] = lm_avro_text(in);
+            at = in->at;
+        }
     }
+    in->at = at;
 }
 
 static int get_enum(struct lm_avro_reader *in, int count)
@@ -173,6 +188,10 @@ static size_t get_tags(struct lm_avro_reader *in, struct lm_slice *tags)
  * reader's. */
 static int read_tags(struct lm_avro_reader *in, struct lm_arena *arena, struct lm_record *record)
 {
+    if (in->fault == NULL && in->at < in->end && *in->at == 0) { /* an empty array, as nearly always */
+        in->at++;
+        return 0;
+    }
     struct lm_avro_reader again = *in;
     size_t count = get_tags(in, NULL);
 

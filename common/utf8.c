@@ -31,9 +31,22 @@ size_t lm_utf8_sequence(const char *text, size_t len)
     return len >= 4 && continues(p[3]) ? 4 : 0;
 }
 
+/* Three bytes as most of what is beyond ASCII takes, Korean included: any but those that begin with E0 or ED,
+ * whose second byte has bounds. */
+static inline bool is_common_three(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    return (p[0] & 0xF0) == 0xE0 && p[0] != 0xE0 && p[0] != 0xED && continues(p[1]) && continues(p[2]);
+}
+
 const char *lm_utf8_run(const char *text, const char *end)
 {
     while (text < end && (unsigned char)*text >= 0x80) {
+        if (end - text >= 3 && is_common_three(text)) {
+            text += 3;
+            continue;
+        }
         size_t step = lm_utf8_sequence(text, (size_t)(end - text));
         if (step == 0)
             break;
@@ -47,16 +60,26 @@ enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len)
     size_t i = 0;
 
     while (i < len) {
-        while (len - i >= 8 && lm_utf8_is_plain_word(text + i))
-            i += 8;
+        while (len - i >= LM_BLOCK) {
+            unsigned other = lm_block_not_ascii(text + i);
+            if (other != 0) {
+                i += (size_t)__builtin_ctz(other);
+                break;
+            }
+            i += LM_BLOCK;
+        }
         if (i == len)
             break;
         if (text[i] == '\0')
             return LM_UTF8_NUL;
-        size_t step = lm_utf8_sequence(text + i, len - i);
-        if (step == 0)
+        if ((unsigned char)text[i] < 0x80) {
+            i++;
+            continue;
+        }
+        size_t run = (size_t)(lm_utf8_run(text + i, text + len) - (text + i));
+        if (run == 0)
             return LM_UTF8_INVALID;
-        i += step;
+        i += run;
     }
     return LM_UTF8_OK;
 }
