@@ -183,7 +183,52 @@ static bool names_other_side(const struct ag_parse *p)
         if ((way && !*way) || (i > 0 && ag_reads(p, i, AG_C_SINCE)))
             return true;
     }
-    return ag_said(p, AG_C_SAME_TIME);
+    return ag_said(p, AG_C_SAME_TIME) || p->than_a_time;
+}
+
+/* What is said to be more or less: "more errors than …", 어제보다 많아. */
+static void take_degrees(struct ag_parse *p, size_t from, size_t to)
+{
+    static const char *const degrees[] = {"more",   "fewer",   "less", "higher", "lower", "worse",
+                                          "better", "greater", "많",   "높",     "낮",    "심"};
+
+    for (size_t i = from; i < to; i++) {
+        for (size_t n = 0; n < sizeof degrees / sizeof *degrees; n++) {
+            bool korean = (unsigned char)degrees[n][0] >= 0x80;
+            if (korean ? ag_is(p->tokens, i, AG_C_HANGUL) &&
+                             strncmp(ag_word(p, i), degrees[n], strlen(degrees[n])) == 0
+                       : strcmp(ag_word(p, i), degrees[n]) == 0)
+                ag_consume(p->tokens, i, i + 1, "than");
+        }
+    }
+}
+
+/* "higher than yesterday", "more errors than the hour before", 어제보다 많아: set against a time, not against
+ * a number. */
+void ag_than_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        bool korean = ag_is_korean(p, i);
+        size_t beside = korean ? ag_before(p, i) : ag_after(p, i);
+        bool time = beside < t->count && ag_is(t, beside, AG_C_SHIFT);
+        for (size_t k = 0; k < p->time_count; k++)
+            time = time || (korean ? p->times[k].to == i : p->times[k].from == beside);
+        if (!time)
+            continue;
+        if (korean && strcmp(ag_word(p, i), "보다") == 0) {
+            take_degrees(p, i, t->count);
+        } else if ((ag_is(t, i, AG_C_ABOVE) || ag_is(t, i, AG_C_BELOW)) && strstr(ag_word(p, i), " than")) {
+            ag_consume(t, i, i + 1, "than");
+            p->said[AG_C_COMPARE] = i + 1;
+            p->than_a_time = true;
+            if (strncmp(ag_word(p, i), "slower", 6) == 0 || strncmp(ag_word(p, i), "faster", 6) == 0)
+                p->said[AG_C_SLOW] = i + 1;
+        } else if (strcmp(ag_word(p, i), "than") == 0) {
+            take_degrees(p, 0, i);
+        }
+    }
 }
 
 static void compare_windows(struct ag_parse *p)
@@ -242,6 +287,15 @@ static void assume_window(struct ag_parse *p, const char *symbolic, const char *
     ag_assume(p, "default_window", ko, en);
 }
 
+static bool groups_days(const struct ag_intent *in)
+{
+    for (size_t i = 0; i < in->group_count; i++) {
+        if (in->groups[i].field == AG_DAY_OF_WEEK)
+            return true;
+    }
+    return false;
+}
+
 /* No time was said: what is asked decides. */
 static void default_window(struct ag_parse *p)
 {
@@ -251,6 +305,14 @@ static void default_window(struct ag_parse *p)
     if (ag_said(p, AG_C_HISTORY))
         assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.",
                       "For a history the last 30 days are searched.");
+    else if (in->measure.fn == AG_LIST && in->limit == 1 &&
+             (in->order == AG_NEWEST || in->order == AG_OLDEST))
+        assume_window(p, "all", "시간 제한 없이 보관된 모든 기록에서 찾았습니다.",
+                      "Everything kept is searched.");
+    else if (groups_days(in))
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "어느 기간의 요일인지 알 수 없습니다.", "It is not said over which weeks."),
+                ag_say(p, "예: \"지난달 요일별 에러\"", "For example \"errors by weekday last month\"."));
     else if (in->measure.fn == AG_FIRST_SEEN || (in->measure.fn == AG_LAST_SEEN && in->shape != AG_SILENT) ||
              has_filter(in, AG_TRACE_ID) || has_filter(in, AG_SESSION_ID))
         assume_window(p, "all", "시간 제한 없이 보관된 모든 기록을 보았습니다.",

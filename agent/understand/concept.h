@@ -90,6 +90,7 @@ enum ag_concept {
     AG_C_FAIL,
     AG_C_DURATION,
     AG_C_PAGE_LOAD,
+    AG_C_PAGE_VIEW,
     AG_C_STATUS_CLASS, /* value: 5xx */
     AG_C_FIELD,        /* value: field name */
     AG_C_DOMAIN,       /* value: English roots, comma-separated */
@@ -108,6 +109,7 @@ enum ag_concept {
     AG_C_WHICH,
     AG_C_RATE, /* 에러율 */
     AG_C_FAIL_RATE,
+    AG_C_OK_RATE, /* 성공률: of something the data has both outcomes of */
     AG_C_PERCENT,
     AG_C_SLOW,
     AG_C_FAST,
@@ -158,6 +160,7 @@ enum ag_concept {
     AG_C_OLDEST,
     AG_C_ORDER,
     AG_C_NOT,     /* 빼고, 말고, excluding */
+    AG_C_REST,    /* 나머지, 다른: behind what is left out, what is left */
     AG_C_WITHOUT, /* 없는: of what had none of it */
     AG_C_ONLY,
     AG_C_AT_LEAST,

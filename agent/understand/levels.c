@@ -194,6 +194,27 @@ static bool is_bare_status(const struct ag_parse *p, size_t i)
     return true;
 }
 
+/* "that returned 200", "non-200", 200 말고 다른 응답: said as what came back, any status is one. */
+static bool is_what_came_back(const struct ag_parse *p, size_t i, size_t before)
+{
+    static const char *const verbs[] = {"return",       "returned",       "returns", "returning",
+                                        "respond with", "responded with", "non-",    "get",
+                                        "got",          "반환",           "not"};
+    size_t next = ag_after(p, i);
+
+    for (size_t k = 0; before < p->tokens->count && k < sizeof verbs / sizeof *verbs; k++) {
+        if (strcmp(ag_word(p, before), verbs[k]) == 0)
+            return !ag_is(p->tokens, i + 1, AG_C_LOG) && !ag_is(p->tokens, i + 1, AG_C_LEVEL) &&
+                   !ag_is(p->tokens, i + 1, AG_C_ERROR) && !ag_is(p->tokens, i + 1, AG_C_UNIT);
+    }
+    if (!ag_is(p->tokens, next, AG_C_NOT) || !ag_is_korean(p, next))
+        return false;
+    next = ag_after(p, next);
+    if (ag_is(p->tokens, next, AG_C_REST))
+        next = ag_after(p, next);
+    return is_status_noun(p, next) && !ag_is(p->tokens, next, AG_C_ERROR);
+}
+
 /* A status number stands beside a word that says what it is. */
 static bool status_near(const struct ag_parse *p, size_t i)
 {
@@ -206,7 +227,7 @@ static bool status_near(const struct ag_parse *p, size_t i)
         return is_bare_status(p, i);
     if (ag_is(p->tokens, before, AG_C_EQUALS) && before > 0)
         before = ag_before(p, before);
-    if (strncmp(ag_word(p, before), "http", 4) == 0)
+    if (strncmp(ag_word(p, before), "http", 4) == 0 || is_what_came_back(p, i, before))
         return true;
     return (before != SIZE_MAX && ag_names_field(p, before, "http_status") &&
             !p->tokens->items[before].rule) ||
@@ -423,9 +444,14 @@ static bool negated_field(const struct ag_parse *p, size_t i)
 /* "hosts with no warnings", "users who did not hit": said of all records of a host, not of each. */
 static bool denies_all(const struct ag_parse *p, size_t i)
 {
+    static const char *const did_not[] = {"didn't", "don't", "doesn't", "haven't", "hasn't"};
     const char *word = ag_word(p, i);
     const char *before = i > 0 ? ag_word(p, i - 1) : "";
 
+    for (size_t k = 0; k < sizeof did_not / sizeof *did_not; k++) {
+        if (strcmp(word, did_not[k]) == 0)
+            return true;
+    }
     if (strcmp(word, "not") == 0)
         return strcmp(before, "did") == 0 || strcmp(before, "does") == 0 || strcmp(before, "do") == 0 ||
                strcmp(before, "had") == 0 || strcmp(before, "have") == 0;
@@ -450,12 +476,70 @@ static void none_rule(struct ag_parse *p)
     }
 }
 
+/* "non-fatal errors" are errors all the same: those of the level below. */
+static void not_fatal(struct ag_parse *p, size_t at)
+{
+    struct ag_mention *m = starting_at(p, at);
+
+    if (!m || m->field != AG_LEVEL || strcmp(m->value, "FATAL") != 0 ||
+        !(strstr(ag_word(p, at), "error") || ag_reads(p, m->to, AG_C_ERROR)))
+        return;
+    m->value = "ERROR";
+    m->negated = false;
+}
+
+/* What a record may lack. */
+static enum ag_field optional_field(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_field fields[] = {AG_TRACE_ID,  AG_SPAN_ID,    AG_USER_ID,     AG_SESSION_ID,
+                                           AG_CLIENT_IP, AG_ERROR_TYPE, AG_ERROR_CODE,  AG_ENDPOINT,
+                                           AG_COMPONENT, AG_HOST,       AG_HTTP_STATUS, AG_DURATION};
+
+    for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) {
+        if (i < p->tokens->count && !p->tokens->items[i].rule &&
+            ag_names_field(p, i, ag_field_name(fields[k])))
+            return fields[k];
+    }
+    return AG_NO_FIELD;
+}
+
+/* 트레이스 없는 에러, user id가 없는 로그, "errors without a trace id", "logs that have no session id": of
+ * the record, which says nothing there. */
+static void missing_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 1; i < t->count; i++) {
+        bool korean = ag_is_korean(p, i);
+        size_t at = korean ? ag_before(p, i) : ag_after(p, i);
+        size_t next = korean ? ag_after(p, i) : at + 1;
+        const char *word = ag_word(p, i);
+        size_t led = ag_before(p, i);
+        enum ag_field field = at == SIZE_MAX ? AG_NO_FIELD : optional_field(p, at);
+        bool denies =
+            korean ? ag_is(t, i, AG_C_WITHOUT) && (ag_is(t, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
+                                                   ag_is(t, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
+                   : strcmp(word, "without") == 0 ||
+                         (strcmp(word, "no") == 0 && led != SIZE_MAX &&
+                          (strcmp(ag_word(p, led), "with") == 0 || ag_reads(p, led, AG_C_VERB) ||
+                           strcmp(ag_word(p, led), "that have") == 0));
+        bool itself =
+            !korean && field != AG_NO_FIELD &&
+            (ag_is(t, next, AG_C_ERROR) || ag_is(t, next, AG_C_LEVEL) || ag_is(t, next, AG_C_STATUS_CLASS));
+        if (!denies || field == AG_NO_FIELD || itself)
+            continue;
+        ag_mention_add(p, korean ? at : i, korean ? i + 1 : at + 1, field, NULL, AG_IS_NULL, NULL, "missing");
+    }
+}
+
 void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
 
     none_rule(p);
+    missing_rule(p);
     for (size_t i = 0; i < t->count; i++) {
+        size_t rest;
         if (!ag_is(t, i, AG_C_NOT))
             continue;
         if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
@@ -463,9 +547,14 @@ void ag_negation_rule(struct ag_parse *p)
         if (denies_all(p, i))
             *(strcmp(ag_word(p, i), "without") == 0 ? &p->left_out : &p->negated_whole) = true;
         ag_consume(t, i, i + 1, "not");
-        /* 운영이 아닌 환경 */
-        if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_FIELD) && !ag_is(t, i + 2, AG_C_BY) &&
-            negated_field(p, i + 1))
+        if (strcmp(ag_word(p, i), "non-") == 0)
+            not_fatal(p, i + 1);
+        /* 운영이 아닌 환경, 모바일 말고 다른 기기 */
+        if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_REST))
             ag_consume(t, i + 1, i + 2, "not");
+        rest = ag_is_korean(p, i) && i + 1 < t->count && ag_reads(p, i + 1, AG_C_REST) ? i + 2 : i + 1;
+        if (ag_is_korean(p, i) && ag_is(t, rest, AG_C_FIELD) && !ag_is(t, rest + 1, AG_C_BY) &&
+            negated_field(p, rest))
+            ag_consume(t, rest, rest + 1, "not");
     }
 }

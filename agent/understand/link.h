@@ -1,5 +1,5 @@
 /*
- * Private to names.c, metadata.c and search.c: what linking words to names is made of.
+ * Private to names.c, spelling.c, metadata.c and search.c: what linking words to names is made of.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_LINK_H
 #define LOGMILL_AGENT_UNDERSTAND_LINK_H
@@ -22,6 +22,16 @@ void ag_unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, size_t 
 /* The token's catalogue name of this kind, or NULL. */
 const struct ag_name *ag_name_of_kind(const struct ag_token *token, enum ag_kind kind);
 
+/* The kind a field word names ("컴포넌트", "host") and nobody consumed, or AG_KIND_COUNT. */
+enum ag_kind ag_kind_said(const struct ag_parse *p, size_t i);
+/* The kind said beside the name at [*from, *to), which then covers the word that says it; else
+ * AG_KIND_COUNT. "order-service 서비스", "component stock-sync", "host web-03". */
+enum ag_kind ag_kind_beside(const struct ag_parse *p, size_t *from, size_t *to);
+
+/* outcomes.c: is token `i` something done and not the service for it: 결제한 사용자, "signed in"? */
+bool ag_is_done(const struct ag_parse *p, size_t i);
+/* spelling.c: words that look like names and are none, or are one with a slip. */
+void ag_stranger_rule(struct ag_parse *p);
 /* metadata.c */
 void ag_metadata_rule(struct ag_parse *p);
 /* search.c: quoted texts nobody else took. */

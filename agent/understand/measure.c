@@ -8,14 +8,14 @@
 
 /* Flags taken wherever they stand. Weak ones may stay unused. */
 static const enum ag_concept strong[] = {
-    AG_C_COUNT_PEOPLE, AG_C_RATE,      AG_C_FAIL_RATE,    AG_C_PERCENT,   AG_C_SLOWEST,   AG_C_FASTEST,
-    AG_C_SLOW,         AG_C_FAST,      AG_C_AVERAGE,      AG_C_MAXIMUM,   AG_C_MINIMUM,   AG_C_SUM,
-    AG_C_DURATION,     AG_C_PAGE_LOAD, AG_C_PER,          AG_C_SERIES,    AG_C_BY_TIME,   AG_C_BUSIEST,
-    AG_C_QUIETEST,     AG_C_SPIKE,     AG_C_STOPPED,      AG_C_NEW,       AG_C_FIRST,     AG_C_STILL,
-    AG_C_DISTINCT,     AG_C_COMPARE,   AG_C_BEFORE_AFTER, AG_C_WHY,       AG_C_HISTORY,   AG_C_CAUSE,
-    AG_C_NEWEST,       AG_C_OLDEST,    AG_C_MOST,         AG_C_FEWEST,    AG_C_HIGHEST,   AG_C_LOWEST,
-    AG_C_TOP,          AG_C_BOTTOM,    AG_C_SAME,         AG_C_SAME_TIME, AG_C_LOGIN_TRY, AG_C_FAIL,
-    AG_C_DISTRIBUTION, AG_C_SHIFT,     AG_C_EVENT_ANCHOR,
+    AG_C_COUNT_PEOPLE, AG_C_RATE,         AG_C_FAIL_RATE, AG_C_OK_RATE,      AG_C_PERCENT,   AG_C_SLOWEST,
+    AG_C_FASTEST,      AG_C_SLOW,         AG_C_FAST,      AG_C_AVERAGE,      AG_C_MAXIMUM,   AG_C_MINIMUM,
+    AG_C_SUM,          AG_C_DURATION,     AG_C_PAGE_LOAD, AG_C_PER,          AG_C_SERIES,    AG_C_BY_TIME,
+    AG_C_BUSIEST,      AG_C_QUIETEST,     AG_C_SPIKE,     AG_C_STOPPED,      AG_C_NEW,       AG_C_FIRST,
+    AG_C_STILL,        AG_C_DISTINCT,     AG_C_COMPARE,   AG_C_BEFORE_AFTER, AG_C_WHY,       AG_C_HISTORY,
+    AG_C_CAUSE,        AG_C_NEWEST,       AG_C_OLDEST,    AG_C_MOST,         AG_C_FEWEST,    AG_C_HIGHEST,
+    AG_C_LOWEST,       AG_C_TOP,          AG_C_BOTTOM,    AG_C_SAME,         AG_C_SAME_TIME, AG_C_LOGIN_TRY,
+    AG_C_FAIL,         AG_C_DISTRIBUTION, AG_C_SHIFT,     AG_C_EVENT_ANCHOR,
 };
 static const enum ag_concept weak[] = {AG_C_COUNT,    AG_C_TOTAL, AG_C_LIST,  AG_C_NAMES,  AG_C_REQUEST,
                                        AG_C_RESPONSE, AG_C_EACH,  AG_C_WHICH, AG_C_SHOW,   AG_C_LOG,
@@ -473,6 +473,12 @@ void ag_measure_rule(struct ag_parse *p)
                        "The last few records alone cannot be broken down."),
                 NULL);
     check_numbers(p);
+    if (p->than_a_time && p->intent->group_count > 0)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "그때보다 많은 것만 고를 수는 없습니다.",
+                       "Only those that had more than at that time cannot be picked out."),
+                ag_say(p, "예: \"서비스별 에러 어제와 비교\"",
+                       "For example \"errors by service today vs yesterday\"."));
     /* "the busiest endpoint by latency" */
     if ((ag_heard(&d, AG_C_BUSIEST) || ag_heard(&d, AG_C_QUIETEST)) && p->intent->measure.fn != AG_COUNT &&
         p->intent->measure.fn != AG_RATE && !p->stopped) {

@@ -181,6 +181,12 @@ bool ag_slow_rule(struct decision *d)
         }
         return true;
     }
+    /* "slower than yesterday", 어제보다 느려졌어 */
+    if (slow && !slowest && ag_heard(d, AG_C_COMPARE) && !ag_heard(d, AG_C_REQUEST) &&
+        !ag_heard(d, AG_C_COUNT)) {
+        set_p95(d);
+        return true;
+    }
     if (slow && ag_heard(d, AG_C_COUNT) && !d->p->found.length_set) {
         ag_stop(d->p, AG_NEEDS_CLARIFICATION,
                 ag_say(d->p, "얼마보다 오래 걸리면 느린 것인지 알 수 없습니다.",
@@ -240,6 +246,15 @@ bool ag_rate_rule(struct decision *d)
     bool percent = ag_heard(d, AG_C_PERCENT);
     bool of_status = ag_has_field(intent, AG_STATUS_CLASS) || ag_has_field(intent, AG_HTTP_STATUS);
 
+    if (d->p->outcome_share) {
+        /* Of the events that ended either way, those that ended so. */
+        struct ag_filter of = {.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
+        of.values[0] = d->p->outcome_share;
+        if (intent->filter_count < AG_MAX_FILTERS)
+            intent->filters[intent->filter_count++] = of;
+        ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
+        return true;
+    }
     if (ag_use(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL))) {
         ag_use(d, AG_C_PERCENT);
         ag_use(d, AG_C_FAIL);
@@ -392,7 +407,7 @@ bool ag_seen_rule(struct decision *d)
         return false;
     }
     ag_use(d, AG_C_FIRST);
-    if (!when && show) {
+    if (!when && (show || d->p->found.limit > 0)) {
         ag_set_measure(d, AG_LIST, AG_NO_FIELD);
         d->intent->order = last ? AG_NEWEST : AG_OLDEST;
         d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;

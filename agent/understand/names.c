@@ -1,16 +1,13 @@
 /*
  * Linking words to names really in the data: exact, by the parts of a name ("결제 서비스", "payment"), by
- * several words that together are a name ("failed logins"), and by a slip of the pen. What looks like a name
- * and is none says so.
+ * several words that together are a name ("failed logins"). Slips of the pen and strangers: spelling.c.
  */
 #include "agent/understand/link.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MAX_ROOT 48
-#define MAX_SEARCHES 16
 
 static const struct {
     enum ag_field field;
@@ -27,7 +24,7 @@ static const struct {
 };
 
 /* The kind a field word names ("컴포넌트", "host"), or AG_KIND_COUNT. */
-static enum ag_kind kind_said(const struct ag_parse *p, size_t i)
+enum ag_kind ag_kind_said(const struct ag_parse *p, size_t i)
 {
     const struct ag_reading *r =
         i < p->tokens->count && !p->tokens->items[i].rule ? p->tokens->items[i].readings : NULL;
@@ -41,99 +38,6 @@ static enum ag_kind kind_said(const struct ag_parse *p, size_t i)
         }
     }
     return AG_KIND_COUNT;
-}
-
-static bool grouping(const struct ag_parse *p, size_t i)
-{
-    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
-
-    return ag_is(p->tokens, i + 1, AG_C_BY) ||
-           (before != SIZE_MAX && ag_is(p->tokens, before, AG_C_BY_BEFORE));
-}
-
-/* -- spelling -- */
-
-static bool only_letters(const char *text)
-{
-    for (; *text; text++) {
-        if (!isalpha((unsigned char)*text))
-            return false;
-    }
-    return true;
-}
-
-static bool is_part_of_a_name(const struct ag_parse *p, const char *word)
-{
-    const struct ag_name *found[1];
-    size_t len = strlen(word);
-    char single[MAX_ROOT];
-
-    for (int kind = 0; kind < AG_KIND_COUNT; kind++) {
-        if (ag_catalogue_with_part(p->catalogue, (enum ag_kind)kind, word, found, 1) > 0)
-            return true;
-    }
-    if (len < 4 || len >= sizeof single || word[len - 1] != 's')
-        return false;
-    memcpy(single, word, len - 1);
-    single[len - 1] = '\0';
-    return ag_catalogue_with_part(p->catalogue, AG_KIND_SERVICE, single, found, 1) > 0;
-}
-
-void ag_spelling_rule(struct ag_parse *p)
-{
-    struct ag_tokens *t = p->tokens;
-    bool after_value = false;
-
-    for (size_t i = 0; i < t->count; i++) {
-        struct ag_token *token = &t->items[i];
-        const struct ag_reading *meant;
-        /* What follows "containing" is searched for as it is. */
-        after_value = ag_is(t, i, AG_C_CONTAINS) && !ag_is_korean(p, i);
-        if (!ag_is(t, i, AG_C_WORD) || token->name_count > 0 || after_value || !only_letters(token->text) ||
-            p->searches >= MAX_SEARCHES || is_part_of_a_name(p, token->text))
-            continue;
-        p->searches++;
-        meant = ag_vocabulary_typo(p->vocabulary, token->text, strlen(token->text));
-        if (!meant)
-            continue;
-        token->readings = meant;
-        ag_assume(p, "spelling", ag_sayf(p, "\"%s\"은(는) 오타로 보고 고쳐 읽었습니다.", token->text),
-                  ag_sayf(p, "\"%s\" was read as a misspelling.", token->text));
-    }
-}
-
-/* -- unknown names -- */
-
-void ag_unknown_name(struct ag_parse *p, enum ag_kind kind, size_t from, size_t to)
-{
-    const struct ag_name *near[AG_MAX_SUGGESTIONS];
-    const char *folded =
-        ag_text_utf8(&p->text, p->tokens->items[from].from, p->tokens->items[to - 1].to, p->arena);
-    const char *written = ag_typed(p, p->tokens->items[from].from, p->tokens->items[to - 1].to);
-    static const char *const ko[AG_KIND_COUNT] = {"서비스",     "환경",      "호스트", "컴포넌트",     "모듈",
-                                                  "엔드포인트", "에러 타입", "이벤트", "메타데이터 키"};
-    static const char *const en[AG_KIND_COUNT] = {"service",    "environment", "host",
-                                                  "component",  "module",      "endpoint",
-                                                  "error type", "event type",  "metadata key"};
-    size_t n = folded && strlen(folded) < 200 ? ag_catalogue_nearest(p->catalogue, kind, folded,
-                                                                     strlen(folded), near, AG_MAX_SUGGESTIONS)
-                                              : 0;
-
-    /* Where nothing is alike, what is there helps. */
-    if (n == 0 && kind != AG_KIND_COUNT) {
-        for (; n < AG_MAX_SUGGESTIONS && n < ag_catalogue_count(p->catalogue, kind); n++)
-            near[n] = ag_catalogue_at(p->catalogue, kind, n);
-    }
-    for (size_t k = 0; k < n; k++)
-        ag_suggest(p, ag_keep(p, near[k]->value, strlen(near[k]->value)));
-    if (kind == AG_KIND_COUNT)
-        kind = AG_KIND_SERVICE;
-    ag_stop(
-        p, AG_UNKNOWN_ENTITY,
-        p->language == AG_KO ? ag_sayf(p, "%s \"%s\"은(는) 로그에 없습니다.", ko[kind], written)
-                             : ag_sayf(p, "There is no %s \"%s\" in the logs.", en[kind], written),
-        n ? ag_say(p, "아래 이름 가운데 하나인지 확인해 주세요.", "Perhaps one of the suggestions is meant.")
-          : NULL);
 }
 
 /* -- exact names -- */
@@ -159,9 +63,9 @@ static bool is_distinctive(const struct ag_name *name)
 
 /* The kind said beside a name, and which tokens say it. "order-service 서비스", "component stock-sync", "host
  * web-03". */
-static enum ag_kind kind_beside(const struct ag_parse *p, size_t *from, size_t *to)
+enum ag_kind ag_kind_beside(const struct ag_parse *p, size_t *from, size_t *to)
 {
-    enum ag_kind behind = kind_said(p, *to);
+    enum ag_kind behind = ag_kind_said(p, *to);
     enum ag_kind before;
     size_t b = *from > 0 ? ag_before(p, *from) : SIZE_MAX;
 
@@ -174,8 +78,8 @@ static enum ag_kind kind_beside(const struct ag_parse *p, size_t *from, size_t *
         return AG_KIND_COUNT;
     if (ag_is(p->tokens, b, AG_C_EQUALS) && b > 0)
         b--;
-    before = kind_said(p, b);
-    if (before != AG_KIND_COUNT && !grouping(p, b) && !ag_is(p->tokens, *from - 1, AG_C_BY)) {
+    before = ag_kind_said(p, b);
+    if (before != AG_KIND_COUNT && !ag_grouped_by(p, b) && !ag_is(p->tokens, *from - 1, AG_C_BY)) {
         *from = b;
         return before;
     }
@@ -210,7 +114,7 @@ static void exact_rule(struct ag_parse *p)
         const struct ag_name *name;
         if (token->rule || token->name_count == 0)
             continue;
-        said = kind_beside(p, &from, &to);
+        said = ag_kind_beside(p, &from, &to);
         name = said == AG_KIND_COUNT ? NULL : ag_name_of_kind(token, said);
         if (!name) {
             from = i;
@@ -259,16 +163,32 @@ static bool means_part(const struct ag_parse *p, size_t i, const char *part, siz
            (n == len + 1 && token->text[len] == 's' && memcmp(token->text, part, len) == 0);
 }
 
-/* Do the tokens from `i` on, in any order, stand for all parts of a name? The token behind them, or `i`. */
-static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *name)
+/* The part of an error type's name that says no more than that it is one. */
+static bool says_error(const char *part)
+{
+    size_t len = strcspn(part, " ");
+
+    return (len == 5 && memcmp(part, "error", len) == 0) || (len == 9 && memcmp(part, "exception", len) == 0);
+}
+
+/* Do the tokens from `i` on, in any order, stand for all parts of a name? With `short_form` but for the
+ * "Error" at its end. The token behind them, or `i`. */
+static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *name, bool short_form)
 {
     uint32_t seen = 0;
     size_t parts = 0;
+    bool shortened = false;
     size_t at = i;
     size_t end = i;
 
-    for (const char *c = name->parts + 1; *c; c = strchr(c, ' ') + 1)
-        parts++;
+    for (const char *c = name->parts + 1; *c; c = strchr(c, ' ') + 1) {
+        if (!(short_form && says_error(c)))
+            parts++;
+        else
+            shortened = true;
+    }
+    if (short_form && !shortened)
+        return i;
     if (parts < 2 || parts > 5)
         return i;
     for (size_t n = 0; n < parts; n++) {
@@ -280,7 +200,7 @@ static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *n
             return i;
         for (const char *c = name->parts + 1; *c && !hit; c = strchr(c, ' ') + 1, k++) {
             size_t len = strcspn(c, " ");
-            if (!(seen >> k & 1) && means_part(p, at, c, len)) {
+            if (!(seen >> k & 1) && !(short_form && says_error(c)) && means_part(p, at, c, len)) {
                 seen |= 1U << k;
                 hit = true;
             }
@@ -295,7 +215,8 @@ static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *n
 static void spelled_rule(struct ag_parse *p)
 {
     static const enum ag_kind kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_TYPE, AG_KIND_COMPONENT,
-                                         AG_KIND_SERVICE, AG_KIND_HOST};
+                                         AG_KIND_SERVICE,    AG_KIND_HOST,       AG_KIND_ERROR_TYPE};
+    const size_t last = sizeof kinds / sizeof *kinds - 1; /* in short */
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
@@ -309,7 +230,7 @@ static void spelled_rule(struct ag_parse *p)
             size_t ties = 0;
             for (size_t n = 0; n < ag_catalogue_count(p->catalogue, kinds[k]); n++) {
                 const struct ag_name *name = ag_catalogue_at(p->catalogue, kinds[k], n);
-                size_t end = spells(p, i, name);
+                size_t end = spells(p, i, name, k == last);
                 ties = end > best_end ? 1 : end == best_end && end > i ? ties + 1 : ties;
                 if (end > best_end) {
                     best_end = end;
@@ -319,7 +240,7 @@ static void spelled_rule(struct ag_parse *p)
             if (best && ties == 1) {
                 size_t from = i;
                 size_t to = best_end;
-                enum ag_kind said = kind_said(p, to);
+                enum ag_kind said = ag_kind_said(p, to);
                 if (said == kinds[k] || (kinds[k] == AG_KIND_SERVICE && ag_is(t, to, AG_C_SERVICE_WORD)))
                     to += !ag_is(t, to + 1, AG_C_BY);
                 ag_mention_add(p, from, to, ag_kind_field(kinds[k]), NULL, AG_IN,
@@ -395,7 +316,7 @@ bool ag_is_mainly_domain(const struct ag_parse *p, size_t i)
 
 static enum ag_kind wanted_kind(const struct ag_parse *p, size_t i, size_t *to)
 {
-    enum ag_kind behind = kind_said(p, i + 1);
+    enum ag_kind behind = ag_kind_said(p, i + 1);
 
     if (ag_is(p->tokens, i + 1, AG_C_BY))
         return AG_KIND_COUNT;
@@ -461,21 +382,6 @@ static void ambiguous_rule(struct ag_parse *p)
     }
 }
 
-/* 결제한 사용자, 주문했던: something done, not the service for it. */
-static bool is_done(const struct ag_parse *p, size_t i)
-{
-    static const char *const endings[] = {"한", "했", "하는", "하던", "했던", "할", "하고"};
-
-    if (!ag_is_korean(p, i) || i + 1 >= p->tokens->count || !p->tokens->items[i + 1].glued ||
-        !ag_reads(p, i + 1, AG_C_ENDING))
-        return false;
-    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
-        if (strcmp(ag_word(p, i + 1), endings[k]) == 0)
-            return strcmp(endings[k], "하고") != 0 || !ag_reads(p, i + 1, AG_C_PARTICLE);
-    }
-    return false;
-}
-
 static void part_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -488,7 +394,7 @@ static void part_rule(struct ag_parse *p)
         size_t count;
         if (!(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD)))
             continue;
-        if (is_done(p, i))
+        if (ag_is_done(p, i))
             continue;
         wanted = wanted_kind(p, i, &to);
         if (wanted == AG_KIND_COUNT && !ag_is_mainly_domain(p, i))
@@ -543,9 +449,9 @@ static void environment_rule(struct ag_parse *p)
         if (!names || (ag_is(t, to, AG_C_SERVICE_WORD) && !ag_is(t, to + 1, AG_C_BY)))
             continue;
         name = environment_of(p, names);
-        if (kind_said(p, to) == AG_KIND_ENVIRONMENT && !ag_is(t, to + 1, AG_C_BY))
+        if (ag_kind_said(p, to) == AG_KIND_ENVIRONMENT && !ag_is(t, to + 1, AG_C_BY))
             to++;
-        else if (i > 0 && kind_said(p, i - 1) == AG_KIND_ENVIRONMENT && !grouping(p, i - 1))
+        else if (i > 0 && ag_kind_said(p, i - 1) == AG_KIND_ENVIRONMENT && !ag_grouped_by(p, i - 1))
             from = i - 1;
         if (!name) {
             ag_unknown_name(p, AG_KIND_ENVIRONMENT, i, i + 1);
@@ -556,129 +462,18 @@ static void environment_rule(struct ag_parse *p)
     }
 }
 
-/* -- words that look like names -- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t m = strlen(end);
-
-    return n > m && strcmp(text + n - m, end) == 0;
-}
-
-static enum ag_kind looks_like(const struct ag_parse *p, size_t i)
-{
-    static const char *const services[] = {"-service", "-api",     "-svc",      "-server",   "-gateway",
-                                           "-web",     "-app",     "-batch",    "-worker",   "-job",
-                                           "_service", "-backend", "-frontend", "-consumer", "-producer"};
-    const char *text = ag_word(p, i);
-    const struct ag_name *found[1];
-    const char *dash = strchr(text, '-');
-    size_t b = i > 0 ? ag_before(p, i) : SIZE_MAX;
-
-    if (kind_said(p, ag_after(p, i)) != AG_KIND_COUNT)
-        return kind_said(p, ag_after(p, i));
-    if (b != SIZE_MAX && kind_said(p, b) != AG_KIND_COUNT && !grouping(p, b) && strpbrk(text, "0123456789-_"))
-        return kind_said(p, b);
-    for (size_t k = 0; k < sizeof services / sizeof *services; k++) {
-        if (ends_with(text, services[k]))
-            return AG_KIND_SERVICE;
-    }
-    if (ends_with(text, "exception") || ends_with(text, "error") || (ends_with(text, "timeout") && !dash))
-        return AG_KIND_ERROR_TYPE;
-    /* web-99 beside web-03: a host of a family known. */
-    if (dash && dash > text && isdigit((unsigned char)text[strlen(text) - 1])) {
-        char part[MAX_ROOT];
-        size_t len = (size_t)(dash - text);
-        if (len < sizeof part) {
-            memcpy(part, text, len);
-            part[len] = '\0';
-            if (ag_catalogue_with_part(p->catalogue, AG_KIND_HOST, part, found, 1) > 0)
-                return AG_KIND_HOST;
-        }
-    }
-    return AG_KIND_COUNT;
-}
-
-/* One slip in a long name that is no word of its own: "paymnet-service". */
-static bool slip(struct ag_parse *p, size_t i, enum ag_kind kind)
-{
-    const struct ag_name *near[2];
-    const char *text = ag_word(p, i);
-    size_t len = strlen(text);
-    size_t n;
-    size_t from = i;
-    size_t to = i + 1;
-    const char *dash;
-
-    if (len < 8 || p->searches >= MAX_SEARCHES)
-        return false;
-    p->searches++;
-    n = ag_catalogue_nearest(p->catalogue, kind, text, len, near, 2);
-    if (n == 0 || ag_edit_distance(text, len, near[0]->folded, strlen(near[0]->folded), 1) != 1 ||
-        (n > 1 && ag_edit_distance(text, len, near[1]->folded, strlen(near[1]->folded), 1) == 1))
-        return false;
-    /* A digit wrong is another host, a known word is another name (cart-service, card-service). */
-    if (strpbrk(text, "0123456789") || strpbrk(near[0]->folded, "0123456789"))
-        return false;
-    dash = strpbrk(text, "-_");
-    {
-        char part[MAX_ROOT];
-        struct ag_match matches[AG_MAX_CANDIDATES];
-        uint32_t cps[MAX_ROOT];
-        size_t got;
-        size_t m = dash ? (size_t)(dash - text) : len;
-        if (m >= sizeof part)
-            return false;
-        memcpy(part, text, m);
-        part[m] = '\0';
-        for (size_t k = 0; k < m; k++)
-            cps[k] = (unsigned char)part[k];
-        got = ag_vocabulary_match(p->vocabulary, cps, m, matches, AG_MAX_CANDIDATES);
-        for (size_t k = 0; k < got; k++) {
-            if (matches[k].len == m)
-                return false;
-        }
-        if (m < 4)
-            return false;
-    }
-    if (kind_beside(p, &from, &to) != AG_KIND_COUNT && ag_name_of_kind(&p->tokens->items[i], kind))
-        return false;
-    ag_mention_add(p, from, to, ag_kind_field(kind), NULL, AG_IN,
-                   ag_keep(p, near[0]->value, strlen(near[0]->value)), "misspelt name");
-    ag_assume(p, "spelling", ag_sayf(p, "\"%s\"은(는) %s의 오타로 보았습니다.", text, near[0]->value),
-              ag_sayf(p, "\"%s\" was read as %s.", text, near[0]->value));
-    return true;
-}
-
-static void stranger_rule(struct ag_parse *p)
-{
-    struct ag_tokens *t = p->tokens;
-
-    for (size_t i = 0; i < t->count && !p->stopped; i++) {
-        enum ag_kind kind;
-        if (!(ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL)))
-            continue;
-        kind = looks_like(p, i);
-        if (kind == AG_KIND_COUNT && !strchr(ag_word(p, i), '-'))
-            continue;
-        if ((kind == AG_KIND_SERVICE || kind == AG_KIND_ERROR_TYPE) && slip(p, i, kind))
-            continue;
-        ag_unknown_name(p, kind, i, i + 1);
-    }
-}
-
 void ag_names_rule(struct ag_parse *p)
 {
     environment_rule(p);
     spelled_rule(p);
     exact_rule(p);
     ag_metadata_rule(p);
+    ag_outcomes_rule(p);
     part_rule(p);
     if (!p->stopped)
         ambiguous_rule(p);
     if (!p->stopped)
-        stranger_rule(p);
+        ag_stranger_rule(p);
     if (!p->stopped)
         ag_quoted_rule(p);
 }

@@ -82,7 +82,8 @@ static void length_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count; i++)
         talks = talks || ag_reads(p, i, AG_C_DURATION) || ag_reads(p, i, AG_C_PAGE_LOAD) ||
-                ag_reads(p, i, AG_C_SLOW) || ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE) ||
+                ag_reads(p, i, AG_C_SLOW) || ag_reads(p, i, AG_C_PERCENTILE) ||
+                ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE) ||
                 strstr(ag_word(p, i), "slower") || strstr(ag_word(p, i), "faster") ||
                 strncmp(ag_word(p, i), "걸", strlen("걸")) == 0 || strncmp(ag_word(p, i), "took", 4) == 0 ||
                 strncmp(ag_word(p, i), "tak", 3) == 0;

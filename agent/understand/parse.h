@@ -88,7 +88,9 @@ struct ag_parse {
     struct ag_found found;
     size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as
                                    such; 0: none */
+    const char *outcome_share;  /* outcomes.c: the event type whose share among both outcomes is asked for */
     bool negation_dropped;      /* "A but not B" said no more than A */
+    bool than_a_time;           /* "more than yesterday": set against that time */
     bool negated_whole;         /* "no errors", "did not hit": of everything a group has, not of a record */
     bool left_out;              /* "without debug": the same of a group, or of records broken down by one */
     bool stopped;               /* an outcome other than understood has been decided */
@@ -136,7 +138,7 @@ void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field fi
 bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
-void ag_spelling_rule(struct ag_parse *p); /* names.c: misspelt words get the readings of the word meant */
+void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
 void ag_numbers_rule(struct ag_parse *p);  /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
 void ag_text_rule(struct ag_parse *p);     /* search.c: quoted and contained text */
@@ -149,8 +151,10 @@ void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATA
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);  /* levels.c */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
+void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* compare.c: deployments as events, or as moments nobody named */
+void ag_than_rule(struct ag_parse *p);      /* compare.c: more than another time had */
 void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison, defaults */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */

@@ -175,10 +175,55 @@ bool ag_wants_total(const struct decision *d)
     return false;
 }
 
+static bool says_around(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_AROUND) && p->tokens->items[i].rule)
+            return true;
+    }
+    return false;
+}
+
+static bool says_rows(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_EVERY) || (ag_reads(p, i, AG_C_ERROR) && strstr(ag_word(p, i), "message")))
+            return true;
+    }
+    return says_around(p);
+}
+
+/* "errors today excluding staging": nobody said show, list, logs or latest. English names what is to be
+ * counted so; Korean does not tell. */
+static bool names_an_amount(const struct decision *d)
+{
+    static const enum ag_concept rows[] = {
+        AG_C_LOG,     AG_C_SHOW,    AG_C_LIST,     AG_C_WHICH, AG_C_NEWEST, AG_C_OLDEST,      AG_C_IS,
+        AG_C_REQUEST, AG_C_HISTORY, AG_C_RESPONSE, AG_C_FIRST, AG_C_TOTAL,  AG_C_EVENT_ANCHOR};
+    static const enum ag_field looked_up[] = {AG_USER_ID, AG_TRACE_ID, AG_SESSION_ID, AG_CLIENT_IP,
+                                              AG_MESSAGE, AG_SPAN_ID,  AG_TAG,        AG_EVENT_TYPE};
+
+    if (d->p->language != AG_EN || d->p->time_count == 0 || d->p->found.limit > 0 || d->p->found.length_set ||
+        !ag_has_field(d->intent, AG_LEVEL))
+        return false;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (ag_heard(d, rows[i]))
+            return false;
+    }
+    /* "every FATAL today", "error messages", "errors around 2 pm", "at 14:05" are to be read. */
+    if ((d->p->times[0].instant && d->p->times[0].precision != 'h') || says_rows(d->p))
+        return false;
+    for (size_t i = 0; i < sizeof looked_up / sizeof *looked_up; i++) {
+        if (ag_has_field(d->intent, looked_up[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool wants_list(const struct decision *d)
 {
-    return !ag_heard(d, AG_C_COUNT) && !ag_wants_total(d) && !ag_heard(d, AG_C_COUNT_PEOPLE) &&
-           d->intent->group_count == 0;
+    return !names_an_amount(d) && !ag_heard(d, AG_C_COUNT) && !ag_wants_total(d) &&
+           !ag_heard(d, AG_C_COUNT_PEOPLE) && d->intent->group_count == 0;
 }
 
 void ag_list_order(struct decision *d)
@@ -191,7 +236,7 @@ void ag_list_order(struct decision *d)
         intent->order = AG_NEWEST;
     if (intent->order == AG_ORDER_DEFAULT)
         intent->order = d->p->found.limit_oldest || ag_has_field(intent, AG_TRACE_ID) ||
-                                ag_has_field(intent, AG_SESSION_ID)
+                                ag_has_field(intent, AG_SESSION_ID) || says_around(d->p)
                             ? AG_OLDEST
                             : AG_NEWEST;
 }
@@ -229,6 +274,9 @@ void ag_plain_rule(struct decision *d)
         ag_list_order(d);
         return;
     }
+    if (names_an_amount(d) && intent->group_count == 0 && intent->shape == AG_PLAIN &&
+        !ag_heard(d, AG_C_COUNT) && !ag_heard(d, AG_C_COMPARE))
+        ag_assume(d->p, "counted", "건수로 답했습니다.", "Counted; say \"show\" to see the records.");
     ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
 }
 

@@ -49,7 +49,11 @@ bool ag_scan_starts(const struct ag_text *text, size_t at)
     if (!alnum(text->cp[at]))
         return true;
     if (alnum(before))
-        return letter(text->cp[at]) && digit(before);
+        return digit(text->cp[at]) != digit(before);
+    /* "non-200", "non-production" */
+    if (before == '-' && at > 3 && text->cp[at - 2] == 'n' && text->cp[at - 3] == 'o' &&
+        text->cp[at - 4] == 'n' && (at == 4 || !alnum(text->cp[at - 5])))
+        return true;
     if (joint(before) && at > 1 && alnum(text->cp[at - 2]))
         return letter(text->cp[at]) && digit(text->cp[at - 2]);
     return true;
@@ -273,6 +277,13 @@ static size_t path_at(const struct ag_text *t, size_t at)
     return n > 1 ? n : 0;
 }
 
+static bool has_slash(const struct ag_text *t, size_t at)
+{
+    while (alnum(t->cp[at]) || t->cp[at] == '-' || t->cp[at] == '_')
+        at++;
+    return t->cp[at] == '/';
+}
+
 static size_t word_at(const struct ag_text *t, size_t at)
 {
     size_t n = 0;
@@ -450,7 +461,8 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     size_t n;
 
     if (alnum(c) && ag_scan_starts(t, at)) {
-        if (digit(c) && !alnum(before) && !(before == '.' && at > 1 && digit(t->cp[at - 2])))
+        /* Behind a letter only where a word ends there: "top5". */
+        if (digit(c) && !digit(before) && !(before == '.' && at > 1 && digit(t->cp[at - 2])))
             count = scan_digits(t, at, out, count);
         else if (digit(c) || !alnum(before)) {
             n = percentile_at(t, at, &value);
@@ -472,7 +484,8 @@ size_t ag_scan(const struct ag_text *t, size_t at, struct lm_arena *arena, struc
     }
     if (c == '_' && !alnum(before))
         return add(out, count, AG_C_WORD, word_at(t, at), COST_UNKNOWN);
-    if (c == '/' && !alnum(before))
+    /* 평균/p95 are two words; 주문/api/orders is a path all the same. */
+    if (c == '/' && !alnum(before) && !(ag_is_hangul(before) && !has_slash(t, at + 1)))
         count = add(out, count, AG_C_PATH, path_at(t, at), COST_FORM);
     if (ag_is_hangul(c)) {
         n = ag_is_hangul(before) ? 0 : sino_at(t, at, &value);

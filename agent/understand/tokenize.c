@@ -93,6 +93,22 @@ static bool reading_fits(const struct ag_reading *reading, uint32_t before)
     return reading->concept != AG_C_PARTICLE || particle_fits(reading->value, before);
 }
 
+/* "top5", "last30": words that want a number may have it right behind. */
+static bool wants_a_number(const struct ag_reading *readings)
+{
+    for (; readings; readings = readings->next) {
+        if (readings->concept == AG_C_TOP || readings->concept == AG_C_BOTTOM ||
+            readings->concept == AG_C_LAST || readings->concept == AG_C_PAST)
+            return true;
+    }
+    return false;
+}
+
+static bool digit_follows(const struct ag_text *t, size_t at)
+{
+    return t->cp[at] >= '0' && t->cp[at] <= '9';
+}
+
 static void add_words(struct lattice *l, size_t at)
 {
     const struct ag_text *t = l->text;
@@ -108,7 +124,8 @@ static void add_words(struct lattice *l, size_t at)
         bool fits = false;
         bool only_suffix = true;
         bool ending = matches[i].readings->concept == AG_C_ENDING;
-        if (!ag_scan_ends(t, at + matches[i].len))
+        if (!ag_scan_ends(t, at + matches[i].len) &&
+            !(digit_follows(t, at + matches[i].len) && wants_a_number(matches[i].readings)))
             continue;
         for (const struct ag_reading *r = matches[i].readings; r; r = r->next) {
             bool good = reading_fits(r, before);

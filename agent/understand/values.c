@@ -94,6 +94,69 @@ static void id_rule(struct ag_parse *p)
     }
 }
 
+/* u1234, user-77: nobody says what it is because its letter does. */
+static void bare_id_rule(struct ag_parse *p)
+{
+    static const struct {
+        const char *prefix;
+        enum ag_field field;
+    } kinds[] = {{"u", AG_USER_ID},          {"user-", AG_USER_ID}, {"user_", AG_USER_ID},
+                 {"user", AG_USER_ID},       {"s-", AG_SESSION_ID}, {"sess-", AG_SESSION_ID},
+                 {"session-", AG_SESSION_ID}};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const char *word = ag_word(p, i);
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        if (!ag_is(t, i, AG_C_WORD) || t->items[i].name_count > 0)
+            continue;
+        /* Said beside a field or key, it is that one's value. */
+        if (before != SIZE_MAX && (ag_reads(p, before, AG_C_FIELD) || ag_reads(p, before, AG_C_DOMAIN) ||
+                                   ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_CONTAINS) ||
+                                   t->items[before].name_count > 0))
+            continue;
+        if (ag_reads(p, i + 1, AG_C_FIELD) || ag_reads(p, i + 1, AG_C_DOMAIN))
+            continue;
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            size_t n = strlen(kinds[k].prefix);
+            if (strncmp(word, kinds[k].prefix, n) != 0 || strlen(word) < n + 3 ||
+                word[n + strspn(word + n, "0123456789")] != '\0')
+                continue;
+            ag_mention_add(p, i, i + 1, kinds[k].field, NULL, AG_IN, value_text(p, i), "bare identifier");
+            ag_assume(p, "bare_identifier",
+                      ag_sayf(p, "\"%s\"은(는) %s로 보았습니다.", word,
+                              kinds[k].field == AG_USER_ID ? "사용자" : "세션"),
+                      ag_sayf(p, "\"%s\" is taken to be a %s.", word,
+                              kinds[k].field == AG_USER_ID ? "user" : "session"));
+            break;
+        }
+    }
+}
+
+/* Page views are records of a page. */
+static void page_view_rule(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (!ag_is(p->tokens, i, AG_C_PAGE_VIEW))
+            continue;
+        ag_mention_add(p, i, i + 1, AG_PAGE_PATH, NULL, AG_NOT_NULL, NULL, "page views");
+        p->said[AG_C_COUNT] = i + 1;
+    }
+}
+
+/* 태그 canary 붙은: the word that says a tag hangs on it. */
+static bool hangs_on(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"붙은", "붙어", "달린", "달려", "가진", "있는"};
+
+    i += ag_reads(p, i, AG_C_PARTICLE);
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        if (strcmp(ag_word(p, i), words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* "tagged with security", 태그가 canary인, canary 태그: a tag may be any word. */
 static void tag_rule(struct ag_parse *p)
 {
@@ -112,8 +175,11 @@ static void tag_rule(struct ag_parse *p)
             value = ag_before(p, i);
         else if (at < t->count && !t->items[at].rule && (tagged || at > i + 1 || ag_is(t, at, AG_C_QUOTED)))
             value = at;
-        else if (field && ag_is_korean(p, i) && i > 0 && !t->items[i - 1].rule &&
-                 (unsigned char)ag_word(p, i - 1)[0] < 0x80)
+        else if (field && at == i + 1 && at < t->count && !t->items[at].rule && hangs_on(p, at + 1)) {
+            value = at;
+            ag_consume(t, at + 1, at + 2 + ag_reads(p, at + 1, AG_C_PARTICLE), "tag");
+        } else if (field && ag_is_korean(p, i) && i > 0 && !t->items[i - 1].rule &&
+                   (unsigned char)ag_word(p, i - 1)[0] < 0x80)
             value = i - 1;
         if (value == SIZE_MAX || t->items[value].rule || ag_is(t, value, AG_C_STOP) ||
             ag_is(t, value, AG_C_PREPOSITION))
@@ -307,6 +373,8 @@ void ag_ids_rule(struct ag_parse *p)
     method_rule(p);
     tag_rule(p);
     id_rule(p);
+    bare_id_rule(p);
+    page_view_rule(p);
     address_rule(p);
     path_rule(p);
     value_rule(p);

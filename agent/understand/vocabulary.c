@@ -429,8 +429,11 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
     for (const struct surface *s = v->surfaces; s; s = s->next) {
         size_t n = strlen(s->text);
         unsigned distance;
-        if (n < 4 || (unsigned char)s->text[0] >= 0x80 || s->readings->suffix || s->text[0] != word[0] ||
+        if (n < 5 || (unsigned char)s->text[0] >= 0x80 || s->readings->suffix || s->text[0] != word[0] ||
             (n > len ? n - len : len - n) > limit)
+            continue;
+        /* Four letters are too few for one to be another: down is not dawn, used is not user. */
+        if (len == 4 && n != 5)
             continue;
         distance = ag_edit_distance(word, len, s->text, n, limit);
         if (distance > limit)

@@ -334,6 +334,47 @@ static void of_the_night(struct ag_time_found *clock)
     clock->clock_from += 720;
 }
 
+static bool is_compared(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_COMPARE) || ag_reads(p, i, AG_C_SAME_TIME))
+            return true;
+    }
+    return false;
+}
+
+/* 점심시간에 결제 요청 몇 건 오늘: a part of the day here, the day there. */
+static void join_part_and_day(struct ag_parse *p)
+{
+    struct ag_time_found *part = &p->times[0];
+    struct ag_time_found *day = &p->times[1];
+    int64_t start;
+    int k;
+    int m[4];
+
+    if (p->time_count != 2 || is_compared(p))
+        return;
+    if (!part->dateless) {
+        part = &p->times[1];
+        day = &p->times[0];
+    }
+    if (!part->dateless || part->clock_only || !day->day_only ||
+        sscanf(part->symbolic, "day %d %d:%d-%d:%d", &k, &m[0], &m[1], &m[2], &m[3]) != 5)
+        return;
+    start = ag_zone_floor(p->zone, day->from_us, 'd');
+    if (ag_moment_on(p, start, m[0] * 60 + m[1], 0) >= p->now) {
+        ag_ask_future(p);
+        return;
+    }
+    if (strncmp(day->symbolic, "day ", 4) == 0
+            ? !ag_settle(p, part, ag_sayf(p, "%s %02d:%02d-%02d:%02d", day->symbolic, m[0], m[1], m[2], m[3]))
+            : !ag_settle_span(p, part, ag_moment_on(p, start, m[0] * 60 + m[1], 0),
+                              ag_moment_on(p, start, m[2] * 60 + m[3], 0), false))
+        return;
+    part->dateless = false;
+    drop(p, (size_t)(day - p->times));
+}
+
 /* "between 2 and 3 pm" here, "yesterday" there: one window. */
 static void join_clock_and_day(struct ag_parse *p)
 {
@@ -394,6 +435,7 @@ void ag_times_find(struct ag_parse *p)
         find(p, "now", now_rule);
     qsort(p->times, p->time_count, sizeof *p->times, by_place);
     join_clock_and_day(p);
+    join_part_and_day(p);
     for (size_t i = 0; i < t->count; i++) {
         /* With a window said, "so far", "now" and "recently" say nothing more; a window to come does. */
         if (p->time_count > 0 &&

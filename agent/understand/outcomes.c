@@ -1,0 +1,163 @@
+/*
+ * Things done, by the events they leave. Where the data has both outcomes of something (login_success and
+ * login_failed), a verb means the one that came about (로그인한 사용자, "who signed in"), and a rate of
+ * failure or success is that outcome's share of both.
+ */
+#include "agent/understand/link.h"
+
+#include <string.h>
+
+static const char *const failures[] = {"failed", "failure",  "fail",    "error",
+                                       "denied", "rejected", "declined"};
+static const char *const successes[] = {"success",  "succeeded", "successful", "completed",
+                                        "approved", "done",      "ok"};
+
+static bool has_part(const struct ag_name *name, const char *part, size_t len)
+{
+    for (const char *c = name->parts + 1; *c; c = strchr(c, ' ') + 1) {
+        size_t n = strcspn(c, " ");
+        if (n == len && memcmp(c, part, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool says_how_it_ended(const char *root, size_t len)
+{
+    for (size_t e = 0; e < sizeof failures / sizeof *failures; e++) {
+        if (strlen(failures[e]) == len && memcmp(failures[e], root, len) == 0)
+            return true;
+    }
+    for (size_t e = 0; e < sizeof successes / sizeof *successes; e++) {
+        if (strlen(successes[e]) == len && memcmp(successes[e], root, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is the event about what the word says: its own letters, or a root of its meaning? How it ended is not what
+ * it is about. */
+static bool is_about(const struct ag_parse *p, size_t i, const struct ag_name *name)
+{
+    const char *roots = ag_reads_value(p, i, AG_C_DOMAIN);
+    const char *word = ag_word(p, i);
+    size_t len = strlen(word);
+
+    if (says_how_it_ended(word, len))
+        return false;
+    if (has_part(name, word, len) || (len > 3 && word[len - 1] == 's' && has_part(name, word, len - 1)))
+        return true;
+    while (roots && *roots) {
+        size_t n = strcspn(roots, ",");
+        if (!says_how_it_ended(roots, n) && has_part(name, roots, n))
+            return true;
+        roots += n + (roots[n] == ',');
+    }
+    return false;
+}
+
+/* The one event of what token `i` says that ended in one of `ends`, or NULL. */
+static const struct ag_name *event_that(const struct ag_parse *p, size_t i, const char *const *ends, size_t n)
+{
+    const struct ag_name *found = NULL;
+
+    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
+        bool ended = false;
+        for (size_t e = 0; e < n; e++)
+            ended = ended || has_part(name, ends[e], strlen(ends[e]));
+        if (!ended || !is_about(p, i, name))
+            continue;
+        if (found)
+            return NULL;
+        found = name;
+    }
+    return found;
+}
+
+static const struct ag_name *failed(const struct ag_parse *p, size_t i)
+{
+    return event_that(p, i, failures, sizeof failures / sizeof *failures);
+}
+
+static const struct ag_name *succeeded(const struct ag_parse *p, size_t i)
+{
+    return event_that(p, i, successes, sizeof successes / sizeof *successes);
+}
+
+static bool may_be_done(const struct ag_parse *p, size_t i)
+{
+    return i < p->tokens->count && !p->tokens->items[i].rule && ag_is(p->tokens, i, AG_C_DOMAIN);
+}
+
+static void add_event(struct ag_parse *p, size_t from, size_t to, const struct ag_name *name)
+{
+    ag_mention_add(p, from, to, AG_EVENT_TYPE, NULL, AG_IN, ag_keep(p, name->value, strlen(name->value)),
+                   "outcome");
+}
+
+/* 로그인 실패율, "login failure rate", "success rate of logins". */
+static void rate_rule(struct ag_parse *p, size_t i)
+{
+    const struct ag_name *good;
+    const struct ag_name *bad;
+    bool fails = ag_is(p->tokens, i, AG_C_FAIL_RATE);
+    size_t what = i > 0 ? ag_before(p, i) : SIZE_MAX;
+
+    if (!may_be_done(p, what)) {
+        what = ag_after(p, i);
+        while (ag_is(p->tokens, what, AG_C_PREPOSITION) && !ag_is_korean(p, what))
+            what = ag_after(p, what);
+    }
+    if (!may_be_done(p, what))
+        return;
+    good = succeeded(p, what);
+    bad = failed(p, what);
+    if (!good || !bad)
+        return;
+    add_event(p, what, what + 1, good);
+    add_event(p, what, what + 1, bad);
+    p->outcome_share = ag_keep(p, fails ? bad->value : good->value, strlen(fails ? bad->value : good->value));
+    ag_consume(p->tokens, i, i + 1, "outcome rate");
+    ag_assume(p, "outcome_share",
+              ag_sayf(p, "%s와(과) %s 가운데 %s의 비율입니다.", good->value, bad->value, p->outcome_share),
+              ag_sayf(p, "The share of %s among %s and %s.", p->outcome_share, good->value, bad->value));
+}
+
+/* 로그인한, 로그인했던; "signed in" */
+bool ag_is_done(const struct ag_parse *p, size_t i)
+{
+    static const char *const endings[] = {"한", "했", "하는", "하던", "할", "하고", "하면서"};
+
+    if (!ag_is_korean(p, i))
+        return strcmp(ag_word(p, i), "signed in") == 0;
+    if (i + 1 >= p->tokens->count || !p->tokens->items[i + 1].glued || !ag_reads(p, i + 1, AG_C_ENDING))
+        return false;
+    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+        if (strncmp(ag_word(p, i + 1), endings[k], strlen(endings[k])) == 0)
+            return strcmp(ag_word(p, i + 1), "하고") != 0 || !ag_reads(p, i + 1, AG_C_PARTICLE);
+    }
+    return false;
+}
+
+/* "signed in users" are there already; "users who signed in" did so. */
+static bool describes(const struct ag_parse *p, size_t i)
+{
+    return !ag_is_korean(p, i) && ag_reads(p, i + 1, AG_C_FIELD);
+}
+
+void ag_outcomes_rule(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const struct ag_name *good;
+        if (ag_is(p->tokens, i, AG_C_FAIL_RATE) || ag_is(p->tokens, i, AG_C_OK_RATE)) {
+            rate_rule(p, i);
+        } else if (may_be_done(p, i) && ag_is_done(p, i) && !describes(p, i) &&
+                   (good = succeeded(p, i)) != NULL) {
+            add_event(p, i, i + 1, good);
+            ag_assume(p, "done_event",
+                      ag_sayf(p, "\"%s\"은(는) %s 이벤트로 보았습니다.", ag_word(p, i), good->value),
+                      ag_sayf(p, "\"%s\" is taken to be the event %s.", ag_word(p, i), good->value));
+        }
+    }
+}
