@@ -131,27 +131,27 @@ size_t ag_cache_bytes(const struct ag_cache *cache)
     return cache->bytes;
 }
 
-static bool is_good(struct ag_cache *cache, const struct entry *entry, bool *over)
+bool ag_validity_holds(struct ag_epochs *epochs, const struct ag_validity *validity, bool *over)
 {
     struct ag_version version;
-    if (entry->validity.until_us != 0) {
-        *over = lm_clock_mono_us() >= entry->validity.until_us;
+    if (validity->until_us != 0) {
+        *over = lm_clock_mono_us() >= validity->until_us;
         return !*over;
     }
-    if (!ag_epochs_version(cache->epochs, &entry->validity.spans, &version)) {
+    if (!ag_epochs_version(epochs, &validity->spans, &version)) {
         *over = false; /* not known now: it may still be good at the next asking */
         return false;
     }
     /* A poll older than the entry has lower versions: a miss that passes. */
-    *over = version.count > entry->validity.version.count || version.sum > entry->validity.version.sum;
-    return version.count == entry->validity.version.count && version.sum == entry->validity.version.sum;
+    *over = version.count > validity->version.count || version.sum > validity->version.sum;
+    return version.count == validity->version.count && version.sum == validity->version.sum;
 }
 
 struct ag_result *ag_cache_get(struct ag_cache *cache, const uint8_t key[AG_KEY_SIZE])
 {
     struct entry *entry = *place(cache, key);
     bool over = false;
-    if (entry == NULL || !is_good(cache, entry, &over)) {
+    if (entry == NULL || !ag_validity_holds(cache->epochs, &entry->validity, &over)) {
         if (entry != NULL && over) {
             drop(cache, entry);
         }

@@ -36,6 +36,9 @@ struct ag_validity {
     struct ag_version version;
 };
 
+/* False: it is not good now. *over: and never will be again. */
+bool ag_validity_holds(struct ag_epochs *epochs, const struct ag_validity *validity, bool *over);
+
 struct ag_cache;
 
 /* `max_bytes` 0: nothing is ever kept. NULL without memory. `epochs` must outlive the cache. */

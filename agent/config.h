@@ -35,6 +35,10 @@ struct ag_config {
     int64_t scan_window_ms;
     int64_t longest_window_ms;
     int64_t cache_bytes;
+    char *redis_url;
+    char *redis_ca_file;
+    int64_t redis_timeout_ms;
+    int64_t redis_ttl_ms;
     int64_t names_refresh_ms;
     int64_t behind_after_ms;
     int64_t drain_timeout_ms;

@@ -593,7 +593,7 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
 {
     *out = NULL;
     if (ag_pool_up(pool) == 0) {
-        return lm_error_set(error, LM_RETRY, "unavailable", "no connection to PostgreSQL is up");
+        return ag_pool_why(pool, error);
     }
     struct ag_execution *execution = calloc(1, sizeof(*execution));
     if (execution == NULL) {

@@ -31,6 +31,17 @@ static bool is_closed(const struct ag_run *run)
            (run->sql.against_from_us >= run->sql.against_to_us || run->sql.against_to_us <= hour);
 }
 
+/* What differs between agents that share a cache: the database, and settings that answers depend on. */
+static void write_shared(const struct ag_run *run, struct lm_buffer *out)
+{
+    const struct ag_config *config = run->runs->config;
+    lm_buffer_printf(out, "%s %" PRId64 " %" PRId64 " %" PRId64 "|", run->kept.database,
+                     config->scan_window_ms, config->longest_window_ms, config->behind_after_ms);
+    for (size_t i = 0; run->caller->sight->mask != NULL && i < config->mask.count; i++) {
+        lm_buffer_printf(out, "%s|", config->mask.items[i]);
+    }
+}
+
 void ag_run_make_key(struct ag_run *run)
 {
     struct lm_buffer text;
@@ -42,6 +53,7 @@ void ag_run_make_key(struct ag_run *run)
                      (int)run->kept.services_overflowed);
     lm_buffer_printf(&text, "%s %" PRId64 " %d|", run->caller->sight->role, run->caller->sight->version,
                      (int)(run->caller->sight->mask != NULL));
+    write_shared(run, &text);
     if (run->request.now_given) {
         lm_buffer_printf(&text, "now %" PRId64 "|", run->request.now_us);
     }

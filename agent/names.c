@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +46,14 @@ static const char since_sql[] =
     "SELECT category::text, least((extract(epoch FROM since) * 1000000)::numeric, "
     "9000000000000000000)::bigint FROM rows_since";
 
+/* The cluster, its history (a restore to a point in time begins another), and the database in it. */
+static const char database_sql[] =
+    "SELECT s.system_identifier || '/' || c.timeline_id || '/' || d.oid FROM pg_control_system() s, "
+    "pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()";
+
 static void on_timer(uv_timer_t *timer);
 static void on_since(struct ag_fetched *fetched, const struct lm_error *error, void *context);
+static void on_database(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
                 ag_execute_done done);
 
@@ -105,6 +112,7 @@ static void end_reading(struct ag_names *names, const struct lm_error *error)
     names->execution = NULL;
     if (error != NULL) {
         names->counted = -1;
+        names->kept.database[0] = '\0';
         if (names->read_us == 0) {
             /* Not even the first reading: the connections are still being made. */
             uv_timer_start(&names->timer, on_timer, FIRST_AGAIN_MS, names->options.refresh_ms);
@@ -193,6 +201,20 @@ static void on_since(struct ag_fetched *fetched, const struct lm_error *error, v
             }
         }
     }
+    ag_fetched_free(fetched);
+    run(names, database_sql, 1, 1, on_database);
+}
+
+/* Where it may not be asked, answers are not shared with other agents, and that is all. */
+static void on_database(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_names *names = context;
+    const char *database = fetched != NULL && fetched->rows == 1 ? fetched->cells[0] : NULL;
+    if (fetched == NULL && error->decision == LM_RETRY) {
+        end_reading(names, error);
+        return;
+    }
+    snprintf(names->kept.database, sizeof(names->kept.database), "%s", database != NULL ? database : "");
     ag_fetched_free(fetched);
     end_reading(names, NULL);
 }

@@ -12,6 +12,7 @@
 
 struct ag_names;
 
+#define AG_DATABASE_SIZE 64
 #define AG_CATEGORY_COUNT 4
 /* "raw", "summary", "training", "tagged" */
 extern const char *const ag_categories[AG_CATEGORY_COUNT];
@@ -27,6 +28,8 @@ struct ag_kept {
     bool services_overflowed; /* a rollup holds services under "(other)" */
     /* By category, in the order of ag_categories: rows before it were dropped; INT64_MIN: none were. */
     int64_t rows_since_us[AG_CATEGORY_COUNT];
+    /* Names this very database and no other, wherever it is restored or copied to; "": not known. */
+    char database[AG_DATABASE_SIZE];
 };
 
 struct ag_names_options {

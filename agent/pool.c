@@ -20,6 +20,7 @@ struct slot {
     struct ag_pool *pool;
     struct lm_pg *pg; /* NULL in SLOT_DOWN */
     enum slot_state state;
+    int migration;            /* of the database, in SLOT_WARMING */
     struct ag_waiter *holder; /* in SLOT_TAKEN */
     struct lm_backoff backoff;
     uv_timer_t timer;
@@ -37,7 +38,11 @@ struct ag_pool {
     void *closed_context;
     struct lm_gauge *up_gauge, *taken_gauge, *waiting_gauge;
     struct lm_log_limit complaint;
+    bool not_migrated; /* the last connection failed for that */
 };
+
+/* Fails where logmill-ctl migrate has never run (42P01), or no present one (42501). */
+static const char migration_sql[] = "SELECT max(number) FROM public.logmill_migration";
 
 /* Loads what the first statement would otherwise load: the partition tree, the views, their columns. */
 static const char warming[] =
@@ -216,6 +221,43 @@ static void on_warm(const struct lm_error *error, void *context)
     /* A broken connection comes through on_lost. */
 }
 
+static void on_migration_row(const PGresult *result, void *context)
+{
+    struct slot *slot = context;
+    const bool known = PQntuples(result) == 1 && PQgetisnull(result, 0, 0) == 0;
+    slot->migration = known ? atoi(PQgetvalue(result, 0, 0)) : 0;
+}
+
+static void on_migration(const struct lm_error *error, void *context)
+{
+    struct slot *slot = context;
+    struct ag_pool *pool = slot->pool;
+    struct lm_error failure;
+    if (slot->state != SLOT_WARMING || (error != NULL && strcmp(error->kind, "connection_lost") == 0)) {
+        return; /* comes through on_lost */
+    }
+    pool->not_migrated =
+        slot->migration < pool->options.migration && (error == NULL || error->decision == LM_FATAL);
+    if (pool->not_migrated && slot->migration > 0) {
+        lm_error_set(&failure, LM_RETRY, "not_migrated",
+                     "the database is at migration %d, this agent needs %d: run logmill-ctl migrate",
+                     slot->migration, pool->options.migration);
+    } else if (pool->not_migrated) {
+        lm_error_set(&failure, LM_RETRY, "not_migrated",
+                     "the database has not been migrated to %d: run logmill-ctl migrate (%s)",
+                     pool->options.migration, error != NULL ? error->text : "no migration");
+    } else if (error != NULL) {
+        failure = *error;
+    } else {
+        const struct lm_pg_request warm = {.sql = warming, .done = on_warm, .context = slot};
+        if (lm_pg_send(slot->pg, &warm, &failure) == 0) {
+            return;
+        }
+    }
+    lm_pg_close(slot->pg, NULL, NULL);
+    slot_down(slot, &failure);
+}
+
 static void on_opened(struct lm_pg *pg, const struct lm_error *error, void *context)
 {
     struct slot *slot = context;
@@ -225,8 +267,10 @@ static void on_opened(struct lm_pg *pg, const struct lm_error *error, void *cont
         return;
     }
     change_state(slot, SLOT_WARMING);
-    const struct lm_pg_request warm = {.sql = warming, .done = on_warm, .context = slot};
-    if (lm_pg_send(pg, &warm, &failure) != 0) {
+    slot->migration = 0;
+    const struct lm_pg_request migration = {
+        .sql = migration_sql, .result = on_migration_row, .done = on_migration, .context = slot};
+    if (lm_pg_send(pg, &migration, &failure) != 0) {
         lm_pg_close(pg, NULL, NULL);
         slot_down(slot, &failure);
     }
@@ -280,10 +324,18 @@ int ag_pool_open(const struct ag_pool_options *options, struct ag_pool **out, st
     return 0;
 }
 
+int ag_pool_why(const struct ag_pool *pool, struct lm_error *error)
+{
+    return pool->not_migrated
+               ? lm_error_set(error, LM_RETRY, "not_migrated",
+                              "the database lacks migrations of this agent's")
+               : lm_error_set(error, LM_RETRY, "unavailable", "no connection to PostgreSQL is up");
+}
+
 int ag_pool_acquire(struct ag_pool *pool, struct ag_waiter *waiter, struct lm_error *error)
 {
     if (pool->closing || ag_pool_up(pool) == 0) {
-        return lm_error_set(error, LM_RETRY, "unavailable", "no connection to PostgreSQL is up");
+        return ag_pool_why(pool, error);
     }
     if (pool->waiting >= pool->options.max_waiters) {
         return lm_error_set(error, LM_FATAL, "busy", "%u statements wait for a connection already",

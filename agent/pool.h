@@ -17,6 +17,7 @@ struct ag_pool_options {
     const char *conninfo;
     unsigned size;                  /* connections */
     unsigned max_waiters;           /* beyond them ag_pool_acquire fails */
+    int migration;                  /* a database that is not so far yet is not used */
     struct lm_condition *condition; /* met while at least one connection is up; may be NULL */
     struct lm_metrics *metrics;
 };
@@ -40,7 +41,8 @@ struct ag_waiter {
 int ag_pool_open(const struct ag_pool_options *options, struct ag_pool **out,
                  struct lm_error *error) LM_MUST_CHECK;
 /* `ready` is called once, from the loop, maybe before this returns. -1 with LM_RETRY "unavailable" when no
- * connection is up, LM_FATAL "busy" when the line is full; then `ready` is not called. */
+ * connection is up, or "not_migrated" for want of migrations, LM_FATAL "busy" when the line is full; then
+ * `ready` is not called. */
 int ag_pool_acquire(struct ag_pool *pool, struct ag_waiter *waiter, struct lm_error *error) LM_MUST_CHECK;
 /* `ready` will not be called any more. Nothing happens where it does not wait. */
 void ag_pool_forget(struct ag_pool *pool, struct ag_waiter *waiter);
@@ -50,6 +52,8 @@ void ag_pool_release(struct ag_pool *pool, struct lm_pg *pg, bool broken);
 uv_loop_t *ag_pool_loop(const struct ag_pool *pool);
 /* Connections that are up. */
 unsigned ag_pool_up(const struct ag_pool *pool);
+/* Why none is: as ag_pool_acquire says it. Returns -1. */
+int ag_pool_why(const struct ag_pool *pool, struct lm_error *error);
 /* Waiters are told, holders are revoked and their statements cancelled; calls `closed` once on the loop when
  * every connection is closed, and frees the pool. */
 void ag_pool_close(struct ag_pool *pool, void (*closed)(void *context), void *context);

@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 static void advance(struct ag_run *run, enum ag_step step);
+static void do_stage(struct ag_run *run);
 
 /* ---- taking a request in ---- */
 
@@ -266,6 +267,7 @@ static void stop_waiting(struct ag_run *run)
 {
     ag_names_forget(run->caller->sight->names, &run->names_waiter);
     ag_asking_stop(run);
+    ag_shared_forget(&run->lookup);
     if (run->execution != NULL) {
         struct ag_execution *execution = run->execution;
         run->execution = NULL;
@@ -356,7 +358,32 @@ static bool wait_for_names(struct ag_run *run)
     return ag_names_read_now(run->caller->sight->names, &run->names_waiter);
 }
 
-/* True when the run has what it needs, or waits for another's. */
+/* What Redis has for it. */
+static void on_shared(struct ag_result *result, const struct ag_validity *validity, void *context)
+{
+    struct ag_run *run = context;
+    if (result == NULL) {
+        do_stage(run);
+        return;
+    }
+    ag_cache_put(run->runs->cache, run->key, result, validity);
+    run->result = result;
+    run->cached = "redis";
+    end(run);
+}
+
+/* Nobody can say that a name is unknown while it cannot be looked for. */
+static void cannot_look_up(struct ag_run *run)
+{
+    struct lm_error why;
+    (void)ag_pool_why(run->runs->pool, &why);
+    const bool migrate = strcmp(why.kind, "not_migrated") == 0;
+    ag_failure_clear(&run->failure);
+    ag_failure_set(&run->failure, "unavailable", why.text,
+                   migrate ? "run logmill-ctl migrate" : "ask again in a moment");
+}
+
+/* True when the run has what it needs, or waits for another's, or for what Redis has. */
 static bool take_ready(struct ag_run *run)
 {
     if (run->asking.wrote_sql) {
@@ -379,7 +406,8 @@ static bool take_ready(struct ag_run *run)
         leader->followers = run;
         return true;
     }
-    return false;
+    run->lookup = (struct ag_shared_lookup){.told = on_shared, .context = run};
+    return run->kept.database[0] != '\0' && ag_shared_get(run->runs->shared, run->key, &run->lookup);
 }
 
 static void keep(struct ag_run *run)
@@ -396,6 +424,9 @@ static void keep(struct ag_run *run)
     }
     if (run->keyed) {
         ag_cache_put(run->runs->cache, run->key, run->result, &validity);
+        if (run->kept.database[0] != '\0') {
+            ag_shared_put(run->runs->shared, run->key, run->result, &validity);
+        }
     }
 }
 
@@ -422,6 +453,11 @@ static void start_stage(struct ag_run *run)
         end(run);
         return;
     }
+    do_stage(run);
+}
+
+static void do_stage(struct ag_run *run)
+{
     if (!ag_stages[run->stage].off_loop) {
         advance(run, ag_stages[run->stage].step(run));
         return;
@@ -451,6 +487,9 @@ static void advance(struct ag_run *run, enum ag_step step)
     case AG_STEP_NAMES:
         if (wait_for_names(run)) {
             return;
+        }
+        if (ag_pool_up(run->runs->pool) == 0) {
+            cannot_look_up(run);
         }
         end(run);
         return;

@@ -18,6 +18,7 @@
 #include "agent/failure.h"
 #include "agent/names.h"
 #include "agent/request.h"
+#include "agent/shared_cache.h"
 #include "agent/sql/sql.h"
 #include "agent/step.h"
 #include "agent/turns.h"
@@ -42,6 +43,7 @@ struct ag_runs {
     struct ag_names *names;
     struct ag_epochs *epochs;
     struct ag_cache *cache;
+    struct ag_shared_cache *shared;
     struct ag_audit *audit;
     struct ag_model *model; /* NULL: none is configured */
     struct lm_metrics *metrics;
@@ -107,6 +109,7 @@ struct ag_run {
     bool keyed;
     bool closed_window;
     int64_t until_us; /* an open window's entry is good until then; monotonic */
+    struct ag_shared_lookup lookup;
     struct ag_execution *execution;
     struct ag_fetched *fetched;
     struct ag_run *leader;    /* runs the same question: this run waits for its result */
@@ -114,7 +117,7 @@ struct ag_run {
     struct ag_run *next_follower;
 
     struct ag_result *result;
-    const char *cached; /* "process", or NULL */
+    const char *cached; /* "process", "redis", or NULL */
     struct ag_failure failure;
 };
 

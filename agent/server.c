@@ -111,6 +111,7 @@ static int open_reads(struct ag_server *server, struct lm_error *error)
                                          .conninfo = config->postgres_url,
                                          .size = (unsigned)config->pool_size,
                                          .max_waiters = (unsigned)config->max_in_flight * 2,
+                                         .migration = AG_MIGRATION,
                                          .condition = lm_admin_condition(server->admin, "postgres"),
                                          .metrics = server->metrics};
     if (ag_pool_open(&pool, &server->runs.pool, error) != 0) {
@@ -128,9 +129,17 @@ static int open_reads(struct ag_server *server, struct lm_error *error)
         return -1;
     }
     server->runs.cache = ag_cache_new((size_t)config->cache_bytes, server->runs.epochs, server->metrics);
-    return server->runs.cache != NULL
-               ? 0
-               : lm_error_set(error, LM_FATAL, "memory", "out of memory for the cache");
+    if (server->runs.cache == NULL) {
+        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the cache");
+    }
+    const struct ag_shared_options shared = {.loop = server->loop,
+                                             .redis_url = config->redis_url,
+                                             .ca_file = config->redis_ca_file,
+                                             .timeout_ms = &config->redis_timeout_ms,
+                                             .ttl_ms = &config->redis_ttl_ms,
+                                             .epochs = server->runs.epochs,
+                                             .metrics = server->metrics};
+    return ag_shared_open(&shared, &server->runs.shared, error);
 }
 
 /* What the agent does as logmill_agent: the audit log, and looking up API keys. */
@@ -231,6 +240,10 @@ static void close_reads(struct ag_server *server)
     if (server->runs.turns != NULL) {
         server->open++;
         ag_turns_close(server->runs.turns, release, server);
+    }
+    if (server->runs.shared != NULL) {
+        server->open++;
+        ag_shared_close(server->runs.shared, release, server);
     }
     if (server->runs.names != NULL) {
         server->open++;

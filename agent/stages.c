@@ -300,6 +300,9 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
         run->attempts++;
         return AG_STEP_AGAIN;
     }
+    if (strcmp(error->kind, "not_migrated") == 0) {
+        return failed(run, "unavailable", error->text, "run logmill-ctl migrate");
+    }
     if (error->decision == LM_RETRY) {
         lm_log(LM_LOG_WARN, "stages", "question %s: %s", run->id, error->text);
         return failed(run, "unavailable", "PostgreSQL cannot be asked at the moment",

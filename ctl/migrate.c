@@ -53,7 +53,10 @@ static int make_table(PGconn *connection, struct lm_error *error)
         "DO $$ BEGIN IF to_regclass('public.logmill_migration') IS NULL THEN "
         "CREATE TABLE public.logmill_migration (number integer PRIMARY KEY, name text NOT NULL, "
         "checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
-        "version text NOT NULL); END IF; END $$",
+        "version text NOT NULL); END IF; "
+        /* Any program may see how far the database is. */
+        "IF NOT has_column_privilege('public', 'public.logmill_migration', 'number', 'SELECT') THEN "
+        "GRANT SELECT (number) ON public.logmill_migration TO PUBLIC; END IF; END $$",
         error);
 }
 

@@ -410,10 +410,20 @@ class Starting(Agents):
         bare = harness.World(self.shared.servers, migrate=False, topics=False)
         self.addCleanup(bare.close)
         agent = bare.start("logmill-agent", ready=False)
-        self.wait_until(lambda: "logs" in agent.get("/readyz")[1], 10, "what is missing")
-        self.refused(agent, 503, "unavailable")
+        self.wait_until(lambda: "run logmill-ctl migrate" in agent.get("/readyz")[1], 10, "what is to be done")
+        for question in (HOUR, "how many errors of payment-service today?"):
+            self.assertIn("logmill-ctl migrate", self.refused(agent, 503, "unavailable", question)["hint"])
         bare.ctl("migrate", "--postgres-url", bare.admin_url)
         self.wait_until(agent.ready, 15, "ready once migrated")
+        # One that a newer agent finds: an earlier migration is its last.
+        last = bare.value("select max(number) from public.logmill_migration")
+        bare.rows("delete from public.logmill_migration where number = %s" % last)
+        newer = bare.start("logmill-agent", ready=False)
+        self.wait_until(lambda: "needs %s: run logmill-ctl migrate" % last in newer.get("/readyz")[1], 10, "what is to be done")
+        self.assertIn("logmill-ctl migrate", self.refused(newer, 503, "unavailable")["hint"])
+        self.assertEqual(200, agent.post("/query", {"question": HOUR})[0])      # the one that runs goes on
+        for program in (newer, agent):
+            self.assertEqual(0, program.terminate())
 
 
 class Restart(harness.Case):

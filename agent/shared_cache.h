@@ -1,0 +1,47 @@
+/*
+ * The second cache, which agents share: finished answers in Redis, behind the one in the process (cache.h)
+ * and good on the same terms: an open window's until its bucket ends, a closed window's while the versions of
+ * its hours are those that this agent polls. The key names everything an answer depends on (key.c). Loop
+ * thread.
+ */
+#ifndef LOGMILL_AGENT_SHARED_CACHE_H
+#define LOGMILL_AGENT_SHARED_CACHE_H
+
+#include "agent/cache.h"
+#include "agent/redis.h"
+
+struct ag_shared_cache;
+
+struct ag_shared_options {
+    uv_loop_t *loop;
+    const char *redis_url; /* "": there is none, and every look-up says so */
+    const char *ca_file;
+    const int64_t *timeout_ms, *ttl_ms; /* read when needed: they may change */
+    struct ag_epochs *epochs;           /* outlives the cache */
+    struct lm_metrics *metrics;
+};
+
+/* One that waits; memory of the caller's, zeroed but for the callback. */
+struct ag_shared_lookup {
+    struct ag_shared_cache *shared;
+    struct ag_redis_lookup redis;
+    uint8_t key[AG_KEY_SIZE];
+    /* Once, never from inside ag_shared_get: a result that is good (the callee's to drop) and on what terms,
+     * or NULL. */
+    void (*told)(struct ag_result *result, const struct ag_validity *validity, void *context);
+    void *context;
+};
+
+int ag_shared_open(const struct ag_shared_options *options, struct ag_shared_cache **out,
+                   struct lm_error *error) LM_MUST_CHECK;
+/* False: it cannot be asked now, and nothing is called. */
+bool ag_shared_get(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE],
+                   struct ag_shared_lookup *lookup);
+/* `told` will not be called any more. Nothing happens where it does not wait. */
+void ag_shared_forget(struct ag_shared_lookup *lookup);
+void ag_shared_put(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE],
+                   const struct ag_result *result, const struct ag_validity *validity);
+/* Calls `closed` once; freed by then. */
+void ag_shared_close(struct ag_shared_cache *shared, void (*closed)(void *context), void *context);
+
+#endif
