@@ -135,7 +135,9 @@ static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct
     unsigned wait_s = 1;
     if (verdict == AG_KEY_UNKNOWABLE) {
         refuse(admission, "unavailable", "API keys cannot be looked up at the moment",
-               "ask again in a moment", 2);
+               ag_store_lacks_migrations(admission->access->store) ? "run logmill-ctl migrate"
+                                                                   : "ask again in a moment",
+               2);
     } else if (verdict == AG_KEY_BAD) {
         refuse(admission, "unauthorized", "an API key is needed, one that is neither expired nor revoked",
                "send Authorization: Bearer lm_…; logmill-ctl keys create makes one", 0);

@@ -35,6 +35,7 @@ struct ag_store {
     struct lm_backoff backoff;
     int64_t again_us; /* the next attempt to connect, or to see whether the functions are there by now */
     bool usable;      /* the last probe was answered */
+    bool lacking;     /* by an error that only migrations mend */
     struct asked *first, **last;
     unsigned count;
     unsigned open; /* what is still closing */
@@ -102,7 +103,8 @@ static void on_probed(const struct lm_error *error, void *context)
 {
     struct ag_store *store = context;
     store->usable = error == NULL;
-    if (error != NULL && error->decision == LM_FATAL) {
+    store->lacking = error != NULL && error->decision == LM_FATAL;
+    if (store->lacking) {
         lm_log_limited(&store->complaint, LM_LOG_AGAIN_MS, LM_LOG_ERROR, "store",
                        "API keys cannot be looked up, run logmill-ctl migrate: %s", error->text);
     }
@@ -209,6 +211,11 @@ int ag_store_ask(struct ag_store *store, const struct ag_store_request *request,
     store->last = &asked->next;
     store->count++;
     return 0;
+}
+
+bool ag_store_lacks_migrations(const struct ag_store *store)
+{
+    return store->lacking;
 }
 
 void ag_store_forget(struct ag_store *store, const void *context)

@@ -28,6 +28,8 @@ int ag_store_open(uv_loop_t *loop, const char *conninfo, struct lm_condition *co
 /* 0, or -1 with LM_RETRY: no connection is up, or too much waits for it; then `done` is not called. */
 int ag_store_ask(struct ag_store *store, const struct ag_store_request *request,
                  struct lm_error *error) LM_MUST_CHECK;
+/* The database has no such functions: it lacks migrations. */
+bool ag_store_lacks_migrations(const struct ag_store *store);
 /* Whatever was asked with this context: nothing is called any more. */
 void ag_store_forget(struct ag_store *store, const void *context);
 /* Waiting requests are forgotten. Freed when `closed` is called, once. */
