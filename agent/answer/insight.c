@@ -2,6 +2,7 @@
  * What the result says: which sentences, and about which cells. The words are in phrases_en.c and
  * phrases_ko.c; every number is taken from the table.
  */
+#include "agent/answer/alike.h"
 #include "agent/answer/phrases.h"
 
 #include <math.h>
@@ -41,6 +42,10 @@ static void say_groups(struct ag_said *said)
                     (intent->groups[0].field == AG_HOUR_OF_DAY || intent->groups[0].field == AG_DAY_OF_WEEK);
     said->row = by_clock && intent->order != AG_FEWEST ? said->facts->peak : 0;
     ag_put_phrase(said, AG_SAY_GROUPS);
+    said->number = (int64_t)ag_alike_shown(said->table);
+    if (said->number > 0) {
+        ag_put_phrase(said, AG_SAY_ALIKE);
+    }
 }
 
 static void say_times_median(struct ag_said *said, double median)

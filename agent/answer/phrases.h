@@ -50,6 +50,7 @@ enum ag_phrase {
     AG_SAY_NONE_WITHOUT,
     AG_SAY_WITHOUT,
     AG_SAY_WITHOUT_CUT,
+    AG_SAY_ALIKE,
     AG_SAY_WINDOW_ASSUMED,
 
     /* Parts of sentences. */

@@ -80,6 +80,8 @@ const struct ag_phrases ag_phrases_en = {
             [AG_SAY_NONE_WITHOUT] = "No {label} with records were without {subjects} {window}.",
             [AG_SAY_WITHOUT] = "{number} {label} had records but no {subjects} {window}: {names}",
             [AG_SAY_WITHOUT_CUT] = "{number} or more {label} had records but no {subjects} {window}: {names}",
+            [AG_SAY_ALIKE] =
+                " {count} patterns that differ in a name only were put together; <*> stands for it.",
             [AG_SAY_WINDOW_ASSUMED] = " No time was named, so this window was taken.",
             [AG_WINDOW_ALL] = "in everything kept",
             [AG_WINDOW_DAY] = "on {day}",

@@ -78,6 +78,7 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_WITHOUT] = "{window} 기록은 있으나 {subjects}{이} 없던 {label} {number}개는 {names}",
             [AG_SAY_WITHOUT_CUT] =
                 "{window} 기록은 있으나 {subjects}{이} 없던 {label} {number}개 이상은 {names}",
+            [AG_SAY_ALIKE] = " 이름만 다른 패턴 {count}개를 합치고 그 자리를 <*>로 적었습니다.",
             [AG_SAY_WINDOW_ASSUMED] = " 기간을 말하지 않아 이 기간을 보았습니다.",
             [AG_WINDOW_ALL] = "보관된 전체 기간에서",
             [AG_WINDOW_DAY] = "{day} 하루",

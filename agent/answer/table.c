@@ -2,7 +2,7 @@
  * The table: what the statement returned, without what a ranking leaves out, cut at the row limit, with
  * differences and filled buckets.
  */
-#include "agent/answer/table.h"
+#include "agent/answer/alike.h"
 #include "common/clock.h"
 
 #include <math.h>
@@ -323,6 +323,9 @@ int ag_table_make(const struct ag_answer_input *input, struct lm_arena *arena, s
         return -1;
     }
     leave_out(table);
+    if (input->sql->merges_patterns && ag_alike_merge(table) != 0) {
+        return -1;
+    }
     /* A sorted series is fetched whole, up to one row more than a statement may return. */
     bool whole = input->sql->sorted_by_answer ? input->rows.count <= AG_MAX_RESULT_ROWS
                                               : table->row_count <= (size_t)input->sql->row_limit;

@@ -14,6 +14,12 @@
 #define AG_TABLE_COLUMNS (AG_MAX_COLUMNS + 4)
 #define AG_NAMED_GROUPS 5
 
+/* A template and how many patterns it stands for; 0: itself. */
+struct ag_alike {
+    const char *template;
+    size_t patterns;
+};
+
 struct ag_table {
     const struct ag_intent *intent;
     const struct ag_sql *sql;
@@ -35,6 +41,8 @@ struct ag_table {
     int64_t without_value;            /* rows a ranking leaves out */
     const char *few[AG_NAMED_GROUPS]; /* groups left out for too few samples */
     size_t few_count;
+    struct ag_alike *alike; /* of patterns before they were put together; NULL: not done */
+    size_t alike_count;
     bool tie;        /* the first one cut is as large as the last one shown */
     bool has_median; /* spike */
     double median;

@@ -147,6 +147,9 @@ json_t *ag_warnings(struct ag_table *table)
     few_samples(&writer);
     say(&writer, table->tie, "tie", "마지막 순위와 같은 값이 더 있습니다.",
         "More groups tie with the last one shown.");
+    say(&writer, table->alike_count > AG_MAX_PATTERNS, "patterns_not_all",
+        "패턴이 많아 가장 흔한 1,000개에서만 비슷한 것을 찾아 합쳤습니다.",
+        "There are many patterns: alike ones were looked for among the 1,000 most frequent only.");
     say(&writer, sql->bucket_coarsened, "coarser_buckets", "구간이 너무 많아 더 긴 단위로 나누었습니다.",
         "The buckets asked for were too many; longer ones are shown.");
     say(&writer, sql->source == AG_FROM_DURATIONS, "approximate",

@@ -244,6 +244,15 @@ static void emit_with_templates(struct ag_plan *plan, struct lm_buffer *sql)
     ag_emit_order(plan, sql, 0, true);
 }
 
+/* Counts of patterns, the most frequent first. A threshold has left out patterns that would count together.
+ */
+static bool merges_patterns(const struct ag_intent *intent)
+{
+    return intent->group_count == 1 && intent->groups[0].field == AG_PATTERN &&
+           intent->measure.fn == AG_COUNT && intent->shape == AG_PLAIN && intent->compare == AG_NO_COMPARE &&
+           !intent->threshold.set && (intent->order == AG_ORDER_DEFAULT || intent->order == AG_MOST);
+}
+
 int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
 {
     struct ag_sql *out = plan->out;
@@ -254,6 +263,10 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
                            : 0);
     if (out->sorted_by_answer) {
         plan->limit = AG_MAX_RESULT_ROWS + 1;
+    }
+    out->merges_patterns = merges_patterns(plan->intent);
+    if (out->merges_patterns && plan->limit <= AG_MAX_PATTERNS) {
+        plan->limit = AG_MAX_PATTERNS + 1;
     }
     if (plan_aggregate(plan) != 0) {
         return -1;

@@ -28,6 +28,8 @@
 #define AG_MAX_BUCKETS 2000
 /* Rows a statement returns at most, but for the one that tells there were more. */
 #define AG_MAX_RESULT_ROWS 10000
+/* Patterns among which the answer looks for alike ones. */
+#define AG_MAX_PATTERNS 1000
 /* Cells of text are cut at this many bytes: SQL fetches a little more, the answer cuts at a character and
  * marks it. */
 #define AG_MAX_CELL 8192
@@ -106,6 +108,8 @@ struct ag_sql {
     bool bucket_coarsened; /* the bucket asked for gave more than AG_MAX_BUCKETS */
     bool sorted_by_answer; /* busiest, spike: the text returns all buckets, the answer sorts, cuts at
                               row_limit */
+    bool merges_patterns;  /* the text returns AG_MAX_PATTERNS and one more, the answer puts alike ones
+                              together  and cuts at row_limit */
 };
 
 /*

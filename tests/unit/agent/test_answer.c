@@ -563,12 +563,54 @@ static void without_memory_there_is_no_answer_and_no_leak(void **state)
     assert_true(refused > 0 && refused < 60);
 }
 
+/* The statement's columns: pattern, count, total, without_value, sample. */
+static void alike_patterns_are_put_together_counted_together_and_said(void **state)
+{
+    static const char *const names[] = {"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"};
+    const char *cells[45];
+    char patterns[8][64];
+    (void)state;
+
+    cells[0] = "disk <*> is full", cells[1] = "9", cells[2] = "26", cells[3] = "0",
+    cells[4] = "disk 1 is full";
+    for (size_t i = 0; i < 8; i++) {
+        snprintf(patterns[i], sizeof patterns[i], "login has failed for %s", names[i]);
+        const char **row = cells + 5 + 5 * i;
+        row[0] = row[4] = patterns[i];
+        row[1] = i == 0 ? "3" : "2";
+        row[2] = "26";
+        row[3] = "0";
+    }
+    struct asked *asked =
+        ask_limited("count; by pattern; where level >= ERROR; rank; limit 2; " DAY, cells, 45, 100);
+    assert_int_equal(asked->answer.count, 2);
+    assert_string_equal(text(asked, 0, "pattern"), "login has failed for <*>");
+    assert_int_equal(json_integer_value(cell(asked, 0, "count")), 17);
+    assert_string_equal(text(asked, 0, "sample"), "login has failed for alice");
+    assert_int_equal(json_integer_value(cell(asked, 1, "count")), 9);
+    assert_non_null(strstr(asked->answer.insight, "17 (65.4% of 26)"));
+    assert_non_null(
+        strstr(asked->answer.insight, " 8 patterns that differ in a name only were put together"));
+    done(asked);
+    /* Not among what is shown: not said. */
+    cells[1] = "20";
+    asked = ask_limited("count; by pattern; where level >= ERROR; rank; limit 1; ko; " DAY, cells, 45, 100);
+    assert_string_equal(text(asked, 0, "pattern"), "disk <*> is full");
+    assert_null(strstr(asked->answer.insight, "합치고"));
+    done(asked);
+    /* One fewer: each its own. */
+    asked = ask_limited("count; by pattern; where level >= ERROR; rank; " DAY, cells, 40, 100);
+    assert_int_equal(asked->answer.count, 8);
+    done(asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(count_is_a_number_with_thousands_in_the_sentence),
         cmocka_unit_test(nothing_found_is_said),
         cmocka_unit_test(ranking_leaves_null_out_and_counts_it),
+        cmocka_unit_test(alike_patterns_are_put_together_counted_together_and_said),
         cmocka_unit_test(one_row_more_than_shown_means_truncated),
         cmocka_unit_test(too_few_samples_are_left_out_and_named),
         cmocka_unit_test(empty_buckets_are_shown),
