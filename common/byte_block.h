@@ -34,6 +34,16 @@ static inline unsigned lm_block_not_ascii_c(const char *text)
     return mask;
 }
 
+/* All but ASCII letters. */
+static inline unsigned lm_block_not_letter_c(const char *text)
+{
+    unsigned mask = 0;
+
+    for (unsigned i = 0; i < LM_BLOCK; i++)
+        mask |= (unsigned)((text[i] | 0x20) < 'a' || (text[i] | 0x20) > 'z') << i;
+    return mask;
+}
+
 #ifdef __SSE2__
 
 /* Compared as signed numbers, bytes beyond ASCII are below the blank too. */
@@ -54,7 +64,21 @@ static inline unsigned lm_block_not_ascii(const char *text)
     return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(block, _mm_set1_epi8(1)));
 }
 
+/* In lower case and moved so that 'z' is the largest signed number: only letters are within 26 of it. */
+static inline unsigned lm_block_not_letter(const char *text)
+{
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i moved = _mm_add_epi8(_mm_or_si128(block, _mm_set1_epi8(0x20)), _mm_set1_epi8(INT8_MAX - 'z'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(INT8_MAX - 25)));
+}
+
 #else
+
+static inline unsigned lm_block_not_letter(const char *text)
+{
+    return lm_block_not_letter_c(text);
+}
 
 static inline unsigned lm_block_not_plain(const char *text)
 {

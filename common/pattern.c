@@ -1,5 +1,6 @@
 #include "common/pattern.h"
 
+#include "common/byte_block.h"
 #include "common/pattern_internal.h"
 #include "common/utf8.h"
 
@@ -7,7 +8,6 @@
 #include <xxhash.h>
 
 enum { MASK_LEN = 3 };
-static const char mask[] = "<*>";
 
 #define D LM_PB_DIGIT
 #define X LM_PB_HEX
@@ -48,16 +48,17 @@ const uint16_t lm_pattern_byte[256] = {
 enum expect { EXPECT_NOTHING, EXPECT_LOGIN, EXPECT_USER };
 
 struct walk {
-    const char *text; /* the line */
-    size_t len, at;
-    size_t n; /* bytes in `out` */
+    size_t len, at; /* of the line */
+    size_t n;       /* bytes in `out` */
     /* The last word that was masked, as it stands in `out`; equal ones in a row are shown once. */
     size_t mask_start, mask_end;
     unsigned unclosed; /* quotes known to have no end on this line, a bit each */
     bool tells;        /* the value to come is what the message says: read, not masked */
     char telling;      /* the quote that ends it, or NUL */
     enum expect expect;
-    char out[LM_PATTERN_MAX];
+    /* Room for a block behind each: words are looked at and copied sixteen bytes at a time. */
+    char out[LM_PATTERN_MAX + LM_BLOCK];
+    char text[LM_PATTERN_INPUT_MAX + LM_BLOCK];
 };
 
 static unsigned kind_at(const struct walk *w, size_t at)
@@ -65,21 +66,39 @@ static unsigned kind_at(const struct walk *w, size_t at)
     return at < w->len ? lm_pattern_kind(w->text[at]) : LM_PB_END;
 }
 
+static void put_char(struct walk *w, char c)
+{
+    if (w->n < LM_PATTERN_MAX)
+        w->out[w->n++] = c;
+}
+
+/* Of the line. */
 static void put(struct walk *w, const char *text, size_t len)
 {
     size_t room = LM_PATTERN_MAX - w->n;
 
     if (len > room)
         len = room;
-    memcpy(w->out + w->n, text, len);
+    if (len <= LM_BLOCK)
+        memcpy(w->out + w->n, text, LM_BLOCK);
+    else
+        memcpy(w->out + w->n, text, len);
     w->n += len;
+}
+
+static void put_mask_text(struct walk *w)
+{
+    size_t room = LM_PATTERN_MAX - w->n;
+
+    memcpy(w->out + w->n, "<*>", MASK_LEN);
+    w->n += room < MASK_LEN ? room : MASK_LEN;
 }
 
 /* One blank for any number of them, none at the end. */
 static void put_blank(struct walk *w)
 {
     if (w->n > 0 && w->out[w->n - 1] != ' ')
-        put(w, " ", 1);
+        put_char(w, ' ');
 }
 
 /* The masked word out[start..n) is taken back where it stands in a row with its equal: "1, 2, 3" is "<*>". */
@@ -88,10 +107,9 @@ static void masked_from(struct walk *w, size_t start)
     size_t len = w->n - start;
     size_t gap = start - w->mask_end;
     const char *between = w->out + w->mask_end;
-    bool row = w->mask_end > 0 && gap >= 1 && gap <= 2 && memchr(" ,;", between[0], 3) != NULL &&
-               (gap == 1 || between[1] == ' ');
 
-    if (row && w->mask_end - w->mask_start == len &&
+    if (w->mask_end > 0 && gap >= 1 && gap <= 2 && w->mask_end - w->mask_start == len &&
+        (between[0] == ' ' || between[0] == ',' || between[0] == ';') && (gap == 1 || between[1] == ' ') &&
         memcmp(w->out + w->mask_start, w->out + start, len) == 0) {
         w->n = w->mask_end;
         return;
@@ -104,7 +122,7 @@ static void put_mask(struct walk *w)
 {
     size_t start = w->n;
 
-    put(w, mask, MASK_LEN);
+    put_mask_text(w);
     masked_from(w, start);
 }
 
@@ -116,15 +134,14 @@ static bool equal(const char *text, size_t len, const char *word)
 /* Fields of structured lines that say what happened rather than to whom. */
 static bool is_telling_key(const char *text, size_t len)
 {
-    static const char keys[] = " msg message log event text level lvl severity error err reason cause ";
-    char wanted[11] = " ";
+    static const struct lm_pattern_words keys = {{[3] = "msgloglvlerr",
+                                                  [4] = "text",
+                                                  [5] = "eventlevelerrorcause",
+                                                  [6] = "reason",
+                                                  [7] = "message",
+                                                  [8] = "severity"}};
 
-    if (len < 3 || len > sizeof wanted - 3)
-        return false;
-    memcpy(wanted + 1, text, len);
-    wanted[len + 1] = ' ';
-    wanted[len + 2] = '\0';
-    return strstr(keys, wanted) != NULL;
+    return lm_pattern_is_listed(text, len, &keys);
 }
 
 /* "key": behind { or a comma. */
@@ -146,7 +163,7 @@ static void put_quoted(struct walk *w, const char *text, size_t len)
     size_t close = w->at + len + 2, start = w->n;
     bool key = len > 0 && is_json_key(w, close);
 
-    put(w, text - 1, 1);
+    put_char(w, text[-1]);
     if (key) {
         put(w, text, len);
         w->tells = is_telling_key(text, len);
@@ -156,9 +173,9 @@ static void put_quoted(struct walk *w, const char *text, size_t len)
             if (len > method && memcmp(text, methods[i], method) == 0)
                 put(w, text, method);
         }
-        put(w, mask, MASK_LEN);
+        put_mask_text(w);
     }
-    put(w, text - 1, 1);
+    put_char(w, text[-1]);
     if (!key)
         masked_from(w, start);
     w->at = close;
@@ -189,7 +206,7 @@ static void take_quote(struct walk *w)
         }
         w->unclosed |= bit;
     }
-    put(w, &quote, 1);
+    put_char(w, quote);
     w->at++;
 }
 
@@ -200,7 +217,7 @@ static void take_equals(struct walk *w)
     unsigned next = kind_at(w, w->at + 1);
     size_t end = w->at + 1, start = w->at;
 
-    put(w, "=", 1);
+    put_char(w, '=');
     w->at = end;
     while (key && start > 0 && (kind_at(w, start - 1) & (LM_PB_HEX | LM_PB_LETTER)) != 0)
         start--;
@@ -211,13 +228,13 @@ static void take_equals(struct walk *w)
     if (!key || (next & (LM_PB_OTHER | LM_PB_EQUALS | LM_PB_QUOTE)) != 0) {
         bool empty = key && end < w->len && memchr(",;)", w->text[end], 3) != NULL;
         if (empty)
-            put(w, mask, MASK_LEN);
+            put_mask_text(w);
         return;
     }
     while ((kind_at(w, end) & (LM_PB_WORD | LM_PB_HIGH)) != 0 ||
            (end + 1 < w->len && w->text[end] == '=' && (kind_at(w, end + 1) & LM_PB_WORD) != 0))
         end++;
-    put(w, mask, MASK_LEN);
+    put_mask_text(w);
     w->at = end;
 }
 
@@ -239,20 +256,17 @@ static void take_unit(struct walk *w)
 /* Words such as "is" and "logged", which are nobody's name. */
 static bool is_no_name(const char *text, size_t len)
 {
-    static const char words[] =
-        " from is was has not by to at on in with and or of for invalid illegal unknown user "
-        "login logout session request data ";
-    char wanted[12] = " ";
+    static const struct lm_pattern_words words = {{[2] = "istoatoninorofby",
+                                                   [3] = "washasnotandfor",
+                                                   [4] = "fromwithuserdata",
+                                                   [5] = "login",
+                                                   [6] = "logout",
+                                                   [7] = "invalidillegalunknownsessionrequest"}};
 
     if (len > 2 &&
         (memcmp(text + len - 2, "ed", 2) == 0 || (len > 3 && memcmp(text + len - 3, "ing", 3) == 0)))
         return true;
-    if (len > sizeof wanted - 3)
-        return false;
-    memcpy(wanted + 1, text, len);
-    wanted[len + 1] = ' ';
-    wanted[len + 2] = '\0';
-    return strstr(words, wanted) != NULL;
+    return lm_pattern_is_listed(text, len, &words);
 }
 
 /* After a word as it is: whether the next may be a name. "for user kim", "password for kim from". */
@@ -303,11 +317,10 @@ static void take_plain_word(struct walk *w, const char *text, size_t len)
 
     if (before < len) {
         put(w, text, before);
-        put(w, mask, MASK_LEN);
+        put_mask_text(w);
         w->at += len;
         return;
     }
-
     if (text[0] >= 'A' && text[0] <= 'W' && lm_pattern_is_date_word(text, len, w->len - w->at)) {
         w->at += len;
         put_mask(w);
@@ -322,27 +335,41 @@ static void take_plain_word(struct walk *w, const char *text, size_t len)
     put(w, text, len);
 }
 
-static void take_word(struct walk *w)
+/* Length of the word at the start of `text` and the kinds of its bytes. */
+static size_t word_length(const char *text, size_t left, unsigned *seen)
 {
-    const char *text = w->text + w->at;
-    size_t left = w->len - w->at;
     size_t len = 0;
-    unsigned seen = 0, kind;
 
-    if (text[0] == ':' && !(left > 1 && text[1] == ':')) { /* behind a JSON key or a bracket */
-        w->expect = EXPECT_NOTHING;
-        put(w, text, 1);
-        w->at++;
-        return;
-    }
+    *seen = 0;
     for (; len < left; len++) {
-        kind = lm_pattern_kind(text[len]);
+        unsigned kind = lm_pattern_kind(text[len]);
         if ((kind & LM_PB_WORD) == 0 &&
             !(text[len] == ',' && len > 0 && len + 1 < left &&
               lm_pattern_kind(text[len - 1]) == LM_PB_DIGIT && lm_pattern_kind(text[len + 1]) == LM_PB_DIGIT))
             break;
-        seen |= kind;
+        *seen |= kind;
     }
+    return len;
+}
+
+static void take_word(struct walk *w)
+{
+    const char *text = w->text + w->at;
+    size_t left = w->len - w->at;
+    unsigned seen, other = lm_block_not_letter(text);
+
+    /* Most words are short and have nothing but letters: their end is known without a look at each. */
+    if (other != 0 && (lm_pattern_kind(text[__builtin_ctz(other)]) & LM_PB_WORD) == 0) {
+        take_plain_word(w, text, (size_t)__builtin_ctz(other));
+        return;
+    }
+    if (text[0] == ':' && text[1] != ':') { /* behind a JSON key or a bracket */
+        w->expect = EXPECT_NOTHING;
+        put_char(w, ':');
+        w->at++;
+        return;
+    }
+    size_t len = word_length(text, left, &seen);
     if ((seen & (LM_PB_DIGIT | LM_PB_DOT | LM_PB_SLASH | LM_PB_AT | LM_PB_BACKSLASH)) == 0) {
         take_plain_word(w, text, len);
         return;
@@ -359,7 +386,7 @@ static void take_word(struct walk *w)
     }
     size_t start = w->n;
     put(w, text, named ? 0 : word.keep);
-    put(w, mask, MASK_LEN);
+    put_mask_text(w);
     masked_from(w, start);
     w->at += word.end;
     if (word.keep == 0 && (seen & LM_PB_DIGIT) != 0)
@@ -406,7 +433,7 @@ static void take_other(struct walk *w, unsigned kind)
         take_equals(w);
     } else {
         if (!is_bound(w))
-            put(w, &w->text[w->at], 1);
+            put_char(w, w->text[w->at]);
         w->at++;
     }
 }
@@ -424,7 +451,7 @@ static void walk_line(struct walk *w)
     }
 }
 
-/* The first line that is not blank; no character is cut in two. */
+/* The first line that is not blank, with zeros behind it; no character is cut in two. */
 static void find_line(struct walk *w, const char *message, size_t len)
 {
     const char *end;
@@ -433,12 +460,14 @@ static void find_line(struct walk *w, const char *message, size_t len)
         message++;
         len--;
     }
-    w->text = message;
     w->len = len > LM_PATTERN_INPUT_MAX ? lm_utf8_cut(message, len, LM_PATTERN_INPUT_MAX) : len;
     if (w->len > 0 && (end = memchr(message, '\n', w->len)) != NULL)
         w->len = (size_t)(end - message);
     if (w->len > 0 && (end = memchr(message, '\r', w->len)) != NULL)
         w->len = (size_t)(end - message);
+    if (w->len > 0)
+        memcpy(w->text, message, w->len);
+    memset(w->text + w->len, 0, LM_BLOCK);
 }
 
 /* A full template may end inside a character; none ends in a blank. */

@@ -38,6 +38,13 @@ static inline uint16_t lm_pattern_kind(char c)
     return lm_pattern_byte[(unsigned char)c];
 }
 
+/* Words of up to LM_PATTERN_WORD_MAX letters: those of one length stand in one text, one behind the other. */
+enum { LM_PATTERN_WORD_MAX = 11 };
+struct lm_pattern_words {
+    const char *by_length[LM_PATTERN_WORD_MAX + 1];
+};
+bool lm_pattern_is_listed(const char *text, size_t len, const struct lm_pattern_words *words);
+
 /* How a word is shown: `keep` bytes as they are, then the mask, then from `end` on as it is again. */
 struct lm_pattern_word {
     size_t keep;

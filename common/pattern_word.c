@@ -8,6 +8,19 @@
 
 enum { HASH_MIN = 4, HEX_MIN = 6, DATE_WORD_MAX = 9, LONGEST_UNIT = 7 };
 
+bool lm_pattern_is_listed(const char *text, size_t len, const struct lm_pattern_words *words)
+{
+    const char *word = len <= LM_PATTERN_WORD_MAX ? words->by_length[len] : NULL;
+
+    if (word == NULL)
+        return false;
+    for (; *word != '\0'; word += len) {
+        if (*word == *text && memcmp(word, text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is(const char *text, size_t len, unsigned kinds)
 {
     for (size_t i = 0; i < len; i++) {
@@ -20,8 +33,11 @@ static bool is(const char *text, size_t len, unsigned kinds)
 /* Without a sentence's marks at the end. */
 static size_t trimmed(const char *text, size_t len)
 {
-    while (len > 0 && memchr(".:!?-", text[len - 1], 5) != NULL)
-        len--;
+    for (; len > 0; len--) {
+        char last = text[len - 1];
+        if (last != '.' && last != ':' && last != '!' && last != '?' && last != '-')
+            break;
+    }
     return len;
 }
 
@@ -67,7 +83,7 @@ static bool is_path(const char *text, size_t len, unsigned seen)
     if (text[0] == '/' || (len > 1 && (text[0] == '~' || text[0] == '.') && text[1] == '/') ||
         (len > 2 && memcmp(text, "../", 3) == 0)) {
         size_t slashes = 0;
-        while (slashes < len && memchr("/.~", text[slashes], 3) != NULL)
+        while (slashes < len && (text[slashes] == '/' || text[slashes] == '.' || text[slashes] == '~'))
             slashes++;
         return slashes < len && text[slashes] != '*';
     }
@@ -81,22 +97,18 @@ static bool is_path(const char *text, size_t len, unsigned seen)
 /* Ends in a top-level domain that is no word of Java's packages or of property names. */
 static bool ends_in_domain(const char *text, size_t len)
 {
-    static const char domains[] =
-        " com net org edu gov mil biz info local internal lan arpa localdomain svc "
-        "kr jp cn tw hk sg vn th uk de fr nl ru ua pl cz se ch at be es pt gr tr ro "
-        "hu eu us ca mx br ar cl co au nz za il ir ";
-    char wanted[16];
+    static const struct lm_pattern_words domains = {
+        {[2] = "krjpcntwhksgvnthukdefrnlruuaplczsechatbeesptgrtrrohueuuscamxbrarclcoaunzzailir",
+         [3] = "comnetorgedugovmilbizsvclan",
+         [4] = "infoarpa",
+         [5] = "local",
+         [8] = "internal",
+         [11] = "localdomain"}};
     size_t n = 0;
 
-    while (n < len && n < sizeof wanted - 2 && text[len - 1 - n] != '.')
+    while (n < len && n <= LM_PATTERN_WORD_MAX && text[len - 1 - n] != '.')
         n++;
-    if (n < 2 || n == len || text[len - 1 - n] != '.')
-        return false;
-    wanted[0] = ' ';
-    memcpy(wanted + 1, text + len - n, n);
-    wanted[n + 1] = ' ';
-    wanted[n + 2 < sizeof wanted ? n + 2 : sizeof wanted - 1] = '\0';
-    return strstr(domains, wanted) != NULL;
+    return n < len && text[len - 1 - n] == '.' && lm_pattern_is_listed(text + len - n, n, &domains);
 }
 
 static size_t digits_behind(const char *text, size_t len)
@@ -147,6 +159,12 @@ static struct lm_pattern_word at_sign(const char *text, size_t end)
     return masked(0, end);
 }
 
+/* A sign, or dots that lead up to the value. */
+static bool is_lead(char c)
+{
+    return c == '-' || c == '+' || c == '.' || c == ':' || c == '~';
+}
+
 /*
  * Of a word with digits the name before them stays where it is one word and one joining mark: blk_17,
  * node-D3 and size:5 become blk_<*>, node-<*> and size:<*>; 5200ms, http2, user-db-3, v1.2 become <*>.
@@ -155,8 +173,8 @@ static struct lm_pattern_word with_digits(const char *text, size_t end)
 {
     size_t name = 0, start = 0;
 
-    while (start < end && memchr("-+.:~", text[start], 5) != NULL)
-        start++; /* a sign, or dots that lead up to the value */
+    while (start < end && is_lead(text[start]))
+        start++;
     if (start < end && (text[start] == '#' || text[start] == '$'))
         return masked(start + 1, end);
     name = start;
@@ -209,48 +227,49 @@ struct lm_pattern_word lm_pattern_word(const char *text, size_t len, size_t left
 
 size_t lm_pattern_unit(const char *text, size_t left)
 {
-    static const char units[] =
-        " B b KB kB MB GB TB KiB MiB GiB TiB byte bytes ns us ms s sec secs second seconds "
-        "min mins minute minutes h hr hrs hour hours day days AM PM am pm UTC GMT KST "
-        "JST EST EDT CST CDT PST PDT CET CEST ";
-    char wanted[LONGEST_UNIT + 3] = " ";
+    static const struct lm_pattern_words units = {
+        {[1] = "Bbsh",
+         [2] = "msnsusKBkBMBGBTBhrAMPMampm",
+         [3] = "secminKiBMiBGiBTiBhrsdayUTCGMTKSTJSTESTEDTCSTCDTPSTPDTCET",
+         [4] = "bytesecsminshourdaysCEST",
+         [5] = "byteshours",
+         [6] = "secondminute",
+         [7] = "secondsminutes"}};
     size_t n = 0;
 
-    while (n < left && n <= LONGEST_UNIT && (lm_pattern_kind(text[n]) & (LM_PB_HEX | LM_PB_LETTER)) != 0) {
-        if (n < LONGEST_UNIT)
-            wanted[n + 1] = text[n];
+    while (n < left && n <= LONGEST_UNIT && (lm_pattern_kind(text[n]) & (LM_PB_HEX | LM_PB_LETTER)) != 0)
         n++;
-    }
     /* "5 s." is a unit, "5 s-1" is not. */
     if (n == 0 || n > LONGEST_UNIT ||
         (n < left && (lm_pattern_kind(text[n]) & LM_PB_WORD & ~(LM_PB_DOT | LM_PB_COLON)) != 0))
         return 0;
-    wanted[n + 1] = ' ';
-    wanted[n + 2] = '\0';
-    return strstr(units, wanted) != NULL ? n : 0;
+    return lm_pattern_is_listed(text, n, &units) ? n : 0;
 }
 
 bool lm_pattern_is_date_word(const char *text, size_t len, size_t left)
 {
-    static const char days[] =
-        " Sun Mon Tue Wed Thu Fri Sat Sunday Monday Tuesday Wednesday Thursday Friday Saturday ";
-    static const char months[] =
-        " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec January February March April "
-        "June July August September October November December ";
-    char wanted[DATE_WORD_MAX + 3] = " ";
+    static const struct lm_pattern_words days = {{[3] = "SunMonTueWedThuFriSat",
+                                                  [6] = "SundayMondayFriday",
+                                                  [7] = "Tuesday",
+                                                  [8] = "ThursdaySaturday",
+                                                  [9] = "Wednesday"}};
+    static const struct lm_pattern_words months = {{[3] = "JanFebMarAprMayJunJulAugSepOctNovDec",
+                                                    [4] = "JuneJuly",
+                                                    [5] = "MarchApril",
+                                                    [6] = "August",
+                                                    [7] = "JanuaryOctober",
+                                                    [8] = "FebruaryNovemberDecember",
+                                                    [9] = "September"}};
     size_t next = len;
 
     if (len < 3 || len > DATE_WORD_MAX || left < len + 2)
         return false;
-    memcpy(wanted + 1, text, len);
-    wanted[len + 1] = ' ';
-    wanted[len + 2] = '\0';
     while (next < left && (text[next] == ' ' || text[next] == ','))
         next++;
     if (next == len || next == left)
         return false;
     bool day = text[next] >= '0' && text[next] <= '9';
-    if (strstr(months, wanted) != NULL)
-        return day;
-    return strstr(days, wanted) != NULL && (day || (text[next] >= 'A' && text[next] <= 'S'));
+    if (!day && (text[next] < 'A' || text[next] > 'S'))
+        return false;
+    return (day && lm_pattern_is_listed(text, len, &months)) || lm_pattern_is_listed(text, len, &days);
 }
