@@ -323,7 +323,7 @@ static int open_parts(struct ag_access *access, struct lm_error *error)
     }
     const struct ag_sights_options sights = {
         .names = {.loop = options->loop,
-                  .pool = options->pool,
+                  .reads = options->reads,
                   .refresh_ms = (unsigned)options->config->names_refresh_ms},
         .everything = options->names,
         .mask = access->mask};

@@ -27,7 +27,7 @@ struct ag_access;
 struct ag_access_options {
     uv_loop_t *loop;
     const struct ag_config *config;
-    struct ag_pool *pool;
+    struct ag_reads *reads;
     struct ag_names *names; /* of who sees everything; outlives the access */
     const char *conninfo;   /* as logmill_agent */
     struct lm_admin *admin;

@@ -18,6 +18,8 @@ struct ag_config {
     char *listen;
     char *postgres_url;
     char *audit_url;
+    char *replica_url;
+    int64_t replica_max_lag_ms;
     char *timezone;
     char *vocabulary;
     int auth; /* enum ag_auth */

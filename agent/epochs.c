@@ -27,6 +27,7 @@ struct ag_epochs {
     bool polling; /* the timer runs */
     struct ag_execution *execution;
     bool reading;
+    unsigned generation;     /* of the reads that `hours` is from, or of the poll under way */
     struct ag_version total; /* what `hours` was read at */
     struct ag_version seen;  /* of the poll under way */
     struct hour *hours;      /* ascending */
@@ -54,17 +55,6 @@ static int64_t hour_floor(int64_t us)
     return us - (rest < 0 ? rest + LM_HOUR_US : rest);
 }
 
-static void run(struct ag_epochs *epochs, const char *sql, size_t columns, size_t rows, ag_execute_done done)
-{
-    struct lm_error error;
-    const struct ag_statement statement = {
-        .sql = sql, .columns = columns, .max_rows = rows, .max_bytes = (size_t)32 << 20, .timeout_ms = 5000};
-    if (ag_execute(epochs->options.pool, &statement, done, epochs, &epochs->execution, &error) != 0) {
-        epochs->reading = false;
-        epochs->execution = NULL;
-    }
-}
-
 static void end_poll(struct ag_epochs *epochs, bool good)
 {
     epochs->reading = false;
@@ -72,6 +62,21 @@ static void end_poll(struct ag_epochs *epochs, bool good)
     if (good) {
         epochs->known = true;
         epochs->polled_us = lm_clock_mono_us();
+    }
+}
+
+static void run(struct ag_epochs *epochs, const char *sql, size_t columns, size_t rows, ag_execute_done done)
+{
+    struct lm_error error;
+    const struct ag_statement statement = {
+        .sql = sql, .columns = columns, .max_rows = rows, .max_bytes = (size_t)32 << 20, .timeout_ms = 5000};
+    if (ag_reads_generation(epochs->options.reads) != epochs->generation) {
+        end_poll(epochs, false); /* another server is read now */
+        return;
+    }
+    if (ag_execute(ag_reads_pool(epochs->options.reads), &statement, done, epochs, &epochs->execution,
+                   &error) != 0) {
+        end_poll(epochs, false);
     }
 }
 
@@ -126,6 +131,9 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     if (!epochs->reading) {
+        const unsigned generation = ag_reads_generation(epochs->options.reads);
+        epochs->known = epochs->known && generation == epochs->generation;
+        epochs->generation = generation;
         epochs->reading = true;
         run(epochs, total_sql, 2, 1, on_total);
     }
@@ -156,7 +164,8 @@ bool ag_epochs_version(struct ag_epochs *epochs, const struct ag_spans *spans, s
         epochs->polling = true;
         uv_timer_start(&epochs->timer, on_timer, 0, epochs->options.poll_ms);
     }
-    if (!epochs->known || now - epochs->polled_us > STALE_AFTER_US) {
+    if (!epochs->known || epochs->generation != ag_reads_generation(epochs->options.reads) ||
+        now - epochs->polled_us > STALE_AFTER_US) {
         return false;
     }
     *out = (struct ag_version){0, 0};

@@ -5,7 +5,7 @@
 #ifndef LOGMILL_AGENT_EPOCHS_H
 #define LOGMILL_AGENT_EPOCHS_H
 
-#include "agent/pool.h"
+#include "agent/reads.h"
 #include "common/buffer.h"
 
 struct ag_epochs;
@@ -25,7 +25,7 @@ struct ag_spans {
 
 struct ag_epochs_options {
     uv_loop_t *loop;
-    struct ag_pool *pool;
+    struct ag_reads *reads;
     unsigned poll_ms;
 };
 

@@ -26,8 +26,9 @@ struct ag_names {
     uv_timer_t timer;
     struct ag_execution *execution;
     bool reading;
-    int64_t counted; /* what the last full reading was made from */
-    int64_t read_us; /* monotonic; when the copy was last known to be current */
+    unsigned generation; /* of the reading under way */
+    int64_t counted;     /* what the last full reading was made from */
+    int64_t read_us;     /* monotonic; when the copy was last known to be current */
     int64_t full_us;
     struct ag_names_waiter *first;
     void (*closed)(void *context);
@@ -163,6 +164,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
         return;
     }
     ag_names_drop(names->copy);
+    copy->generation = names->generation;
     names->copy = copy;
     names->full_us = lm_clock_mono_us();
     lm_gauge_set(names->count_gauge, (double)fetched->rows);
@@ -180,7 +182,13 @@ static void run(struct ag_names *names, const char *sql, size_t columns, size_t 
                                            .max_rows = max_rows,
                                            .max_bytes = MAX_BYTES,
                                            .timeout_ms = 10000};
-    if (ag_execute(names->options.pool, &statement, done, names, &names->execution, &error) != 0) {
+    if (ag_reads_generation(names->options.reads) != names->generation) {
+        lm_error_set(&error, LM_RETRY, "unavailable", "another server is read now");
+        end_reading(names, &error);
+        return;
+    }
+    if (ag_execute(ag_reads_pool(names->options.reads), &statement, done, names, &names->execution, &error) !=
+        0) {
         end_reading(names, &error);
     }
 }
@@ -230,7 +238,8 @@ static void on_count(struct ag_fetched *fetched, const struct lm_error *error, v
     const int64_t counted = count != NULL ? strtoll(count, NULL, 10) : 0;
     names->kept.services_overflowed = count != NULL && strcmp(fetched->cells[1], "t") == 0;
     ag_fetched_free(fetched);
-    if (counted == names->counted && lm_clock_mono_us() - names->full_us < FULL_EVERY_US) {
+    if (counted == names->counted && names->copy->generation == names->generation &&
+        lm_clock_mono_us() - names->full_us < FULL_EVERY_US) {
         end_reading(names, NULL);
         return;
     }
@@ -242,6 +251,7 @@ static void start_reading(struct ag_names *names)
 {
     if (!names->reading) {
         names->reading = true;
+        names->generation = ag_reads_generation(names->options.reads);
         run(names, count_sql, 2, 1, on_count);
     }
 }
@@ -253,8 +263,9 @@ static void on_timer(uv_timer_t *timer)
 
 bool ag_names_read_now(struct ag_names *names, struct ag_names_waiter *waiter)
 {
-    if ((names->read_us != 0 && lm_clock_mono_us() - names->read_us < YOUNG_US) ||
-        ag_pool_up(names->options.pool) == 0) {
+    const bool current = names->copy->generation == ag_reads_generation(names->options.reads);
+    if ((current && names->read_us != 0 && lm_clock_mono_us() - names->read_us < YOUNG_US) ||
+        ag_pool_up(ag_reads_pool(names->options.reads)) == 0) {
         return false;
     }
     waiter->waiting = true;

@@ -8,7 +8,7 @@
 
 #include "agent/catalogue.h"
 #include "agent/mask.h"
-#include "agent/pool.h"
+#include "agent/reads.h"
 
 struct ag_names;
 
@@ -21,6 +21,7 @@ extern const char *const ag_categories[AG_CATEGORY_COUNT];
 struct ag_names_copy {
     struct ag_catalogue *catalogue;
     unsigned holders;
+    unsigned generation; /* of the reads (reads.h) it was made from */
 };
 
 /* What else is known of the data as a whole. */
@@ -34,7 +35,7 @@ struct ag_kept {
 
 struct ag_names_options {
     uv_loop_t *loop;
-    struct ag_pool *pool;
+    struct ag_reads *reads;
     unsigned refresh_ms;
     const char *role; /* database role whose names these are; NULL or "": the reader. Kept by pointer */
     const struct ag_mask *mask;     /* names that are left out; may be NULL */
@@ -60,8 +61,8 @@ struct ag_names_waiter {
     void (*read)(void *context); /* the copy is fresh, or could not be read: it is what it was */
     void *context;
 };
-/* Reads now and calls `read` once, later, from the loop. False when the copy is younger than a second or
- * nothing can be read: then nothing is called. */
+/* Reads now and calls `read` once, later, from the loop. False when the copy is younger than a second and of
+ * the server that is read now, or nothing can be read: then nothing is called. */
 bool ag_names_read_now(struct ag_names *names, struct ag_names_waiter *waiter);
 void ag_names_forget(struct ag_names *names, struct ag_names_waiter *waiter);
 

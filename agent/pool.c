@@ -304,11 +304,11 @@ int ag_pool_open(const struct ag_pool_options *options, struct ag_pool **out, st
         return lm_error_set(error, LM_FATAL, "memory", "out of memory for %u connections", options->size);
     }
     *pool = (struct ag_pool){.options = *options, .slots = slots, .size = options->size};
-    pool->up_gauge =
-        lm_gauge(options->metrics, "logmill_agent_connections", NULL, "Reading connections that are up.");
-    pool->taken_gauge =
-        lm_gauge(options->metrics, "logmill_agent_connections_taken", NULL, "Reading connections in use.");
-    pool->waiting_gauge = lm_gauge(options->metrics, "logmill_agent_connection_waiters", NULL,
+    pool->up_gauge = lm_gauge(options->metrics, "logmill_agent_connections", options->labels,
+                              "Reading connections that are up.");
+    pool->taken_gauge = lm_gauge(options->metrics, "logmill_agent_connections_taken", options->labels,
+                                 "Reading connections in use.");
+    pool->waiting_gauge = lm_gauge(options->metrics, "logmill_agent_connection_waiters", options->labels,
                                    "Statements that wait for a connection.");
     for (unsigned i = 0; i < pool->size; i++) {
         slots[i].pool = pool;

@@ -20,6 +20,7 @@ struct ag_pool_options {
     int migration;                  /* a database that is not so far yet is not used */
     struct lm_condition *condition; /* met while at least one connection is up; may be NULL */
     struct lm_metrics *metrics;
+    const char *labels; /* of the metrics, as lm_gauge takes them; may be NULL */
 };
 
 /* One that waits for a connection and then holds it; memory of the caller's, valid until it gave the

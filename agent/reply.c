@@ -56,8 +56,11 @@ static int64_t as_of(const struct ag_run *run, json_t *warnings)
 {
     const char *behind = run->fetched->prelude[0];
     const bool korean = run->understanding.language == AG_KO;
+    /* A replica's answer is of when the replica is of. */
+    const bool older = !run->request.now_given && run->seen_us < run->request.now_us;
+    const int64_t seen_us = older ? run->seen_us : run->request.now_us;
     if (behind == NULL || run->request.now_given || run->closed_window) {
-        return run->request.now_us;
+        return seen_us;
     }
     const int64_t since_us = strtoll(behind, NULL, 10);
     char text[256];
@@ -66,7 +69,7 @@ static int64_t as_of(const struct ag_run *run, json_t *warnings)
                     : "The pipeline is %lld seconds behind: the newest records may not be in yet.",
              (long long)((run->wall_us - since_us) / LM_SECOND_US));
     warn(warnings, "pipeline_behind", text);
-    return since_us;
+    return since_us < seen_us ? since_us : seen_us;
 }
 
 /* Does one of the windows reach before what is kept? The rollups outlive the rows: there only a ragged first

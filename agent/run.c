@@ -376,7 +376,7 @@ static void on_shared(struct ag_result *result, const struct ag_validity *validi
 static void cannot_look_up(struct ag_run *run)
 {
     struct lm_error why;
-    (void)ag_pool_why(run->runs->pool, &why);
+    (void)ag_pool_why(ag_reads_pool(run->runs->reads), &why);
     const bool migrate = strcmp(why.kind, "not_migrated") == 0;
     ag_failure_clear(&run->failure);
     ag_failure_set(&run->failure, "unavailable", why.text,
@@ -484,11 +484,18 @@ static void advance(struct ag_run *run, enum ag_step step)
         run->stage = AG_STAGE_SQL;
         start_stage(run);
         return;
+    case AG_STEP_SERVER:
+        run->names_read = false;
+        if (!wait_for_names(run)) {
+            cannot_look_up(run);
+            end(run);
+        }
+        return;
     case AG_STEP_NAMES:
         if (wait_for_names(run)) {
             return;
         }
-        if (ag_pool_up(run->runs->pool) == 0) {
+        if (ag_pool_up(ag_reads_pool(run->runs->reads)) == 0) {
             cannot_look_up(run);
         }
         end(run);

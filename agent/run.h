@@ -39,7 +39,7 @@ struct ag_runs {
     uv_loop_t *loop;
     const struct ag_config *config;
     const struct ag_vocabulary *vocabulary;
-    struct ag_pool *pool;
+    struct ag_reads *reads;
     struct ag_names *names;
     struct ag_epochs *epochs;
     struct ag_cache *cache;
@@ -98,6 +98,8 @@ struct ag_run {
     struct ag_understanding understanding;
     struct ag_asking asking;
     bool no_rollups; /* a later attempt: read rows only */
+    bool on_primary; /* a later attempt: the replica could not */
+    int64_t seen_us; /* what was committed until then is in the answer; wall clock */
     struct ag_sql sql;
     json_t *intent;
     char *intent_text;

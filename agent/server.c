@@ -32,6 +32,7 @@ struct ag_server {
     struct lm_admin *admin;
     struct ag_vocabulary *vocabulary;
     struct ag_access *access;
+    struct ag_pool *primary, *replica; /* the second NULL where there is none */
     struct ag_runs runs;
     struct ag_pages pages;
     unsigned open; /* parts that are still closing */
@@ -104,26 +105,46 @@ static int add_routes(struct ag_server *server, struct lm_error *error)
     return ag_pages_route(&server->pages, server->access, server->http, error);
 }
 
+static int open_servers(struct ag_server *server, struct lm_error *error)
+{
+    const struct ag_config *config = server->config;
+    struct ag_pool_options pool = {.loop = server->loop,
+                                   .conninfo = config->postgres_url,
+                                   .size = (unsigned)config->pool_size,
+                                   .max_waiters = (unsigned)config->max_in_flight * 2,
+                                   .migration = AG_MIGRATION,
+                                   .condition = lm_admin_condition(server->admin, "postgres"),
+                                   .metrics = server->metrics};
+    if (ag_pool_open(&pool, &server->primary, error) != 0) {
+        return -1;
+    }
+    pool.conninfo = config->replica_url;
+    pool.condition = NULL; /* the primary will do */
+    pool.labels = "server=\"replica\"";
+    if (config->replica_url[0] != '\0' && ag_pool_open(&pool, &server->replica, error) != 0) {
+        return -1;
+    }
+    const struct ag_reads_options reads = {.loop = server->loop,
+                                           .primary = server->primary,
+                                           .replica = server->replica,
+                                           .max_lag_ms = &config->replica_max_lag_ms,
+                                           .metrics = server->metrics};
+    return ag_reads_open(&reads, &server->runs.reads, error);
+}
+
 static int open_reads(struct ag_server *server, struct lm_error *error)
 {
     const struct ag_config *config = server->config;
-    const struct ag_pool_options pool = {.loop = server->loop,
-                                         .conninfo = config->postgres_url,
-                                         .size = (unsigned)config->pool_size,
-                                         .max_waiters = (unsigned)config->max_in_flight * 2,
-                                         .migration = AG_MIGRATION,
-                                         .condition = lm_admin_condition(server->admin, "postgres"),
-                                         .metrics = server->metrics};
-    if (ag_pool_open(&pool, &server->runs.pool, error) != 0) {
+    if (open_servers(server, error) != 0) {
         return -1;
     }
     const struct ag_names_options names = {.loop = server->loop,
-                                           .pool = server->runs.pool,
+                                           .reads = server->runs.reads,
                                            .refresh_ms = (unsigned)config->names_refresh_ms,
                                            .condition = lm_admin_condition(server->admin, "names"),
                                            .metrics = server->metrics};
     const struct ag_epochs_options epochs = {
-        .loop = server->loop, .pool = server->runs.pool, .poll_ms = 1000};
+        .loop = server->loop, .reads = server->runs.reads, .poll_ms = 1000};
     if (ag_names_open(&names, &server->runs.names, error) != 0 ||
         ag_epochs_open(&epochs, &server->runs.epochs, error) != 0) {
         return -1;
@@ -156,7 +177,7 @@ static int open_writes(struct ag_server *server, struct lm_error *error)
         .metrics = server->metrics};
     const struct ag_access_options access = {.loop = server->loop,
                                              .config = server->config,
-                                             .pool = server->runs.pool,
+                                             .reads = server->runs.reads,
                                              .names = server->runs.names,
                                              .conninfo = conninfo,
                                              .admin = server->admin,
@@ -232,7 +253,7 @@ static void release(void *context)
     }
 }
 
-/* The names and the epochs let go of their connections before the pool closes. */
+/* The names, the epochs and the reads let go of their connections before the pools close. */
 static void close_reads(struct ag_server *server)
 {
     change_state(server, SERVER_CLOSING_READS);
@@ -253,9 +274,17 @@ static void close_reads(struct ag_server *server)
         server->open++;
         ag_epochs_close(server->runs.epochs, release, server);
     }
-    if (server->runs.pool != NULL) {
+    if (server->runs.reads != NULL) {
         server->open++;
-        ag_pool_close(server->runs.pool, release, server);
+        ag_reads_close(server->runs.reads, release, server);
+    }
+    if (server->replica != NULL) {
+        server->open++;
+        ag_pool_close(server->replica, release, server);
+    }
+    if (server->primary != NULL) {
+        server->open++;
+        ag_pool_close(server->primary, release, server);
     }
     if (server->runs.model != NULL) {
         server->open++;

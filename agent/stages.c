@@ -294,9 +294,17 @@ static enum ag_step execution_failed(struct ag_run *run, const struct lm_error *
     if (is_models_fault(run, error)) {
         return model_sql_failed(run, error);
     }
+    /* A statement on the replica that stands in the way of what is replayed is ended. Once on the primary:
+     * its epoch and rows are the primary's then, and the names no newer than these. */
+    if (strcmp(error->sqlstate, "40001") == 0 && !run->on_primary && run->attempts < AG_MAX_ATTEMPTS) {
+        run->on_primary = true;
+        run->attempts++;
+        return AG_STEP_AGAIN;
+    }
     /* A serialisation failure or a lost connection may be over at once; a server that is down is told at
      * once. */
-    if (error->decision == LM_RETRY && run->attempts < AG_MAX_ATTEMPTS && ag_pool_up(run->runs->pool) > 0) {
+    if (error->decision == LM_RETRY && run->attempts < AG_MAX_ATTEMPTS &&
+        ag_pool_up(ag_reads_pool(run->runs->reads)) > 0) {
         run->attempts++;
         return AG_STEP_AGAIN;
     }
@@ -351,6 +359,12 @@ static const char *write_prelude(const struct ag_run *run, struct lm_buffer *out
 
 static enum ag_step execute_query(struct ag_run *run)
 {
+    struct ag_reads *reads = run->runs->reads;
+    if (!run->on_primary && run->names->generation != ag_reads_generation(reads) &&
+        run->attempts < AG_MAX_ATTEMPTS) {
+        run->attempts++;
+        return AG_STEP_SERVER;
+    }
     struct lm_buffer prelude;
     struct lm_error error;
     lm_buffer_init(&prelude, 4096);
@@ -372,7 +386,9 @@ static enum ag_step execute_query(struct ag_run *run)
         lm_buffer_free(&prelude);
         return out_of_memory(run);
     }
-    const int result = ag_execute(run->runs->pool, &statement, on_executed, run, &run->execution, &error);
+    run->seen_us = run->on_primary ? lm_clock_wall_us() : ag_reads_as_of(reads);
+    const int result = ag_execute(run->on_primary ? ag_reads_primary(reads) : ag_reads_pool(reads),
+                                  &statement, on_executed, run, &run->execution, &error);
     lm_buffer_free(&prelude);
     return result == 0 ? AG_STEP_WAIT : execution_failed(run, &error);
 }
