@@ -360,8 +360,11 @@ static const char *write_prelude(const struct ag_run *run, struct lm_buffer *out
 static enum ag_step execute_query(struct ag_run *run)
 {
     struct ag_reads *reads = run->runs->reads;
-    if (!run->on_primary && run->names->generation != ag_reads_generation(reads) &&
-        run->attempts < AG_MAX_ATTEMPTS) {
+    if (!run->on_primary && run->names->generation != ag_reads_generation(reads)) {
+        if (run->attempts >= AG_MAX_ATTEMPTS) {
+            return failed(run, "unavailable", "the server that is read keeps changing",
+                          "ask again in a moment");
+        }
         run->attempts++;
         return AG_STEP_SERVER;
     }
