@@ -114,7 +114,8 @@ static int open_servers(struct ag_server *server, struct lm_error *error)
                                    .max_waiters = (unsigned)config->max_in_flight * 2,
                                    .migration = AG_MIGRATION,
                                    .condition = lm_admin_condition(server->admin, "postgres"),
-                                   .metrics = server->metrics};
+                                   .metrics = server->metrics,
+                                   .labels = "server=\"primary\""};
     if (ag_pool_open(&pool, &server->primary, error) != 0) {
         return -1;
     }
