@@ -64,6 +64,9 @@ struct ag_config {
     struct lm_config_list llm_metadata_keys;
     bool llm_share_results;
     char *llm_insight_model;
+    struct lm_config_list cors_origins;
+    int64_t websocket_connections;
+    int64_t websocket_ping_ms;
 };
 
 extern const struct lm_config_program ag_config_program;

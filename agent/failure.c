@@ -11,13 +11,21 @@ static const struct {
     const char *code;
     unsigned status;
 } codes[] = {
-    {"bad_request", 400},       {"not_acceptable", 406},
-    {"too_large", 413},         {"unsupported_media_type", 415},
-    {"not_understood", 422},    {"needs_clarification", 422},
-    {"unknown_entity", 422},    {"refused", 422},
-    {"unauthorized", 401},      {"forbidden", 403},
-    {"too_many_requests", 429}, {"internal", 500},
-    {"unavailable", 503},       {"statement_timeout", 504},
+    {"bad_request", 400},
+    {"not_acceptable", 406},
+    {"too_large", 413},
+    {"unsupported_media_type", 415},
+    {"upgrade_required", 426},
+    {"not_understood", 422},
+    {"needs_clarification", 422},
+    {"unknown_entity", 422},
+    {"refused", 422},
+    {"unauthorized", 401},
+    {"forbidden", 403},
+    {"too_many_requests", 429},
+    {"internal", 500},
+    {"unavailable", 503},
+    {"statement_timeout", 504},
 };
 
 unsigned ag_failure_status(const char *code)

@@ -692,7 +692,10 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
 
 static void begin_asked(void *context)
 {
-    start_stage(context);
+    struct ag_run *run = context;
+    run->wall_us = lm_clock_wall_us();
+    run->request.now_us = run->request.now_given ? run->request.now_us : run->wall_us;
+    start_stage(run);
 }
 
 void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_asked *asked,

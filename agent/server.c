@@ -1,6 +1,7 @@
 #include "agent/server.h"
 
 #include "agent/access.h"
+#include "agent/conversation.h"
 #include "agent/history.h"
 #include "agent/model/model.h"
 #include "agent/pages.h"
@@ -34,6 +35,7 @@ struct ag_server {
     struct ag_access *access;
     struct ag_pool *primary, *replica; /* the second NULL where there is none */
     struct ag_runs runs;
+    struct ag_conversations conversations;
     struct ag_pages pages;
     unsigned open; /* parts that are still closing */
     void (*stopped)(void *context);
@@ -101,6 +103,13 @@ static int add_routes(struct ag_server *server, struct lm_error *error)
         if (ag_access_route(server->access, server->http, &routes[i], error) != 0) {
             return -1;
         }
+    }
+    server->conversations = (struct ag_conversations){
+        .runs = &server->runs,
+        .access = server->access,
+        .open = lm_gauge(server->metrics, "logmill_agent_websockets", NULL, "WebSockets open.")};
+    if (ag_conversations_route(&server->conversations, server->http, error) != 0) {
+        return -1;
     }
     return ag_pages_route(&server->pages, server->access, server->http, error);
 }
@@ -359,6 +368,7 @@ void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *co
     if (server->state == SERVER_OPEN) {
         server->stopped = stopped;
         server->context = context;
+        ag_conversations_stop(&server->conversations);
         close_intake(server, now ? 0 : (unsigned)server->config->drain_timeout_ms);
         return;
     }

@@ -94,6 +94,12 @@ class Agents(harness.Case):
             p.stdout.close()
             p.wait(20)
 
+    def lock(self):
+        """The same until what is returned is called, once or again."""
+        stack = contextlib.ExitStack()
+        stack.enter_context(self.locked())
+        return stack.close
+
     def waiting(self):
         """Statements of agents that wait for a lock."""
         return int(self.shared.value("select count(*) from pg_stat_activity where datname = current_database() and "

@@ -282,14 +282,7 @@ class Events(stored.Agents):
 
     def hold(self, agent):
         """A stream whose statement waits for a lock: its socket, what came so far, and what lets go of the lock."""
-        p = subprocess.Popen(["psql", self.shared.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        p.stdin.write("begin;\nlock table logmill.log_rollup_minute in access exclusive mode;\nselect 'locked';\n")
-        p.stdin.flush()
-        while "locked" not in p.stdout.readline():
-            pass
-
-        def release():
-            p.communicate("rollback;\n", timeout=20)
+        release = self.lock()
         s = socket.create_connection(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])), timeout=30)
         body = json.dumps({"question": HOUR, "refresh": True}).encode()
         s.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/event-stream\r\n"
