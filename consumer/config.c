@@ -94,7 +94,7 @@ static const struct lm_config_option options[] = {
      .max = 7 * DAY_MS,
      .reloadable = true,
      .description = "How long a partition waits for a writer's schema that is not known before its record is "
-                    "dead-lettered."},
+                    "dead-lettered; for an id the registry does not know, from when the record was sent."},
     {.name = "schema_registry.url",
      .type = LM_CONFIG_TEXT,
      .offset = FIELD(registry_url),

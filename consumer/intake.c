@@ -13,6 +13,9 @@
 
 #define SCHEMA_LOOK_US (2 * LM_SECOND_US)
 #define LOOK_AGAIN_US (LM_SECOND_US / 2)
+/* How long after the registry knew no such id it is asked again: as long as it has been waited for, but. */
+#define REGISTRY_AGAIN_MIN_US LM_SECOND_US
+#define REGISTRY_AGAIN_MAX_US (10 * LM_SECOND_US)
 #define QUESTION_MAX 1048576
 
 struct co_intake {
@@ -182,6 +185,16 @@ static int64_t passed_us(const struct co_intake *intake, const rd_kafka_message_
     return us < now_us ? us : now_us;
 }
 
+/* A producer registers its schema before it sends, so a registry that lags behind by less than schema_wait
+ * knows the id by then. What was sent earlier waits for nothing, so that an id nobody ever registers delays
+ * its partition by schema_wait and not each of its records. */
+static bool may_be_registered_yet(const struct co_intake *intake, const rd_kafka_message_t *message,
+                                  const struct lm_error *error)
+{
+    return strcmp(error->kind, "unknown_schema_id") == 0 &&
+           intake->scratch.now_us - passed_us(intake, message) < intake->options.schema_wait_us;
+}
+
 enum outcome {
     STORED, /* the message is the batch's, if it keeps any */
     REPEAT, /* still the caller's */
@@ -207,6 +220,10 @@ static enum outcome refuse(struct co_intake *intake, struct co_partition *partit
     }
     if (repeat)
         return REPEAT;
+    if (error->decision == LM_DEAD_LETTER && may_be_registered_yet(intake, message, error)) {
+        *hold = CO_HOLD_UNREGISTERED;
+        return HELD;
+    }
     if (error->decision == LM_DEAD_LETTER && bury(intake, partition, message, error) == 0)
         return BURIED;
     if (judged) /* its source has moved on without it */
@@ -284,7 +301,8 @@ static bool process(struct co_intake *intake, struct co_partition *partition, rd
     case HELD:
         hold_message(partition, message, hold);
         partition->held_source = intake->scratch.record.source;
-        look_up(intake, partition);
+        if (hold != CO_HOLD_UNREGISTERED) /* the registry has just answered; it is asked again later */
+            look_up(intake, partition);
         return false;
     case LOST:
         rd_kafka_message_destroy(message);
@@ -409,7 +427,7 @@ static void resume(struct co_intake *intake, struct co_partition *partition)
     int64_t since_us = partition->held_since_us;
     read_clocks(intake);
     if (process(intake, partition, message)) {
-        if (hold == CO_HOLD_SCHEMA)
+        if (hold == CO_HOLD_SCHEMA || hold == CO_HOLD_UNREGISTERED)
             co_partition_say(partition, NULL);
         else
             say_unanswered(partition, NULL); /* what it waited for may have been asked by another */
@@ -428,8 +446,12 @@ static void give_up_on_schema(struct co_intake *intake, struct co_partition *par
 
     read_clocks(intake);
     int64_t offset = message->offset, kafka_us = passed_us(intake, message);
-    (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema",
-                       "the schema it was written with did not become known within schema_wait");
+    if (partition->hold == CO_HOLD_UNREGISTERED)
+        (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema_id",
+                           "the schema registry knew no schema with its id within schema_wait");
+    else
+        (void)lm_error_set(&error, LM_DEAD_LETTER, "unknown_schema",
+                           "the schema it was written with did not become known within schema_wait");
     if (batch == NULL || bury(intake, partition, message, &error) != 0)
         return;
     co_batch_passed(batch, offset, kafka_us, intake->mono_us);
@@ -524,14 +546,16 @@ static bool write_question(struct co_partition *partition, struct lm_buffer *sql
         return true;
     case CO_HOLD_NONE:
     case CO_HOLD_REGISTRY:
+    case CO_HOLD_UNREGISTERED:
     case CO_HOLD_MEMORY:
         break;
     }
     return false;
 }
 
-/* Why the registry does not tell; NULL: it did. */
-static void say_registry(struct co_partition *partition, const struct lm_error *error)
+/* Why the registry does not tell; NULL: it did. Whatever it said before, an answer is what is waited for now.
+ */
+static void note_registry(struct co_partition *partition, const struct lm_error *error)
 {
     char reason[768];
 
@@ -546,6 +570,18 @@ static void say_registry(struct co_partition *partition, const struct lm_error *
                    (long long)partition->held->offset, error->text);
     co_partition_say(partition, reason);
     partition->hold_unanswered = true;
+    partition->hold = CO_HOLD_REGISTRY;
+}
+
+static void ask_again_later(struct co_partition *partition)
+{
+    int64_t now_us = lm_clock_mono_us(), delay_us = now_us - partition->held_since_us;
+
+    if (delay_us < REGISTRY_AGAIN_MIN_US)
+        delay_us = REGISTRY_AGAIN_MIN_US;
+    if (delay_us > REGISTRY_AGAIN_MAX_US)
+        delay_us = REGISTRY_AGAIN_MAX_US;
+    partition->hold_again_us = now_us + delay_us;
 }
 
 static void on_registered(const struct lm_error *error, void *context)
@@ -556,9 +592,12 @@ static void on_registered(const struct lm_error *error, void *context)
     if (partition->epoch == lookup->epoch && partition->state == CO_PARTITION_HOLDING) {
         partition->hold_asked = false;
         partition->hold_again_us = 0;
-        say_registry(partition, error);
+        if (error != NULL || partition->hold != CO_HOLD_UNREGISTERED)
+            note_registry(partition, error);
         if (error == NULL)
             resume(lookup->intake, partition);
+        if (partition->hold == CO_HOLD_UNREGISTERED)
+            ask_again_later(partition);
     }
     co_partition_unref(partition);
     free(lookup);
@@ -577,7 +616,7 @@ static void ask_registry(struct co_intake *intake, struct co_partition *partitio
     }
     *lookup = (struct lookup){.intake = intake, .partition = partition, .epoch = partition->epoch};
     if (co_registry_ask(intake->registry, id, on_registered, lookup, &error) != 0) {
-        say_registry(partition, &error);
+        note_registry(partition, &error);
         free(lookup);
         return;
     }
@@ -591,7 +630,7 @@ static void look_up(struct co_intake *intake, struct co_partition *partition)
     struct lm_buffer sql;
     struct lm_error error;
 
-    if (partition->hold == CO_HOLD_REGISTRY) {
+    if (partition->hold == CO_HOLD_REGISTRY || partition->hold == CO_HOLD_UNREGISTERED) {
         ask_registry(intake, partition);
         return;
     }
@@ -615,11 +654,27 @@ static void look_up(struct co_intake *intake, struct co_partition *partition)
 static void say_schema(struct co_partition *partition, int64_t waited_us)
 {
     char reason[256];
-    (void)snprintf(reason, sizeof(reason),
-                   "offset %lld was written with a schema this consumer does not know; waiting for it in "
-                   "logmill.log_schema (logmill-ctl migrate) since %lld s",
-                   (long long)partition->held->offset, (long long)(waited_us / LM_SECOND_US));
+    (void)snprintf(reason, sizeof(reason), "offset %lld was written with a schema %s since %lld s",
+                   (long long)partition->held->offset,
+                   partition->hold == CO_HOLD_UNREGISTERED
+                       ? "whose id the schema registry does not know; asking it again"
+                       : "this consumer does not know; waiting for it in logmill.log_schema (logmill-ctl "
+                         "migrate)",
+                   (long long)(waited_us / LM_SECOND_US));
     co_partition_say(partition, reason);
+}
+
+/* How long the held record's schema has been waited for. */
+static int64_t schema_waited_us(struct co_intake *intake, const struct co_partition *partition)
+{
+    int64_t held_us, sent_us;
+
+    read_clocks(intake);
+    held_us = intake->mono_us - partition->held_since_us;
+    if (partition->hold != CO_HOLD_UNREGISTERED)
+        return held_us;
+    sent_us = intake->scratch.now_us - passed_us(intake, partition->held);
+    return sent_us > held_us ? sent_us : held_us;
 }
 
 void co_intake_tick(struct co_intake *intake, struct co_partition *partition)
@@ -628,10 +683,10 @@ void co_intake_tick(struct co_intake *intake, struct co_partition *partition)
 
     if (partition->state != CO_PARTITION_HOLDING)
         return;
-    if (partition->hold == CO_HOLD_SCHEMA) {
-        int64_t waited_us = now_us - partition->held_since_us;
+    if (partition->hold == CO_HOLD_SCHEMA || partition->hold == CO_HOLD_UNREGISTERED) {
+        int64_t waited_us = schema_waited_us(intake, partition);
         say_schema(partition, waited_us);
-        if (waited_us >= intake->options.schema_wait_us) {
+        if (waited_us >= intake->options.schema_wait_us && !partition->hold_asked) {
             give_up_on_schema(intake, partition);
             return;
         }

@@ -34,7 +34,8 @@ enum co_hold {
     CO_HOLD_SOURCE,
     CO_HOLD_REPLAY,
     CO_HOLD_SCHEMA,
-    CO_HOLD_REGISTRY,
+    CO_HOLD_REGISTRY,     /* to answer */
+    CO_HOLD_UNREGISTERED, /* to know its id */
     CO_HOLD_MEMORY
 };
 
@@ -86,6 +87,7 @@ struct co_partition {
     int64_t *buried; /* offsets not committed yet that the dead letters have already, ascending */
     size_t buried_count, buried_cap;
 
+    unsigned start_overs;        /* since the last commit */
     int64_t lost_to;             /* offsets below this that retention deleted have been counted */
     unsigned looks_beyond_end;   /* in a row, that found its position there */
     bool expiring, expiry_asked; /* producers' old sequences are being removed; a portion is under way */

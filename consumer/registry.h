@@ -3,7 +3,8 @@
  * into the schema set and stay there, for an id is never used again. Loop thread.
  *
  *   the schema                      known
- *   no such id (404, code 40403)    its records are dead-lettered; asked again after 10 s
+ *   no such id (404, code 40403)    its records are dead-lettered, but the latest (schema_wait, intake.c):
+ *                                   a registry may lag behind the one that gave the id out
  *   not Avro, references, no good   its records are dead-lettered
  *   anything else                   retried with back-off for ever: no such record is lost because the
  * registry is down, wants another password or is something else that speaks HTTP

@@ -149,7 +149,7 @@ class SchemaRegistry(harness.Case):
             ingest.produce(world, world.topic("raw"), value, headers=[("x-number", len(cases) + i)])
         for id in (good, 2 ** 32 - 1):
             ingest.produce(world, world.topic("raw"), registry.framed(id, record(MESSAGE), {"message": "good"}))
-        consumer = self.start(world, where, "--schema-registry-user=u", env={"LOGMILL_SCHEMA_REGISTRY_PASSWORD": "p:ä"})
+        consumer = self.start(world, where, "--schema-registry-user=u", "--schema-wait=1s", env={"LOGMILL_SCHEMA_REGISTRY_PASSWORD": "p:ä"})
         self.wait_for_offsets(world, len(cases) + len(short) + 2)
         self.assertEqual(world.rows("select message from logmill.logs"), [["good"], ["good"]])
         classes = {int(l["headers"]["x-number"]): l["headers"]["dlq.error.class"] for l in ingest.letters(world)}
@@ -164,6 +164,33 @@ class SchemaRegistry(harness.Case):
             return len(where.asked) > asked
         self.wait_until(again, 20)
         self.wait_until(lambda: world.value("select count(*) from logmill.logs where message = 'm'") != "0")
+
+    def test_a_registry_that_follows_another_and_lags_behind_loses_no_record(self):
+        where, world, theirs = self.registry(), self.world(partitions=2), record(MESSAGE)
+        consumer = self.start(world, where)                 # schema_wait is ten minutes
+        late = registry.framed(50, theirs, {"message": "late"})
+        for _ in range(2):
+            ingest.produce(world, world.topic("raw"), late, partition=0)
+        ingest.produce(world, world.topic("raw"), b'{"message":"free"}', partition=1)
+        self.wait_until(lambda: len(where.asked) >= 3 and "does not know" in consumer.get("/readyz")[1])
+        self.wait_until(lambda: world.value("select count(*) from logmill.logs where message = 'free'") == "1")
+        where.trouble = 500                                 # an answer that is none does not make it forget what it waits for
+        self.wait_until(lambda: "answered 500" in consumer.get("/readyz")[1])
+        where.trouble = None
+        where.add(theirs, id=50)
+        self.wait_until(lambda: world.value("select count(*) from logmill.logs where message = 'late'") == "2")
+        self.wait_until(consumer.ready)
+        self.assertEqual(ingest.dead_letters(world), 0)
+
+    def test_what_was_sent_longer_ago_than_schema_wait_waits_for_no_registry(self):
+        where, world, theirs = self.registry(), self.world(partitions=1), record(MESSAGE)
+        for id in (60, 61, 62):
+            ingest.produce(world, world.topic("raw"), registry.framed(id, theirs, {"message": "never"}))
+        ingest.produce(world, world.topic("raw"), b'{"message":"behind"}')
+        self.start(world, where, "--schema-wait=0")
+        self.wait_for_offsets(world, 4)
+        self.assertEqual([l["headers"]["dlq.error.class"] for l in ingest.letters(world)], ["unknown_schema_id"] * 3)
+        self.assertEqual(len(where.asked), 3)
 
     def test_a_registry_in_trouble_holds_only_its_partitions_says_so_and_loses_nothing(self):
         where, world = self.registry(token="secret-token"), self.world(partitions=2)
