@@ -88,17 +88,22 @@ static void locate(struct co_assignment *assignment, struct co_partition *partit
     co_locate(assignment->locator, partition);
 }
 
-static void on_locate_failed(struct co_partition *partition, void *context)
+/* The tick locates it, the later the more attempts were for nothing. */
+static void locate_later(const struct co_assignment *assignment, struct co_partition *partition,
+                         unsigned attempts)
 {
-    struct co_assignment *assignment = context;
     int64_t delay_ms = assignment->options.retry_base_ms;
 
-    for (unsigned i = 0; i < partition->locate_attempts && delay_ms < assignment->options.retry_cap_ms; i++)
+    for (unsigned i = 0; i < attempts && delay_ms < assignment->options.retry_cap_ms; i++)
         delay_ms *= 2;
-    partition->locate_attempts++;
     if (delay_ms > assignment->options.retry_cap_ms)
         delay_ms = assignment->options.retry_cap_ms;
     partition->locate_again_us = lm_clock_mono_us() + delay_ms * 1000;
+}
+
+static void on_locate_failed(struct co_partition *partition, void *context)
+{
+    locate_later(context, partition, partition->locate_attempts++);
 }
 
 static void on_running(struct co_partition *partition, void *context)
@@ -128,7 +133,11 @@ void co_assignment_restart(struct co_assignment *assignment, struct co_partition
         return;
     if (partition->state != CO_PARTITION_LOCATING)
         (void)co_partition_change_state(partition, CO_PARTITION_LOCATING);
-    locate(assignment, partition);
+    /* What makes it start over may be there still when it has read all again. */
+    if (partition->start_overs > 1)
+        locate_later(assignment, partition, partition->start_overs - 2);
+    else
+        locate(assignment, partition);
 }
 
 void co_assignment_astray(struct co_assignment *assignment, const rd_kafka_message_t *message)

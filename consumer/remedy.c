@@ -53,6 +53,7 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
 {
     struct co_partition *partition = batch->partition;
 
+    partition->start_overs = 0;
     partition->committed = batch->next_offset;
     if (batch->kafka_time_us > 0)
         partition->committed_time_us = batch->kafka_time_us;
@@ -99,6 +100,7 @@ void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
 
 static void start_over(struct co_writer *writer, struct co_partition *partition)
 {
+    partition->start_overs++;
     for (size_t i = 0; i < partition->line_count; i++) {
         if (partition->line[i]->letters_pending == 0)
             co_partition_keep_buried(partition, partition->line[i]);
@@ -383,6 +385,8 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
         lm_log_error(LM_LOG_WARN, "writer", error, "%s/%d: starting over from the stored offset",
                      partition->topic, (int)partition->number);
         start_over(writer, partition);
+        if (partition->start_overs > 1)
+            say(writer, partition, error, false);
         return;
     case CO_REMEDY_TAKE_ROW:
         line += batch->probing ? (long long)batch->probe_from : 0;

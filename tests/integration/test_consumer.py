@@ -136,6 +136,25 @@ class Consumer(harness.Case):
         self.assertEqual([(l["headers"]["dlq.sqlstate"], l["headers"]["dlq.offset"]) for l in letters], [("22012", "300")])
         ingest.check_rollups(self, world)
 
+    def test_a_commit_refused_for_a_repeated_key_is_tried_again_with_back_off_until_it_passes(self):
+        world = self.world(partitions=1)
+        world.rows("""create function logmill.refuse() returns trigger language plpgsql as $$
+            begin raise unique_violation using message = 'somebody has this key'; end $$;
+            create constraint trigger refuse after insert on logmill.logs_raw deferrable initially deferred
+            for each row execute function logmill.refuse()""")
+        ingest.generate(world, 300, partitions=1)
+        began = time.monotonic()
+        consumer = self.start(world, "--retry-base=2s", "--retry-cap=2s")
+        self.wait_until(lambda: consumer.metric("logmill_consumer_retries_total") >= 3)
+        self.wait_until(lambda: "somebody has this key" in consumer.get("/readyz")[1])
+        tries = consumer.metric("logmill_consumer_retries_total")
+        self.assertLess(tries, 3 + (time.monotonic() - began) / 2)      # two at once, then one in two seconds
+        world.rows("drop function logmill.refuse cascade")
+        self.wait_for_offsets(world, 300)
+        self.wait_until(consumer.ready)
+        self.assertEqual(world.value("select count(*) from logmill.logs"), "300")
+        self.assertEqual(ingest.dead_letters(world), 0)
+
     def test_what_a_producer_sends_again_is_stored_once(self):
         world = self.world()
         consumer = self.start(world)
