@@ -4,12 +4,25 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define MAX_DESCRIPTORS 65536
 
 static const char component[] = "service";
+
+/* The thread that ends the process when `over` has not come in time. */
+struct lm_service_end {
+    uv_thread_t thread;
+    uv_mutex_t mutex;
+    uv_cond_t wake;
+    uint64_t due_ns; /* uv_hrtime */
+    unsigned ms;
+    int status;
+    bool over;
+};
 
 void lm_service_stop(struct lm_service *service)
 {
@@ -96,6 +109,67 @@ int lm_service_open(struct lm_service *service, void (*stop)(void *context, bool
     return 0;
 }
 
+static void watch_end(void *context) /* its own thread */
+{
+    struct lm_service_end *end = context;
+    uint64_t now_ns;
+
+    uv_mutex_lock(&end->mutex);
+    while (!end->over && (now_ns = uv_hrtime()) < end->due_ns)
+        (void)uv_cond_timedwait(&end->wake, &end->mutex, end->due_ns - now_ns);
+    if (!end->over) {
+        lm_log(LM_LOG_WARN, component,
+               "the end takes longer than %u ms: something hangs. Ending without it; nothing is lost",
+               end->ms);
+        _exit(end->status);
+    }
+    uv_mutex_unlock(&end->mutex);
+}
+
+void lm_service_end_within(struct lm_service *service, unsigned ms, int status)
+{
+    struct lm_service_end *end;
+
+    if (service->end != NULL || (end = calloc(1, sizeof(*end))) == NULL)
+        return;
+    end->ms = ms;
+    end->status = status;
+    end->due_ns = uv_hrtime() + (uint64_t)ms * 1000000;
+    if (uv_mutex_init(&end->mutex) != 0)
+        goto mutex_failed;
+    if (uv_cond_init(&end->wake) != 0)
+        goto cond_failed;
+    if (uv_thread_create(&end->thread, watch_end, end) != 0)
+        goto thread_failed;
+    service->end = end;
+    return;
+
+thread_failed:
+    uv_cond_destroy(&end->wake);
+cond_failed:
+    uv_mutex_destroy(&end->mutex);
+mutex_failed:
+    free(end);
+}
+
+/* The end has come by itself. */
+static void end_watch(struct lm_service *service)
+{
+    struct lm_service_end *end = service->end;
+
+    if (end == NULL)
+        return;
+    uv_mutex_lock(&end->mutex);
+    end->over = true;
+    uv_cond_signal(&end->wake);
+    uv_mutex_unlock(&end->mutex);
+    (void)uv_thread_join(&end->thread);
+    uv_cond_destroy(&end->wake);
+    uv_mutex_destroy(&end->mutex);
+    free(end);
+    service->end = NULL;
+}
+
 static void report_left_handle(uv_handle_t *handle, void *context)
 {
     (void)context;
@@ -107,6 +181,7 @@ static void report_left_handle(uv_handle_t *handle, void *context)
 int lm_service_run(struct lm_service *service)
 {
     (void)uv_run(&service->loop, UV_RUN_DEFAULT);
+    end_watch(service);
     if (uv_loop_close(&service->loop) == 0)
         return 0;
     uv_walk(&service->loop, report_left_handle, NULL);

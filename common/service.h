@@ -21,7 +21,8 @@ struct lm_service {
      */
     const struct lm_config_reloading *reloading;
     void *context;
-    int signals; /* asked to stop so often */
+    int signals;                /* asked to stop so often */
+    struct lm_service_end *end; /* NULL until lm_service_end_within */
 };
 
 /* Initialises the loop and its signals; `reloading` is NULL. The struct must not move until lm_service_run
@@ -35,6 +36,11 @@ void lm_service_stop(struct lm_service *service);
  * Also called, after lm_service_release, by a start that failed half-way: to let the handles opened so far
  * close. */
 int lm_service_run(struct lm_service *service) LM_MUST_CHECK;
+/* The process ends within `ms` from now, whatever hangs: then with exit code `status` and a line in the log,
+ * closing nothing. For the last part of a stop, when nothing is left that could be lost, and a library may
+ * still make its threads wait for a server. A second call does nothing; without memory or a thread neither
+ * does the first. Loop thread. */
+void lm_service_end_within(struct lm_service *service, unsigned ms, int status);
 /* The program has closed everything it owns: the signal handles go too and the loop ends. A second call does
  * nothing. Loop thread. */
 void lm_service_release(struct lm_service *service);

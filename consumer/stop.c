@@ -1,6 +1,10 @@
 #include "consumer/consumer_internal.h"
 
+#include <stdlib.h>
+
 #define LEAVE_MS 5000
+/* What is closed waits for some seconds at most, but librdkafka joins its threads, whatever they wait for. */
+#define END_MS 15000
 #define LETTERS_CLOSE_MS 1000
 #define HTTP_CLOSE_MS 500
 
@@ -192,6 +196,8 @@ static void close_next(void *context)
 void co_consumer_close(struct co_consumer *consumer)
 {
     if (consumer->phase != CO_CLOSING) {
+        lm_service_end_within(consumer->service, END_MS,
+                              consumer->phase == CO_OPENING ? EXIT_FAILURE : EXIT_SUCCESS);
         (void)co_consumer_change_phase(consumer, CO_CLOSING);
         (void)uv_timer_stop(&consumer->phase_timer);
         co_reading_stop(&consumer->reading);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A program with one timer, which it closes when asked to stop now, or a little later when asked to drain. */
@@ -194,9 +195,39 @@ static void a_broken_pipe_is_an_error_not_the_end(void **state)
     assert_int_equal(lm_service_run(&program.service), 0);
 }
 
+static void an_end_that_hangs_is_cut_short_with_the_exit_code_wanted(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        struct program program;
+        start(&program);
+        lm_service_end_within(&program.service, 20, 7);
+        for (;;)
+            (void)pause();
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void an_end_in_time_is_left_alone(void **state)
+{
+    (void)state;
+    struct program program;
+    start(&program);
+    lm_service_end_within(&program.service, 600000, 7);
+    lm_service_end_within(&program.service, 1, 7);
+    lm_service_stop(&program.service);
+    assert_int_equal(lm_service_run(&program.service), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_that_hangs_is_cut_short_with_the_exit_code_wanted),
+        cmocka_unit_test(an_end_in_time_is_left_alone),
         cmocka_unit_test(each_stopping_signal_drains_and_the_loop_ends_clean),
         cmocka_unit_test(a_second_signal_skips_the_drain_and_a_third_does_nothing),
         cmocka_unit_test(sighup_reloads_where_the_program_can),
