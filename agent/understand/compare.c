@@ -535,9 +535,12 @@ void ag_windows_rule(struct ag_parse *p)
                (in->rank || (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,
-            ag_say(p, "변화가 큰 순서는 아직 답하지 못합니다.", "Ranking by change is not supported yet."),
-            ag_say(p, "예: \"서비스별 에러 어제와 오늘 비교\"",
-                   "For example \"errors by service today vs yesterday\"."));
+            ag_say(p, "값의 순서인지 변화의 순서인지 분명하지 않습니다.",
+                   "It is not clear whether the order is that of the values or of their changes."),
+            ag_say(
+                p, "예: \"어제보다 에러가 가장 많이 늘어난 서비스\", \"오늘 에러가 가장 많은 서비스\"",
+                "For example \"which service's errors increased the most vs yesterday?\" or \"services with "
+                "the most errors today\"."));
         return;
     }
     if (in->compare == AG_COMPARE_WINDOW &&

@@ -109,7 +109,7 @@ enum ag_concept {
     AG_C_WHICH,
     AG_C_RATE, /* 에러율 */
     AG_C_FAIL_RATE,
-    AG_C_OK_RATE, /* 성공률: of something the data has both outcomes of */
+    AG_C_OK_RATE, /* 성공률: of something the data has both outcomes of, or what is not 5xx */
     AG_C_PERCENT,
     AG_C_SLOW,
     AG_C_FAST,

@@ -263,6 +263,16 @@ bool ag_rate_rule(struct decision *d)
                   "Failures are 5xx among the records with a status.");
         return true;
     }
+    /* What the failure rate leaves. */
+    if (!of_status && intent->filter_count + 2 <= AG_MAX_FILTERS && ag_use(d, AG_C_OK_RATE)) {
+        ag_filter_add(d->p, AG_HTTP_STATUS, NULL, AG_NOT_NULL, NULL);
+        ag_filter_add(d->p, AG_STATUS_CLASS, NULL, AG_NOT_IN, "5xx");
+        ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
+        ag_assume(d->p, "success_is_not_5xx",
+                  "성공은 상태 코드가 있는 기록 가운데 5xx가 아닌 것으로 보았습니다.",
+                  "Successes are what is not 5xx among the records with a status.");
+        return true;
+    }
     /* "5xx error rate": of requests, those with that status. */
     if (ag_heard(d, AG_C_RATE) && of_status) {
         ag_use(d, AG_C_RATE);
