@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,17 +94,34 @@ enum ag_step ag_asking_prepare(struct ag_run *run)
                                      .metadata_keys = &run->runs->config->llm_metadata_keys,
                                      .refused_reply = asking->refused,
                                      .refused_why = asking->why[0] != '\0' ? asking->why : NULL};
+    const bool first = asking->prompt == NULL;
     free(asking->prompt);
     lm_arena_init(&scratch, AG_UNDERSTAND_ARENA);
     asking->prompt = ag_prompt_write(&prompt, &scratch);
     lm_arena_free(&scratch);
-    return asking->prompt != NULL ? AG_STEP_MODEL : out_of_memory(run);
+    if (asking->prompt == NULL || (first && EVP_Digest(asking->prompt, strlen(asking->prompt), asking->key,
+                                                       NULL, EVP_sha256(), NULL) != 1)) {
+        return out_of_memory(run);
+    }
+    return AG_STEP_MODEL;
 }
 
 static void on_token(const char *text, size_t len, void *context)
 {
     struct ag_run *run = context;
     ag_events_token(run, "model", text, len);
+}
+
+static bool take_reply(struct ag_asking *asking, const char *reply, size_t len)
+{
+    asking->reply = malloc(len + 1);
+    if (asking->reply == NULL) {
+        return false;
+    }
+    memcpy(asking->reply, reply, len);
+    asking->reply[len] = '\0';
+    asking->reply_len = len;
+    return true;
 }
 
 static void on_reply(const char *reply, size_t len, unsigned attempts, const struct lm_error *error,
@@ -117,20 +135,34 @@ static void on_reply(const char *reply, size_t len, unsigned attempts, const str
         ag_run_resume(run, unavailable(run, error));
         return;
     }
-    asking->reply = malloc(len + 1);
-    if (asking->reply == NULL) {
-        ag_run_resume(run, out_of_memory(run));
-        return;
+    ag_run_resume(run, take_reply(asking, reply, len) ? AG_STEP_AGAIN : out_of_memory(run));
+}
+
+/* The model has replied to this very prompt already. */
+static bool recall(struct ag_run *run)
+{
+    size_t len = 0;
+    const char *reply = run->attempts > 1 || run->request.refresh
+                            ? NULL
+                            : ag_memory_recall(ag_model_memory(run->runs->model), run->asking.key, &len);
+    return reply != NULL && take_reply(&run->asking, reply, len);
+}
+
+void ag_asking_remember(struct ag_run *run)
+{
+    if (run->asking.asked && run->asking.reply != NULL) {
+        ag_memory_keep(ag_model_memory(run->runs->model), run->asking.key, run->asking.reply,
+                       run->asking.reply_len);
     }
-    memcpy(asking->reply, reply, len);
-    asking->reply[len] = '\0';
-    asking->reply_len = len;
-    ag_run_resume(run, AG_STEP_AGAIN);
 }
 
 bool ag_asking_start(struct ag_run *run)
 {
     struct lm_error error;
+    if (recall(run)) {
+        ag_run_resume(run, AG_STEP_AGAIN);
+        return true;
+    }
     const struct ag_model_question question = {.prompt = run->asking.prompt,
                                                .attempts = AG_MAX_ATTEMPTS - run->attempts + 1,
                                                .deadline_us = run->asking.deadline_us,

@@ -15,6 +15,7 @@
 #ifndef LOGMILL_AGENT_ASKING_H
 #define LOGMILL_AGENT_ASKING_H
 
+#include "agent/model/memory.h"
 #include "agent/model/model.h"
 #include "agent/step.h"
 #include "agent/understand/understand.h"
@@ -26,6 +27,7 @@ struct ag_asking {
     bool wrote_sql; /* run->sql is the model's, and there is no intent */
     bool insight_asked;
     struct ag_model_call *call; /* under way */
+    uint8_t key[AG_MEMORY_KEY]; /* of the first prompt */
     char *prompt;               /* of the next request */
     char *reply;                /* to be read; NULL: the model is to be asked */
     size_t reply_len;
@@ -53,6 +55,8 @@ bool ag_asking_insight(struct ag_run *run);
 int ag_asking_describe(struct ag_run *run, struct lm_error *error) LM_MUST_CHECK;
 /* How SQL of the model's is spoken of, in the question's language. */
 const char *ag_asking_interpretation(const struct ag_run *run);
+/* The run is answered: the same question need not be asked again for a while. */
+void ag_asking_remember(struct ag_run *run);
 /* Cancels what is under way. */
 void ag_asking_stop(struct ag_run *run);
 void ag_asking_free(struct ag_run *run);

@@ -441,6 +441,7 @@ static void start_stage(struct ag_run *run)
             return;
         }
         keep(run);
+        ag_asking_remember(run);
         end(run);
         return;
     }

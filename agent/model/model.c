@@ -27,6 +27,7 @@ struct ag_model {
     enum ag_wire_protocol protocol;
     struct lm_http_client *http;
     struct ag_gate *gate;
+    struct ag_memory *memory;
     struct ag_wire_dialect dialect; /* as far as the server has taught it */
     json_t *schema;
     char *system;         /* the prompt of questions */
@@ -561,6 +562,7 @@ static void take_format(struct ag_model *model)
 static void model_free(struct ag_model *model)
 {
     ag_gate_free(model->gate);
+    ag_memory_free(model->memory);
     json_decref(model->schema);
     free(model->system);
     free(model->insight_system);
@@ -595,10 +597,11 @@ int ag_model_open(uv_loop_t *loop, const struct ag_config *config, struct lm_met
                                          .output_price = config->llm_output_price,
                                          .metrics = metrics};
     model->gate = ag_gate_new(&gate);
+    model->memory = ag_memory_new();
     model->schema = ag_prompt_schema(config->llm_sql);
     model->system = ag_prompt_system(config->llm_sql);
     model->insight_system = ag_prompt_insight_system();
-    if (model->gate == NULL || model->schema == NULL || model->system == NULL ||
+    if (model->gate == NULL || model->memory == NULL || model->schema == NULL || model->system == NULL ||
         model->insight_system == NULL) {
         lm_error_set(error, LM_FATAL, "memory", "out of memory for the model");
         goto failed;
@@ -621,6 +624,11 @@ int ag_model_open(uv_loop_t *loop, const struct ag_config *config, struct lm_met
 failed:
     model_free(model);
     return -1;
+}
+
+struct ag_memory *ag_model_memory(struct ag_model *model)
+{
+    return model->memory;
 }
 
 static void on_http_closed(void *context)

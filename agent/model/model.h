@@ -11,6 +11,7 @@
 #define LOGMILL_AGENT_MODEL_MODEL_H
 
 #include "agent/config.h"
+#include "agent/model/memory.h"
 #include "common/error.h"
 #include "common/metrics.h"
 
@@ -29,6 +30,9 @@ int ag_model_open(uv_loop_t *loop, const struct ag_config *config, struct lm_met
                   struct ag_model **out, struct lm_error *error) LM_MUST_CHECK;
 /* Nothing may be asked any more, and no call be left. Freed when `closed` is called, once. */
 void ag_model_close(struct ag_model *model, void (*closed)(void *context), void *context);
+
+/* What it has replied lately, which its askers keep. */
+struct ag_memory *ag_model_memory(struct ag_model *model);
 
 struct ag_model_question {
     const char *prompt;  /* one user message; copied */

@@ -54,7 +54,7 @@ json_t *ag_prompt_schema(bool sql)
     return schema;
 }
 
-/* "2026-03-18T14:35:20+09:00" and the day's name. */
+/* "2026-03-18T14:35:00+09:00", to the minute, and the day's name. */
 static int put_now(json_t *message, const struct ag_prompt *prompt)
 {
     static const char *const days[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
@@ -64,7 +64,7 @@ static int put_now(json_t *message, const struct ag_prompt *prompt)
     if (zone == NULL) {
         return -1;
     }
-    ag_zone_format(zone, prompt->now_us - prompt->now_us % AG_SECOND, text);
+    ag_zone_format(zone, prompt->now_us - prompt->now_us % AG_MINUTE, text);
     const int weekday = ag_zone_local(zone, prompt->now_us).weekday;
     ag_zone_free(zone);
     return json_object_set_new(message, "now", json_string(text)) |

@@ -369,7 +369,7 @@ static void prompt_has_the_names_a_question_is_about(void **state)
     json_t *json = json_loads(text, 0, NULL);
     const json_t *services = json_object_get(json_object_get(json, "names"), "service");
     assert_string_equal(question, json_string_value(json_object_get(json, "question")));
-    assert_string_equal("2026-03-18T14:35:20+09:00", json_string_value(json_object_get(json, "now")));
+    assert_string_equal("2026-03-18T14:35:00+09:00", json_string_value(json_object_get(json, "now")));
     assert_string_equal("Wednesday", json_string_value(json_object_get(json, "weekday")));
     assert_string_equal("payment-service", json_string_value(json_array_get(services, 0)));
     assert_int_equal(AG_PROMPT_NAMES - 1, json_array_size(services));
