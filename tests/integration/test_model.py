@@ -99,8 +99,8 @@ class Answers(Models):
                 self.refused(agent, "not_understood", engine="builtin")
                 self.assertEqual([], self.server.requests)
                 # It may be asked anyway; then it is another answer for the cache, too.
-                self.server.says(ms.reply(dict(intent(), intent=self.ask(agent, "how many errors in the last 24 hours?")["intent"])))
-                a = self.ask(agent, "how many errors in the last 24 hours?", engine="llm")
+                self.server.says(ms.reply(dict(intent(), intent=self.ask(agent, "how many errors in the last 24 hours?", refresh=False)["intent"])))
+                a = self.ask(agent, "how many errors in the last 24 hours?", engine="llm", refresh=False)
                 self.assertEqual(("llm", False), (a["engine"], a["cached"]))
                 self.assertEqual(1, len(self.server.requests))
                 self.assertNotIn(KEY, agent.log())
