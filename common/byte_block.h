@@ -44,6 +44,27 @@ static inline unsigned lm_block_not_letter_c(const char *text)
     return mask;
 }
 
+/* Bytes of characters beyond ASCII: all of them, those behind the first, those that begin three bytes but E0,
+ * and those from A0 on that stand behind ED, where a surrogate would be. Korean is EA to ED. */
+struct lm_block_utf8 {
+    unsigned high, behind, three, surrogate;
+};
+
+static inline struct lm_block_utf8 lm_block_utf8_c(const char *text)
+{
+    struct lm_block_utf8 masks = {0, 0, 0, 0};
+
+    for (unsigned i = 0; i < LM_BLOCK; i++) {
+        unsigned char c = (unsigned char)text[i];
+        masks.high |= (unsigned)(c >= 0x80) << i;
+        masks.behind |= (unsigned)(c >= 0x80 && c < 0xC0) << i;
+        masks.three |= (unsigned)(c > 0xE0 && c < 0xF0) << i;
+        if (i > 0)
+            masks.surrogate |= (unsigned)(c >= 0xA0 && c < 0xC0 && (unsigned char)text[i - 1] == 0xED) << i;
+    }
+    return masks;
+}
+
 #ifdef __SSE2__
 
 /* Compared as signed numbers, bytes beyond ASCII are below the blank too. */
@@ -73,7 +94,26 @@ static inline unsigned lm_block_not_letter(const char *text)
     return (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(INT8_MAX - 25)));
 }
 
+static inline struct lm_block_utf8 lm_block_utf8(const char *text)
+{
+    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i behind = _mm_cmplt_epi8(block, _mm_set1_epi8(0xC0 - 256));
+    __m128i three = _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8(0xE0 - 256)),
+                                  _mm_cmplt_epi8(block, _mm_set1_epi8(0xF0 - 256)));
+
+    unsigned later = (unsigned)_mm_movemask_epi8(
+        _mm_andnot_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(0xA0 - 256)), behind));
+    unsigned ed = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, _mm_set1_epi8(0xED - 256)));
+    return (struct lm_block_utf8){(unsigned)_mm_movemask_epi8(block), (unsigned)_mm_movemask_epi8(behind),
+                                  (unsigned)_mm_movemask_epi8(three), ed << 1 & later};
+}
+
 #else
+
+static inline struct lm_block_utf8 lm_block_utf8(const char *text)
+{
+    return lm_block_utf8_c(text);
+}
 
 static inline unsigned lm_block_not_letter(const char *text)
 {
@@ -91,4 +131,20 @@ static inline unsigned lm_block_not_ascii(const char *text)
 }
 
 #endif
+
+/* Of a block of ASCII and such three bytes the part that holds whole characters, 14 to 16 bytes; 0 where
+ * anything else is among them, or a byte of `unwanted`, a mask of the block. */
+static inline unsigned lm_block_whole(const char *text, unsigned unwanted)
+{
+    struct lm_block_utf8 masks = lm_block_utf8(text);
+    unsigned cut = masks.three >> (LM_BLOCK - 2); /* characters that go on behind the block */
+    unsigned whole = cut == 0 ? LM_BLOCK : LM_BLOCK - 2 + (unsigned)__builtin_ctz(cut);
+    unsigned part = (1u << whole) - 1, first = masks.three & part, behind = masks.behind & part;
+
+    if ((masks.high & part) != (first | behind) || behind != (first << 1 | first << 2) ||
+        ((masks.surrogate | (unwanted & ~masks.high)) & part) != 0)
+        return 0;
+    return whole;
+}
+
 #endif

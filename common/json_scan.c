@@ -116,9 +116,18 @@ ALWAYS_INLINE const char *skip_plain(const char *at, const char *end)
     return at;
 }
 
+/* Bytes of a block at `at` that a string holds as they are, with characters beyond ASCII among them: 0 where
+ * they need a closer look. */
+static inline unsigned whole_text(const char *at, const char *end)
+{
+    return end - at >= LM_BLOCK ? lm_block_whole(at, lm_block_not_plain(at)) : 0;
+}
+
 /* A string that goes on at `at` with something that is not plain. */
 static const char *scan_rest(struct lm_json_scan *scan, const char *at, bool *escaped, struct lm_error *error)
 {
+    unsigned whole;
+
     for (;;) {
         if (at == scan->end)
             return refuse(scan, at, "json", "the text ends inside a string", error);
@@ -129,6 +138,8 @@ static const char *scan_rest(struct lm_json_scan *scan, const char *at, bool *es
             *escaped = true;
             if ((at = scan_escape(scan, at + 1, error)) == NULL)
                 return NULL;
+        } else if (c >= 0x80 && (whole = whole_text(at, scan->end)) > 0) {
+            at += whole;
         } else if (c >= 0x80) {
             const char *behind = lm_utf8_run(at, scan->end);
             if (behind < scan->end && (unsigned char)*behind >= 0x80)

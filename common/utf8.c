@@ -31,13 +31,13 @@ size_t lm_utf8_sequence(const char *text, size_t len)
     return len >= 4 && continues(p[3]) ? 4 : 0;
 }
 
-/* Three bytes as most of what is beyond ASCII takes, Korean included: any but those that begin with E0 or ED,
- * whose second byte has bounds. */
+/* Three bytes as most of what is beyond ASCII takes, Korean included: any but those that begin with E0, whose
+ * second byte has a lower bound. */
 static inline bool is_common_three(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
 
-    return (p[0] & 0xF0) == 0xE0 && p[0] != 0xE0 && p[0] != 0xED && continues(p[1]) && continues(p[2]);
+    return p[0] > 0xE0 && p[0] < 0xF0 && continues(p[1]) && continues(p[2]) && (p[0] != 0xED || p[1] < 0xA0);
 }
 
 const char *lm_utf8_run(const char *text, const char *end)
@@ -74,6 +74,11 @@ enum lm_utf8_verdict lm_utf8_check_any(const char *text, size_t len)
             return LM_UTF8_NUL;
         if ((unsigned char)text[i] < 0x80) {
             i++;
+            continue;
+        }
+        unsigned whole = len - i >= LM_BLOCK ? lm_block_whole(text + i, lm_block_not_ascii(text + i)) : 0;
+        if (whole > 0) {
+            i += whole;
             continue;
         }
         size_t run = (size_t)(lm_utf8_run(text + i, text + len) - (text + i));

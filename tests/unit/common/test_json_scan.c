@@ -3,6 +3,8 @@
 #include "common/byte_block.h"
 #include "common/json_scan.h"
 
+#include <jansson.h>
+
 /* NULL where the text is one value and nothing else, else the kind of the fault. */
 static const char *kind_of(const char *text, size_t len)
 {
@@ -226,6 +228,29 @@ static void a_byte_means_the_same_wherever_it_stands(void **state)
     }
 }
 
+static void text_beyond_ascii_is_taken_as_jansson_takes_it(void **state)
+{
+    static const char *const pieces[] = {
+        "\xea\xb0\x80", "\xeb\x82\x98",     "\xec\x9d\xb4", " ",       "a",
+        "\xc3\xa9",     "\xf0\x9f\x98\x80", "\\n",          "\\uac00", "\xe0\xa0\x80"};
+    static const char *const faults[] = {"\xed\xa0\x80", "\xea\xb0", "\x80", "\xe0\x80\x80",
+                                         "\n",           "\"",       "\\x"};
+
+    (void)state;
+    srand(5);
+    for (int i = 0; i < 20000; i++) {
+        char text[128] = "\"";
+        int count = rand() % 24, fault = rand() % 2 == 0 ? rand() % 24 : -1;
+        for (int j = 0; j < count; j++)
+            strcat(text, j == fault ? faults[rand() % 7] : pieces[rand() % (i % 3 == 0 ? 10 : 4)]);
+        strcat(text, "\"");
+        json_t *theirs = json_loads(text, JSON_DECODE_ANY, NULL);
+        if ((kind_of(text, strlen(text)) == NULL) != (theirs != NULL))
+            fail_msg("%s: %s by jansson", text, theirs != NULL ? "taken" : "refused");
+        json_decref(theirs);
+    }
+}
+
 static void blocks_are_read_alike_with_and_without_sse2(void **state)
 {
     char block[LM_BLOCK];
@@ -238,6 +263,11 @@ static void blocks_are_read_alike_with_and_without_sse2(void **state)
         assert_int_equal(lm_block_not_plain(block), lm_block_not_plain_c(block));
         assert_int_equal(lm_block_not_ascii(block), lm_block_not_ascii_c(block));
         assert_int_equal(lm_block_not_letter(block), lm_block_not_letter_c(block));
+        struct lm_block_utf8 masks = lm_block_utf8(block), masks_c = lm_block_utf8_c(block);
+        assert_int_equal(masks.high, masks_c.high);
+        assert_int_equal(masks.behind, masks_c.behind);
+        assert_int_equal(masks.three, masks_c.three);
+        assert_int_equal(masks.surrogate, masks_c.surrogate);
     }
 }
 
@@ -275,6 +305,7 @@ int main(void)
         cmocka_unit_test(verdicts_follow_rfc_8259),
         cmocka_unit_test(a_raw_nul_is_named),
         cmocka_unit_test(a_byte_means_the_same_wherever_it_stands),
+        cmocka_unit_test(text_beyond_ascii_is_taken_as_jansson_takes_it),
         cmocka_unit_test(blocks_are_read_alike_with_and_without_sse2),
         cmocka_unit_test(sixty_four_levels_pass_and_one_more_is_too_deep),
         FIXTURE_TEST(members_and_elements_come_in_order),

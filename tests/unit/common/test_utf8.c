@@ -71,12 +71,14 @@ static void a_text_is_judged_alike_at_every_length(void **state)
     (void)state;
     for (size_t len = 0; len < 70; len++) {
         for (size_t at = 0; at <= len; at++) {
-            for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+            for (size_t p = 0; p < 2 * (sizeof pieces / sizeof pieces[0]); p++) {
                 /* Exactly as many bytes as there are, so that a read outside them is seen. */
                 unsigned char *text = malloc(len > 0 ? len : 1);
-                memset(text, 'a', len > 0 ? len : 1);
-                size_t n = strlen(pieces[p]) < len - at ? strlen(pieces[p]) : len - at;
-                memcpy(text + at, pieces[p], n);
+                for (size_t i = 0; i < len; i++) /* all ASCII, or Korean with a blank behind each third */
+                    text[i] =
+                        (unsigned char)(p % 2 == 0 ? 'a' : "\xea\xb0\x80\xed\x9e\xa3\xeb\x82\x98 "[i % 10]);
+                size_t n = strlen(pieces[p / 2]) < len - at ? strlen(pieces[p / 2]) : len - at;
+                memcpy(text + at, pieces[p / 2], n);
                 enum lm_utf8_verdict expected = verdict_by_table(text, len);
                 assert_int_equal(lm_utf8_check((char *)text, len), expected);
                 assert_int_equal(lm_utf8_check_any((char *)text, len), expected);
