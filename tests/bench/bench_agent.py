@@ -5,7 +5,8 @@
 
 Needs LOGMILL_TEST_POSTGRES_URL and LOGMILL_BIN as the integration tests do; makes a database of its own and drops it. One asker, one
 connection kept open: latency, not throughput. `--askers 8` adds a run of several at once, `--at-once 1000` as many questions each
-on a connection of its own, with the codes of the answers and the agent's peak memory.
+on a connection of its own, with the codes of the answers and the agent's peak memory; `--redis-url` how long an answer from Redis
+takes, and one that is not there.
 """
 import argparse
 import asyncio
@@ -83,6 +84,7 @@ def main():
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--askers", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=0)
+    parser.add_argument("--redis-url", default="")
     options = parser.parse_args()
     world = harness.World(harness.Servers(), topics=False)
     try:
@@ -101,6 +103,14 @@ def main():
             cached = quantiles([t for t, text in (asker.ask(question, False) for _ in range(options.times)) if b'"cached":"process"' in text])
             plain = quantiles(psql_times(world.url("logmill_reader"), answer["sql"], options.times))
             print("%-18s %9.2f / %7.2f %9.2f / %7.2f %9.2f / %7.2f %8d" % ((name,) + fresh + cached + plain + (answer["count"],)))
+        if options.redis_url:
+            agents = [world.start("logmill-agent", "--cache-size", "0", *more) for more in ([], ["--redis-url", options.redis_url])]
+            asked = [Asker(a.url) for a in agents]
+            question = QUESTIONS[0][1]
+            for name, one, said in (("no Redis", asked[0], b'"cached":false'), ("from Redis", asked[1], b'"cached":"redis"')):
+                answers = [one.ask(question, False) for _ in range(options.times * 2)]
+                times = [t for t, text in answers if said in text]
+                print("%-18s %9.2f / %7.2f (%d of %d)" % ((name,) + quantiles(times) + (len(times), len(answers))))
         if options.askers:
             def run():
                 one = Asker(agent.url)

@@ -2,13 +2,12 @@
 bounded."""
 import asyncio
 import collections
-import contextlib
 import json
 import re
 import resource
-import subprocess
 import unittest
 
+import harness
 import stored
 
 COUNT = "how many errors in the last 24 hours?"
@@ -60,34 +59,21 @@ class Load(stored.Agents):
     async def until(self, condition, what):
         await asyncio.get_running_loop().run_in_executor(None, lambda: self.wait_until(condition, 60, what))
 
-    @contextlib.contextmanager
-    def locked(self):
-        """Whoever reads rollups by the minute waits, until the block ends."""
-        p = subprocess.Popen(["psql", self.shared.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        p.stdin.write("begin;\nlock table logmill.log_rollup_minute in access exclusive mode;\nselect 'locked';\n")
-        p.stdin.flush()
-        while "locked" not in p.stdout.readline():
-            pass
-        try:
-            yield
-        finally:
-            p.communicate("rollback;\n", timeout=20)
-            p.stdout.close()
-
     def test_a_thousand_at_once_are_answered_in_bounded_memory(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))  # the usual one: the agent raises it for itself
         agent = self.start("--queue-wait", "5m")
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.assertLess(memory(agent, "VmRSS"), 32)
+        much = 10 if "asan" in str(harness.BIN) else 1        # what a sanitizer adds is not meant
+        self.assertLess(memory(agent, "VmRSS"), 32 * much)
 
         async def thousand():
             asker = Asker(agent)
             asker.ask(*(MANY[i % len(MANY)] % (60 + i) for i in range(1000)))
             return await asker.answers()
         self.assertEqual({200: 1000}, asyncio.run(thousand()))
-        self.assertLess(memory(agent, "VmHWM"), 64)
+        self.assertLess(memory(agent, "VmHWM"), 64 * much)
         self.assertEqual((0, 0), (agent.metric("logmill_agent_in_flight"), agent.metric("logmill_agent_waiting")))
         self.assertTrue(agent.ready())
 
