@@ -4,7 +4,7 @@
  * run with it, unless others follow; the statement in the server is cancelled when nobody waits for it any
  * more.
  */
-#include "agent/run.h"
+#include "agent/run_internal.h"
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -17,52 +17,7 @@
 static void advance(struct ag_run *run, enum ag_step step);
 static void do_stage(struct ag_run *run);
 
-/* ---- taking a request in ---- */
-
-static bool usable_id(const char *id)
-{
-    const size_t len = id != NULL ? strlen(id) : 0;
-    if (len == 0 || len >= AG_REQUEST_ID_SIZE) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (id[i] <= ' ' || id[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void take_id(char out[AG_REQUEST_ID_SIZE], const char *id)
-{
-    if (usable_id(id)) {
-        snprintf(out, AG_REQUEST_ID_SIZE, "%s", id);
-        return;
-    }
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        random = (uint64_t)lm_clock_mono_us();
-    }
-    snprintf(out, AG_REQUEST_ID_SIZE, "%016llx", (unsigned long long)random);
-}
-
-static bool is_json(const char *type)
-{
-    static const char json[] = "application/json";
-    if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0) {
-        return false;
-    }
-    const char next = type[sizeof(json) - 1];
-    return next == '\0' || next == ';' || next == ' ';
-}
-
-static bool accepts_json(const char *accept)
-{
-    return accept == NULL || accept[0] == '\0' || strstr(accept, "application/json") != NULL ||
-           strstr(accept, "*/*") != NULL || strstr(accept, "application/*") != NULL;
-}
-
-static void count_outcome(struct ag_runs *runs, const char *outcome)
+void ag_run_count(struct ag_runs *runs, const char *outcome)
 {
     struct lm_buffer label;
     char memory[128];
@@ -72,20 +27,6 @@ static void count_outcome(struct ag_runs *runs, const char *outcome)
                               "Questions by what came of them."),
                    1);
     lm_buffer_free(&label);
-}
-
-static void refuse(struct ag_runs *runs, struct lm_http_request *http, const struct ag_failure *failure)
-{
-    count_outcome(runs, failure->code);
-    ag_failure_reply(http, failure);
-}
-
-static void refuse_as(struct ag_runs *runs, struct lm_http_request *http, const char *code,
-                      const char *message, const char *hint)
-{
-    struct ag_failure failure = {.code = NULL};
-    ag_failure_set(&failure, code, message, hint);
-    refuse(runs, http, &failure);
 }
 
 /* ---- the end of a run ---- */
@@ -115,7 +56,7 @@ static void audit(struct ag_run *run, const char *verdict)
     (void)ag_audit_add(run->runs->audit, &row);
 }
 
-static void free_run(struct ag_run *run)
+void ag_run_free(struct ag_run *run)
 {
     struct ag_runs *runs = run->runs;
     *(run->previous != NULL ? &run->previous->next : &runs->first) = run->next;
@@ -194,7 +135,7 @@ static void finish(struct ag_run *run)
         verdict = is_wanted(run) ? verdicts[run->way] : "abandoned";
     }
     audit(run, verdict);
-    count_outcome(runs, verdict);
+    ag_run_count(runs, verdict);
     if (is_wanted(run)) {
         lm_histogram_observe(runs->seconds, (double)(lm_clock_mono_us() - run->started_us) / 1e6);
         if (ag_run_streams(run)) {
@@ -207,7 +148,7 @@ static void finish(struct ag_run *run)
             reply_answer(run);
         }
     }
-    free_run(run);
+    ag_run_free(run);
 }
 
 static void copy_failure(struct ag_run *to, const struct ag_run *from)
@@ -230,7 +171,7 @@ static void serve_followers(struct ag_run *run)
     }
 }
 
-static void end(struct ag_run *run)
+void ag_run_end(struct ag_run *run)
 {
     serve_followers(run);
     finish(run);
@@ -309,12 +250,6 @@ void ag_run_cancel(struct ag_run *run)
     ag_run_abandon(run);
 }
 
-static void on_abandoned(struct lm_http_request *http, void *context)
-{
-    (void)http;
-    ag_run_abandon(context);
-}
-
 /* ---- the stages ---- */
 
 static void work(uv_work_t *request)
@@ -331,7 +266,7 @@ static void worked(uv_work_t *request, int status)
         if (run->runs->stopping && run->failure.code == NULL) {
             ag_failure_set(&run->failure, "unavailable", "the agent is stopping", NULL);
         }
-        end(run);
+        ag_run_end(run);
         return;
     }
     advance(run, run->outcome);
@@ -369,7 +304,7 @@ static void on_shared(struct ag_result *result, const struct ag_validity *validi
     ag_cache_put(run->runs->cache, run->key, result, validity);
     run->result = result;
     run->cached = "redis";
-    end(run);
+    ag_run_end(run);
 }
 
 /* Nobody can say that a name is unknown while it cannot be looked for. */
@@ -396,7 +331,7 @@ static bool take_ready(struct ag_run *run)
     run->result = ag_cache_get(run->runs->cache, run->key);
     if (run->result != NULL) {
         run->cached = "process";
-        end(run);
+        ag_run_end(run);
         return true;
     }
     struct ag_run *leader = find_leader(run);
@@ -430,10 +365,10 @@ static void keep(struct ag_run *run)
     }
 }
 
-static void start_stage(struct ag_run *run)
+void ag_run_stage(struct ag_run *run)
 {
     if (run->stage == AG_STAGE_INSIGHT && ag_run_streams(run)) {
-        end(run);
+        ag_run_end(run);
         return;
     }
     if (run->stage == ag_stage_count) {
@@ -442,7 +377,7 @@ static void start_stage(struct ag_run *run)
         }
         keep(run);
         ag_asking_remember(run);
-        end(run);
+        ag_run_end(run);
         return;
     }
     ag_events_stage(run);
@@ -451,7 +386,7 @@ static void start_stage(struct ag_run *run)
         return;
     }
     if (run->stage == AG_STAGE_EXECUTE && run->explain) {
-        end(run);
+        ag_run_end(run);
         return;
     }
     do_stage(run);
@@ -468,7 +403,7 @@ static void do_stage(struct ag_run *run)
     if (uv_queue_work(run->runs->loop, &run->work, work, worked) != 0) {
         run->working = false;
         ag_failure_set(&run->failure, "unavailable", "no worker for the question", NULL);
-        end(run);
+        ag_run_end(run);
     }
 }
 
@@ -479,17 +414,17 @@ static void advance(struct ag_run *run, enum ag_step step)
         return;
     case AG_STEP_NEXT:
         run->stage++;
-        start_stage(run);
+        ag_run_stage(run);
         return;
     case AG_STEP_AGAIN:
         run->stage = AG_STAGE_SQL;
-        start_stage(run);
+        ag_run_stage(run);
         return;
     case AG_STEP_SERVER:
         run->names_read = false;
         if (!wait_for_names(run)) {
             cannot_look_up(run);
-            end(run);
+            ag_run_end(run);
         }
         return;
     case AG_STEP_NAMES:
@@ -499,18 +434,18 @@ static void advance(struct ag_run *run, enum ag_step step)
         if (ag_pool_up(ag_reads_pool(run->runs->reads)) == 0) {
             cannot_look_up(run);
         }
-        end(run);
+        ag_run_end(run);
         return;
     case AG_STEP_MODEL:
         if (!ag_asking_start(run)) {
-            end(run);
+            ag_run_end(run);
         }
         return;
     case AG_STEP_ENDED:
-        start_stage(run);
+        ag_run_stage(run);
         return;
     case AG_STEP_FAILED:
-        end(run);
+        ag_run_end(run);
         return;
     }
 }
@@ -520,10 +455,37 @@ void ag_run_resume(struct ag_run *run, enum ag_step step)
     advance(run, step);
 }
 
-/* ---- starting and stopping ---- */
+/* ---- making and stopping ---- */
 
-static struct ag_run *new_run(struct ag_runs *runs, struct ag_caller *caller, enum ag_way way, const char *id,
-                              const char *address)
+static bool usable_id(const char *id)
+{
+    const size_t len = id != NULL ? strlen(id) : 0;
+    if (len == 0 || len >= AG_REQUEST_ID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (id[i] <= ' ' || id[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_id(char out[AG_REQUEST_ID_SIZE], const char *id)
+{
+    if (usable_id(id)) {
+        snprintf(out, AG_REQUEST_ID_SIZE, "%s", id);
+        return;
+    }
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        random = (uint64_t)lm_clock_mono_us();
+    }
+    snprintf(out, AG_REQUEST_ID_SIZE, "%016llx", (unsigned long long)random);
+}
+
+struct ag_run *ag_run_new(struct ag_runs *runs, struct ag_caller *caller, enum ag_way way, const char *id,
+                          const char *address)
 {
     struct ag_run *run = calloc(1, sizeof(*run));
     if (run == NULL) {
@@ -550,188 +512,6 @@ static struct ag_run *new_run(struct ag_runs *runs, struct ag_caller *caller, en
     return run;
 }
 
-/* False: nothing can be asked now, and why. */
-static bool may_ask(const struct ag_runs *runs, struct ag_failure *failure)
-{
-    if (runs->stopping) {
-        ag_failure_set(failure, "unavailable", "the agent is stopping", "ask again in a moment");
-        return false;
-    }
-    if (runs->config->audit_required && ag_audit_full(runs->audit)) {
-        ag_failure_set(failure, "unavailable",
-                       "the audit log cannot be written, and nothing is answered without it",
-                       "see whether PostgreSQL is up; audit.required turns this off");
-        return false;
-    }
-    return true;
-}
-
-static bool fit(struct ag_runs *runs, struct lm_http_request *http, enum ag_way way)
-{
-    const char *encoding = lm_http_header(http, "Content-Encoding");
-    if (!is_json(lm_http_header(http, "Content-Type")) ||
-        (encoding != NULL && strcasecmp(encoding, "identity") != 0)) {
-        refuse_as(runs, http, "unsupported_media_type", "the body must be application/json, not compressed",
-                  "send the header Content-Type: application/json");
-        return false;
-    }
-    if ((way == AG_WAY_QUERY || way == AG_WAY_EXPLAIN) && !accepts_json(lm_http_header(http, "Accept"))) {
-        refuse_as(runs, http, "not_acceptable", "answers are application/json",
-                  "accept application/json, or text/event-stream for /query");
-        return false;
-    }
-    struct ag_failure failure = {.code = NULL};
-    if (!may_ask(runs, &failure)) {
-        refuse(runs, http, &failure);
-        return false;
-    }
-    if (way == AG_WAY_EXPORT && runs->exports >= (unsigned)runs->config->export_in_flight) {
-        refuse_as(runs, http, "unavailable", "as many exports as allowed are under way already",
-                  "ask again when one of them is done");
-        return false;
-    }
-    return true;
-}
-
-static const char *request_code(const struct lm_error *error)
-{
-    return error->decision == LM_RETRY             ? "unavailable"
-           : strcmp(error->kind, "too_large") == 0 ? "too_large"
-                                                   : "bad_request";
-}
-
-/* No turn for it. Not in the audit log: a flood of these must not fill that. */
-static void turn_away(void *context)
-{
-    struct ag_run *run = context;
-    ag_failure_set(&run->failure, "too_many_requests", "more is asked than can be answered at once",
-                   "ask again in a moment");
-    run->failure.retry_after_s = ag_turns_wait_s(run->runs->turns);
-    count_outcome(run->runs, run->failure.code);
-    if (run->events.sink != NULL) {
-        ag_events_finish(run);
-    } else if (run->http != NULL) {
-        ag_failure_reply(run->http, &run->failure);
-    }
-    free_run(run);
-}
-
-static void take_turn(struct ag_run *run, void (*come)(void *context))
-{
-    run->turn = (struct ag_turn){.come = come, .dropped = turn_away, .context = run};
-    switch (ag_turn_ask(run->runs->turns, &run->turn, ag_run_asker(run))) {
-    case AG_TURN_HELD:
-        come(run);
-        break;
-    case AG_TURN_WAITING:
-        break;
-    case AG_TURN_NONE:
-        turn_away(run);
-        break;
-    }
-}
-
-/* Its turn has come. What waited is asked as of now. */
-static void begin(void *context)
-{
-    struct ag_run *run = context;
-    struct ag_runs *runs = run->runs;
-    const enum ag_way way = run->way;
-    struct lm_error error;
-    size_t len = 0;
-    run->wall_us = lm_clock_wall_us();
-    const char *body = lm_http_body(run->http, &len);
-    const struct ag_request_rules rules = {.zone = runs->config->timezone,
-                                           .allow_now = runs->config->allow_now,
-                                           .model = runs->model != NULL,
-                                           .export_rows =
-                                               way == AG_WAY_EXPORT ? (int)runs->config->export_max_rows : 0,
-                                           .wall_us = run->wall_us};
-    if (ag_request_read(body, len, &rules, &run->arena, &run->request, &error) != 0) {
-        ag_failure_set(&run->failure, request_code(&error), error.text, NULL);
-        end(run);
-        return;
-    }
-    if (way == AG_WAY_EXPORT) {
-        run->export.format = run->request.format != AG_FORMAT_NONE
-                                 ? run->request.format
-                                 : ag_export_accepted(lm_http_header(run->http, "Accept"));
-        if (run->export.format == AG_FORMAT_NONE) {
-            ag_failure_set(&run->failure, "not_acceptable", "exports are text/csv or application/x-ndjson",
-                           "accept one of them, or say \"format\"");
-            end(run);
-            return;
-        }
-    }
-    if (way == AG_WAY_EVENTS && !ag_events_open(run)) {
-        ag_failure_set(&run->failure, "unavailable", "out of memory for the question", NULL);
-        end(run);
-        return;
-    }
-    start_stage(run);
-}
-
-void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_caller *caller,
-                  enum ag_way way)
-{
-    if (way == AG_WAY_QUERY && ag_events_wanted(lm_http_header(http, "Accept"))) {
-        way = AG_WAY_EVENTS;
-    }
-    if (!fit(runs, http, way)) {
-        return;
-    }
-    struct ag_run *run = new_run(runs, caller, way, lm_http_header(http, "X-Request-Id"), lm_http_peer(http));
-    if (run == NULL) {
-        refuse_as(runs, http, "unavailable", "out of memory for the question", NULL);
-        return;
-    }
-    run->http = http;
-    lm_http_reply_header(http, "X-Request-Id", run->id);
-    lm_http_on_abandoned(http, on_abandoned, run);
-    take_turn(run, begin);
-}
-
-static void begin_asked(void *context)
-{
-    struct ag_run *run = context;
-    run->wall_us = lm_clock_wall_us();
-    run->request.now_us = run->request.now_given ? run->request.now_us : run->wall_us;
-    start_stage(run);
-}
-
-void ag_run_ask(struct ag_runs *runs, struct ag_caller *caller, const struct ag_asked *asked,
-                struct ag_run **out)
-{
-    struct lm_error error;
-    struct ag_failure failure = {.code = NULL};
-    struct ag_events events = {.sink = asked->sink, .to = asked->to, .id = asked->id};
-    struct ag_run *run = NULL;
-    if (may_ask(runs, &failure)) {
-        run = new_run(runs, caller, AG_WAY_EVENTS, asked->id, asked->address);
-    }
-    if (run == NULL) {
-        if (failure.code == NULL) {
-            ag_failure_set(&failure, "unavailable", "out of memory for the question", NULL);
-        }
-        count_outcome(runs, failure.code);
-        ag_events_fail(&events, &failure);
-        return;
-    }
-    *out = run;
-    events.id = run->id;
-    run->events = events;
-    const struct ag_request_rules rules = {.zone = runs->config->timezone,
-                                           .allow_now = runs->config->allow_now,
-                                           .model = runs->model != NULL,
-                                           .wall_us = run->wall_us};
-    if (ag_request_from_json(asked->request, &rules, &run->arena, &run->request, &error) != 0) {
-        ag_failure_set(&run->failure, request_code(&error), error.text, NULL);
-        end(run);
-        return;
-    }
-    take_turn(run, begin_asked);
-}
-
 void ag_runs_abort(struct ag_runs *runs)
 {
     struct ag_run *next = NULL;
@@ -744,7 +524,7 @@ void ag_runs_abort(struct ag_runs *runs)
         const bool followed = run->followers != NULL;
         stop_waiting(run);
         ag_failure_set(&run->failure, "unavailable", "the agent is stopping", NULL);
-        end(run);
+        ag_run_end(run);
         if (followed) {
             next = runs->first;
         }

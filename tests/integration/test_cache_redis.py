@@ -238,8 +238,10 @@ class Trouble(Shared):
     def test_hung_and_awake_again(self):
         agent = self.with_redis(self.url)
         self.hit(agent, DAY)
+        misses = agent.metric('logmill_agent_redis_lookups_total{outcome="miss"}')
         self.redis.process.send_signal(signal.SIGSTOP)
         self.down(agent)
+        self.assertLessEqual(agent.metric('logmill_agent_redis_lookups_total{outcome="miss"}') - misses, 3)
         asked = agent.metric("logmill_agent_redis_lookups_total")
         self.unhurt(agent)
         self.assertEqual(asked + 8, agent.metric("logmill_agent_redis_lookups_total"))
