@@ -151,7 +151,7 @@ class Exports(stored.Agents):
     def idle(self):
         """Exports whose cursor waits for the client."""
         return int(self.shared.value("select count(*) from pg_stat_activity where datname = current_database() and "
-                                     "application_name = 'logmill-agent' and state = 'idle in transaction'"))
+                                     "application_name = 'logmill-agent' and state = 'idle in transaction' and query like 'FETCH%'"))
 
     def resident(self, agent):
         """KiB"""
@@ -186,7 +186,7 @@ class Exports(stored.Agents):
         s = self.slow(agent)
         self.wait_until(lambda: self.idle() == 1, 20, "the cursor waits")
         self.shared.rows("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and "
-                         "application_name = 'logmill-agent' and state = 'idle in transaction'")
+                         "application_name = 'logmill-agent' and state = 'idle in transaction' and query like 'FETCH%'")
         data = rest(s)
         self.assertFalse(data.endswith(b"0\r\n\r\n"))
         self.assertLess(data.count(b'"message":"long text'), 30000)
