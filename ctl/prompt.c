@@ -141,6 +141,8 @@ static const char *edit_line(struct ct_prompt *prompt, int *len)
     el_resize(prompt->edit);
     prompt->dropped = false;
     (void)sigaction(SIGINT, &ours, &before);
+    (void)el_set(prompt->edit, EL_PREP_TERM,
+                 1); /* before the prompt is seen, or a Ctrl-D typed at once is lost */
     const char *line = el_gets(prompt->edit, len);
     (void)sigaction(SIGINT, &before, NULL);
     return line;

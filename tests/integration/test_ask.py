@@ -34,7 +34,7 @@ class Terminal:
     """logmill-ctl ask on a terminal of its own."""
 
     def __init__(self, url, *arguments, width=80, env=None):
-        self.text = ""
+        self.text, self.code = "", None
         clean = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "LC_ALL", "LANG")}
         clean.update(dict({"TERM": "xterm", "HOME": tempfile.gettempdir()}, **(env or {})))
         command = ["logmill-ctl", "ask", "--agent-url", url, *arguments]
@@ -65,15 +65,29 @@ class Terminal:
         before, self.text = self.text.split(sign, 1)
         return before
 
+    def prompt(self):
+        """What came up to the prompt, once it takes keys one by one."""
+        before = self.until("logmill> ")
+        harness.wait_until(lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON, 60, "the prompt reads")
+        return before
+
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def end(self):
+    def end(self, seconds=60):
         """(all that came, exit code)"""
-        while self.read(60):
-            pass
+        end = time.monotonic() + seconds
+        while self.read(1):
+            if time.monotonic() > end:
+                raise AssertionError("it did not end; this came: %r" % self.text)
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.text, self.code
+
+    def close(self):
+        if self.code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
         os.close(self.fd)
-        return self.text, os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Canned(http.server.BaseHTTPRequestHandler):
@@ -111,7 +125,9 @@ class Asking(stored.Agents):
                               capture_output=True, text=True, timeout=60, input=stdin, env=dict(os.environ, **(env or {})))
 
     def on_terminal(self, *arguments, **more):
-        return Terminal(self.agent.url, *arguments, **more)
+        terminal = Terminal(self.agent.url, *arguments, **more)
+        self.addCleanup(terminal.close)
+        return terminal
 
     def test_an_answer_off_a_terminal_is_sentence_picture_and_reading_without_escape_sequences(self):
         p = self.run_ask("errors", "by service", "in the last 24 hours")
@@ -176,50 +192,50 @@ class Asking(stored.Agents):
     def test_a_prompt_edits_remembers_follows_up_and_takes_choices_by_number(self):
         with tempfile.TemporaryDirectory() as home:
             t = self.on_terminal("--history-file", "~/asked", env={"HOME": home})
-            t.until("logmill> ")
+            t.prompt()
             t.type("느린 거\n")
             t.until("  3. 가장 오래 걸린 요청\n")
-            t.until("logmill> ")
+            t.prompt()
             t.type("2\n")
             t.until("service")
-            t.until("logmill> ")
+            t.prompt()
             t.type("errorz\x7fs by service in the last 24 hours\n")
             t.until("5 rows")
-            t.until("logmill> ")
+            t.prompt()
             t.type("only payment-service\n")
             t.until("payment-service, by service")
-            t.until("logmill> ")
+            t.prompt()
             t.type("/sql\n")
-            self.assertIn("payment-service", t.until("logmill> "))
+            self.assertIn("payment-service", t.prompt())
             t.type("/new\n")
-            t.until("logmill> ")
+            t.prompt()
             t.type("only payment-service\n")
-            self.assertNotIn("1 row,", t.until("logmill> "))
+            self.assertNotIn("1 row,", t.prompt())
             t.type("\x04")
             self.assertEqual(0, t.end()[1])
             file = Path(home) / "asked"
             self.assertEqual(0o600, stat.S_IMODE(file.stat().st_mode))
             again = self.on_terminal("--history-file", str(file))
-            again.until("logmill> ")
+            again.prompt()
             again.type("\x1b[A")
             again.until("only payment-service")
             again.type("\n")
-            again.until("logmill> ")
+            again.prompt()
             again.type("/quit\n")
             self.assertEqual(0, again.end()[1])
 
     def test_ctrl_c_drops_the_line_typed_and_gives_up_the_question_but_not_the_prompt(self):
         t = self.on_terminal("--refresh", "--history-file", "")
-        t.until("logmill> ")
+        t.prompt()
         t.type("never asked\x03")
-        t.until("logmill> ")
+        t.prompt()
         with self.locked():
             t.type("How many errors in the last hour?\n")
             t.until("s: the agent searches (Ctrl-C gives up)")
             self.wait_until(lambda: self.waiting() == 1, 20)
             t.type("\x03")
             t.until("cancelled")
-            t.until("logmill> ")
+            t.prompt()
             self.wait_until(lambda: self.waiting() == 0, 20, "the statement is cancelled")
         t.type("How many errors in the last hour?\n")
         t.until("1 row, ")
