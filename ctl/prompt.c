@@ -5,6 +5,7 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct ct_prompt {
     History *history;
     char path[1024]; /* of the history; "": none */
     bool dropped;    /* Ctrl-C ended the read */
+    sigset_t mask;   /* with which a key is waited for: SIGINT comes through then, and only then */
     char *line;
     size_t size;
 };
@@ -58,11 +60,14 @@ static int read_character(EditLine *edit, wchar_t *out)
 
     (void)el_get(edit, EL_CLIENTDATA, &prompt);
     for (;;) {
-        ssize_t got = read(STDIN_FILENO, bytes + len, 1);
-        if (got <= 0) {
-            prompt->dropped = got < 0 && errno == EINTR;
-            return got < 0 ? -1 : 0;
+        struct pollfd key = {.fd = STDIN_FILENO, .events = POLLIN};
+        if (ppoll(&key, 1, NULL, &prompt->mask) < 0) {
+            prompt->dropped = errno == EINTR;
+            return -1;
         }
+        ssize_t got = read(STDIN_FILENO, bytes + len, 1);
+        if (got <= 0)
+            return got < 0 ? -1 : 0;
         mbstate_t state = {0};
         size_t used = mbrtowc(out, bytes, ++len, &state);
         if (used <= len)
@@ -127,24 +132,29 @@ static void remember(struct ct_prompt *prompt, const char *line)
     (void)umask(mask);
 }
 
-/* Its being there makes the read return. */
+/* Its being there makes the waiting end. */
 static void on_interrupt(int number)
 {
     (void)number;
 }
 
-/* Without SA_RESTART for as long as it waits: Ctrl-C ends the read. */
+/* SIGINT is held back but for when a key is waited for, so that none is lost in between. */
 static const char *edit_line(struct ct_prompt *prompt, int *len)
 {
     struct sigaction ours = {.sa_handler = on_interrupt}, before;
+    sigset_t held;
 
     el_resize(prompt->edit);
     prompt->dropped = false;
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &held, &prompt->mask);
     (void)sigaction(SIGINT, &ours, &before);
     (void)el_set(prompt->edit, EL_PREP_TERM,
                  1); /* before the prompt is seen, or a Ctrl-D typed at once is lost */
     const char *line = el_gets(prompt->edit, len);
     (void)sigaction(SIGINT, &before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &prompt->mask, NULL);
     return line;
 }
 
