@@ -1,7 +1,7 @@
 #include "ctl/agent_call.h"
 
+#include "common/event_stream.h"
 #include "common/http_client.h"
-#include "ctl/event_stream.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct call {
     struct lm_error *error;
     struct lm_http_call *http; /* NULL: over */
     struct lm_buffer body;
-    struct ct_event_stream events;
+    struct lm_event_stream events;
     bool failed;
 };
 
@@ -82,7 +82,7 @@ static void on_second(uv_timer_t *timer)
 
 /* ---- what comes in ---- */
 
-static void on_event(const char *data, size_t len, void *context)
+static bool on_event(const char *data, size_t len, void *context)
 {
     struct ct_agent *agent = context;
     json_t *event = json_loadb(data, len, JSON_ALLOW_NUL, NULL);
@@ -98,6 +98,7 @@ static void on_event(const char *data, size_t len, void *context)
     else if (type != NULL && strcmp(type, "error") == 0 && reply->json == NULL && content != NULL)
         reply->json = json_pack("{s:O}", "error", content);
     json_decref(event);
+    return true;
 }
 
 static void on_head(int status, long retry_after_s, void *context)
@@ -115,7 +116,7 @@ static bool on_data(const char *data, size_t len, void *context)
     if (call->reply->status == 200 && call->request->stream != NULL)
         return fwrite(data, 1, len, call->request->stream) == len;
     if (call->reply->status == 200 && call->request->events)
-        return ct_event_stream_read(&call->events, data, len) == 0;
+        return lm_event_stream_feed(&call->events, data, len, on_event, agent);
     lm_buffer_append(&call->body, data, len);
     return !call->body.failed;
 }
@@ -207,7 +208,7 @@ int ct_agent_ask(struct ct_agent *agent, const struct ct_agent_request *request,
         base_len--;
     int url_len = snprintf(url, sizeof url, "%.*s%s", (int)base_len, base, request->path);
     lm_buffer_init(&call.body, BODY_MAX);
-    ct_event_stream_init(&call.events, BODY_MAX, on_event, agent);
+    lm_event_stream_init(&call.events, BODY_MAX);
     uv_run(&agent->loop, UV_RUN_NOWAIT); /* a Ctrl-C from before is not about this question */
     agent->call = &call;
     if (body == NULL || url_len < 0 || (size_t)url_len >= sizeof url) {
@@ -220,7 +221,7 @@ int ct_agent_ask(struct ct_agent *agent, const struct ct_agent_request *request,
     if (result == 0 && !reply->cancelled && request->events && reply->status == 200 && reply->json == NULL)
         result = lm_error_set(error, LM_RETRY, "aborted", "the agent's answer was cut off");
     agent->call = NULL;
-    ct_event_stream_free(&call.events);
+    lm_event_stream_free(&call.events);
     lm_buffer_free(&call.body);
     free(body);
     return result;

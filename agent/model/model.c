@@ -2,10 +2,10 @@
 
 #include "agent/model/gate.h"
 #include "agent/model/prompt.h"
-#include "agent/model/sse.h"
 #include "agent/model/wire.h"
 #include "common/backoff.h"
 #include "common/clock.h"
+#include "common/event_stream.h"
 #include "common/http_client.h"
 #include "common/log.h"
 
@@ -67,7 +67,7 @@ struct ag_model_call {
     size_t received;
     bool streams; /* else it is one JSON object */
     bool told_first;
-    struct ag_sse sse;
+    struct lm_event_stream sse;
     struct lm_buffer body; /* of a refusal, or of a reply that is not streamed */
     struct ag_wire_reply reply;
     struct lm_error problem; /* found while reading; LM_OK: none */
@@ -104,7 +104,7 @@ static void count_outcome(struct ag_model *model, const char *outcome)
 
 static void clear_request(struct ag_model_call *call)
 {
-    ag_sse_free(&call->sse);
+    lm_event_stream_free(&call->sse);
     lm_buffer_free(&call->body);
     ag_wire_reply_free(&call->reply);
 }
@@ -249,7 +249,7 @@ static bool on_data(const char *data, size_t len, void *context)
         lm_buffer_append(&call->body, data, len);
         return true;
     }
-    if (!ag_sse_feed(&call->sse, data, len, on_event, call)) {
+    if (!lm_event_stream_feed(&call->sse, data, len, on_event, call)) {
         if (call->problem.decision == LM_OK) {
             lm_error_set(&call->problem, LM_RETRY, "too_large",
                          "an event of the model's reply is longer than %zu bytes", MAX_EVENT);
@@ -395,7 +395,7 @@ static void send_request(struct ag_model_call *call)
     call->streams = false;
     call->sent_us = lm_clock_mono_us();
     lm_error_clear(&call->problem);
-    ag_sse_init(&call->sse, MAX_EVENT);
+    lm_event_stream_init(&call->sse, MAX_EVENT);
     lm_buffer_init(&call->body, MAX_ANSWER);
     ag_wire_reply_init(&call->reply, call->model->protocol);
     if (start_http(call, &error) != 0) {

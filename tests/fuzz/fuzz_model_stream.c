@@ -2,8 +2,8 @@
  * of the pieces. The same bytes in one piece give the same reply; what was said is bounded; it means an
  * intent that is written as it was read, or nothing. */
 #include "agent/model/reply.h"
-#include "agent/model/sse.h"
 #include "agent/model/wire.h"
+#include "common/event_stream.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct stream {
-    struct ag_sse sse;
+    struct lm_event_stream sse;
     struct ag_wire_reply reply;
     struct lm_error error;
     bool broken;
@@ -32,17 +32,17 @@ static bool on_event(const char *data, size_t len, void *context)
 static void feed(struct stream *stream, enum ag_wire_protocol protocol, const char *data, size_t len,
                  size_t piece)
 {
-    ag_sse_init(&stream->sse, MAX_EVENT);
+    lm_event_stream_init(&stream->sse, MAX_EVENT);
     ag_wire_reply_init(&stream->reply, protocol);
     for (size_t at = 0; at < len && !stream->broken; at += piece) {
         const size_t n = len - at < piece ? len - at : piece;
-        stream->broken = !ag_sse_feed(&stream->sse, data + at, n, on_event, stream);
+        stream->broken = !lm_event_stream_feed(&stream->sse, data + at, n, on_event, stream);
     }
 }
 
 static void stream_free(struct stream *stream)
 {
-    ag_sse_free(&stream->sse);
+    lm_event_stream_free(&stream->sse);
     ag_wire_reply_free(&stream->reply);
 }
 

@@ -1,10 +1,9 @@
-/* The parts of the model's engine that need no server: stream, wire, gate, shortlist, replies, and what may
+/* The parts of the model's engine that need no server: wire, gate, shortlist, replies, and what may
  * be shown of an insight. */
 #include "agent/model/gate.h"
 #include "agent/model/insight.h"
 #include "agent/model/prompt.h"
 #include "agent/model/reply.h"
-#include "agent/model/sse.h"
 #include "agent/model/wire.h"
 #include "common/clock.h"
 
@@ -17,69 +16,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* ---- the stream ---- */
-
-static bool collect(const char *data, size_t len, void *context)
-{
-    struct lm_buffer *events = context;
-    lm_buffer_append(events, data, len);
-    lm_buffer_append_char(events, '|');
-    return true;
-}
-
-static void stream_is_read_whatever_its_line_ends_and_pieces(void **state)
-{
-    static const struct {
-        const char *stream, *events;
-    } cases[] = {
-        {"data: a\n\ndata: b\n\n", "a|b|"},
-        {"data: a\r\n\r\ndata: b\r\n\r\n", "a|b|"},
-        {"data: a\r\rdata: b\r\r", "a|b|"},
-        {"\xef\xbb\xbf"
-         "data:a\ndata:  b\n\n",
-         "a\n b|"},
-        {": comment\nevent: x\nid: 7\nretry: 1\n\n", ""},
-        {"data\n\ndatax: no\n\n", "|"},
-        {"data: whole\n\ndata: not whole\n", "whole|"},
-        {"\n\n\ndata: a\n\n\n\n", "a|"},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (size_t piece = 1; piece < 9; piece++) {
-            struct ag_sse sse;
-            struct lm_buffer events;
-            ag_sse_init(&sse, 64);
-            lm_buffer_init(&events, 1024);
-            const size_t len = strlen(cases[i].stream);
-            for (size_t at = 0; at < len; at += piece) {
-                assert_true(ag_sse_feed(&sse, cases[i].stream + at, len - at < piece ? len - at : piece,
-                                        collect, &events));
-            }
-            assert_string_equal(cases[i].events, lm_buffer_text(&events));
-            lm_buffer_free(&events);
-            ag_sse_free(&sse);
-        }
-    }
-}
-
-static void stream_with_a_line_or_an_event_that_is_too_long_is_given_up(void **state)
-{
-    char line[100];
-    struct ag_sse sse;
-    struct lm_buffer events;
-    (void)state;
-    memset(line, 'x', sizeof(line));
-    lm_buffer_init(&events, 1024);
-    ag_sse_init(&sse, 64);
-    assert_false(ag_sse_feed(&sse, line, sizeof(line), collect, &events));
-    ag_sse_free(&sse);
-    ag_sse_init(&sse, 64);
-    assert_true(ag_sse_feed(&sse, "data: 0123456789012345678901234567890123456789\n", 47, collect, &events));
-    assert_false(ag_sse_feed(&sse, "data: 0123456789012345678901234567890123456789\n", 47, collect, &events));
-    ag_sse_free(&sse);
-    lm_buffer_free(&events);
-}
 
 /* ---- the wire ---- */
 
@@ -433,8 +369,6 @@ static void insight_fits_when_all_of_it_stands_in_the_result(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stream_is_read_whatever_its_line_ends_and_pieces),
-        cmocka_unit_test(stream_with_a_line_or_an_event_that_is_too_long_is_given_up),
         cmocka_unit_test(reply_is_whole_or_names_what_it_lacks),
         cmocka_unit_test(refusal_of_a_server_says_what_to_do_and_quotes_nothing),
         cmocka_unit_test(breaker_opens_after_five_failures_and_one_try_decides),
