@@ -367,6 +367,12 @@ static void anchor(struct ag_parse *p)
         filter = &p->intent->filters[p->intent->filter_count++];
         *filter = (struct ag_filter){.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
         filter->values[0] = ag_keep(p, found[0]->value, strlen(found[0]->value));
+        if (p->intent->measure.fn == AG_LIST && p->intent->group_count == 0 && ag_take(p, AG_C_WHEN)) {
+            p->intent->measure.fn = AG_LAST_SEEN;
+            p->intent->order = AG_ORDER_DEFAULT;
+            p->intent->limit = 0;
+            return;
+        }
         if (p->time_count == 0 &&
             (strncmp(ag_word(p, at), "last", 4) == 0 || strncmp(ag_word(p, at), "the last", 8) == 0 ||
              strncmp(ag_word(p, at), "latest", 6) == 0 ||

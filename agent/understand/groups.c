@@ -54,6 +54,11 @@ static void find_targets(struct ag_parse *p)
         struct ag_target *known = target_over(p, i);
         if (known || (!name && !pattern) || p->target_count == AG_MAX_TARGETS)
             continue;
+        /* "API 엔드포인트별", "user id": one field said twice */
+        if (name && ag_value(t, i + 1, AG_C_FIELD) && strcmp(name, ag_value(t, i + 1, AG_C_FIELD)) == 0) {
+            ag_consume(t, i, i + 1, "said twice");
+            continue;
+        }
         if (means_any(p, i)) {
             ag_consume(t, i - 1, i + 1, "any");
             continue;

@@ -468,6 +468,13 @@ static void none_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count; i++) {
         size_t next = ag_after(p, i);
+        /* 에러 0건인 서비스 */
+        if (ag_is(t, i, AG_C_NUMBER) && t->items[i].number == 0 && ag_is(t, i + 1, AG_C_COUNTER) &&
+            ag_is(t, ag_after(p, i + 1), AG_C_FIELD) && negate_before(p, i)) {
+            p->negated_whole = true;
+            ag_consume(t, i, i + 2, "without");
+            continue;
+        }
         if (!ag_is(t, i, AG_C_WITHOUT) || !(ag_is(t, next, AG_C_FIELD) || ag_is(t, next, AG_C_THING)) ||
             !negate_before(p, i))
             continue;

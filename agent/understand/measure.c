@@ -419,6 +419,7 @@ void ag_measure_rule(struct ag_parse *p)
     struct decision d = {.p = p, .intent = p->intent};
     bool broken_down; /* by a field said with by, not one found to be what is asked for */
     bool decided;
+    size_t grouped_at_first;
 
     take_flags(p);
     ag_filters_from_mentions(p);
@@ -426,7 +427,8 @@ void ag_measure_rule(struct ag_parse *p)
         if (p->targets[k].grouped)
             ag_group_by(&d, &p->targets[k]);
     }
-    broken_down = p->intent->group_count > 0;
+    grouped_at_first = p->intent->group_count;
+    broken_down = grouped_at_first > 0;
     login_tries(&d);
     failures(&d);
     decided = ag_without_rule(&d) || ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);
@@ -473,6 +475,12 @@ void ag_measure_rule(struct ag_parse *p)
                        "The last few records alone cannot be broken down."),
                 NULL);
     check_numbers(p);
+    if (p->found.limit > 0 && p->intent->group_count == 2 && grouped_at_first == 1)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "나눈 것마다 상위 몇 개씩은 아직 답하지 못합니다.",
+                       "So many of each group are not supported yet."),
+                ag_say(p, "예: \"서비스와 에러 타입별 에러\"",
+                       "For example \"errors by service and error type\"."));
     if (p->than_a_time && p->intent->group_count > 0)
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "그때보다 많은 것만 고를 수는 없습니다.",

@@ -79,7 +79,10 @@ void ag_metadata_rule(struct ag_parse *p)
         while (!by && (ag_is(t, at, AG_C_PARTICLE) || ag_is(t, at, AG_C_EQUALS) ||
                        strcmp(ag_word(p, at), "is") == 0))
             at++;
-        if (!by && is_free_value(p, at)) {
+        /* kr 리전이랑 jp 리전: each behind its value */
+        if (!by && from > 0 && ag_is_korean(p, i) && is_free_value(p, from - 1) && ag_joins_list(p, i + 1))
+            at = i;
+        if (!by && at > i && is_free_value(p, at)) {
             size_t to = at + 1;
             ag_mention_add(p, from, to, AG_METADATA, key, AG_IN, free_value(p, at), "metadata");
             if (strcmp(ag_word(p, to), "인") == 0)

@@ -382,6 +382,23 @@ static void ambiguous_rule(struct ag_parse *p)
     }
 }
 
+/* 환불 에러, "checkout errors": no service has that word in its name, and one component is called so. */
+static const struct ag_name *component_called(const struct ag_parse *p, size_t i)
+{
+    const struct ag_name *names[AG_MAX_CANDIDATES];
+    const struct ag_name *found = NULL;
+    size_t n = takes_a_name(p, ag_after(p, i)) ? ag_candidates(p, i, AG_KIND_COMPONENT, names) : 0;
+
+    for (size_t k = 0; k < n; k++) {
+        if (strpbrk(names[k]->value, "-_. "))
+            continue;
+        if (found)
+            return NULL;
+        found = names[k];
+    }
+    return found;
+}
+
 static void part_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -401,10 +418,16 @@ static void part_rule(struct ag_parse *p)
             continue;
         kind = wanted == AG_KIND_COUNT ? AG_KIND_SERVICE : wanted;
         count = ag_candidates(p, i, kind, names);
+        if (count == 0 && ag_is(t, i, AG_C_EVENT_ANCHOR))
+            continue; /* 배포된 서비스 */
         if (count == 0 && wanted != AG_KIND_COUNT) {
             if (ag_is(t, i, AG_C_DOMAIN) || kind != AG_KIND_SERVICE || strlen(ag_word(p, i)) > 2)
                 ag_unknown_name(p, kind, i, i + 1);
             continue;
+        }
+        if (count == 0 && (names[0] = component_called(p, i)) != NULL) {
+            kind = AG_KIND_COMPONENT;
+            count = 1;
         }
         if (count == 0)
             continue;
@@ -414,7 +437,8 @@ static void part_rule(struct ag_parse *p)
         }
         ag_mention_add(p, i, to, ag_kind_field(kind), NULL, AG_IN,
                        ag_keep(p, names[0]->value, strlen(names[0]->value)), "name by part");
-        if (kind == AG_KIND_SERVICE && strcmp(names[0]->folded, ag_word(p, i)) != 0)
+        if ((kind == AG_KIND_SERVICE || wanted == AG_KIND_COUNT) &&
+            strcmp(names[0]->folded, ag_word(p, i)) != 0)
             ag_assume(p, "linked_name",
                       ag_sayf(p, "\"%s\"은(는) %s(으)로 보았습니다.", ag_word(p, i), names[0]->value),
                       ag_sayf(p, "\"%s\" is taken to be %s.", ag_word(p, i), names[0]->value));

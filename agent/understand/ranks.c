@@ -115,7 +115,7 @@ static bool is_head(const struct decision *d, const struct ag_target *target)
     const char *word = ag_word(d->p, target->from);
     size_t len = strlen(word);
 
-    if (!ag_is_korean(d->p, target->from))
+    if (d->p->language == AG_EN)
         return len > 1 && word[len - 1] == 's' && !describes(d, target);
     for (size_t i = 0; i < d->p->mention_count; i++) {
         if (d->p->mentions[i].from > target->from)
@@ -130,6 +130,13 @@ void ag_left_target_rule(struct decision *d)
     bool narrowed = d->intent->filter_count > 0;
     bool same;
 
+    if (!target && d->intent->group_count == 0 && ag_heard(d, AG_C_DISTRIBUTION) &&
+        ag_has_error_filter(d->intent) && d->intent->measure.fn != AG_DISTINCT) {
+        ag_use(d, AG_C_DISTRIBUTION);
+        ag_group_by_field(d, AG_ERROR_TYPE);
+        ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
+                  "Errors are counted by error type.");
+    }
     if (!target)
         return;
     same = ag_use(d, AG_C_SAME);
@@ -187,7 +194,8 @@ static bool says_around(const struct ag_parse *p)
 static bool says_rows(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {
-        if (ag_reads(p, i, AG_C_EVERY) || (ag_reads(p, i, AG_C_ERROR) && strstr(ag_word(p, i), "message")))
+        if (ag_reads(p, i, AG_C_EVERY) || (ag_reads(p, i, AG_C_ERROR) && (strstr(ag_word(p, i), "message") ||
+                                                                          strstr(ag_word(p, i), "log"))))
             return true;
     }
     return says_around(p);
@@ -311,7 +319,7 @@ void ag_each_rule(struct decision *d)
         const struct ag_filter *f = &d->intent->filters[i];
         if (f->op != AG_IN || f->value_count < 2 || ag_is_error_filter(f))
             continue;
-        ag_group_by_field(d, f->field);
+        ag_group_by(d, &(struct ag_target){.field = f->field, .key = f->key});
         d->p->said[AG_C_COMPARE] = 0;
         if (d->intent->measure.fn == AG_LIST) {
             ag_set_measure(d, AG_COUNT, AG_NO_FIELD);

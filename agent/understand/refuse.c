@@ -18,7 +18,13 @@ static void refuse(struct ag_parse *p)
 /* Words of courtesy may stand before a command. */
 static bool begins(const struct ag_parse *p, size_t i)
 {
+    static const char *const asking[] = {"did", "does", "has", "have", "was", "were", "is", "are"};
+
     for (size_t k = 0; k < i; k++) {
+        for (size_t n = 0; n < sizeof asking / sizeof *asking; n++) {
+            if (strcmp(ag_word(p, k), asking[n]) == 0)
+                return false;
+        }
         if (!ag_is(p->tokens, k, AG_C_NOISE) && !ag_is(p->tokens, k, AG_C_STOP) &&
             !ag_is(p->tokens, k, AG_C_COMMA) && !ag_is(p->tokens, k, AG_C_EQUALS) &&
             !ag_is(p->tokens, k, AG_C_WORD) && !ag_is(p->tokens, k, AG_C_AND))
@@ -195,5 +201,9 @@ bool ag_has_subject(const struct ag_parse *p)
               target->field == AG_STATUS_CLASS)))
             return true;
     }
+    /* "when did we last hear from payment-service" */
+    if (p->intent->filter_count > 0 &&
+        (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))
+        return true;
     return p->found.p_count > 0 || p->found.length_set;
 }

@@ -5,6 +5,8 @@
 #include "agent/understand/decision.h"
 #include "agent/understand/window.h"
 
+#include <string.h>
+
 void ag_series_rule(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
@@ -17,7 +19,8 @@ void ag_series_rule(struct decision *d)
         intent->measure.rate_unit_us = AG_SECOND;
         return;
     }
-    if (*per && ag_heard(d, AG_C_AVERAGE) && intent->measure.fn == AG_COUNT) {
+    if (*per && (ag_heard(d, AG_C_AVERAGE) || strstr(ag_word(d->p, d->p->said[AG_C_PER] - 1), "평균")) &&
+        intent->measure.fn == AG_COUNT) {
         ag_use(d, AG_C_AVERAGE);
         intent->measure.fn = AG_RATE;
         intent->measure.rate_unit_us = ag_unit_us(*per);

@@ -436,6 +436,11 @@ void ag_times_find(struct ag_parse *p)
     qsort(p->times, p->time_count, sizeof *p->times, by_place);
     join_clock_and_day(p);
     join_part_and_day(p);
+    /* 어제 기준으로, 13시 50분 기준으로 */
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (ag_is(t, p->times[k].to, AG_C_BY_AFTER) && strncmp(ag_word(p, p->times[k].to), "기준", 6) == 0)
+            ag_consume(t, p->times[k].to, p->times[k].to + 1, "time");
+    }
     for (size_t i = 0; i < t->count; i++) {
         /* With a window said, "so far", "now" and "recently" say nothing more; a window to come does. */
         if (p->time_count > 0 &&
