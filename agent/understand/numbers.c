@@ -252,6 +252,7 @@ static void limit_rule(struct ag_parse *p)
         counted = ag_is(t, end, AG_C_COUNTER);
         if (counted)
             end++;
+        counted = counted || strcmp(ag_word(p, i), "하나") == 0;
         if (!top && !newest && !oldest && !counted &&
             !(!ag_is_korean(p, i) && names_rows(p, i + 1) &&
               !(n >= 100 && n <= 599 &&

@@ -1,7 +1,7 @@
 /*
  * Things done, by the events they leave. Where the data has both outcomes of something (login_success and
  * login_failed), a verb means the one that came about (로그인한 사용자, "who signed in"), and a rate of
- * failure or success is that outcome's share of both.
+ * failure or success is that outcome's share of both. Error types by the short names they go by (NPE).
  */
 #include "agent/understand/link.h"
 
@@ -75,6 +75,11 @@ static const struct ag_name *event_that(const struct ag_parse *p, size_t i, cons
     return found;
 }
 
+static bool says_error_only(const char *rest)
+{
+    return strcmp(rest, "error") == 0 || strcmp(rest, "exception") == 0;
+}
+
 static const struct ag_name *failed(const struct ag_parse *p, size_t i)
 {
     return event_that(p, i, failures, sizeof failures / sizeof *failures);
@@ -94,6 +99,91 @@ static void add_event(struct ag_parse *p, size_t from, size_t to, const struct a
 {
     ag_mention_add(p, from, to, AG_EVENT_TYPE, NULL, AG_IN, ag_keep(p, name->value, strlen(name->value)),
                    "outcome");
+}
+
+/* Is the name about just what another one is about, and ended otherwise: login_failed beside login_success?
+ */
+static bool is_other_outcome(const struct ag_name *name, const struct ag_name *of)
+{
+    bool shares = false;
+
+    if (name == of)
+        return false;
+    for (const char *c = of->parts + 1; *c; c = strchr(c, ' ') + 1) {
+        size_t n = strcspn(c, " ");
+        if (says_how_it_ended(c, n))
+            continue;
+        if (!has_part(name, c, n))
+            return false;
+        shares = true;
+    }
+    return shares;
+}
+
+/* 로그인 성공이랑 실패, "failed and successful logins": the outcome listed beside an event is the other one
+ * of the same. */
+static void sibling_rule(struct ag_parse *p, size_t k)
+{
+    const struct ag_mention m = p->mentions[k];
+    const struct ag_name *of;
+    const struct ag_name *found = NULL;
+    size_t at = m.to;
+    bool fails;
+
+    if (m.field != AG_EVENT_TYPE || ag_catalogue_find(p->catalogue, m.value, strlen(m.value), &of, 1) == 0)
+        return;
+    while (ag_joins_list(p, at) || ag_is(p->tokens, at, AG_C_COMPARE))
+        at++;
+    if (at == m.to && m.from > 1 &&
+        (ag_joins_list(p, m.from - 1) || ag_is(p->tokens, m.from - 1, AG_C_COMPARE)))
+        at = m.from - 2;
+    else if (at == m.to)
+        return;
+    fails = ag_is(p->tokens, at, AG_C_FAIL);
+    if (!fails && !(ag_is(p->tokens, at, AG_C_DOMAIN) &&
+                    strncmp(ag_value(p->tokens, at, AG_C_DOMAIN), "success", 7) == 0))
+        return;
+    for (size_t n = 0; n < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); n++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, n);
+        const char *const *ends = fails ? failures : successes;
+        size_t end_count = fails ? sizeof failures / sizeof *failures : sizeof successes / sizeof *successes;
+        bool ended = false;
+        for (size_t e = 0; e < end_count; e++)
+            ended = ended || has_part(name, ends[e], strlen(ends[e]));
+        if (!ended || !is_other_outcome(name, of))
+            continue;
+        if (found)
+            return;
+        found = name;
+    }
+    if (found)
+        add_event(p, at, at + 1, found);
+}
+
+/* NPE, OOM: an error type's whole name but for its "Error". */
+static void error_called(struct ag_parse *p, size_t i)
+{
+    const char *root = ag_value(p->tokens, i, AG_C_DOMAIN);
+    const struct ag_name *found = NULL;
+    size_t len = root ? strcspn(root, ",") : 0;
+
+    if (len < 6 || root[len] == ',')
+        return;
+    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_ERROR_TYPE); k++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_ERROR_TYPE, k);
+        const char *rest = name->folded + len;
+        if (strncmp(name->folded, root, len) != 0 || !says_error_only(rest))
+            continue;
+        if (found)
+            return;
+        found = name;
+    }
+    if (!found)
+        return;
+    ag_mention_add(p, i, i + 1, AG_ERROR_TYPE, NULL, AG_IN, ag_keep(p, found->value, strlen(found->value)),
+                   "error called");
+    ag_assume(p, "linked_name", ag_sayf(p, "\"%s\"은(는) %s(으)로 보았습니다.", ag_word(p, i), found->value),
+              ag_sayf(p, "\"%s\" is taken to be %s.", ag_word(p, i), found->value));
 }
 
 /* 로그인 실패율, "login failure rate", "success rate of logins". */
@@ -148,6 +238,12 @@ static bool describes(const struct ag_parse *p, size_t i)
 
 void ag_outcomes_rule(struct ag_parse *p)
 {
+    size_t mentions = p->mention_count;
+
+    for (size_t k = 0; k < mentions; k++)
+        sibling_rule(p, k);
+    for (size_t i = 0; i < p->tokens->count; i++)
+        error_called(p, i);
     for (size_t i = 0; i < p->tokens->count; i++) {
         const struct ag_name *good;
         if (ag_is(p->tokens, i, AG_C_FAIL_RATE) || ag_is(p->tokens, i, AG_C_OK_RATE)) {

@@ -234,10 +234,27 @@ static bool wants_list(const struct decision *d)
            !ag_heard(d, AG_C_COUNT_PEOPLE) && d->intent->group_count == 0;
 }
 
+/* "the latest error": one of it. */
+static bool is_one(const struct ag_parse *p, size_t at)
+{
+    size_t noun = ag_after(p, at);
+    const char *word;
+    size_t len;
+
+    while (noun < p->tokens->count && (ag_reads(p, noun + 1, AG_C_LOG) || ag_reads(p, noun + 1, AG_C_ERROR)))
+        noun++;
+    word = ag_word(p, noun);
+    len = strlen(word);
+    return !ag_is_korean(p, at) && len > 1 && word[len - 1] != 's' &&
+           (ag_reads(p, noun, AG_C_ERROR) || ag_reads(p, noun, AG_C_LEVEL) || ag_reads(p, noun, AG_C_LOG));
+}
+
 void ag_list_order(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
 
+    if (d->p->found.limit == 0 && ag_heard(d, AG_C_NEWEST) && is_one(d->p, d->p->said[AG_C_NEWEST] - 1))
+        d->p->found.limit = 1;
     if (ag_use(d, AG_C_OLDEST))
         intent->order = AG_OLDEST;
     else if (ag_use(d, AG_C_NEWEST) || d->p->found.limit_newest)

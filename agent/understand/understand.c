@@ -217,6 +217,19 @@ static bool is_vague(const struct ag_parse *p)
     return false;
 }
 
+/* 주문 몇 건, "how many payments": whether its records or what it deals in is meant nobody said. */
+static bool counts_a_name(const struct ag_parse *p)
+{
+    const struct ag_intent *in = p->intent;
+    const struct ag_mention *m = &p->mentions[0];
+    const char *rule = p->mention_count == 1 ? p->tokens->items[m->from].rule : NULL;
+
+    return rule && m->field == AG_SERVICE && m->to == m->from + 1 && strcmp(rule, "name by part") == 0 &&
+           in->measure.fn == AG_COUNT && in->filter_count == 1 && in->group_count == 0 &&
+           (in->shape == AG_PLAIN || in->shape == AG_SERIES) && ag_said(p, AG_C_COUNT) &&
+           !ag_said(p, AG_C_LOG);
+}
+
 /* Turns what was found into an intent. */
 static void decide(struct ag_parse *p)
 {
@@ -228,7 +241,7 @@ static void decide(struct ag_parse *p)
     ag_measure_rule(p);
     if (p->stopped)
         return;
-    if (!ag_has_subject(p) || is_vague(p)) {
+    if (!ag_has_subject(p) || is_vague(p) || counts_a_name(p)) {
         ag_take(p, AG_C_VAGUE);
         ag_take(p, AG_C_PRONOUN);
         ag_leftover_rule(p);
