@@ -223,11 +223,13 @@ static bool status_near(const struct ag_parse *p, size_t i)
 
     if (is_status_plural(p, i + 1) || is_status_noun(p, next))
         return true;
+    if (is_what_came_back(p, i, before))
+        return true;
     if (before == SIZE_MAX)
         return is_bare_status(p, i);
     if (ag_is(p->tokens, before, AG_C_EQUALS) && before > 0)
         before = ag_before(p, before);
-    if (strncmp(ag_word(p, before), "http", 4) == 0 || is_what_came_back(p, i, before))
+    if (strncmp(ag_word(p, before), "http", 4) == 0)
         return true;
     return (before != SIZE_MAX && ag_names_field(p, before, "http_status") &&
             !p->tokens->items[before].rule) ||

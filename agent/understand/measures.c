@@ -157,6 +157,14 @@ static bool has_service_or_endpoint(const struct ag_intent *intent)
            ag_has_field(intent, AG_HOST) || ag_has_field(intent, AG_COMPONENT);
 }
 
+/* 몇 ms, 몇 초 */
+static bool asks_how_long(const struct decision *d)
+{
+    size_t at = d->p->said[AG_C_DURATION];
+
+    return at && strncmp(ag_word(d->p, at - 1), "몇", strlen("몇")) == 0;
+}
+
 /* Slow and fast without a statistic. */
 bool ag_slow_rule(struct decision *d)
 {
@@ -170,6 +178,10 @@ bool ag_slow_rule(struct decision *d)
 
     if (!slow && !duration)
         return false;
+    if (asks_how_long(d) && !slowest) {
+        d->used[AG_C_DURATION] = false; /* 에러가 몇 초 asks nothing */
+        return false;
+    }
     if (ag_free_target(d) || d->intent->group_count > 0) {
         set_p95(d);
         ag_group_free_targets(d);
@@ -179,6 +191,11 @@ bool ag_slow_rule(struct decision *d)
             ag_use(d, AG_C_HIGHEST);
             ag_use(d, AG_C_MOST);
         }
+        return true;
+    }
+    /* 제일 오래 걸린 요청이 몇 ms */
+    if (asks_how_long(d) && d->p->found.limit == 0) {
+        ag_set_measure(d, AG_MAX, AG_DURATION);
         return true;
     }
     /* "slower than yesterday", 어제보다 느려졌어 */
@@ -255,7 +272,12 @@ bool ag_rate_rule(struct decision *d)
         ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
         return true;
     }
-    if (ag_use(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL))) {
+    /* "failed with 5xx": the status says what failing is. */
+    if (of_status && (ag_heard(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL)))) {
+        ag_use(d, AG_C_FAIL_RATE);
+        ag_use(d, AG_C_FAIL);
+        percent = true;
+    } else if (ag_use(d, AG_C_FAIL_RATE) || (percent && ag_heard(d, AG_C_FAIL))) {
         ag_use(d, AG_C_PERCENT);
         ag_use(d, AG_C_FAIL);
         ag_set_measure(d, AG_FAILURE_RATE, AG_NO_FIELD);

@@ -194,6 +194,10 @@ static bool says_around(const struct ag_parse *p)
 static bool says_rows(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        /* "warnings in the last hour pls": give me them */
+        if (strcmp(word, "pls") == 0 || strcmp(word, "please") == 0 || strcmp(word, "plz") == 0)
+            return true;
         if (ag_reads(p, i, AG_C_EVERY) || (ag_reads(p, i, AG_C_ERROR) && (strstr(ag_word(p, i), "message") ||
                                                                           strstr(ag_word(p, i), "log"))))
             return true;
@@ -249,6 +253,17 @@ static bool is_one(const struct ag_parse *p, size_t at)
            (ag_reads(p, noun, AG_C_ERROR) || ag_reads(p, noun, AG_C_LEVEL) || ag_reads(p, noun, AG_C_LOG));
 }
 
+/* One trace or session is read from its beginning. */
+static bool follows_one(const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if ((f->field == AG_TRACE_ID || f->field == AG_SESSION_ID) && f->op == AG_IN)
+            return true;
+    }
+    return false;
+}
+
 void ag_list_order(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
@@ -260,10 +275,8 @@ void ag_list_order(struct decision *d)
     else if (ag_use(d, AG_C_NEWEST) || d->p->found.limit_newest)
         intent->order = AG_NEWEST;
     if (intent->order == AG_ORDER_DEFAULT)
-        intent->order = d->p->found.limit_oldest || ag_has_field(intent, AG_TRACE_ID) ||
-                                ag_has_field(intent, AG_SESSION_ID) || says_around(d->p)
-                            ? AG_OLDEST
-                            : AG_NEWEST;
+        intent->order =
+            d->p->found.limit_oldest || follows_one(intent) || says_around(d->p) ? AG_OLDEST : AG_NEWEST;
 }
 
 void ag_plain_rule(struct decision *d)

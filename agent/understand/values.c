@@ -316,7 +316,10 @@ static void address_rule(struct ag_parse *p)
             if (ag_names_field(p, i + 1, "client_ip") && !t->items[i + 1].rule)
                 ag_consume(t, i + 1, i + 2, "address");
         } else if (ag_is(t, i, AG_C_WORD) && t->items[i].name_count == 0 && is_hex_id(t->items[i].text)) {
-            ag_mention_add(p, i, i + 1, AG_TRACE_ID, NULL, AG_IN, value_text(p, i), "trace id");
+            /* 7c9e… 이 트레이스 */
+            size_t noun = i + 1 + (strcmp(ag_word(p, i + 1), "이") == 0);
+            size_t end = ag_names_field(p, noun, "trace_id") && !t->items[noun].rule ? noun + 1 : i + 1;
+            ag_mention_add(p, i, end, AG_TRACE_ID, NULL, AG_IN, value_text(p, i), "trace id");
         }
     }
 }

@@ -226,7 +226,12 @@ static size_t word_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
                     : name[0] == 'h' ? "시간"
                                      : "일"),
             ag_sayf(p, "\"%s\" is taken as the last %ld %s%s.", ag_word(p, i), n, name, n == 1 ? "" : "s"));
-        return i + 1;
+        /* 방금 전부터 지금까지 */
+        if (ag_is(t, i + 1, AG_C_FROM) && ag_is(t, i + 2, AG_C_SO_FAR))
+            return i + 3;
+        if (ag_is(t, i + 1, AG_C_FROM) && ag_is(t, i + 2, AG_C_NOW) && ag_is(t, i + 3, AG_C_TO))
+            return i + 4;
+        return i + 1 + ag_is(t, i + 1, AG_C_FROM);
     }
     if (ag_is(t, i, AG_C_ALL_TIME))
         return ag_settle(p, f, "all") ? i + 1 : i;
