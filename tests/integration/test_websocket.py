@@ -343,9 +343,9 @@ class Frames(Sockets):
         client = self.client(agent=agent, small=True)
         before = resident(agent)
         client.s.settimeout(1)
-        flood = frame(PING) * 20000
+        flood = frame(PING, b"x" * 125) * 20000
         try:
-            for _ in range(100):
+            for _ in range(30):
                 client.s.sendall(flood)
         except TimeoutError:
             pass
