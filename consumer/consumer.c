@@ -169,6 +169,7 @@ static void on_tick(uv_timer_t *timer)
     co_assignment_tick(consumer->assignment);
     co_progress_tick(&consumer->progress, late_us);
     co_folds_tick(&consumer->folds);
+    co_summaries_tick(&consumer->summaries);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
     co_writer_tick(consumer->writer);
@@ -456,6 +457,7 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.prompter = &consumer->prompter;
     consumer->progress.control = consumer->control;
     consumer->progress.assignment = consumer->assignment;
+    consumer->summaries.control = consumer->control;
     consumer->folds.control = consumer->control;
     consumer->folds.zone = config->fold_zone;
     consumer->folds.made = lm_counter(consumer->metrics, "logmill_consumer_folds_total", NULL,

@@ -18,6 +18,7 @@
 #include "consumer/progress.h"
 #include "consumer/prompt.h"
 #include "consumer/reading.h"
+#include "consumer/summaries.h"
 #include "consumer/registry.h"
 #include "consumer/topics.h"
 #include "consumer/writer.h"
@@ -73,6 +74,7 @@ struct co_consumer {
     struct co_reading reading;
     struct co_progress progress;
     struct co_folds folds;
+    struct co_summaries summaries;
     uv_timer_t tick; /* once a second */
     uv_timer_t phase_timer;
     unsigned open_handles; /* of ours */

@@ -1,5 +1,6 @@
 """Hour and day folds: whatever arrives, goes and comes back, a window read through them is what GROUP BY over the rows gives."""
 import datetime
+import json
 import os
 import random
 import subprocess
@@ -72,6 +73,17 @@ folded as (
              select service, environment, level, bucket, n from logmill_read.log_duration_minute m
              where m.category = w.category::logmill.log_category and m.minute <@ r.minutes) q
     group by w.category, w.lower, w.upper, w.zone, q.service, q.environment, q.level, q.bucket),
+called as (
+    select 'total', w.*, f.service, f.environment, f.level, null::smallint, sum(f.n), sum(f.duration_n), sum(f.duration_sum_us),
+           max(f.duration_max_us)
+    from windows w, logmill_read.log_rollup(w.lower::timestamptz, w.upper::timestamptz, 'day', w.zone) f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
+    union all
+    select 'bucket', w.*, f.service, f.environment, f.level, f.bucket, sum(f.n), null, null, null
+    from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, 'day', null) f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket),
 counted as (
     select 'total', w.*, t.service, t.environment, t.level, null::smallint, count(*)::numeric, count(duration_ms)::numeric,
            coalesce(sum(logmill.duration_us(duration_ms)), 0), max(logmill.duration_us(duration_ms))
@@ -88,6 +100,10 @@ counted as (
 (select 'folded', * from (table folded except all table counted) a)
 union all
 (select 'counted', * from (table counted except all table folded) b)
+union all
+(select 'called', * from (table called except all table counted) c)
+union all
+(select 'not called', * from (table counted except all table called) d)
 limit 5
 """
 
@@ -250,6 +266,71 @@ class Folds(harness.Case):
         self.assertIn("Moon", failed.stderr)
 
 
+class Summaries(harness.Case):
+    """What the BRIN index of a leaf knows, after logmill.summarise."""
+
+    def setUp(self):
+        self.it = self.world(topics=False)
+        self.it.rows("select logmill.ensure_leaf('raw', now() - i * interval '1 hour') from generate_series(0, 3) i")
+        self.rows_at("date_trunc('hour', now()) - interval '2 hours'", 30000)
+        self.it.rows("analyze")                             # as autovacuum does
+
+    def rows_at(self, start, count):
+        self.it.rows("insert into logmill.logs (created_at, category, level, log_type, service, environment, message, trace_id, "
+                     "kafka_partition, kafka_offset, ingested_at) select %s + i * interval '1 ms', 'raw', 'INFO', 'BACKEND', 's', "
+                     "'production', repeat('m', 200), md5(i::text), 0, i, now() from generate_series(1, %d) i" % (start, count))
+
+    def summarise(self, budget):
+        return harness.psql(self.it.url("logmill_writer"), "select stretches, more from logmill.summarise('%s')" % budget)[0]
+
+    def pages_read(self):
+        """By the look-up of a trace."""
+        plan = json.loads("".join(r[0] for r in harness.psql(self.it.url("logmill_reader"),
+            "explain (analyze, buffers, format json) select message from logs where created_at >= now() - interval '1 day' and "
+            "created_at < now() and trace_id = md5('77')")))[0]["Plan"]
+        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+    def test_a_trace_is_found_by_few_pages_once_its_leaf_is_summarised(self):
+        whole = self.pages_read()
+        self.assertGreater(whole, 1000)
+        self.assertEqual(self.summarise("0 s"), ["1", "t"], "a portion does something, whatever it may take")
+        stretches, more = self.summarise("1 min")
+        self.assertGreater(int(stretches), 10)
+        self.assertEqual(more, "f")
+        self.assertLess(self.pages_read(), whole / 3)
+        self.assertEqual(self.summarise("1 min"), ["0", "f"])
+
+    def test_late_rows_are_summarised_and_the_end_of_the_running_hour_waits(self):
+        self.summarise("1 min")
+        self.rows_at("date_trunc('hour', now()) - interval '2 hours'", 10000)
+        self.assertGreater(int(self.summarise("1 min")[0]), 3)
+        self.rows_at("date_trunc('hour', now())", 3000)
+        self.assertEqual(self.summarise("1 min"), ["0", "f"])
+
+    def test_one_at_a_time_and_never_behind_a_lock(self):
+        self.assertEqual(harness.psql(self.it.url("logmill_writer"),
+            "begin; select pg_advisory_xact_lock(1280134214, hashtext('summarise')); commit; select more from logmill.summarise('1 s')")[-1], ["f"])
+        self.rows_at("date_trunc('hour', now()) - interval '1 hour'", 10000)
+        leaf = self.it.value("select logmill.find_leaf('raw', now() - interval '1 hour')")
+        holder = subprocess.Popen(["psql", self.it.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.addCleanup(lambda: (holder.stdin.close(), holder.wait(20)))
+        holder.stdin.write("begin; select pg_advisory_xact_lock(1280134214, hashtext('summarise')); "
+                           "lock table logmill.%s in share update exclusive mode;\n" % leaf)
+        holder.stdin.flush()
+        self.wait_until(lambda: self.it.value("select count(*) from pg_locks where mode = 'ShareUpdateExclusiveLock' and granted and "
+                                              "relation = 'logmill.%s'::regclass" % leaf) == "1", what="the lock")
+        self.assertEqual(self.summarise("1 min"), [None, None], "another is at it")
+        holder.stdin.write("commit; begin; lock table logmill.%s in share update exclusive mode;\n" % leaf)
+        holder.stdin.flush()
+        self.wait_until(lambda: self.it.value("select count(*) from pg_locks where locktype = 'advisory'") == "0", what="the turn")
+        self.wait_until(lambda: self.it.value("select count(*) from pg_locks where mode = 'ShareUpdateExclusiveLock' and granted and "
+                                              "relation = 'logmill.%s'::regclass" % leaf) == "1", what="the lock")
+        self.assertEqual(self.summarise("1 min"), ["0", "f"], "what VACUUM holds waits for the next call")
+        holder.stdin.write("commit;\n")
+        holder.stdin.flush()
+        self.wait_until(lambda: int(self.summarise("1 min")[0] or 0) > 0, what="its turn")
+
+
 class ConsumerFolds(harness.Case):
     def test_a_consumer_folds_by_itself_in_its_zone(self):
         it = self.world(partitions=1)
@@ -257,14 +338,17 @@ class ConsumerFolds(harness.Case):
         yesterday = datetime.datetime.now(datetime.timezone.utc).replace(hour=3, minute=0) - datetime.timedelta(days=2)
         lines = "".join('{"timestamp":"%s","message":"m %d","service":"s"}\n' % (
             (yesterday + datetime.timedelta(minutes=i)).isoformat(), i) for i in range(300))
+        lately = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=3)
+        lines += '{"timestamp":"%s","message":"lately","service":"s"}\n' % lately.isoformat()
         subprocess.run(["kcat", "-b", it.servers.brokers, "-P", "-t", it.topic()], input=lines.encode(), check=True, timeout=30)
-        self.wait_until(lambda: it.value("select count(*) from logmill.logs") == "300", what="stored")
+        self.wait_until(lambda: it.value("select count(*) from logmill.logs") == "301", what="stored")
         # The first call, a quarter of a minute after the start, marks where transactions stand; the next one folds.
         self.wait_until(lambda: it.value("select count(*) from logmill.fold_state where isfinite(marked_at)") == "1", 60, "marked")
         it.rows("select logmill.close_hours()")
-        self.wait_until(lambda: it.value("select coalesce(sum(n), 0) from logmill_read.log_rollup_day where zone = 'Asia/Seoul'") == "300",
+        self.wait_until(lambda: it.value("select sum(n) >= 300 from logmill_read.log_rollup_day where zone = 'Asia/Seoul'") == "t",
                         90, "folded")
         self.assertGreater(consumer.metric("logmill_consumer_folds_total"), 5)
+        self.wait_until(lambda: it.value("select count(*) > 0 from logmill.leaf_summary") == "t", 60, "summarised")
 
 
 if __name__ == "__main__":
