@@ -19,6 +19,11 @@ static const char *const log_rollup_minute_columns[] = {
     "n",      "duration_n", "duration_sum_us", "duration_max_us", NULL};
 static const char *const log_duration_minute_columns[] = {
     "minute", "category", "service", "environment", "level", "kafka_partition", "bucket", "n", NULL};
+static const char *const log_rollup_columns[] = {
+    "at", "category",   "service",         "environment",     "level",
+    "n",  "duration_n", "duration_sum_us", "duration_max_us", NULL};
+static const char *const log_duration_columns[] = {"at",    "category", "service", "environment",
+                                                   "level", "bucket",   "n",       NULL};
 static const char *const error_pattern_hour_columns[] = {
     "hour", "category",   "service",   "environment", "error_type", "pattern", "kafka_partition",
     "n",    "first_seen", "last_seen", "sample",      NULL};
@@ -50,17 +55,19 @@ static const char *const performance_metrics_columns[] = {"minute",
                                                           NULL};
 
 static const struct ag_relation relations[] = {
-    {"logs", "created_at", logs_columns},
-    {"log_rollup_minute", "minute", log_rollup_minute_columns},
-    {"log_duration_minute", "minute", log_duration_minute_columns},
-    {"error_pattern_hour", "hour", error_pattern_hour_columns},
-    {"daily_log_summary", "day", daily_log_summary_columns},
-    {"error_patterns", "hour", error_patterns_columns},
-    {"performance_metrics", "minute", performance_metrics_columns},
-    {"data_epoch", "hour", data_epoch_columns},
-    {"log_pattern", NULL, log_pattern_columns},
-    {"log_name", NULL, log_name_columns},
-    {"ingest_progress", NULL, ingest_progress_columns},
+    {"logs", "created_at", logs_columns, false},
+    {"log_rollup_minute", "minute", log_rollup_minute_columns, false},
+    {"log_duration_minute", "minute", log_duration_minute_columns, false},
+    {"log_rollup", NULL, log_rollup_columns, true},
+    {"log_duration", NULL, log_duration_columns, true},
+    {"error_pattern_hour", "hour", error_pattern_hour_columns, false},
+    {"daily_log_summary", "day", daily_log_summary_columns, false},
+    {"error_patterns", "hour", error_patterns_columns, false},
+    {"performance_metrics", "minute", performance_metrics_columns, false},
+    {"data_epoch", "hour", data_epoch_columns, false},
+    {"log_pattern", NULL, log_pattern_columns, false},
+    {"log_name", NULL, log_name_columns, false},
+    {"ingest_progress", NULL, ingest_progress_columns, false},
 };
 
 /* Sorted by name. */

@@ -9,10 +9,11 @@
 #include <stddef.h>
 
 struct ag_relation {
-    const char *name; /* of a view in logmill_read */
+    const char *name; /* of a view or function in logmill_read */
     const char
         *time_column; /* must be bounded below wherever the relation is read; NULL: small, no bound asked */
     const char *const *columns; /* NULL-terminated */
+    bool called; /* a function, FROM name(lower, upper, unit, zone), which its arguments bound in time */
 };
 
 /* What calling a function means to the guard. */

@@ -551,3 +551,20 @@ void ag_bound_apply(struct ag_check *check, const PgQuery__Node *condition, stru
         apply_one(check, expr->rexpr, expr->lexpr, scope, from, to);
     }
 }
+
+bool ag_bound_window(struct ag_check *check, const PgQuery__Node *lower, const PgQuery__Node *upper)
+{
+    int64_t from_us = 0, to_us = 0;
+    if (!fold_time(check, lower, &from_us) || !fold_time(check, upper, &to_us)) {
+        return false;
+    }
+    check->too_early = check->too_early || from_us < check->earliest_us;
+    return from_us >= check->earliest_us;
+}
+
+bool ag_bound_zone(const PgQuery__Node *node)
+{
+    const bool null =
+        node != NULL && node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull;
+    return null || zone_is_named(node);
+}

@@ -62,6 +62,15 @@ int ag_check_sort(struct ag_check *check, const PgQuery__Node *node,
 void ag_bound_apply(struct ag_check *check, const PgQuery__Node *condition, struct ag_scope *scope,
                     size_t from, size_t to);
 
+/* Whether both are constants, and the first is not before the longest window. */
+bool ag_bound_window(struct ag_check *check, const PgQuery__Node *lower, const PgQuery__Node *upper);
+/* NULL, or the constant text of a zone by its name. */
+bool ag_bound_zone(const PgQuery__Node *node);
+
+/* check_called.c: a relation of allow.c that is called with its window, as `name`; NULL after a rejection. */
+const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery__RangeFunction *range,
+                                          const char **name) LM_MUST_CHECK;
+
 /* "func_call", "range_function" … for reasons. */
 const char *ag_node_name(const PgQuery__Node *node);
 /* The single, unqualified name in a list of String nodes, or NULL. */

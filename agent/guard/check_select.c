@@ -62,7 +62,7 @@ static int check_relation(struct ag_check *check, const PgQuery__RangeVar *range
     const char *name = range->alias != NULL ? range->alias->aliasname : range->relname;
     const struct ag_cte *cte = ag_cte_find(ctes, range->relname);
     const struct ag_relation *relation = cte == NULL ? ag_relation_find(range->relname) : NULL;
-    if (cte == NULL && relation == NULL) {
+    if (cte == NULL && (relation == NULL || relation->called)) {
         return ag_reject(check, "relation %s", range->relname);
     }
     struct ag_source *source = add_source(check, scope, name);
@@ -74,6 +74,19 @@ static int check_relation(struct ag_check *check, const PgQuery__RangeVar *range
         source->columns = cte->columns;
     }
     source->bounded = relation == NULL || relation->time_column == NULL;
+    return 0;
+}
+
+static int check_called(struct ag_check *check, const PgQuery__RangeFunction *range, struct ag_scope *scope)
+{
+    const char *name = NULL;
+    const struct ag_relation *relation = ag_check_called(check, range, &name);
+    struct ag_source *source = relation == NULL ? NULL : add_source(check, scope, name);
+    if (source == NULL) {
+        return -1;
+    }
+    source->relation = relation;
+    source->bounded = true;
     return 0;
 }
 
@@ -255,6 +268,9 @@ static int check_from(struct ag_check *check, const PgQuery__Node *node, struct 
         break;
     case PG_QUERY__NODE__NODE_RANGE_SUBSELECT:
         result = check_subselect(check, node->range_subselect, scope, ctes);
+        break;
+    case PG_QUERY__NODE__NODE_RANGE_FUNCTION:
+        result = check_called(check, node->range_function, scope);
         break;
     case PG_QUERY__NODE__NODE_JOIN_EXPR:
         result = check_join(check, node->join_expr, scope, ctes);

@@ -92,6 +92,18 @@ static int write_join(struct lm_buffer *out, const PgQuery__JoinExpr *join)
     return 0;
 }
 
+/* name(arguments); what else such an item may have is not written, so the comparison rejects it. */
+static int write_called(struct lm_buffer *out, const PgQuery__RangeFunction *range)
+{
+    const PgQuery__Node *item = range->n_functions == 1 ? range->functions[0] : NULL;
+    if (item == NULL || item->node_case != PG_QUERY__NODE__NODE_LIST || item->list->n_items == 0 ||
+        item->list->items[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL ||
+        ag_write_call(out, item->list->items[0]->func_call) != 0) {
+        return -1;
+    }
+    return write_alias(out, range->alias);
+}
+
 static int write_from(struct lm_buffer *out, const PgQuery__Node *node)
 {
     if (node == NULL) {
@@ -115,6 +127,8 @@ static int write_from(struct lm_buffer *out, const PgQuery__Node *node)
         }
         lm_buffer_append_char(out, ')');
         return write_alias(out, node->range_subselect->alias);
+    case PG_QUERY__NODE__NODE_RANGE_FUNCTION:
+        return write_called(out, node->range_function);
     case PG_QUERY__NODE__NODE_JOIN_EXPR:
         return write_join(out, node->join_expr);
     default:

@@ -1,0 +1,66 @@
+/*
+ * FROM name(lower, upper, unit, zone): the only functions in FROM, those of allow.c that are called. Their
+ * arguments are constants and bound what is read, so nothing else has to.
+ */
+#include "agent/guard/check.h"
+
+#include <string.h>
+
+static const PgQuery__FuncCall *only_call(const PgQuery__RangeFunction *range)
+{
+    /* Each item is a list of the call and its column definitions. */
+    if (range->n_functions != 1 || range->functions[0]->node_case != PG_QUERY__NODE__NODE_LIST) {
+        return NULL;
+    }
+    const PgQuery__List *item = range->functions[0]->list;
+    if (item->n_items == 0 || item->items[0]->node_case != PG_QUERY__NODE__NODE_FUNC_CALL) {
+        return NULL;
+    }
+    return item->items[0]->func_call;
+}
+
+static bool plain(const PgQuery__FuncCall *call)
+{
+    return call->n_agg_order == 0 && call->agg_filter == NULL && call->over == NULL &&
+           !call->agg_within_group && !call->agg_star && !call->agg_distinct && !call->func_variadic &&
+           call->funcformat == PG_QUERY__COERCION_FORM__COERCE_EXPLICIT_CALL;
+}
+
+static bool is_unit(const PgQuery__Node *node)
+{
+    if (node->node_case != PG_QUERY__NODE__NODE_A_CONST || node->a_const->isnull ||
+        node->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
+        return false;
+    }
+    const char *text = node->a_const->sval->sval;
+    return strcmp(text, "minute") == 0 || strcmp(text, "hour") == 0 || strcmp(text, "day") == 0;
+}
+
+const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery__RangeFunction *range,
+                                          const char **name)
+{
+    const PgQuery__FuncCall *call = only_call(range);
+    *name = call == NULL ? NULL : ag_single_name(call->funcname, call->n_funcname);
+    const struct ag_relation *relation = *name == NULL ? NULL : ag_relation_find(*name);
+    if (relation == NULL || !relation->called) {
+        ag_reject(check, "a function in FROM");
+        return NULL;
+    }
+    if (range->lateral || range->ordinality || range->is_rowsfrom || range->n_coldeflist > 0 ||
+        (range->alias != NULL && range->alias->n_colnames > 0) || !plain(call)) {
+        ag_reject(check, "%s with something besides its arguments", *name);
+        return NULL;
+    }
+    if (call->n_args != 4 || !is_unit(call->args[2]) || !ag_bound_zone(call->args[3])) {
+        ag_reject(check, "%s takes two constant times, 'minute', 'hour' or 'day', and a zone or NULL", *name);
+        return NULL;
+    }
+    if (!ag_bound_window(check, call->args[0], call->args[1])) {
+        ag_reject(check, "%s: the window is not constant or begins before the longest one", *name);
+        return NULL;
+    }
+    if (range->alias != NULL) {
+        *name = range->alias->aliasname;
+    }
+    return relation;
+}
