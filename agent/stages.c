@@ -85,6 +85,7 @@ static struct ag_sql_context sql_context(const struct ag_run *run)
 {
     const struct ag_config *config = run->runs->config;
     return (struct ag_sql_context){.now_us = run->request.now_us,
+                                   .live = !run->request.now_given,
                                    .max_rows = run->request.max_results,
                                    .list_ceiling = run->way == AG_WAY_EXPORT ? run->request.max_results : 0,
                                    .max_rows_stated = run->request.max_results_stated,

@@ -60,13 +60,20 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
     return ag_plan_text(plan, "%s IN (%s)", column, list);
 }
 
+static bool is_called(enum ag_table table)
+{
+    return table == AG_FOLDS || table == AG_DURATION_FOLDS;
+}
+
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
                           const char *out[AG_MAX_FILTERS + 6])
 {
-    const char *time = ag_table_time(part->table);
     size_t count = 0;
-    out[count++] = ag_plan_text(plan, "%s >= %s", time, ag_plan_instant(plan, part->from_us));
-    out[count++] = ag_plan_text(plan, "%s < %s", time, ag_plan_instant(plan, part->to_us));
+    if (!is_called(part->table)) {
+        const char *time = ag_table_time(part->table);
+        out[count++] = ag_plan_text(plan, "%s >= %s", time, ag_plan_instant(plan, part->from_us));
+        out[count++] = ag_plan_text(plan, "%s < %s", time, ag_plan_instant(plan, part->to_us));
+    }
     for (size_t i = 0; i < plan->filter_count; i++) {
         const struct ag_filter *filter = &plan->intent->filters[i];
         if (part->table == AG_HOURS && filter->field == AG_LEVEL) {
@@ -96,7 +103,12 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     const char *conditions[AG_MAX_FILTERS + 6];
     size_t count = ag_emit_conditions(plan, part, conditions);
     indented(sql, indent);
-    lm_buffer_printf(sql, "FROM %s\n", ag_table_name(part->table));
+    lm_buffer_printf(sql, "FROM %s", ag_table_name(part->table));
+    if (is_called(part->table)) {
+        lm_buffer_printf(sql, "(%s, %s, '%s', %s)", ag_plan_instant(plan, part->from_us),
+                         ag_plan_instant(plan, part->to_us), plan->fold_unit, plan->fold_zone);
+    }
+    lm_buffer_append_char(sql, '\n');
     ag_emit_where(sql, indent, conditions, count);
 }
 

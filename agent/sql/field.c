@@ -48,9 +48,9 @@ static const struct column columns[AG_FIELD_COUNT] = {
     [AG_REQUEST] = {false, false, false, AG_BOOLEAN},
 };
 
-static const char *const table_names[AG_TABLE_COUNT] = {"logs", "log_rollup_minute", "error_pattern_hour",
-                                                        "log_duration_minute"};
-static const char *const table_times[AG_TABLE_COUNT] = {"created_at", "minute", "hour", "minute"};
+static const char *const table_names[AG_TABLE_COUNT] = {
+    "logs", "log_rollup_minute", "error_pattern_hour", "log_duration_minute", "log_rollup", "log_duration"};
+static const char *const table_times[AG_TABLE_COUNT] = {"created_at", "minute", "hour", "minute", "at", "at"};
 
 const char *ag_table_name(enum ag_table table)
 {

@@ -72,8 +72,9 @@ static enum ag_order direction(const struct ag_intent *intent)
     return one_thread(intent) ? AG_OLDEST : AG_NEWEST;
 }
 
-/* The bound that the minutes of the rollup give: created_at >= coalesce((… the minute that fills the list …),
- * from). */
+/* The bound that the minutes of the rollup give: created_at >= greatest((… the minute that fills the list …),
+ * from); of a NULL greatest() takes no notice. Not coalesce(): PostgreSQL takes that for leaky, and below row
+ * security what is leaky is no condition of an index. */
 static void emit_coarse_bound(struct ag_plan *plan, struct lm_buffer *sql, bool newest)
 {
     int64_t from_us = plan->out->from_us;
@@ -81,11 +82,11 @@ static void emit_coarse_bound(struct ag_plan *plan, struct lm_buffer *sql, bool 
     const struct ag_part part = {
         .table = AG_MINUTES,
         .from_us = from_us + (AG_MINUTE - from_us % AG_MINUTE) % AG_MINUTE,
-        .to_us = to_us - to_us % AG_MINUTE,
+        .to_us = ag_window_end(plan, to_us, AG_MINUTE),
     };
     const char *conditions[AG_MAX_FILTERS + 6];
     size_t count = ag_emit_conditions(plan, &part, conditions);
-    lm_buffer_printf(sql, "  AND created_at %s coalesce((\n", newest ? ">=" : "<");
+    lm_buffer_append_text(sql, newest ? "  AND created_at >= greatest((\n" : "  AND created_at < least((\n");
     lm_buffer_printf(sql, "      SELECT minute%s\n      FROM (\n", newest ? "" : " + interval '1 minute'");
     lm_buffer_printf(sql, "          SELECT minute, sum(n) OVER (ORDER BY minute%s) AS upto\n",
                      newest ? " DESC" : "");

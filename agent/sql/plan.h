@@ -16,7 +16,9 @@
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
 
-enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_DURATIONS, AG_TABLE_COUNT };
+/* The last two hold what AG_MINUTES and AG_DURATIONS do, put together from days, hours and minutes; they are
+ * called with their window. */
+enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_DURATIONS, AG_FOLDS, AG_DURATION_FOLDS, AG_TABLE_COUNT };
 
 #define AG_MAX_PARTS 8
 #define AG_MAX_ITEMS 16
@@ -57,6 +59,9 @@ struct ag_plan {
     bool nested; /* parts are written as a subquery even where there is only one */
     bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
     enum ag_table source;
+    const char
+        *fold_unit; /* of AG_FOLDS, AG_DURATION_FOLDS: the longest unit that answers, "hour" or "day" */
+    const char *fold_zone; /* whose days; "NULL": of any zone */
     struct ag_item items[AG_MAX_ITEMS];
     size_t item_count;
     size_t filter_count;     /* of the intent's filters, how many restrict the rows (AG_SHARE and AG_WITHOUT
@@ -128,6 +133,8 @@ int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
 /* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs. AG_LOGS: one
  * part. */
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
+/* Where the whole units of a window that ends at `to_us` end: before it, or with the running minute. */
+int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit);
 /* Ragged ends of two windows that meet become one part. */
 void ag_window_join(struct ag_plan *plan);
 /* The longest stretch read row by row is within `longest`; else LM_FATAL "needs_narrower". */
@@ -163,6 +170,8 @@ bool ag_measure_is_duration(const struct ag_intent *intent);
 /* source.c */
 /* The table that answers the intent without reading the rows, or AG_LOGS. */
 enum ag_table ag_source_choose(struct ag_plan *plan);
+/* `table`, or where the windows hold an hour that is over and hours tell enough, its folds. */
+enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table);
 /* Every filter that restricts the rows is known to log_rollup_minute. */
 bool ag_source_minutes_filter(const struct ag_plan *plan);
 

@@ -4,6 +4,8 @@
  */
 #include "agent/sql/plan.h"
 
+#include <string.h>
+
 /* log_rollup_minute counts every row; it holds durations' count, sum and maximum. */
 static bool minutes_measure(const struct ag_intent *intent)
 {
@@ -137,6 +139,55 @@ static bool hours_fit(const struct ag_plan *plan)
         }
     }
     return services_known(plan, intent->measure.field);
+}
+
+/* An hour of the window is over. */
+static bool holds_hour(const struct ag_plan *plan, int64_t from_us, int64_t to_us)
+{
+    int64_t last_us = to_us < plan->context->now_us ? to_us : plan->context->now_us;
+    return last_us - last_us % AG_HOUR - AG_HOUR >= from_us;
+}
+
+/* The guard takes a zone by its name only, of letters. */
+static bool zone_named(const char *zone)
+{
+    return strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_/") == strlen(zone);
+}
+
+static bool by_field(const struct ag_plan *plan, enum ag_field field)
+{
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (plan->grouped[i].field == field) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < plan->intent->filter_count; i++) {
+        if (plan->intent->filters[i].field == field) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
+{
+    const struct ag_sql *out = plan->out;
+    const struct ag_intent *intent = plan->intent;
+    /* What goes from the rollup to the moment in it goes by the minute. */
+    bool moments = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN ||
+                   intent->shape == AG_SILENT || intent->shape == AG_NEW;
+    if ((table != AG_MINUTES && table != AG_DURATIONS) || moments || !time_fits(plan, AG_HOUR) ||
+        !(holds_hour(plan, out->from_us, out->to_us) ||
+          holds_hour(plan, out->against_from_us, out->against_to_us))) {
+        return table;
+    }
+    bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
+    bool days_fit = !by_field(plan, AG_HOUR_OF_DAY) &&
+                    (out->bucket_us == 0 || (out->bucket_unit != 0 && out->bucket_unit != 'h')) &&
+                    (!by_day || zone_named(intent->zone));
+    plan->fold_unit = days_fit ? "day" : "hour";
+    plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
+    return table == AG_MINUTES ? AG_FOLDS : AG_DURATION_FOLDS;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert((int)AG_FROM_LOGS == AG_LOGS && (int)AG_FROM_MINUTES == AG_MINUTES &&
-                   (int)AG_FROM_PATTERNS == AG_HOURS && (int)AG_FROM_DURATIONS == AG_DURATIONS,
-               "sources are tables");
+static const enum ag_sql_source sources[AG_TABLE_COUNT] = {
+    [AG_LOGS] = AG_FROM_LOGS,      [AG_MINUTES] = AG_FROM_MINUTES,
+    [AG_HOURS] = AG_FROM_PATTERNS, [AG_DURATIONS] = AG_FROM_DURATIONS,
+    [AG_FOLDS] = AG_FROM_MINUTES,  [AG_DURATION_FOLDS] = AG_FROM_DURATIONS};
 
 #define MAX_SQL 16384 /* what the guard takes */
 #define SILENT_DEFAULT (15 * AG_MINUTE)
@@ -140,7 +141,7 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     if (seen && plan->source == AG_MINUTES) {
         return ag_write_seen(plan, sql);
     }
-    if (plan->source == AG_DURATIONS) {
+    if (plan->source == AG_DURATIONS || plan->source == AG_DURATION_FOLDS) {
         return ag_write_histogram(plan, sql);
     }
     return ag_write_aggregate(plan, sql);
@@ -201,11 +202,11 @@ int ag_sql_write(const struct ag_intent *intent, const struct ag_sql_context *co
     if (bucketed(intent->shape)) {
         ag_bucket_choose(plan);
     }
-    plan->source = ag_source_choose(plan);
+    plan->source = ag_source_fold(plan, ag_source_choose(plan));
     if (plan_parts(plan) != 0) {
         goto done;
     }
-    out->source = (enum ag_sql_source)plan->source;
+    out->source = sources[plan->source];
     result = write_text(plan);
 done:
     ag_zone_free(plan->zone);

@@ -84,7 +84,10 @@ struct ag_sql_context {
     bool services_overflowed;     /* a rollup counts services under "(other)": services are read from logs */
     const struct ag_scope *scope; /* only these services and environments; NULL: all */
     const struct ag_mask *mask;   /* columns left out; NULL: none */
-    bool no_rollups;              /* read logs only; for tests, which compare the two */
+    /* now_us is the clock's: a rollup that ends there takes the running minute whole. What a clock ahead of
+     * ours has stamped up to its end is then counted too; the rows of that minute need not be read. */
+    bool live;
+    bool no_rollups; /* read logs only; for tests, which compare the two */
 };
 
 struct ag_sql {

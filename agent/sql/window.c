@@ -13,6 +13,8 @@ static int64_t unit_of(enum ag_table table)
     switch (table) {
     case AG_MINUTES:
     case AG_DURATIONS:
+    case AG_FOLDS:
+    case AG_DURATION_FOLDS:
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;
@@ -73,18 +75,24 @@ static void add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int6
     plan->mixed |= table != AG_LOGS;
 }
 
+int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)
+{
+    bool open = plan->context->live && to_us == plan->context->now_us && unit == AG_MINUTE;
+    return floor_to(open ? to_us + unit - 1 : to_us, unit);
+}
+
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
 {
     int64_t unit = unit_of(table);
     int64_t first = floor_to(from_us + unit - 1, unit);
-    int64_t last = floor_to(to_us, unit);
+    int64_t last = ag_window_end(plan, to_us, unit);
     if (table == AG_LOGS || first >= last) {
         add(plan, AG_LOGS, from_us, to_us, previous);
         return;
     }
     add(plan, AG_LOGS, from_us, first, previous);
     add(plan, table, first, last, previous);
-    add(plan, AG_LOGS, last, to_us, previous);
+    add(plan, AG_LOGS, last, to_us, previous); /* nothing where `last` lies beyond */
 }
 
 void ag_window_join(struct ag_plan *plan)
