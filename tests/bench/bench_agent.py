@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""How long the agent takes: p50 and p99 of answers from rollups and of lists, not cached and cached, beside the same SQL in psql.
+"""How long the agent takes at size: p50 and p99 of answers from rollups, of lists and look-ups, not cached and cached, beside the
+same SQL in psql, while the consumer stores 5,000 records a second.
 
-    bench_agent.py [--rows 400000] [--times 200]
+    bench_agent.py [--rows 400000] [--times 100] [--rate 5000] [--askers 0] [--at-once 0] [--redis-url URL] [--database NAME]
 
-Needs LOGMILL_TEST_POSTGRES_URL and LOGMILL_BIN as the integration tests do; makes a database of its own and drops it. One asker, one
-connection kept open: latency, not throughput. `--askers 8` adds a run of several at once, `--at-once 1000` as many questions each
-on a connection of its own, with the codes of the answers and the agent's peak memory; `--redis-url` how long an answer from Redis
-takes, and one that is not there.
+The world is that of agent_world.py: LOGMILL_BENCH_ROWS or --rows records in the day up to now (20,000,000 take four minutes and 8 GB),
+30 days of rollups (another 4 GB). Needs LOGMILL_TEST_POSTGRES_URL, LOGMILL_TEST_BROKERS and LOGMILL_BIN as the integration tests
+do; makes a database of its own and drops it, or with --database asks one that is there. One asker, one connection kept open: latency,
+not throughput; --askers 8 adds a run of several at once, --at-once 1000 as many questions each on a connection of its own, with the
+codes of the answers and the peak memory, --redis-url how long an answer from Redis takes, and one that is not there. psql runs a statement in one session, planned anew each time.
 """
 import argparse
 import asyncio
@@ -21,32 +23,23 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+import agent_world  # noqa: E402
 import harness  # noqa: E402
 import test_load  # noqa: E402
 
-QUESTIONS = (("count, rollups", "how many errors in the last 24 hours?"),
-             ("top 5, rollups", "top 5 services by errors in the last 24 hours"),
-             ("levels, rollups", "최근 6시간 레벨별 로그 수"),
-             ("hours, rollups", "errors per hour in the last 24 hours"),
-             ("p95, rollups", "p95 latency by service in the last 12 hours"),
-             ("list, newest", "show the newest 100 errors of the last 24 hours"),
-             ("list, service", "show the newest 100 logs of service-3 in the last 24 hours"),
-             ("count, rows", "how many logs with status 500 in the last 6 hours?"))
-
-FILL = """
-select logmill.ensure_leaf('raw', date_trunc('hour', now(), 'UTC') - i * interval '1 hour') from generate_series(-1, 25) i;
-insert into logmill.logs (created_at, category, level, log_type, service, environment, message, host, component, error_type,
-                          http_status, endpoint, method, duration_ms, user_id, trace_id, tags, metadata, kafka_partition,
-                          kafka_offset, ingested_at, pattern)
-select at, 'raw', (array['INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'DEBUG', 'WARN', 'ERROR', 'FATAL'])[1 + i %% 10]::logmill.log_level,
-       'BACKEND', 'service-' || i %% 20, 'production', 'request ' || i || ' handled by the worker, nothing else to say about it',
-       'host-' || i %% 30, 'core', case when i %% 10 > 7 then 'Error' || i %% 12 end, (array[200, 200, 404, 500])[1 + i %% 4],
-       '/api/items/' || i %% 50, 'GET', i %% 900, 'u' || i %% 5000, lpad(to_hex(i / 3), 32, '0'), array['a'], '{"retry": 1}', i %% 4, i,
-       at, i %% 200
-from generate_series(1, %(rows)d) i, lateral (select now() - interval '5 s' - i * (interval '25 hours' / %(rows)d) as at) t;
-insert into logmill.log_name select 'service', service, category, service, environment, kafka_partition, min(created_at),
-       max(created_at), count(*) from logmill.logs group by 1, 2, 3, 4, 5, 6;
-"""
+QUESTIONS = (("count, 1 h", "how many errors in the last hour?"),
+             ("levels, 1 h", "최근 1시간 레벨별 로그 수"),
+             ("top 5, 24 h", "top 5 services by errors in the last 24 hours"),
+             ("hours, 24 h", "errors per hour in the last 24 hours"),
+             ("error rate, 24 h", "error rate by service in the last 24 hours"),
+             ("count, 30 d", "how many logs in the last 30 days?"),
+             ("top 5, 30 d", "top 5 services by errors in the last 30 days"),
+             ("days, 30 d", "errors per day in the last 30 days"),
+             ("p95, 30 d", "p95 latency by service in the last 30 days"),
+             ("newest 100 errors", "show the newest 100 errors of the last 24 hours"),
+             ("newest 100, busy", "show the newest 100 logs of payment-service in the last 24 hours"),
+             ("newest 100, rare", "show the newest 100 logs of %s in the last 24 hours" % agent_world.RARE),
+             ("trace", "show all logs of trace %(trace)s"))
 
 
 def quantiles(values):
@@ -78,63 +71,104 @@ def psql_times(url, sql, times):
     return [float(m) for m in re.findall(r"^Time: ([0-9.]+) ms", p.stdout, re.M)][-times:]
 
 
+def load(world, rate):
+    """The consumer storing `rate` records a second; the process that sends them, or None."""
+    if rate == 0:
+        return None
+    consumer = world.start("logmill-consumer", "--fold-zone", "Asia/Seoul", "--categories", "raw")
+    sender = subprocess.Popen([str(harness.BIN / "logmill-generate"), "--brokers", world.servers.brokers, "--topic", world.topic(),
+                               "--partitions", "4", "--count", "100000000", "--rate", str(rate), "--services", "12", "--live"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    harness.wait_until(lambda: consumer.metric("logmill_consumer_records_total") > 5 * rate, 60, "the load under way")
+    return sender
+
+
+def measure(world, asker, times):
+    trace = world.value("select trace_id from logmill.logs where created_at > now() - interval '12 hours' and "
+                        "created_at < now() - interval '11 hours' limit 1")
+    print("%-18s %17s %17s %17s %6s" % ("ms, p50 / p99", "not cached", "cached", "psql, same SQL", "rows"))
+    for name, question in QUESTIONS:
+        question = question.replace("%(trace)s", trace)
+        answer = json.loads(asker.ask(question, True)[1])
+        fresh = quantiles([asker.ask(question, True)[0] for _ in range(times)])
+        asker.ask(question, False)
+        cached = quantiles([t for t, text in (asker.ask(question, False) for _ in range(times)) if b'"cached":"process"' in text] or [0])
+        plain = quantiles(psql_times(world.url("logmill_reader"), answer["sql"], times))
+        print("%-18s %8.2f / %6.2f %8.2f / %6.2f %8.2f / %6.2f %6d" % ((name,) + fresh + cached + plain + (answer["count"],)), flush=True)
+
+
+def several(agent, askers, times):
+    def run():
+        one = Asker(agent.url)
+        for i in range(times):
+            one.ask(QUESTIONS[i % 8][1], True)
+    threads = [threading.Thread(target=run) for _ in range(askers)]
+    start = time.monotonic()
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    print("%d askers, nothing cached: %.0f answers/s" % (askers, askers * times / (time.monotonic() - start)))
+
+
+def through_redis(world, url, times):
+    agents = [world.start("logmill-agent", "--cache-size", "0", *more) for more in ([], ["--redis-url", url])]
+    asked = [Asker(a.url) for a in agents]
+    question = QUESTIONS[0][1]
+    for name, one, said in (("no Redis", asked[0], b'"cached":false'), ("from Redis", asked[1], b'"cached":"redis"')):
+        answers = [one.ask(question, False) for _ in range(times * 2)]
+        of_it = [t for t, text in answers if said in text]
+        print("%-18s %9.2f / %7.2f (%d of %d)" % ((name,) + quantiles(of_it) + (len(of_it), len(answers))))
+
+
+def at_once(agent, count):
+    async def asked():
+        asker = test_load.Asker(agent)
+        asker.ask(*(test_load.MANY[i % len(test_load.MANY)] % (60 + i) for i in range(count)))
+        return await asker.answers()
+    start = time.monotonic()
+    codes = asyncio.run(asked())
+    print("%d at once, nothing cached: %s in %.1f s, peak memory %.0f MB" % (
+        count, ", ".join("%d × %d" % (n, code) for code, n in sorted(codes.items())), time.monotonic() - start,
+        test_load.memory(agent, "VmHWM")))
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=400000)
-    parser.add_argument("--times", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=int(os.environ.get("LOGMILL_BENCH_ROWS", 400000)))
+    parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--rate", type=int, default=5000)
     parser.add_argument("--askers", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=0)
     parser.add_argument("--redis-url", default="")
+    parser.add_argument("--database")
     options = parser.parse_args()
-    world = harness.World(harness.Servers(), topics=False)
+    world = harness.World(harness.Servers(), migrate=not options.database)
+    made, sender = world.name, None
     try:
-        start = time.monotonic()
-        world.rows(FILL % {"rows": options.rows}, timeout=600)
-        world.rows((harness.ROOT / "tests" / "data" / "agent_rollups.sql").read_text(encoding="utf-8"), timeout=600)
-        world.rows("vacuum analyze", timeout=600)
-        print("%d records over 25 hours made in %.0f s" % (options.rows, time.monotonic() - start))
-        agent = world.start("logmill-agent", "--scan-window", "25h")
-        asker = Asker(agent.url)
-        print("%-18s %19s %19s %19s %8s" % ("ms, p50 / p99", "not cached", "cached", "psql, same SQL", "rows"))
-        for name, question in QUESTIONS:
-            answer = json.loads(asker.ask(question, True)[1])
-            fresh = quantiles([asker.ask(question, True)[0] for _ in range(options.times)])
-            asker.ask(question, False)
-            cached = quantiles([t for t, text in (asker.ask(question, False) for _ in range(options.times)) if b'"cached":"process"' in text])
-            plain = quantiles(psql_times(world.url("logmill_reader"), answer["sql"], options.times))
-            print("%-18s %9.2f / %7.2f %9.2f / %7.2f %9.2f / %7.2f %8d" % ((name,) + fresh + cached + plain + (answer["count"],)))
-        if options.redis_url:
-            agents = [world.start("logmill-agent", "--cache-size", "0", *more) for more in ([], ["--redis-url", options.redis_url])]
-            asked = [Asker(a.url) for a in agents]
-            question = QUESTIONS[0][1]
-            for name, one, said in (("no Redis", asked[0], b'"cached":false'), ("from Redis", asked[1], b'"cached":"redis"')):
-                answers = [one.ask(question, False) for _ in range(options.times * 2)]
-                times = [t for t, text in answers if said in text]
-                print("%-18s %9.2f / %7.2f (%d of %d)" % ((name,) + quantiles(times) + (len(times), len(answers))))
-        if options.askers:
-            def run():
-                one = Asker(agent.url)
-                for i in range(options.times):
-                    one.ask(QUESTIONS[i % len(QUESTIONS)][1], True)
-            threads = [threading.Thread(target=run) for _ in range(options.askers)]
+        if options.database:
+            world.admin_url = world.admin_url.replace(made, options.database)
+            world.name = options.database
+        else:
             start = time.monotonic()
-            for t in threads:
-                t.start()
-            for t in threads:
-                t.join()
-            print("%d askers, nothing cached: %.0f answers/s" % (options.askers, options.askers * options.times / (time.monotonic() - start)))
+            agent_world.make(world, options.rows)
+            print("%d records, 30 days of rollups, %s, made in %.0f s" % (
+                options.rows, world.value("select pg_size_pretty(pg_database_size(current_database()))"), time.monotonic() - start))
+        sender = load(world, options.rate)
+        agent = world.start("logmill-agent")
+        measure(world, Asker(agent.url), options.times)
+        if options.redis_url:
+            through_redis(world, options.redis_url, options.times)
+        if options.askers:
+            several(agent, options.askers, options.times)
         print("memory of the agent: %.0f MB" % test_load.memory(agent, "VmRSS"))
         if options.at_once:
-            async def at_once():
-                load = test_load.Asker(agent)
-                load.ask(*(test_load.MANY[i % len(test_load.MANY)] % (60 + i) for i in range(options.at_once)))
-                return await load.answers()
-            start = time.monotonic()
-            codes = asyncio.run(at_once())
-            print("%d at once, nothing cached: %s in %.1f s, peak memory %.0f MB" % (
-                options.at_once, ", ".join("%d × %d" % (n, code) for code, n in sorted(codes.items())), time.monotonic() - start,
-                test_load.memory(agent, "VmHWM")))
+            at_once(agent, options.at_once)
     finally:
+        if sender:
+            sender.terminate()
+            sender.wait()
+        world.name = made                                   # the one that was named is not dropped
         world.close()
 
 

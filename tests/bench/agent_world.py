@@ -1,0 +1,100 @@
+"""The world of bench_agent.py, made by SQL: `rows` records in the 24 hours up to now, in hour leaves, and 30 days of rollups.
+
+12 services (and one rare: one record in 50,000) × 2 environments × 3 levels (one record in ten an error) × 4 Kafka partitions, all of
+them in each minute; a trace is five records in a row. The rollups of the day are counted from its rows, those of the 29 days
+before are the same moved back; every hour of every partition has an epoch, as where each hour got late records. Folded as the
+consumers fold, vacuumed as autovacuum would have done, the ends of the day's leaves summarised as the consumers do.
+"""
+import datetime
+
+RARE = "legacy-batch"
+TRACE_OF = 5                                                # records
+SERVICES = ["api-gateway", "auth-service", "cart-service", "catalog-service", "email-service", "inventory-service", "order-service",
+            "payment-service", "profile-service", "search-service", "shipping-service", "user-service"]
+
+ROWS = """
+insert into logmill.logs (created_at, category, level, log_type, service, environment, message, host, component, error_type,
+                          http_status, endpoint, method, duration_ms, user_id, trace_id, tags, metadata, kafka_partition,
+                          kafka_offset, ingested_at, pattern)
+select at, 'raw', l.level, 'BACKEND',
+       case when i %% 50000 = 7 then '%(rare)s' else (array[%(services)s])[1 + i %% 12] end,
+       case when i / 12 %% 2 = 0 then 'production' else 'staging' end,
+       'request ' || i || ' handled by worker ' || i %% 64 || ', nothing else to say about it', 'host-' || i %% 30, 'core',
+       case when l.level = 'ERROR' then 'Error' || i %% 7 end, (array[200, 200, 404, 500])[1 + i %% 4], '/api/items/' || i %% 50, 'GET',
+       (array[0.8, 2.5, 6, 14, 31, 90, 250, 1200])[1 + i / 5 %% 8], 'u' || i %% 5000, md5((i / 5)::text), array['a'], '{"retry": 1}',
+       i / 240 %% 4, i, at, i %% 200
+from generate_series(%(first)d, %(last)d) i,
+     lateral (select '%(from)s'::timestamptz + (i - %(first)d) * ('%(to)s'::timestamptz - '%(from)s'::timestamptz) / %(count)d as at) t,
+     lateral (select (array['INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'WARN', 'WARN', 'ERROR'])
+                     [1 + i / 24 %% 10]::logmill.log_level as level) l;
+"""
+
+# An hour's rows as the consumer counts them.
+COUNTED = """
+insert into logmill.log_rollup_minute
+select q.minute, 'raw'::logmill.log_category, service, environment, level, kafka_partition, sum(n), sum(n), sum(us), max(us1), array_agg(b order by b),
+       array_agg(n order by b)
+from (select date_trunc('minute', created_at) as minute, service, environment, level, kafka_partition,
+             logmill.duration_bucket(duration_ms) as b, count(*) as n, sum(logmill.duration_us(duration_ms)) as us,
+             max(logmill.duration_us(duration_ms)) as us1
+      from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6) q
+group by 1, 2, 3, 4, 5, 6;
+insert into logmill.error_pattern_hour
+select date_trunc('hour', created_at), 'raw'::logmill.log_category, service, environment, error_type, pattern, kafka_partition, count(*), min(created_at),
+       max(created_at), min(message)
+from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' and level >= 'ERROR'
+group by 1, 2, 3, 4, 5, 6, 7;
+"""
+
+# The counts of the day, 1 to 29 days earlier.
+EARLIER = """
+insert into logmill.log_rollup_minute
+select minute - %(days)d * interval '24 hours', category, service, environment, level, kafka_partition, n, duration_n, duration_sum_us,
+       duration_max_us, duration_buckets, duration_counts
+from logmill.log_rollup_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours'
+order by minute;
+"""
+
+REST = """
+insert into logmill.data_epoch
+select 'raw'::logmill.log_category, p, h, 1 from generate_series(0, 3) p, generate_series('%(from)s'::timestamptz - interval '29 days',
+                                                                    date_trunc('hour', now()) - interval '1 hour', '1 hour') h;
+insert into logmill.log_name
+select kind, case kind when 'service' then service else environment end, 'raw'::logmill.log_category, service, environment, kafka_partition, min(minute),
+       max(minute), sum(n)
+from logmill.log_rollup_minute, unnest(array['service', 'environment']) kind where minute >= now() - interval '2 hours'
+group by 1, 2, 3, 4, 5, 6;
+insert into logmill.log_name
+select 'service', '%(rare)s', 'raw', '%(rare)s', 'production', 0, now() - interval '30 days', now(), 1 on conflict do nothing;
+"""
+
+
+def make(world, rows):
+    """Fills the database of `world`; the moment of the first record."""
+    end = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
+    start = end.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=24)
+    names = {"rare": RARE, "services": ", ".join("'%s'" % s for s in SERVICES)}
+    world.rows("select logmill.ensure_leaf('raw', '%s'::timestamptz + i * interval '1 hour') from generate_series(0, 26) i" % start)
+    at, first = start, 0
+    while at < end:
+        to = min(at + datetime.timedelta(hours=1), end)
+        last = int(rows * (to - start) / (end - start)) - 1
+        hour = dict(names, first=first, last=last, count=last - first + 1, **{"from": at, "to": to})
+        world.rows(ROWS % hour, timeout=1200)
+        world.rows(COUNTED % hour, timeout=1200)
+        at, first = to, last + 1
+    for days in range(1, 30):
+        world.rows(EARLIER % {"days": days, "from": start}, timeout=1200)
+    world.rows(REST % dict(names, **{"from": start}), timeout=1200)
+    world.rows("vacuum analyze", timeout=3600)
+    fold(world)
+    world.rows("vacuum analyze logmill.log_rollup_hour, logmill.log_rollup_day, logmill.fold_hour, logmill.fold_day", timeout=1200)
+    return start
+
+
+def fold(world):
+    """Hours and days, as far as they are closed; the first call only marks where transactions stand."""
+    while True:
+        more = world.rows("select more from logmill.fold('Asia/Seoul', '60 days', '20 s')", timeout=600)[0][0]
+        if more == "f":
+            return
