@@ -20,13 +20,14 @@
 #define MESSAGE_OVERHEAD 400
 /* Memory that a huge record took is given back. */
 #define ARENA_KEEP ((size_t)1 << 20)
+#define GROWING_AGES 10
 
 static const char *const state_names[] = {"filling", "sealed",  "ready",   "copying",
                                           "copied",  "closing", "unknown", "done"};
 
 /* What may follow what, a bit a state. Everything may end: its partition can be lost at any moment. */
 static const unsigned follows[] = {
-    [CO_BATCH_FILLING] = 1u << CO_BATCH_SEALED,
+    [CO_BATCH_FILLING] = 1u << CO_BATCH_SEALED | 1u << CO_BATCH_COPYING,
     [CO_BATCH_SEALED] = 1u << CO_BATCH_READY,
     [CO_BATCH_READY] = 1u << CO_BATCH_COPYING | 1u << CO_BATCH_SEALED,
     [CO_BATCH_COPYING] = 1u << CO_BATCH_COPIED | 1u << CO_BATCH_SEALED,
@@ -109,7 +110,8 @@ void co_batch_reset(struct co_batch *batch)
     batch->opened_us = 0;
     batch->since_us = 0;
     batch->decoding_us = 0;
-    batch->keeps_messages = false;
+    batch->keeps_messages = batch->open = batch->flows = batch->broken = false;
+    batch->cleared = 0;
     batch->record_count = 0;
     batch->record_max = SIZE_MAX;
     batch->repeat_count = 0;
@@ -126,7 +128,6 @@ void co_batch_reset(struct co_batch *batch)
     batch->letters_until_us = 0;
     batch->recount = false;
     batch->asked = false;
-    batch->charged = 0;
     batch->attempts = 0;
     batch->unanswered = false;
     batch->alone = false;
@@ -140,7 +141,7 @@ void co_batch_reset(struct co_batch *batch)
     lm_buffer_clear(&batch->closing);
     co_chunk_give(batch->chunks, batch->copy);
     batch->copy = batch->copy_last = NULL;
-    batch->copy_bytes = 0;
+    batch->copy_bytes = batch->copy_held = 0;
 }
 
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
@@ -149,19 +150,20 @@ bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
            batch->copy_bytes >= policy->bytes || batch->payload_bytes + batch->letter_bytes >= policy->bytes;
 }
 
-bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us)
+bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind)
 {
     if (batch->record_count == 0)
         return false;
-    return co_batch_full(batch, policy) || now_us - batch->opened_us >= policy->age_us;
+    return co_batch_full(batch, policy) ||
+           now_us - batch->opened_us >= policy->age_us * (batch->open && behind ? GROWING_AGES : 1);
 }
 
 size_t co_batch_memory(const struct co_batch *batch)
 {
     size_t messages = batch->keeps_messages ? batch->row_count * MESSAGE_OVERHEAD : 0;
 
-    return batch->copy_bytes + batch->kept.used + batch->rollup.texts.used + batch->payload_bytes +
-           batch->letter_bytes + batch->closing.len + messages + batch->row_count * sizeof(batch->rows[0]);
+    return batch->kept.used + batch->rollup.texts.used + batch->payload_bytes + batch->letter_bytes +
+           batch->closing.len + messages;
 }
 
 int64_t co_message_time_us(const rd_kafka_message_t *message)
@@ -233,6 +235,7 @@ static struct co_chunk *chunk_for(struct co_batch *batch, size_t room)
     else
         last->next = chunk;
     batch->copy_last = chunk;
+    batch->copy_held += chunk->bytes.cap;
     return chunk;
 }
 
@@ -357,6 +360,30 @@ size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, struct
     while (row < end && rows[row].chunk == rows[row - 1].chunk && rows[row].from == rows[row - 1].to);
     bytes->len = rows[row - 1].to - from;
     return row;
+}
+
+bool co_batch_front(const struct co_batch *batch, struct lm_slice *tuples)
+{
+    const struct co_chunk *chunk = batch->copy;
+
+    if (chunk == NULL || (batch->open && chunk == batch->copy_last) ||
+        (chunk->next != NULL ? chunk->next->first_row : batch->row_count) > batch->cleared)
+        return false;
+    *tuples = (struct lm_slice){chunk->bytes.data, chunk->bytes.len};
+    return true;
+}
+
+void co_batch_drop_front(struct co_batch *batch)
+{
+    struct co_chunk *chunk = batch->copy;
+
+    batch->copy = chunk->next;
+    if (batch->copy == NULL)
+        batch->copy_last = NULL;
+    batch->broken = true;
+    batch->copy_held -= chunk->bytes.cap;
+    chunk->next = NULL;
+    co_chunk_give(batch->chunks, chunk);
 }
 
 int co_batch_recount(struct co_batch *batch, struct lm_error *error)

@@ -4,6 +4,11 @@
  * from are kept only where PostgreSQL has refused a row of the partition lately: a refused row is
  * dead-lettered from its message, byte for byte, but messages would take more than half of the memory.
  *
+ * While the topic holds much more, a batch flows: it is on a connection while it is still open, PostgreSQL
+ * takes each chunk as soon as it is full, and its memory is free again at once. So a batch may be far larger
+ * than what it holds. One that fails half-way has not all its tuples any more: its partition starts over from
+ * what is committed, Kafka still has them.
+ *
  * The one policy of when a batch is full and when it is due stands here. No I/O; loop thread.
  */
 #ifndef LOGMILL_CONSUMER_BATCH_H
@@ -28,7 +33,7 @@ enum co_batch_state {
     CO_BATCH_FILLING, /* takes records */
     CO_BATCH_SEALED,  /* waits for its dead letters' confirmation and its leaves */
     CO_BATCH_READY,   /* may be written, not before not_before_us */
-    CO_BATCH_COPYING, /* on a connection: BEGIN, COPY */
+    CO_BATCH_COPYING, /* on a connection: BEGIN, COPY; one that flows may be open still */
     CO_BATCH_COPIED,  /* on a connection: waits for its predecessor's commit */
     CO_BATCH_CLOSING, /* on a connection: the closing message is out */
     CO_BATCH_UNKNOWN, /* the connection broke during the closing message: the offset must be read back */
@@ -78,6 +83,10 @@ struct co_batch {
     struct co_row *rows; /* NULL or stale where it keeps no messages */
     size_t row_count, row_cap;
     bool keeps_messages; /* of its rows; see partition.h */
+    bool open;           /* flows, and takes records still */
+    bool flows;          /* its chunks go one by one, and their memory with them */
+    bool broken;         /* some have gone: it cannot be sent again */
+    size_t cleared;      /* rows that may go: their leaves are there */
     size_t record_count; /* rows, repeats and dead letters */
     size_t record_max;   /* it takes no more, whatever the policy says */
     size_t repeat_count;
@@ -87,9 +96,10 @@ struct co_batch {
     size_t letter_bytes; /* of those messages */
     struct co_chunks *chunks;
     struct co_chunk *copy, *copy_last; /* tuples; a row taken out leaves its bytes behind */
-    size_t copy_bytes;
-    struct lm_arena arena; /* what decoding the record at hand took */
-    struct lm_arena kept;  /* templates, topics of replays */
+    size_t copy_bytes;                 /* of all rows, gone or not */
+    size_t copy_held;                  /* of the chunks still here */
+    struct lm_arena arena;             /* what decoding the record at hand took */
+    struct lm_arena kept;              /* templates, topics of replays */
     struct co_rollup rollup;
     struct co_source_move *moves;
     size_t move_count, move_cap;
@@ -108,7 +118,6 @@ struct co_batch {
     int64_t letters_until_us; /* monotonic: how long an open transaction waits for them; 0: none does */
     bool asked;               /* a question about it is under way on the control connection */
     int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
-    size_t charged;           /* its part of the memory budget while it is with the writer */
     unsigned attempts;        /* that failed */
     bool unanswered;          /* /readyz says that PostgreSQL does not answer it */
     bool alone;               /* tried again only when what comes before it is committed */
@@ -139,9 +148,10 @@ void co_batch_reset(struct co_batch *batch);
 
 /* Takes no more. */
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy);
-/* Should be written: full, or old enough. An empty batch is never due. */
-bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us);
-/* Memory it holds, for the budget. */
+/* Should be written: full, or old enough. An empty batch is never due. `behind`: the topic is known to hold
+ * as much again, which lets an open batch grow for ten times its age. */
+bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind);
+/* Memory it holds, for the budget, but for its chunks, which the pool counts. */
 size_t co_batch_memory(const struct co_batch *batch);
 
 /* Decodes a message and completes it for `category`; its texts live in the message or the arena, until the
@@ -172,6 +182,11 @@ void co_batch_range(const struct co_batch *batch, size_t *from, size_t *to);
 /* The rows from `row` on, before `end`, whose tuples stand side by side in *bytes, one at least; returns the
  * row behind them. Where the batch keeps no messages `row` is 0 or what this returned. */
 size_t co_batch_run(const struct co_batch *batch, size_t row, size_t end, struct lm_slice *bytes);
+/* Of a batch that flows: the tuples that go next; false: none are ready. While it is open the chunk that
+ * takes rows is not, and none is before its rows are cleared. */
+bool co_batch_front(const struct co_batch *batch, struct lm_slice *tuples);
+/* They have gone: gives their memory back. */
+void co_batch_drop_front(struct co_batch *batch);
 /* Takes a row out, and what says that it was put back with it: it is not stored. Its message is the caller's,
  * and the rollups, which may point into it, are not to be read before co_batch_recount. */
 rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);

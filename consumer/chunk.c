@@ -23,6 +23,7 @@ struct co_chunk *co_chunk_take(struct co_chunks *chunks, size_t room)
         chunks->spare = chunk->next;
     else if ((chunk = new_chunk(room + 1)) == NULL)
         return NULL;
+    chunks->taken += chunk->bytes.cap;
     chunk->next = NULL;
     chunk->first_row = 0;
     lm_buffer_clear(&chunk->bytes);
@@ -34,6 +35,7 @@ void co_chunk_give(struct co_chunks *chunks, struct co_chunk *list)
     while (list != NULL) {
         struct co_chunk *chunk = list;
         list = chunk->next;
+        chunks->taken -= chunk->bytes.cap;
         if (chunk->bytes.cap > CO_CHUNK_BYTES) {
             free(chunk);
             continue;

@@ -19,6 +19,7 @@ struct co_chunk {
 /* Zeroed is empty and valid. */
 struct co_chunks {
     struct co_chunk *spare;
+    size_t taken; /* bytes of memory in all that are taken */
 };
 
 /* An empty one with room for `room` bytes at least; NULL without memory. */

@@ -375,6 +375,7 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
         (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
     consumer->prompter = (struct co_prompter){.loop = &consumer->service->loop,
                                               .kafka = consumer->kafka,
+                                              .low_bytes = kafka.fetch_ahead_bytes / 2,
                                               .settled = on_settled,
                                               .context = consumer};
     consumer->topics = (struct co_topics){.loop = &consumer->service->loop,

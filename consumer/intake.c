@@ -250,6 +250,7 @@ bool co_intake_process(struct co_intake *intake, struct co_partition *partition,
 {
     struct co_batch *batch = partition->filling;
     int64_t offset = message->offset, kafka_us = co_intake_passed_us(intake, message);
+    size_t bytes = message->len;
     enum co_hold hold = CO_HOLD_NONE;
 
     switch (take(intake, partition, message, &hold)) {
@@ -275,6 +276,7 @@ bool co_intake_process(struct co_intake *intake, struct co_partition *partition,
     }
     co_batch_passed(batch, offset, kafka_us, intake->mono_us);
     partition->position = offset + 1;
+    partition->message_bytes = (partition->message_bytes * 15 + bytes) / 16;
     lm_counter_add(partition->metrics.consumed, 1);
     return true;
 }

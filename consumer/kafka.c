@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PROBE_MS 3000
-#define FETCH_MAX ((size_t)1 << 20)
+#define FETCH_MAX ((size_t)4 << 20)
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lm_error *error)
 {
@@ -54,13 +54,13 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
 {
     rd_kafka_conf_t *conf = NULL;
     char text[512], kbytes[24], fetch[24];
-    /* Half: while one fetch is being read the next is on its way. */
+    /* Half: while what is there is being read the next fetch is on its way, and comes on top. */
     size_t half = options->fetch_ahead_bytes / 2, fetch_bytes = half < FETCH_MAX ? half : FETCH_MAX;
 
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
     (void)snprintf(fetch, sizeof(fetch), "%zu", fetch_bytes);
-    (void)snprintf(kbytes, sizeof(kbytes), "%zu", options->fetch_ahead_bytes / 1024);
+    (void)snprintf(kbytes, sizeof(kbytes), "%zu", half / 1024);
     /* A fetch that waits for records holds up what else is asked of that broker: watermarks, above all. */
     if (configure(conf, options, error) != 0 ||
         prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||

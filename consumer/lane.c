@@ -142,16 +142,54 @@ static void on_piece_copied(const struct lm_error *error, void *context)
     copy_piece(lane, "RELEASE piece; SAVEPOINT piece;");
 }
 
-/* Hands over what libpq will take: the rows' tuples stand in order, with gaps where one was taken out. */
-static void pump(void *context)
+static void end_copy(struct co_lane *lane)
 {
     static const char trailer[2] = {'\377', '\377'};
+
+    if (lm_pg_copy_put(lane->pg, trailer, sizeof(trailer)) >= 0)
+        lm_pg_copy_end(lane->pg, NULL);
+}
+
+/* Hands over the chunks that are ready; PostgreSQL's own copy is libpq's by then, and ours can go. */
+static void pump_flow(struct co_lane *lane)
+{
+    struct co_batch *batch = lane->batch;
+    struct lm_slice tuples;
+    bool full = false;
+
+    lane->hungry = false;
+    while (!full && co_batch_front(batch, &tuples)) {
+        int outcome = lm_pg_copy_put(lane->pg, tuples.data, tuples.len);
+        if (outcome < 0)
+            return; /* `done` tells why */
+        co_batch_drop_front(batch);
+        full = outcome == 1;
+    }
+    if (!batch->open && batch->copy == NULL)
+        end_copy(lane);
+    else
+        lane->hungry = !full;
+}
+
+static void pump_rows(struct co_lane *lane);
+
+static void pump(void *context)
+{
     struct co_lane *lane = context;
 
     if (lane->abort_asked) {
         lm_pg_copy_end(lane->pg, "the batch was given up");
-        return;
+    } else if (lane->batch->flows) {
+        pump_flow(lane);
+        lane->events->taken(lane, lane->events->context);
+    } else {
+        pump_rows(lane);
     }
+}
+
+/* Hands over what libpq will take: the rows' tuples stand in order, with gaps where one was taken out. */
+static void pump_rows(struct co_lane *lane)
+{
     const struct co_batch *batch = lane->batch;
     while (lane->row_next < lane->piece_to) {
         struct lm_slice tuples;
@@ -164,8 +202,7 @@ static void pump(void *context)
         if (outcome == 1 && next < lane->piece_to)
             return;
     }
-    if (lm_pg_copy_put(lane->pg, trailer, sizeof(trailer)) >= 0)
-        lm_pg_copy_end(lane->pg, NULL);
+    end_copy(lane);
 }
 
 static void on_started(const struct lm_error *error, void *context)
@@ -210,13 +247,7 @@ static void on_begun(const struct lm_error *error, void *context)
         roll_back(lane);
         return;
     }
-    co_batch_range(lane->batch, &lane->piece_from, &lane->row_end);
-    lane->pieces =
-        lane->batch->keeps_messages && lane->row_end - lane->piece_from > lane->batch->partition->piece_rows;
-    if (lane->piece_from == lane->row_end)
-        all_copied(lane);
-    else
-        copy_piece(lane, lane->pieces ? "SAVEPOINT piece;" : "");
+    all_copied(lane);
 }
 
 static void on_closed_batch(const struct lm_error *error, void *context)
@@ -238,10 +269,20 @@ void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *cop
 
     lane->batch = batch;
     lane->copy_sql = copy_sql;
-    lane->abort_asked = false;
+    lane->abort_asked = lane->hungry = false;
     change_state(lane, CO_LANE_COPYING);
-    if (lm_pg_send(lane->pg, &request, &error) != 0)
+    co_batch_range(batch, &lane->piece_from, &lane->row_end);
+    lane->pieces = batch->keeps_messages && lane->row_end - lane->piece_from > batch->partition->piece_rows;
+    if (lane->piece_from < lane->row_end)
+        copy_piece(lane, lane->pieces ? "BEGIN; SAVEPOINT piece;" : "BEGIN;");
+    else if (lm_pg_send(lane->pg, &request, &error) != 0)
         report(lane, &error, 0, false);
+}
+
+void co_lane_feed(struct co_lane *lane)
+{
+    if (lane->hungry && lane->state == CO_LANE_COPYING && lane->batch != NULL)
+        pump_flow(lane);
 }
 
 void co_lane_close_batch(struct co_lane *lane)

@@ -1,7 +1,7 @@
 /*
  * One writing connection: it opens itself, again and again where it must, and carries one batch at a time
- * through BEGIN, COPY (one, or several pieces) and the closing message. What an outcome means is the writer's
- * business. Loop thread.
+ * through BEGIN, COPY (one, or several pieces) and the closing message. A batch that flows is carried while
+ * it is filled. What an outcome means is the writer's business. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_LANE_H
 #define LOGMILL_CONSUMER_LANE_H
@@ -24,6 +24,8 @@ struct co_lane;
 struct co_lane_events {
     /* Connected (NULL) or not (any more); the batch it had was reported as failed before. */
     void (*state)(struct co_lane *lane, const struct lm_error *error, void *context);
+    /* Of a batch that flows: PostgreSQL has taken more of it, and its memory is free. */
+    void (*taken)(struct co_lane *lane, void *context);
     /* All rows are in; the batch waits for co_lane_close_batch. */
     void (*copied)(struct co_lane *lane, void *context);
     /* The closing message was answered: NULL, the transaction has ended; else see failed. */
@@ -53,6 +55,7 @@ struct co_lane {
      * over; row_end are all. */
     size_t piece_from, piece_to, row_next, row_end;
     bool pieces; /* each behind a savepoint, see piece.h */
+    bool hungry; /* the COPY of a batch that flows waits for its rows */
     bool abort_asked;
     int64_t started_us; /* monotonic: of the step under way */
     struct lm_backoff backoff;
@@ -69,6 +72,8 @@ void co_lane_open(struct co_lane *lane, uv_loop_t *loop, const char *conninfo,
                   const struct co_lane_events *events, uint32_t retry_base_ms, uint32_t retry_cap_ms);
 /* Idle lanes only. `copy_sql` is static. A batch without rows skips COPY and is copied at once. */
 void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *copy_sql);
+/* There may be more of the lane's batch, which flows, or its end. */
+void co_lane_feed(struct co_lane *lane);
 /* Copied lanes only: sends batch->closing. */
 void co_lane_close_batch(struct co_lane *lane);
 /* Gives the batch up without a report; nothing where the closing message is out. The lane is idle some time

@@ -59,6 +59,7 @@ struct co_partition {
     bool drained;              /* the queue was empty when last read */
     bool prompting;            /* its broker is being asked, see prompt.h */
     int64_t prompted_us;       /* monotonic time it was asked last */
+    size_t message_bytes;      /* of a message, on average of late */
     uint64_t filled_last;      /* the turn in which its last batch was handed over */
     int64_t position;          /* next offset no batch covers yet */
     int64_t committed;         /* next offset PostgreSQL has */
@@ -84,7 +85,8 @@ struct co_partition {
     /* PostgreSQL has refused a row: so many batches still keep their messages. A batch that kept none is read
      * again to find the one the row came from. */
     unsigned careful_batches;
-    int64_t *buried; /* offsets not committed yet that the dead letters have already, ascending */
+    unsigned wary_batches; /* so many do not flow, after one that did has failed */
+    int64_t *buried;       /* offsets not committed yet that the dead letters have already, ascending */
     size_t buried_count, buried_cap;
 
     unsigned start_overs;        /* since the last commit */

@@ -9,7 +9,6 @@
 struct co_pool {
     struct co_policy policy;
     size_t budget; /* bytes that batches may hold */
-    size_t sealed; /* held by batches with the writer, as measured when they were sealed */
     struct co_chunks chunks;
     struct co_batch *spare;
     size_t spare_count;

@@ -4,9 +4,6 @@
 
 #include <stdlib.h>
 
-/* Fewer messages than this in the queue are low: as many as a fetch brings, so that the next one comes in
- * time. */
-#define LOW 3000
 #define PAUSE_US 5000
 #define TIMEOUT_MS 1000
 
@@ -42,10 +39,11 @@ void co_prompt(struct co_prompter *prompter, struct co_partition *partition)
 {
     int64_t low, high, now_us = lm_clock_mono_us();
     size_t waiting;
+    size_t enough = prompter->low_bytes / (partition->message_bytes > 0 ? partition->message_bytes : 1);
     struct prompt *prompt;
 
     if (partition->prompting || now_us - partition->prompted_us < PAUSE_US ||
-        (waiting = rd_kafka_queue_length(partition->queue)) >= LOW ||
+        (waiting = rd_kafka_queue_length(partition->queue)) >= enough ||
         rd_kafka_get_watermark_offsets(prompter->kafka, partition->topic, partition->number, &low, &high) !=
             RD_KAFKA_RESP_ERR_NO_ERROR ||
         high - partition->position <= (int64_t)waiting)

@@ -2,8 +2,8 @@
  * Keeps librdkafka fetching. Its broker thread stops when a partition's queue is full, and looks again only
  * when something wakes it: up to a second later where no other partition of that broker has anything to say.
  * Small queues (memory!) would so mean a second of standstill after every few thousand records. Any request
- * to the partition's leader wakes it: its watermarks are asked for, from the thread pool, when the queue runs
- * low and the topic has more. Loop thread.
+ * to the partition's leader wakes it: its watermarks are asked for, from the thread pool, as soon as the
+ * queue has room for another fetch and the topic has more. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_PROMPT_H
 #define LOGMILL_CONSUMER_PROMPT_H
@@ -15,6 +15,7 @@
 struct co_prompter {
     uv_loop_t *loop;
     rd_kafka_t *kafka;
+    size_t low_bytes;               /* queued.max.messages.kbytes: below it librdkafka fetches again */
     unsigned jobs;                  /* in the thread pool */
     void (*settled)(void *context); /* `jobs` is 0 again */
     void *context;

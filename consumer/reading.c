@@ -6,12 +6,20 @@
 #define SLICE 128
 /* Of a batch that keeps its messages: they would take its memory otherwise. */
 #define CAREFUL_RECORDS 5000
+/* Ready for a connection, besides what libpq has: what it takes while another is read for. They get it
+ * whatever the budget says. */
+#define FED_BYTES ((size_t)1024 * 1024)
 
 size_t co_reading_memory(const struct co_reading *reading)
 {
-    size_t held = reading->pool->sealed;
-    for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next)
-        held += p->filling != NULL ? co_batch_memory(p->filling) : 0;
+    size_t held = reading->pool->chunks.taken;
+
+    for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (p->filling != NULL && !p->filling->open)
+            held += co_batch_memory(p->filling);
+        for (size_t i = 0; i < p->line_count; i++)
+            held += co_batch_memory(p->line[i]);
+    }
     return held;
 }
 
@@ -47,16 +55,37 @@ static void give_back_empty(struct co_reading *reading, struct co_partition *par
     co_partition_unref(partition);
 }
 
+/* The topic is known to hold as much again as the batch that is being filled does. */
+static bool is_behind(const struct co_reading *reading, const struct co_partition *partition)
+{
+    int64_t low, high;
+
+    return partition->state == CO_PARTITION_RUNNING &&
+           rd_kafka_get_watermark_offsets(reading->prompter->kafka, partition->topic, partition->number, &low,
+                                          &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           high - partition->position >= (int64_t)partition->filling->record_count;
+}
+
 static void hand_over(struct co_reading *reading, struct co_partition *partition, bool urgent)
 {
+    const struct co_policy *policy = &reading->pool->policy;
     struct co_batch *batch = partition->filling;
-    bool full;
+    int64_t now_us = lm_clock_mono_us();
+    bool behind, full;
 
     if (batch == NULL || batch->record_count == 0)
         return;
-    full = urgent || co_batch_full(batch, &reading->pool->policy);
-    if ((full || co_batch_due(batch, &reading->pool->policy, lm_clock_mono_us())) &&
-        co_writer_wants(reading->writer, partition, full)) {
+    /* Asked only where it matters. */
+    behind = ((batch->open && co_batch_due(batch, policy, now_us, false)) ||
+              co_writer_may_flow(reading->writer, partition)) &&
+             is_behind(reading, partition);
+    if (!urgent)
+        co_writer_flow(reading->writer, partition, behind);
+    if (partition->filling != batch) /* its connection broke, and the partition starts over */
+        return;
+    full = urgent || co_batch_full(batch, policy);
+    if ((full || co_batch_due(batch, policy, now_us, behind)) &&
+        (batch->open || co_writer_wants(reading->writer, partition, full))) {
         partition->filled_last = ++reading->turn;
         co_writer_submit(reading->writer, partition);
     }
@@ -114,40 +143,61 @@ void co_reading_hand_over(struct co_reading *reading, bool urgent)
     arm_age(reading);
 }
 
-/*
- * While every connection is busy and half of the memory is used there is time to wait for the next fetch of
- * the partition whose batch is largest. Batches of others would share what is left, and all of them be small.
- */
-static bool hold_back(const struct co_reading *reading)
+/* Of a batch that flows, or will when a connection is free, so much is ready for it. More would only be cold
+ * when its turn comes. */
+static bool has_enough(const struct co_reading *reading, const struct co_partition *partition)
 {
-    const struct co_partition *largest = most_begun(reading);
+    const struct co_batch *batch = partition->filling;
 
-    return largest != NULL && largest->state == CO_PARTITION_RUNNING && begun(largest) > 0 &&
-           !co_batch_full(largest->filling, &reading->pool->policy) && co_writer_busy(reading->writer) &&
-           co_reading_memory(reading) >= reading->pool->budget / 2;
+    return batch != NULL && batch->copy_held >= FED_BYTES &&
+           (batch->open ||
+            (co_writer_busy(reading->writer) && !batch->keeps_messages && partition->wary_batches == 0));
+}
+
+static bool may_read(const struct co_reading *reading, const struct co_partition *partition)
+{
+    return partition->state == CO_PARTITION_RUNNING && !partition->drained &&
+           (partition->filling == NULL || !co_batch_full(partition->filling, &reading->pool->policy)) &&
+           !has_enough(reading, partition);
+}
+
+/* Whose connection is next to run out of rows; NULL: nobody's. */
+static struct co_partition *hungriest(const struct co_reading *reading)
+{
+    struct co_partition *best = NULL;
+
+    for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (may_read(reading, p) && p->filling != NULL && p->filling->open &&
+            (best == NULL || p->filling->copy_held < best->filling->copy_held))
+            best = p;
+    }
+    return best;
 }
 
 /*
- * Whose turn it is: under load whoever has most in its batch, so that one batch after the other becomes full
- * instead of all becoming large and being cut off by age; with nothing begun, whoever has waited longest.
- * NULL: nobody.
+ * Whose turn it is where connections have enough: whoever has most in its batch, so that one batch after the
+ * other becomes full instead of all becoming large and being cut off by age; with nothing begun, whoever has
+ * waited longest. NULL: nobody.
  */
-static struct co_partition *choose(struct co_reading *reading)
+static struct co_partition *largest(struct co_reading *reading)
 {
     struct co_partition *best = NULL;
-    size_t least = hold_back(reading) ? begun(most_begun(reading)) : 0;
 
     for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
-        if (p->state == CO_PARTITION_HOLDING)
-            (void)open_batch(reading, p); /* for the record that is held */
-        if (p->state != CO_PARTITION_RUNNING || p->drained || begun(p) < least ||
-            (p->filling != NULL && co_batch_full(p->filling, &reading->pool->policy)))
-            continue;
-        if (best == NULL || begun(p) > begun(best) ||
-            (begun(p) == 0 && begun(best) == 0 && p->filled_last < best->filled_last))
+        if (may_read(reading, p) &&
+            (best == NULL || begun(p) > begun(best) ||
+             (begun(p) == 0 && begun(best) == 0 && p->filled_last < best->filled_last)))
             best = p;
     }
     return best != NULL && open_batch(reading, best) ? best : NULL;
+}
+
+static void open_for_held(struct co_reading *reading)
+{
+    for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
+        if (p->state == CO_PARTITION_HOLDING)
+            (void)open_batch(reading, p);
+    }
 }
 
 /* True: there may be more. */
@@ -164,13 +214,17 @@ static bool read_slice(struct co_reading *reading, struct co_partition *partitio
 static void on_idle(uv_idle_t *idle)
 {
     struct co_reading *reading = idle->data;
-    bool short_of_memory = co_reading_memory(reading) >= reading->pool->budget;
-    struct co_partition *partition = short_of_memory ? NULL : choose(reading);
+    struct co_partition *partition = hungriest(reading);
+    bool short_of_memory = partition == NULL && co_reading_memory(reading) >= reading->pool->budget;
 
+    if (partition == NULL && !short_of_memory) {
+        open_for_held(reading);
+        partition = largest(reading);
+    }
     if (partition == NULL) {
         (void)uv_idle_stop(idle);
         /* A batch that comes back makes room; with none out, one must go. */
-        co_reading_hand_over(reading, short_of_memory && reading->pool->sealed == 0);
+        co_reading_hand_over(reading, short_of_memory && co_writer_idle(reading->writer));
         return;
     }
     if (!read_slice(reading, partition) && partition->state == CO_PARTITION_RUNNING &&

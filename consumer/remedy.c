@@ -10,6 +10,8 @@
 
 /* Where PostgreSQL has refused a row it may refuse more: so many batches keep their messages. */
 #define CAREFUL_BATCHES 20
+/* Where a batch that flowed has failed the next may fail too: so many keep their tuples. */
+#define WARY_BATCHES 5
 
 /* An answer that takes so many times lock_timeout is not only slow. */
 #define SILENT_LOCK_TIMEOUTS 3
@@ -21,8 +23,10 @@ struct inquiry {
 };
 
 /* Back to sealed: everything about it is decided again before it is sent again. */
-static void send_again(struct co_batch *batch)
+static void send_again(struct co_writer *writer, struct co_batch *batch)
 {
+    if (batch->open)
+        co_writer_seal(writer, batch);
     if (batch->state != CO_BATCH_SEALED && batch->state != CO_BATCH_DONE)
         (void)co_batch_change_state(batch, CO_BATCH_SEALED);
 }
@@ -43,7 +47,7 @@ static void pull_back_followers(struct co_writer *writer, const struct co_batch 
         if (lane != NULL)
             co_lane_abort(lane);
         if (follower->state == CO_BATCH_COPYING || follower->state == CO_BATCH_COPIED)
-            send_again(follower);
+            send_again(writer, follower);
     }
 }
 
@@ -60,6 +64,8 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
     partition->commit_to_kafka = true;
     if (batch->keeps_messages && partition->careful_batches > 0)
         partition->careful_batches--;
+    if (partition->wary_batches > 0)
+        partition->wary_batches--;
     co_sources_committed(partition->sources, batch->serial);
     for (size_t i = 0; i < batch->pattern_count; i++)
         co_patterns_stored(writer->options.patterns, batch->patterns[i].id);
@@ -88,6 +94,9 @@ void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
         if (lane != NULL)
             co_lane_abort(lane);
         (void)co_batch_change_state(partition->line[i], CO_BATCH_DONE);
+        if (partition->line[i]->open)
+            partition->filling = NULL;
+        partition->line[i]->open = false;
     }
     partition->line_count = 0;
     if (partition->filling != NULL) {
@@ -107,6 +116,16 @@ static void start_over(struct co_writer *writer, struct co_partition *partition)
     }
     co_writer_drop(writer, partition);
     writer->options.position_lost(partition, writer->options.context);
+}
+
+void co_remedy_read_again(struct co_writer *writer, struct co_batch *batch)
+{
+    struct co_partition *partition = batch->partition;
+
+    partition->wary_batches = WARY_BATCHES;
+    lm_log(LM_LOG_INFO, "writer", "%s/%d: reading again from %lld", partition->topic, (int)partition->number,
+           (long long)partition->committed);
+    start_over(writer, partition);
 }
 
 /* ---- remedies ---- */
@@ -175,7 +194,7 @@ void co_remedy_give_back(struct co_writer *writer, struct co_batch *batch)
     batch->letters_until_us = 0;
     if (lane != NULL)
         co_lane_abort(lane);
-    send_again(batch);
+    send_again(writer, batch);
 }
 
 static void take_row(struct co_writer *writer, struct co_batch *batch, size_t row,
@@ -231,7 +250,8 @@ static void try_sample(struct co_batch *batch)
 static bool others_may_tell(const struct co_writer *writer, const struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;
-    size_t behind = partition->filling != NULL ? partition->filling->record_count : 0;
+    const struct co_batch *filling = partition->filling;
+    size_t behind = filling != NULL && !filling->open ? filling->record_count : 0;
 
     for (size_t i = 1; i < partition->line_count; i++)
         behind += partition->line[i]->record_count;
@@ -306,7 +326,7 @@ static void search_failed(struct co_writer *writer, struct co_batch *batch, cons
  * anything else. */
 void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch)
 {
-    send_again(batch);
+    send_again(writer, batch);
     if (batch->refusal.sampling) {
         if (co_refusal_passed(&batch->refusal, batch->row_count) == CO_BLAME_SAMPLE)
             try_sample(batch);
@@ -374,7 +394,7 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
         (void)co_batch_change_state(batch, CO_BATCH_UNKNOWN);
         return;
     }
-    send_again(batch);
+    send_again(writer, batch);
     if ((what == CO_REMEDY_TAKE_ROW || what == CO_REMEDY_SEARCH) && !batch->keeps_messages &&
         batch->row_count > 0) {
         read_carefully(writer, batch, error);
@@ -471,7 +491,7 @@ static void on_read_back_done(const struct lm_error *error, void *context)
                    partition->topic, (int)partition->number, (long long)batch->next_offset);
             co_remedy_commit(inquiry.writer, batch);
         } else if (batch->read_back == batch->expected_offset) {
-            send_again(batch);
+            send_again(inquiry.writer, batch);
             co_remedy_back_off(batch);
         } else {
             start_over(inquiry.writer, partition);
@@ -524,6 +544,8 @@ static void on_leaves(const struct lm_error *error, void *context)
 
     free(context);
     batch->asked = false;
+    if (batch->state == CO_BATCH_COPYING && error != NULL)
+        co_remedy_give_back(inquiry.writer, batch); /* no transaction waits for leaves that do not come */
     if (batch->state == CO_BATCH_SEALED && error != NULL) {
         batch->attempts++;
         count_retry(inquiry.writer, error);

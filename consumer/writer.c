@@ -9,6 +9,8 @@
 
 /* No transaction waits for Kafka longer than this. */
 #define LETTERS_WAIT_US (LM_SECOND_US / 2)
+/* A batch with less in it does not flow: it is small, or it will be larger soon. */
+#define FLOW_BYTES ((size_t)512 * 1024)
 
 /* ---- a batch's place ---- */
 
@@ -109,6 +111,14 @@ static void on_lane_finished(struct co_lane *lane, void *context)
         co_remedy_commit(writer, batch);
 }
 
+static void on_lane_taken(struct co_lane *lane, void *context)
+{
+    struct co_writer *writer = context;
+    (void)lane;
+    if (!writer->closing)
+        writer->options.room(writer->options.context);
+}
+
 static bool on_lane_refused(struct co_lane *lane, const struct lm_error *error, size_t row, void *context)
 {
     struct co_writer *writer = context;
@@ -144,7 +154,7 @@ static void on_lane_idle(struct co_lane *lane, void *context)
 
 /* ---- what runs ---- */
 
-/* 0, or -1: the batch waits, or its partition starts over. */
+/* 0, or -1: the batch waits. */
 static int write_closing(struct co_writer *writer, struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;
@@ -157,6 +167,7 @@ static int write_closing(struct co_writer *writer, struct co_batch *batch)
 
     if (co_closing_write(batch, &options, &error) == 0)
         return 0;
+    lm_buffer_clear(&batch->closing);
     co_remedy_back_off(batch);
     co_remedy_say_stuck(writer, batch, &error);
     return -1;
@@ -166,7 +177,14 @@ static void make_ready(struct co_writer *writer, struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;
 
-    if (batch->letters_pending > 0 || co_remedy_recount(writer, batch) != 0)
+    if (batch->letters_pending > 0)
+        return;
+    if (batch->broken) {
+        if (co_writer_place(batch) == 0) /* what is on its way before it must not be read again with it */
+            co_remedy_read_again(writer, batch);
+        return;
+    }
+    if (co_remedy_recount(writer, batch) != 0)
         return;
     if (!co_leaves_known(writer->options.leaves, partition->category, batch->rollup.hours,
                          batch->rollup.hour_count)) {
@@ -191,7 +209,7 @@ static bool may_close(struct co_writer *writer, struct co_batch *batch, int64_t 
         return false;
     }
     batch->letters_until_us = 0;
-    if (!batch->recount)
+    if (!batch->recount && batch->closing.len > 0)
         return true;
     if (co_remedy_recount(writer, batch) != 0)
         return false;
@@ -211,10 +229,28 @@ static bool may_start(const struct co_batch *batch)
     return before == CO_BATCH_COPYING || before == CO_BATCH_COPIED || before == CO_BATCH_CLOSING;
 }
 
+/* Lets go what has come since, once its leaves are there. */
+static void feed(struct co_writer *writer, struct co_batch *batch)
+{
+    struct co_lane *lane = co_writer_lane_of(writer, batch);
+
+    if (batch->asked || lane == NULL)
+        return;
+    if (!co_leaves_known(writer->options.leaves, batch->partition->category, batch->rollup.hours,
+                         batch->rollup.hour_count)) {
+        co_remedy_ask_leaves(writer, batch);
+        return;
+    }
+    batch->cleared = batch->row_count;
+    co_lane_feed(lane);
+}
+
 static void advance(struct co_writer *writer, struct co_batch *batch, int64_t now_us)
 {
     struct co_lane *lane;
 
+    if (batch->state == CO_BATCH_COPYING && batch->flows)
+        feed(writer, batch);
     if (batch->state == CO_BATCH_SEALED && !batch->asked && now_us >= batch->not_before_us)
         make_ready(writer, batch);
     if (batch->state == CO_BATCH_READY && may_start(batch) && (lane = idle_lane(writer)) != NULL) {
@@ -247,7 +283,6 @@ static void sweep(struct co_writer *writer)
         }
         struct co_partition *partition = batch->partition;
         *at = batch->next;
-        writer->options.pool->sealed -= batch->charged;
         co_pool_give(writer->options.pool, batch);
         co_partition_unref(partition);
         gone = true;
@@ -319,21 +354,76 @@ bool co_writer_wants(const struct co_writer *writer, const struct co_partition *
     return false;
 }
 
+static void line_up(struct co_writer *writer, struct co_batch *batch)
+{
+    struct co_partition *partition = batch->partition;
+
+    lm_backoff_init(&batch->backoff, writer->options.retry_base_ms, writer->options.retry_cap_ms, 0);
+    partition->line[partition->line_count++] = batch;
+    co_writer_enlist(writer, batch);
+}
+
+static void take_names(struct co_writer *writer, struct co_batch *batch)
+{
+    struct co_names *names = batch->partition->names;
+
+    /* Without memory the names go with a later batch. */
+    (void)!co_names_take(names, lm_clock_mono_us(), &batch->names, &batch->name_count, &batch->name_cap);
+    lm_counter_add(writer->names_overflow, co_names_take_overflow(names));
+}
+
+void co_writer_seal(struct co_writer *writer, struct co_batch *batch)
+{
+    take_names(writer, batch);
+    batch->open = false;
+    batch->partition->filling = NULL;
+}
+
+bool co_writer_may_flow(const struct co_writer *writer, const struct co_partition *partition)
+{
+    const struct co_batch *batch = partition->filling;
+
+    if (batch == NULL || batch->open || batch->copy_held < FLOW_BYTES || batch->keeps_messages ||
+        partition->wary_batches > 0 || partition->line_count >= CO_LINE_MAX || co_writer_busy(writer))
+        return false;
+    if (partition->line_count == 0)
+        return true;
+    const struct co_batch *before = partition->line[partition->line_count - 1];
+    return before->state == CO_BATCH_COPIED || before->state == CO_BATCH_CLOSING;
+}
+
+void co_writer_flow(struct co_writer *writer, struct co_partition *partition, bool behind)
+{
+    struct co_batch *batch = partition->filling;
+    struct co_lane *lane = idle_lane(writer);
+
+    if (batch != NULL && batch->open) {
+        if (batch->copy != batch->copy_last)
+            feed(writer, batch);
+        return;
+    }
+    if (!behind || lane == NULL || !co_writer_may_flow(writer, partition))
+        return;
+    batch->open = batch->flows = true;
+    line_up(writer, batch);
+    (void)co_batch_change_state(batch, CO_BATCH_COPYING);
+    co_lane_start(lane, batch, writer->copy_sql[partition->category]);
+    co_writer_schedule(writer);
+}
+
 void co_writer_submit(struct co_writer *writer, struct co_partition *partition)
 {
     struct co_batch *batch = partition->filling;
 
-    /* Without memory the names go with a later batch. */
-    (void)!co_names_take(partition->names, lm_clock_mono_us(), &batch->names, &batch->name_count,
-                         &batch->name_cap);
-    lm_counter_add(writer->names_overflow, co_names_take_overflow(partition->names));
-    lm_backoff_init(&batch->backoff, writer->options.retry_base_ms, writer->options.retry_cap_ms, 0);
-    batch->charged = co_batch_memory(batch);
-    writer->options.pool->sealed += batch->charged;
-    partition->filling = NULL;
-    partition->line[partition->line_count++] = batch;
-    (void)co_batch_change_state(batch, CO_BATCH_SEALED);
-    co_writer_enlist(writer, batch);
+    if (batch->open) {
+        co_writer_seal(writer, batch);
+        (void)write_closing(writer, batch); /* meanwhile PostgreSQL has the last rows to take */
+    } else {
+        take_names(writer, batch);
+        partition->filling = NULL;
+        line_up(writer, batch);
+        (void)co_batch_change_state(batch, CO_BATCH_SEALED);
+    }
     co_writer_schedule(writer);
 }
 
@@ -415,6 +505,7 @@ int co_writer_open(const struct co_writer_options *options, struct co_writer **o
     (void)uv_timer_init(options->loop, &writer->timer);
     writer->timer.data = writer;
     writer->events = (struct co_lane_events){.state = on_lane_state,
+                                             .taken = on_lane_taken,
                                              .copied = on_lane_copied,
                                              .finished = on_lane_finished,
                                              .refused = on_lane_refused,

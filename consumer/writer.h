@@ -4,7 +4,7 @@
  *
  *   sealed    waits for its dead letters to be confirmed and its leaves to exist
  *   ready     waits for a connection
- *   copying   BEGIN; COPY logs_<category>
+ *   copying   BEGIN; COPY logs_<category>; one that flows comes here at once, and is filled and sealed here
  *   copied    waits for the batch before it to commit
  *   closing   one message: lock, rollups, names, sources, offset by compare-and-set, COMMIT
  *
@@ -57,7 +57,13 @@ int co_writer_open(const struct co_writer_options *options, struct co_writer **o
 /* A sealed batch of partition->line may be handed over: a line has room, and a batch that is only old also
  * finds a connection free. */
 bool co_writer_wants(const struct co_writer *writer, const struct co_partition *partition, bool full);
-/* Takes partition->filling, which becomes the last of its line. */
+/* Puts partition->filling on a connection while it is filled, or feeds it where it is on one: where it may
+ * flow and a connection is free. `behind`: see co_batch_due. */
+void co_writer_flow(struct co_writer *writer, struct co_partition *partition, bool behind);
+/* It would, if it were told that the partition is behind. */
+bool co_writer_may_flow(const struct co_writer *writer, const struct co_partition *partition);
+/* Takes partition->filling, which becomes the last of its line, or is that already and flows: it is sealed.
+ */
 void co_writer_submit(struct co_writer *writer, struct co_partition *partition);
 /* Drops all batches of the partition, the one being filled too; those in PostgreSQL are rolled back, but for
  * one whose closing message is out: it commits or not, nobody waits for it. */

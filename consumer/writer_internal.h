@@ -37,6 +37,8 @@ struct co_writer {
 struct co_lane *co_writer_lane_of(struct co_writer *writer, const struct co_batch *batch);
 /* Its place in its partition's line, 0 for the next to commit; line_count where it is in none. */
 size_t co_writer_place(const struct co_batch *batch);
+/* An open batch takes no more records. */
+void co_writer_seal(struct co_writer *writer, struct co_batch *batch);
 /* Adds it to the writer's batches. */
 void co_writer_enlist(struct co_writer *writer, struct co_batch *batch);
 /* Does whatever can be done now; after every event. */
@@ -44,6 +46,9 @@ void co_writer_schedule(struct co_writer *writer);
 
 /* PostgreSQL has it: moves the partition's committed offset and leaves its line. */
 void co_remedy_commit(struct co_writer *writer, struct co_batch *batch);
+/* A batch that flowed failed: its partition is read again from what is committed, and its next batches keep
+ * their tuples: they can be sent again themselves. */
+void co_remedy_read_again(struct co_writer *writer, struct co_batch *batch);
 /* Rows of a batch that is searched for a bad one have passed. */
 void co_remedy_part_passed(struct co_writer *writer, struct co_batch *batch);
 /* Decides what is to be done about a failure, and does it; what stands behind the batch in its line is rolled

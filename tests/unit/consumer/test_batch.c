@@ -17,7 +17,7 @@ static void an_empty_batch_is_never_due(void **state)
 {
     struct co_batch *batch = co_batch_new(&chunks);
     (void)state;
-    assert_false(co_batch_due(batch, &policy, INT64_MAX / 2));
+    assert_false(co_batch_due(batch, &policy, INT64_MAX / 2, false));
     assert_false(co_batch_full(batch, &policy));
     co_batch_free(batch);
 }
@@ -27,7 +27,7 @@ static void what_is_never_delivered_leaves_something_to_commit(void **state)
     struct co_batch *batch = co_batch_new(&chunks);
     (void)state;
     co_batch_skip(batch, 8, 1000);
-    assert_true(co_batch_due(batch, &policy, 1000 + policy.age_us));
+    assert_true(co_batch_due(batch, &policy, 1000 + policy.age_us, false));
     assert_int_equal(batch->next_offset, 8);
     assert_int_equal(batch->kafka_time_us, 0);
     co_batch_skip(batch, 12, 2000);
@@ -43,8 +43,8 @@ static void a_batch_is_due_when_its_first_record_is_old_enough(void **state)
     (void)state;
     co_batch_passed(batch, 10, 1, 1000000);
     co_batch_passed(batch, 11, 1, 1049999);
-    assert_false(co_batch_due(batch, &policy, 1049999));
-    assert_true(co_batch_due(batch, &policy, 1050000));
+    assert_false(co_batch_due(batch, &policy, 1049999, false));
+    assert_true(co_batch_due(batch, &policy, 1050000, false));
     assert_int_equal(batch->next_offset, 12);
     co_batch_free(batch);
 }
@@ -58,7 +58,7 @@ static void a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead
         co_batch_passed(batch, i, 1, 1);
     }
     assert_true(co_batch_full(batch, &policy));
-    assert_true(co_batch_due(batch, &policy, 1));
+    assert_true(co_batch_due(batch, &policy, 1, false));
 
     co_batch_reset(batch);
     assert_false(co_batch_full(batch, &policy));
