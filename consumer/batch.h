@@ -76,7 +76,7 @@ struct co_batch {
     int64_t next_offset;     /* and after */
     int64_t kafka_time_us;   /* of the last record; 0: none */
     int64_t first_time_us;   /* Kafka time of the first record */
-    int64_t opened_us;       /* monotonic time of the first record; 0: empty */
+    int64_t opened_us;       /* monotonic time of the first record, or since when it flows; 0: empty */
     int64_t since_us;        /* monotonic time of the last change of state, but of sealed where it is ready */
     int64_t decoding_us;     /* time spent reading its records */
 
@@ -149,7 +149,7 @@ void co_batch_reset(struct co_batch *batch);
 /* Takes no more. */
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy);
 /* Should be written: full, or old enough. An empty batch is never due. `behind`: the topic is known to hold
- * as much again, which lets an open batch grow for ten times its age. */
+ * much more, which lets an open batch grow for ten times its age. */
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind);
 /* Memory it holds, for the budget, but for its chunks, which the pool counts. */
 size_t co_batch_memory(const struct co_batch *batch);

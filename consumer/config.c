@@ -70,13 +70,13 @@ static const struct lm_config_option options[] = {
     {.name = "memory",
      .type = LM_CONFIG_SIZE,
      .offset = FIELD(memory),
-     .default_text = "40MiB",
+     .default_text = "48MiB",
      .min = 8 * MIB,
      .max = 65536 * MIB,
      .reloadable = true,
      .description =
-         "Budget for records in memory: half for batches, a quarter for what librdkafka fetches ahead, "
-         "and as much for its book-keeping."},
+         "Budget for records in memory: a quarter for batches, three eighths for what librdkafka fetches "
+         "ahead of four partitions, and as much for its book-keeping."},
     {.name = "grace",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(grace_ms),

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* So many partitions share what may be fetched ahead; more of them fetch more. */
-#define FETCHING_PARTITIONS 8
+#define FETCHING_PARTITIONS 4
 
 /* ---- what the parts report ---- */
 
@@ -361,7 +361,8 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
     struct co_kafka_options kafka = {.brokers = config->brokers,
                                      .group = config->group,
                                      .properties = &config->kafka,
-                                     .fetch_ahead_bytes = (size_t)config->memory / 4 / FETCHING_PARTITIONS,
+                                     .fetch_ahead_bytes =
+                                         (size_t)config->memory * 3 / 8 / FETCHING_PARTITIONS,
                                      .error = on_kafka_error,
                                      .rebalance = on_rebalance,
                                      .opaque = consumer};
@@ -375,7 +376,7 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
         (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
     consumer->prompter = (struct co_prompter){.loop = &consumer->service->loop,
                                               .kafka = consumer->kafka,
-                                              .low_bytes = kafka.fetch_ahead_bytes / 2,
+                                              .low_bytes = co_kafka_low_bytes(kafka.fetch_ahead_bytes),
                                               .settled = on_settled,
                                               .context = consumer};
     consumer->topics = (struct co_topics){.loop = &consumer->service->loop,
@@ -401,7 +402,7 @@ static void init_handles(struct co_consumer *consumer)
 
 static size_t batch_memory(const struct co_config *config)
 {
-    return (size_t)config->memory / 2;
+    return (size_t)config->memory / 4;
 }
 
 static struct co_policy policy_of(const struct co_config *config)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define PROBE_MS 3000
-#define FETCH_MAX ((size_t)4 << 20)
+#define FETCH_MAX ((size_t)2 << 20)
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lm_error *error)
 {
@@ -50,17 +50,23 @@ static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options,
     return is_given(options->properties, name) ? 0 : set(conf, name, value, error);
 }
 
+size_t co_kafka_low_bytes(size_t fetch_ahead_bytes)
+{
+    size_t half = fetch_ahead_bytes / 2;
+    return fetch_ahead_bytes - (half < FETCH_MAX ? half : FETCH_MAX);
+}
+
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error)
 {
     rd_kafka_conf_t *conf = NULL;
     char text[512], kbytes[24], fetch[24];
-    /* Half: while what is there is being read the next fetch is on its way, and comes on top. */
-    size_t half = options->fetch_ahead_bytes / 2, fetch_bytes = half < FETCH_MAX ? half : FETCH_MAX;
+    /* While what is there is being read the next fetch is on its way, and comes on top. */
+    size_t fetch_bytes = options->fetch_ahead_bytes - co_kafka_low_bytes(options->fetch_ahead_bytes);
 
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
     (void)snprintf(fetch, sizeof(fetch), "%zu", fetch_bytes);
-    (void)snprintf(kbytes, sizeof(kbytes), "%zu", half / 1024);
+    (void)snprintf(kbytes, sizeof(kbytes), "%zu", co_kafka_low_bytes(options->fetch_ahead_bytes) / 1024);
     /* A fetch that waits for records holds up what else is asked of that broker: watermarks, above all. */
     if (configure(conf, options, error) != 0 ||
         prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||

@@ -25,6 +25,8 @@ struct co_kafka_options {
     void *opaque;
 };
 
+/* A partition's queue with less in it has room for another fetch. */
+size_t co_kafka_low_bytes(size_t fetch_ahead_bytes);
 /* LM_FATAL where the configuration is refused. */
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out,
                   struct lm_error *error) LM_MUST_CHECK;

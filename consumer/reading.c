@@ -55,7 +55,7 @@ static void give_back_empty(struct co_reading *reading, struct co_partition *par
     co_partition_unref(partition);
 }
 
-/* The topic is known to hold as much again as the batch that is being filled does. */
+/* The topic is known to hold a tenth of a full batch more. */
 static bool is_behind(const struct co_reading *reading, const struct co_partition *partition)
 {
     int64_t low, high;
@@ -63,7 +63,7 @@ static bool is_behind(const struct co_reading *reading, const struct co_partitio
     return partition->state == CO_PARTITION_RUNNING &&
            rd_kafka_get_watermark_offsets(reading->prompter->kafka, partition->topic, partition->number, &low,
                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-           high - partition->position >= (int64_t)partition->filling->record_count;
+           high - partition->position >= (int64_t)reading->pool->policy.rows / 10;
 }
 
 static void hand_over(struct co_reading *reading, struct co_partition *partition, bool urgent)
@@ -96,20 +96,20 @@ static void on_age(uv_timer_t *timer)
     co_reading_hand_over(timer->data, false);
 }
 
+/* One that is due already waits for a connection, not for time. */
 static void arm_age(struct co_reading *reading)
 {
-    int64_t oldest_us = INT64_MAX, now_us = lm_clock_mono_us(), due_us;
+    int64_t next_us = INT64_MAX, now_us = lm_clock_mono_us();
 
     for (const struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
-        if (p->filling != NULL && p->filling->record_count > 0 && p->filling->opened_us < oldest_us)
-            oldest_us = p->filling->opened_us;
+        int64_t due_us = p->filling != NULL && p->filling->record_count > 0
+                             ? p->filling->opened_us + reading->pool->policy.age_us
+                             : 0;
+        if (due_us > now_us && due_us < next_us)
+            next_us = due_us;
     }
-    if (oldest_us == INT64_MAX || reading->stopped)
-        return;
-    due_us = oldest_us + reading->pool->policy.age_us;
-    /* One that is due already waits for a connection, not for time. */
-    if (due_us > now_us)
-        (void)uv_timer_start(&reading->age, on_age, (uint64_t)(due_us - now_us) / 1000 + 1, 0);
+    if (next_us != INT64_MAX && !reading->stopped)
+        (void)uv_timer_start(&reading->age, on_age, (uint64_t)(next_us - now_us) / 1000 + 1, 0);
 }
 
 static size_t begun(const struct co_partition *partition)

@@ -405,6 +405,7 @@ void co_writer_flow(struct co_writer *writer, struct co_partition *partition, bo
     if (!behind || lane == NULL || !co_writer_may_flow(writer, partition))
         return;
     batch->open = batch->flows = true;
+    batch->opened_us = lm_clock_mono_us();
     line_up(writer, batch);
     (void)co_batch_change_state(batch, CO_BATCH_COPYING);
     co_lane_start(lane, batch, writer->copy_sql[partition->category]);
