@@ -361,8 +361,8 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
     struct co_kafka_options kafka = {.brokers = config->brokers,
                                      .group = config->group,
                                      .properties = &config->kafka,
-                                     .fetch_ahead_bytes =
-                                         (size_t)config->memory * 3 / 8 / FETCHING_PARTITIONS,
+                                     .ahead =
+                                         co_kafka_ahead((size_t)config->memory * 3 / 8 / FETCHING_PARTITIONS),
                                      .error = on_kafka_error,
                                      .rebalance = on_rebalance,
                                      .opaque = consumer};
@@ -376,7 +376,7 @@ static int open_kafka(struct co_consumer *consumer, struct lm_error *error)
         (struct co_kafka_probe){.kafka = consumer->kafka, .done = on_probed, .context = consumer};
     consumer->prompter = (struct co_prompter){.loop = &consumer->service->loop,
                                               .kafka = consumer->kafka,
-                                              .low_bytes = co_kafka_low_bytes(kafka.fetch_ahead_bytes),
+                                              .ahead = kafka.ahead,
                                               .settled = on_settled,
                                               .context = consumer};
     consumer->topics = (struct co_topics){.loop = &consumer->service->loop,

@@ -7,6 +7,8 @@
 
 #define PROBE_MS 3000
 #define FETCH_MAX ((size_t)2 << 20)
+/* With what librdkafka keeps for it, twice over. */
+#define SMALL_MESSAGE 600
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lm_error *error)
 {
@@ -50,26 +52,29 @@ static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options,
     return is_given(options->properties, name) ? 0 : set(conf, name, value, error);
 }
 
-size_t co_kafka_low_bytes(size_t fetch_ahead_bytes)
+struct co_kafka_ahead co_kafka_ahead(size_t bytes)
 {
-    size_t half = fetch_ahead_bytes / 2;
-    return fetch_ahead_bytes - (half < FETCH_MAX ? half : FETCH_MAX);
+    size_t half = bytes / 2, fetch = half < FETCH_MAX ? half : FETCH_MAX;
+
+    return (struct co_kafka_ahead){
+        .fetch_bytes = fetch, .low_bytes = 2 * bytes - fetch, .low_messages = bytes / SMALL_MESSAGE};
 }
 
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error)
 {
     rd_kafka_conf_t *conf = NULL;
-    char text[512], kbytes[24], fetch[24];
-    /* While what is there is being read the next fetch is on its way, and comes on top. */
-    size_t fetch_bytes = options->fetch_ahead_bytes - co_kafka_low_bytes(options->fetch_ahead_bytes);
+    char text[512], kbytes[24], fetch[24], messages[24];
+    const struct co_kafka_ahead *ahead = &options->ahead;
 
     if (lm_kafka_conf(options->brokers, options->properties, &conf, error) != 0)
         return -1;
-    (void)snprintf(fetch, sizeof(fetch), "%zu", fetch_bytes);
-    (void)snprintf(kbytes, sizeof(kbytes), "%zu", co_kafka_low_bytes(options->fetch_ahead_bytes) / 1024);
+    (void)snprintf(fetch, sizeof(fetch), "%zu", ahead->fetch_bytes);
+    (void)snprintf(kbytes, sizeof(kbytes), "%zu", ahead->low_bytes / 1024);
+    (void)snprintf(messages, sizeof(messages), "%zu", ahead->low_messages);
     /* A fetch that waits for records holds up what else is asked of that broker: watermarks, above all. */
     if (configure(conf, options, error) != 0 ||
         prefer(conf, options, "queued.max.messages.kbytes", kbytes, error) != 0 ||
+        prefer(conf, options, "queued.min.messages", messages, error) != 0 ||
         /* A fetch is one buffer that stays whole until its last message has been taken. */
         prefer(conf, options, "fetch.message.max.bytes", fetch, error) != 0 ||
         prefer(conf, options, "fetch.wait.max.ms", "50", error) != 0 ||

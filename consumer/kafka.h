@@ -14,19 +14,28 @@
 #include <stdbool.h>
 #include <uv.h>
 
+/*
+ * What librdkafka fetches ahead of a partition. It fetches again when its queue has less than low_messages
+ * (queued.min.messages) and less than low_bytes in it; while that is read the next fetch is on its way, and
+ * comes on top. Small messages are counted because librdkafka keeps more for each than their own bytes.
+ */
+struct co_kafka_ahead {
+    size_t fetch_bytes, low_bytes, low_messages;
+};
+
 struct co_kafka_options {
     const char *brokers;
     const char *group;
     const struct lm_config_map *properties;
-    size_t fetch_ahead_bytes; /* for each partition */
+    struct co_kafka_ahead ahead;
     void (*error)(rd_kafka_t *kafka, int code, const char *reason, void *opaque);
     void (*rebalance)(rd_kafka_t *kafka, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list,
                       void *opaque);
     void *opaque;
 };
 
-/* A partition's queue with less in it has room for another fetch. */
-size_t co_kafka_low_bytes(size_t fetch_ahead_bytes);
+/* Of `bytes` a partition, and as many again for what librdkafka keeps with the messages. */
+struct co_kafka_ahead co_kafka_ahead(size_t bytes);
 /* LM_FATAL where the configuration is refused. */
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out,
                   struct lm_error *error) LM_MUST_CHECK;

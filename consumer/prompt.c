@@ -39,7 +39,10 @@ void co_prompt(struct co_prompter *prompter, struct co_partition *partition)
 {
     int64_t low, high, now_us = lm_clock_mono_us();
     size_t waiting;
-    size_t enough = prompter->low_bytes / (partition->message_bytes > 0 ? partition->message_bytes : 1);
+    size_t enough = prompter->ahead.low_bytes / (partition->message_bytes > 0 ? partition->message_bytes : 1);
+
+    if (enough > prompter->ahead.low_messages)
+        enough = prompter->ahead.low_messages;
     struct prompt *prompt;
 
     if (partition->prompting || now_us - partition->prompted_us < PAUSE_US ||

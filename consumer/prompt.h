@@ -8,6 +8,7 @@
 #ifndef LOGMILL_CONSUMER_PROMPT_H
 #define LOGMILL_CONSUMER_PROMPT_H
 
+#include "consumer/kafka.h"
 #include "consumer/partition.h"
 
 #include <uv.h>
@@ -15,7 +16,7 @@
 struct co_prompter {
     uv_loop_t *loop;
     rd_kafka_t *kafka;
-    size_t low_bytes;               /* queued.max.messages.kbytes: below it librdkafka fetches again */
+    struct co_kafka_ahead ahead;
     unsigned jobs;                  /* in the thread pool */
     void (*settled)(void *context); /* `jobs` is 0 again */
     void *context;
