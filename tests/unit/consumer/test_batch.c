@@ -71,6 +71,80 @@ static void a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead
     co_batch_free(batch);
 }
 
+static void an_open_batch_grows_while_its_topic_holds_much_more(void **state)
+{
+    struct co_batch *batch = co_batch_new(&chunks);
+    (void)state;
+    co_batch_passed(batch, 10, 1, 1000000);
+    assert_true(co_batch_due(batch, &policy, 1050000, true)); /* it does not flow: nothing is gained */
+    batch->open = batch->flows = true;
+    assert_true(co_batch_due(batch, &policy, 1050000, false));
+    assert_false(co_batch_due(batch, &policy, 1050000, true));
+    assert_false(co_batch_due(batch, &policy, 1499999, true));
+    assert_true(co_batch_due(batch, &policy, 1500000, true));
+    co_batch_free(batch);
+}
+
+/* Three chunks, of two rows, one and one. */
+static struct co_batch *chunked(struct co_chunks *from)
+{
+    static const size_t first[] = {0, 2, 3};
+    static const char *const tuples[] = {"aabb", "cc", "dd"};
+    struct co_batch *batch = co_batch_new(from);
+
+    for (size_t i = 0; i < 3; i++) {
+        struct co_chunk *chunk = co_chunk_take(from, 2);
+        chunk->first_row = first[i];
+        lm_buffer_append_text(&chunk->bytes, tuples[i]);
+        if (batch->copy == NULL)
+            batch->copy = chunk;
+        else
+            batch->copy_last->next = chunk;
+        batch->copy_last = chunk;
+        batch->copy_held += chunk->bytes.cap;
+    }
+    batch->row_count = 4;
+    batch->flows = true;
+    return batch;
+}
+
+static void a_batch_that_flows_lets_go_what_is_full_and_cleared(void **state)
+{
+    struct co_chunks own = {0};
+    struct co_batch *batch = chunked(&own);
+    struct lm_slice tuples;
+    size_t held = own.taken;
+    (void)state;
+
+    assert_int_equal(held, batch->copy_held);
+    batch->open = true;
+    batch->cleared = 1; /* the first chunk's second row has no leaf yet */
+    assert_false(co_batch_front(batch, &tuples));
+    batch->cleared = 4;
+    assert_true(co_batch_front(batch, &tuples));
+    assert_memory_equal(tuples.data, "aabb", tuples.len);
+    assert_false(batch->broken);
+    co_batch_drop_front(batch);
+    assert_true(batch->broken);
+    assert_true(co_batch_front(batch, &tuples));
+    assert_memory_equal(tuples.data, "cc", tuples.len);
+    co_batch_drop_front(batch);
+    assert_false(co_batch_front(batch, &tuples)); /* the last one takes rows still */
+    assert_int_equal(own.taken, held / 3);
+    batch->open = false;
+    assert_true(co_batch_front(batch, &tuples));
+    assert_memory_equal(tuples.data, "dd", tuples.len);
+    co_batch_drop_front(batch);
+    assert_false(co_batch_front(batch, &tuples));
+    assert_null(batch->copy_last);
+    assert_int_equal(own.taken, 0);
+    assert_int_equal(batch->copy_held, 0);
+    co_batch_reset(batch);
+    assert_false(batch->flows || batch->broken);
+    co_batch_free(batch);
+    co_chunks_free(&own);
+}
+
 static void a_batch_goes_its_way_and_no_other(void **state)
 {
     static const enum co_batch_state way[] = {CO_BATCH_SEALED, CO_BATCH_READY,   CO_BATCH_COPYING,
@@ -115,6 +189,8 @@ int main(void)
         cmocka_unit_test(what_is_never_delivered_leaves_something_to_commit),
         cmocka_unit_test(a_batch_is_due_when_its_first_record_is_old_enough),
         cmocka_unit_test(a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead_letters),
+        cmocka_unit_test(an_open_batch_grows_while_its_topic_holds_much_more),
+        cmocka_unit_test(a_batch_that_flows_lets_go_what_is_full_and_cleared),
         cmocka_unit_test(a_batch_goes_its_way_and_no_other),
         cmocka_unit_test(the_pool_gives_back_a_batch_as_new)};
     return cmocka_run_group_tests(tests, NULL, NULL);
