@@ -44,8 +44,8 @@ def connections(world, condition):
                            "'logmill-consumer' and " + condition))
 
 
-IN_COPY = "state = 'active' and query like 'COPY%'"
-CLOSING = "wait_event_type = 'Lock' and query not like 'COPY%'"
+IN_COPY = "state = 'active' and query like 'BEGIN;COPY%'"
+CLOSING = "wait_event_type = 'Lock' and query not like 'BEGIN;COPY%'"
 COPIED = "state = 'idle in transaction'"
 
 
