@@ -18,8 +18,8 @@
 #include "consumer/progress.h"
 #include "consumer/prompt.h"
 #include "consumer/reading.h"
-#include "consumer/summaries.h"
 #include "consumer/registry.h"
+#include "consumer/summaries.h"
 #include "consumer/topics.h"
 #include "consumer/writer.h"
 

@@ -61,6 +61,7 @@ struct co_partition {
     int64_t prompted_us;       /* monotonic time it was asked last */
     size_t message_bytes;      /* of a message, on average of late */
     uint64_t filled_last;      /* the turn in which its last batch was handed over */
+    uint64_t seen_last;        /* the pass of co_reading_hand_over that saw it last */
     int64_t position;          /* next offset no batch covers yet */
     int64_t committed;         /* next offset PostgreSQL has */
     int64_t committed_time_us; /* Kafka time of the last record committed; 0: none yet */

@@ -117,28 +117,27 @@ static size_t begun(const struct co_partition *partition)
     return partition->filling != NULL ? partition->filling->record_count : 0;
 }
 
-/* Whose batch has most in it; NULL: no partition. */
-static struct co_partition *most_begun(const struct co_reading *reading)
+/* Whose batch was handed over longest ago, of those this pass has not seen; NULL: it has seen all. */
+static struct co_partition *next_in_turn(const struct co_reading *reading)
 {
-    struct co_partition *best = NULL;
+    struct co_partition *next = NULL;
 
     for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
-        if (best == NULL || begun(p) > begun(best))
-            best = p;
+        if (p->seen_last != reading->pass && (next == NULL || p->filled_last < next->filled_last))
+            next = p;
     }
-    return best;
+    return next;
 }
 
+/* Under load all are due whenever a connection is free: each has its turn. */
 void co_reading_hand_over(struct co_reading *reading, bool urgent)
 {
-    struct co_partition *largest = most_begun(reading);
+    struct co_partition *partition;
 
-    /* A connection that is free gets the largest: where all are busy the others have time to become so. */
-    if (largest != NULL)
-        hand_over(reading, largest, urgent);
-    for (struct co_partition *p = co_assignment_first(reading->assignment), *next; p != NULL; p = next) {
-        next = p->next;
-        hand_over(reading, p, urgent);
+    reading->pass++;
+    while ((partition = next_in_turn(reading)) != NULL) {
+        partition->seen_last = reading->pass;
+        hand_over(reading, partition, urgent);
     }
     arm_age(reading);
 }

@@ -23,6 +23,7 @@ struct co_reading {
     uv_idle_t idle; /* active while some queue may hold messages and there is room */
     uv_timer_t age; /* for the oldest batch that is not full */
     uint64_t turn;  /* batches handed over so far */
+    uint64_t pass;  /* of co_reading_hand_over over the partitions */
     bool stopped;
 };
 

@@ -337,6 +337,20 @@ class Consumer(harness.Case):
         self.assertEqual([(l["value"], l["headers"]["dlq.error.class"]) for l in ingest.letters(world)],
                          [(value, "unknown_schema")])
 
+    def test_one_connection_serves_the_partitions_in_turn_however_much_others_hold(self):
+        world = self.world()
+        ingest.generate(world, 200000)
+        ingest.produce(world, world.topic("training"), b'{"message":"alone"}')
+        self.start(world, "--connections=1", "--batch-rows=10000")
+        self.wait_for_offsets(world, 200000)
+        # Transactions are numbered as they begin to write. The lone record's came before most, and no partition waited for long.
+        self.wait_until(lambda: world.value("select count(*) from logmill.logs_training") == "1", 20)
+        later = world.value("select count(*) from logmill.logs_raw where age(xmin) < (select age(xmin) from logmill.logs_training)")
+        self.assertGreater(int(later), 100000)
+        before = world.value("""select count(*) from logmill.logs_raw where age(xmin) > (select min(first) from (
+            select max(age(xmin)) as first from logmill.logs_raw group by kafka_partition) p)""")
+        self.assertLess(int(before), 100000, "rows before a partition's first turn")
+
     def test_a_category_goes_to_its_own_table(self):
         world = self.world(partitions=1)
         self.start(world)
