@@ -399,6 +399,8 @@ static void on_poll(uv_poll_t *handle, int status, int events)
             return;
         }
         pg_process(pg);
+    } else if (pg->state == PG_COPY_END) {
+        pg_process(pg);
     }
     if (pg->state < PG_LOST && !pg->broken)
         pg_flush(pg);

@@ -312,8 +312,10 @@ void lm_pg_copy_end(struct lm_pg *pg, const char *error_text)
     uv_timer_stop(&pg->timer);
     pg->full = false;
     pg_change_state(pg, PG_COPY_END);
-    int left = PQputCopyEnd(pg->conn, error_text) == 1 ? PQflush(pg->conn) : -1;
-    if (left < 0 || pg_watch(pg, left > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE) != 0)
+    /* A refusal that slipped by is with libpq already, whole, and nothing more will come: the loop looks as
+     * soon as it can send. */
+    if (PQputCopyEnd(pg->conn, error_text) != 1 || PQflush(pg->conn) < 0 ||
+        pg_watch(pg, UV_READABLE | UV_WRITABLE) != 0)
         pg_fail_soon(pg);
 }
 

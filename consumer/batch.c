@@ -20,7 +20,8 @@
 #define MESSAGE_OVERHEAD 400
 /* Memory that a huge record took is given back. */
 #define ARENA_KEEP ((size_t)1 << 20)
-#define GROWING_AGES 10
+#define GROWING_AGES 9
+#define GROWING_US (5 * LM_SECOND_US)
 
 static const char *const state_names[] = {"filling", "sealed",  "ready",   "copying",
                                           "copied",  "closing", "unknown", "done"};
@@ -152,10 +153,12 @@ bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
 
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind)
 {
+    int64_t more_us = policy->age_us < GROWING_US / GROWING_AGES ? GROWING_AGES * policy->age_us : GROWING_US;
+
     if (batch->record_count == 0)
         return false;
     return co_batch_full(batch, policy) ||
-           now_us - batch->opened_us >= policy->age_us * (batch->open && behind ? GROWING_AGES : 1);
+           now_us - batch->opened_us >= policy->age_us + (batch->open && behind ? more_us : 0);
 }
 
 size_t co_batch_memory(const struct co_batch *batch)

@@ -149,7 +149,7 @@ void co_batch_reset(struct co_batch *batch);
 /* Takes no more. */
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy);
 /* Should be written: full, or old enough. An empty batch is never due. `behind`: the topic is known to hold
- * much more, which lets an open batch grow for ten times its age. */
+ * much more, which lets an open batch grow for ten times its age, or five seconds longer. */
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind);
 /* Memory it holds, for the budget, but for its chunks, which the pool counts. */
 size_t co_batch_memory(const struct co_batch *batch);

@@ -163,6 +163,7 @@ static void pump_flow(struct co_lane *lane)
         if (outcome < 0)
             return; /* `done` tells why */
         co_batch_drop_front(batch);
+        lane->started_us = lm_clock_mono_us(); /* it takes rows: it answers */
         full = outcome == 1;
     }
     if (!batch->open && batch->copy == NULL)

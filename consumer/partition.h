@@ -74,6 +74,7 @@ struct co_partition {
     struct co_batch *filling;
     struct co_batch *line[CO_LINE_MAX];
     size_t line_count;
+    bool outdated; /* it is read again from what is committed: what comes next in its queue is for nothing */
 
     enum co_hold hold;
     rd_kafka_message_t *held;

@@ -155,7 +155,7 @@ static bool has_enough(const struct co_reading *reading, const struct co_partiti
 
 static bool may_read(const struct co_reading *reading, const struct co_partition *partition)
 {
-    return partition->state == CO_PARTITION_RUNNING && !partition->drained &&
+    return partition->state == CO_PARTITION_RUNNING && !partition->drained && !partition->outdated &&
            (partition->filling == NULL || !co_batch_full(partition->filling, &reading->pool->policy)) &&
            !has_enough(reading, partition);
 }

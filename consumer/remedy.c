@@ -27,6 +27,8 @@ static void send_again(struct co_writer *writer, struct co_batch *batch)
 {
     if (batch->open)
         co_writer_seal(writer, batch);
+    if (batch->broken)
+        batch->partition->outdated = true;
     if (batch->state != CO_BATCH_SEALED && batch->state != CO_BATCH_DONE)
         (void)co_batch_change_state(batch, CO_BATCH_SEALED);
 }
@@ -89,6 +91,7 @@ void co_remedy_commit(struct co_writer *writer, struct co_batch *batch)
 
 void co_writer_drop(struct co_writer *writer, struct co_partition *partition)
 {
+    partition->outdated = false;
     for (size_t i = 0; i < partition->line_count; i++) {
         struct co_lane *lane = co_writer_lane_of(writer, partition->line[i]);
         if (lane != NULL)
@@ -114,6 +117,8 @@ static void start_over(struct co_writer *writer, struct co_partition *partition)
         if (partition->line[i]->letters_pending == 0)
             co_partition_keep_buried(partition, partition->line[i]);
     }
+    if (partition->filling != NULL && !partition->filling->open && partition->filling->letters_pending == 0)
+        co_partition_keep_buried(partition, partition->filling);
     co_writer_drop(writer, partition);
     writer->options.position_lost(partition, writer->options.context);
 }
@@ -460,7 +465,7 @@ void co_writer_tick(struct co_writer *writer)
     for (unsigned i = 0; i < writer->options.connections; i++) {
         const struct co_lane *lane = &writer->lanes[i];
         if ((lane->state == CO_LANE_COPYING || lane->state == CO_LANE_CLOSING) && lane->batch != NULL &&
-            lane->batch->state != CO_BATCH_DONE && lane->started_us < since_us)
+            lane->batch->state != CO_BATCH_DONE && !lane->hungry && lane->started_us < since_us)
             say_unanswered(lane);
     }
 }
@@ -544,8 +549,6 @@ static void on_leaves(const struct lm_error *error, void *context)
 
     free(context);
     batch->asked = false;
-    if (batch->state == CO_BATCH_COPYING && error != NULL)
-        co_remedy_give_back(inquiry.writer, batch); /* no transaction waits for leaves that do not come */
     if (batch->state == CO_BATCH_SEALED && error != NULL) {
         batch->attempts++;
         count_retry(inquiry.writer, error);

@@ -147,6 +147,10 @@ static void on_lane_idle(struct co_lane *lane, void *context)
 {
     struct co_writer *writer = context;
     (void)lane;
+    /* What is ready and what could flow take turns: neither waits until the other runs out. */
+    writer->flow_first = !writer->flow_first;
+    if (writer->flow_first && !writer->closing)
+        writer->options.room(writer->options.context);
     co_writer_schedule(writer);
     if (!writer->closing)
         writer->options.room(writer->options.context);
@@ -173,6 +177,16 @@ static int write_closing(struct co_writer *writer, struct co_batch *batch)
     return -1;
 }
 
+/* Dead letters of any of the partition's batches are not confirmed yet. */
+static bool awaits_letters(const struct co_partition *partition)
+{
+    for (size_t i = 0; i < partition->line_count; i++) {
+        if (partition->line[i]->letters_pending > 0)
+            return true;
+    }
+    return partition->filling != NULL && partition->filling->letters_pending > 0;
+}
+
 static void make_ready(struct co_writer *writer, struct co_batch *batch)
 {
     const struct co_partition *partition = batch->partition;
@@ -180,7 +194,8 @@ static void make_ready(struct co_writer *writer, struct co_batch *batch)
     if (batch->letters_pending > 0)
         return;
     if (batch->broken) {
-        if (co_writer_place(batch) == 0) /* what is on its way before it must not be read again with it */
+        /* What is on its way before it must not be read again with it, nor any dead letter be sent twice. */
+        if (co_writer_place(batch) == 0 && !awaits_letters(partition))
             co_remedy_read_again(writer, batch);
         return;
     }
@@ -229,16 +244,17 @@ static bool may_start(const struct co_batch *batch)
     return before == CO_BATCH_COPYING || before == CO_BATCH_COPIED || before == CO_BATCH_CLOSING;
 }
 
-/* Lets go what has come since, once its leaves are there. */
+/* Lets go what has come since. A COPY under way does not see leaves that are made after it began: the batch
+ * waits for them outside of its transaction. */
 static void feed(struct co_writer *writer, struct co_batch *batch)
 {
     struct co_lane *lane = co_writer_lane_of(writer, batch);
 
-    if (batch->asked || lane == NULL)
+    if (lane == NULL)
         return;
     if (!co_leaves_known(writer->options.leaves, batch->partition->category, batch->rollup.hours,
                          batch->rollup.hour_count)) {
-        co_remedy_ask_leaves(writer, batch);
+        co_remedy_give_back(writer, batch);
         return;
     }
     batch->cleared = batch->row_count;
@@ -256,6 +272,7 @@ static void advance(struct co_writer *writer, struct co_batch *batch, int64_t no
     if (batch->state == CO_BATCH_READY && may_start(batch) && (lane = idle_lane(writer)) != NULL) {
         lm_histogram_observe(writer->wait_seconds, seconds_since(batch->since_us));
         (void)co_batch_change_state(batch, CO_BATCH_COPYING);
+        batch->cleared = batch->row_count; /* its leaves are there, or it were not ready */
         co_lane_start(lane, batch, writer->copy_sql[batch->partition->category]);
     }
     if (batch->state == CO_BATCH_COPIED && may_close(writer, batch, now_us) &&

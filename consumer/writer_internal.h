@@ -19,6 +19,7 @@ struct co_writer {
     char copy_sql[LM_CATEGORY_COUNT][768];
     struct co_batch *first, **last; /* all batches with the writer, in the order they came */
     bool scheduling, schedule_again;
+    bool flow_first;                   /* who gets the connection that is free next */
     struct lm_log_limit refused_limit; /* for rows that go to the dead letters */
     uv_timer_t timer;                  /* for the next batch that waits for a time */
     struct lm_log_limit connection_limit, stuck_limit;

@@ -5,6 +5,7 @@ LOGMILL_CHAOS_SEED repeats a run.
 """
 import os
 import random
+import re
 import signal
 import threading
 import unittest
@@ -54,6 +55,25 @@ class CutConnections(postgres_servers.Case):
         self.assertTrue(all(cuts.values()), cuts)
         self.assertIn("had gone through", consumer.log())
         self.finish(world, RECORDS, consumer)
+
+    def test_batches_that_flow_are_read_again_and_their_dead_letters_not_sent_again(self):
+        world = self.world()
+        count, every = 3 * RECORDS, 40
+        active = True
+        proxy = postgres_servers.Proxy(self, world.host, lambda moment: "cut" if active and moment == "copy" and
+                                       self.dice.random() < 0.03 else None)
+        ingest.generate(world, count, sources=40, nul_every=every)
+        consumer = self.start(world, proxy, "--batch-rows=20000")
+        harness.wait_until(lambda: "reading again" in consumer.log() and ingest.stored(world) > count // 2, 180)
+        active = False
+        harness.wait_until(lambda: ingest.stored(world) == count, 180, "all records committed")
+        self.assertEqual(consumer.terminate(), 0)
+        headers = world.consume(world.topic("raw") + ".dlq", fmt="%h\\n", seconds=60).decode()
+        letters = re.findall(r"dlq\.partition=(\d+).*?dlq\.offset=(\d+)", headers)
+        self.assertEqual(len(letters), len(set(letters)))
+        self.assertEqual(int(world.value("select count(*) from logmill.logs")) + len(letters), count)
+        self.assertGreater(len(letters), 0)
+        ingest.check_rollups(self, world)
 
     def test_a_commit_that_comes_true_after_it_was_asked_for_in_vain_is_not_stored_twice(self):
         world = self.world()

@@ -351,6 +351,19 @@ class Consumer(harness.Case):
             select max(age(xmin)) as first from logmill.logs_raw group by kafka_partition) p)""")
         self.assertLess(int(before), 100000, "rows before a partition's first turn")
 
+    def test_a_batch_that_flows_waits_for_its_leaves_outside_of_its_transaction(self):
+        world = self.world(partitions=1)
+        function = "execute on function logmill.ensure_leaf(logmill.log_category, timestamptz)"
+        world.rows("revoke %s from logmill_writer, public" % function)
+        ingest.generate(world, 60000, partitions=1)
+        consumer = self.start(world, "--connections=1", "--retry-cap=200ms", ready=False)
+        self.wait_until(lambda: "denied" in consumer.get("/readyz")[1], 20)
+        self.assertEqual(world.value("select count(*) from pg_stat_activity where datname = current_database() and query like '%COPY%' "
+                                     "and state <> 'idle' and pid <> pg_backend_pid()"), "0")
+        world.rows("grant %s to logmill_writer" % function)
+        self.wait_for_offsets(world, 60000)
+        ingest.check_exactly_once(self, world, 60000, partitions=1)
+
     def test_a_category_goes_to_its_own_table(self):
         world = self.world(partitions=1)
         self.start(world)

@@ -1077,6 +1077,31 @@ static void a_copy_refused_while_we_wait_is_noticed(void **state)
     close_now(f, pg);
 }
 
+static void on_end_timer(uv_timer_t *timer)
+{
+    lm_pg_copy_end(timer->data, NULL);
+}
+
+/* The refusal is with libpq already, and nothing more comes that could wake the loop. */
+static void a_copy_ended_just_after_its_refusal_came_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    uv_timer_t timer;
+    run_sql(f, pg, "CREATE TEMP TABLE t (n int)");
+    copy_with(f, "COPY t FROM STDIN", on_copy_started_only);
+    wait_until(f, &f->started, 1);
+    assert_int_equal(lm_pg_copy_put(pg, "bad\n", 4), 0);
+    assert_int_equal(uv_timer_init(&f->loop, &timer), 0);
+    timer.data = pg;
+    assert_int_equal(uv_timer_start(&timer, on_end_timer, 20, 0), 0);
+    wait_until(f, &f->done, 2);
+    assert_string_equal(f->done_error.sqlstate, "22P02");
+    uv_close((uv_handle_t *)&timer, NULL);
+    run_sql(f, pg, "SELECT 2");
+    close_now(f, pg);
+}
+
 static void notices_in_the_middle_do_not_end_a_copy(void **state)
 {
     struct fixture *f = *state;
@@ -1232,6 +1257,7 @@ int main(void)
         TEST(copy_ended_with_an_error_stores_nothing),
         TEST(a_refused_copy_ends_long_before_everything_is_sent),
         TEST(a_copy_refused_while_we_wait_is_noticed),
+        TEST(a_copy_ended_just_after_its_refusal_came_is_noticed),
         TEST(notices_in_the_middle_do_not_end_a_copy),
         TEST(a_copy_killed_in_the_middle_is_lost),
         TEST(a_copy_killed_while_we_send_is_lost),
