@@ -111,12 +111,16 @@ static void on_lane_finished(struct co_lane *lane, void *context)
         co_remedy_commit(writer, batch);
 }
 
-static void on_lane_taken(struct co_lane *lane, void *context)
+static void tell_room(struct co_writer *writer)
 {
-    struct co_writer *writer = context;
-    (void)lane;
     if (!writer->closing)
         writer->options.room(writer->options.context);
+}
+
+static void on_lane_taken(struct co_lane *lane, void *context)
+{
+    (void)lane;
+    tell_room(context);
 }
 
 static bool on_lane_refused(struct co_lane *lane, const struct lm_error *error, size_t row, void *context)
@@ -149,11 +153,10 @@ static void on_lane_idle(struct co_lane *lane, void *context)
     (void)lane;
     /* What is ready and what could flow take turns: neither waits until the other runs out. */
     writer->flow_first = !writer->flow_first;
-    if (writer->flow_first && !writer->closing)
-        writer->options.room(writer->options.context);
+    if (writer->flow_first)
+        tell_room(writer);
     co_writer_schedule(writer);
-    if (!writer->closing)
-        writer->options.room(writer->options.context);
+    tell_room(writer);
 }
 
 /* ---- what runs ---- */
@@ -305,8 +308,8 @@ static void sweep(struct co_writer *writer)
         gone = true;
     }
     writer->last = at;
-    if (gone && !writer->closing)
-        writer->options.room(writer->options.context);
+    if (gone)
+        tell_room(writer);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -380,20 +383,16 @@ static void line_up(struct co_writer *writer, struct co_batch *batch)
     co_writer_enlist(writer, batch);
 }
 
-static void take_names(struct co_writer *writer, struct co_batch *batch)
-{
-    struct co_names *names = batch->partition->names;
-
-    /* Without memory the names go with a later batch. */
-    (void)!co_names_take(names, lm_clock_mono_us(), &batch->names, &batch->name_count, &batch->name_cap);
-    lm_counter_add(writer->names_overflow, co_names_take_overflow(names));
-}
-
 void co_writer_seal(struct co_writer *writer, struct co_batch *batch)
 {
-    take_names(writer, batch);
+    struct co_partition *partition = batch->partition;
+
+    /* Without memory the names go with a later batch. */
+    (void)!co_names_take(partition->names, lm_clock_mono_us(), &batch->names, &batch->name_count,
+                         &batch->name_cap);
+    lm_counter_add(writer->names_overflow, co_names_take_overflow(partition->names));
     batch->open = false;
-    batch->partition->filling = NULL;
+    partition->filling = NULL;
 }
 
 bool co_writer_may_flow(const struct co_writer *writer, const struct co_partition *partition)
@@ -433,12 +432,12 @@ void co_writer_submit(struct co_writer *writer, struct co_partition *partition)
 {
     struct co_batch *batch = partition->filling;
 
-    if (batch->open) {
-        co_writer_seal(writer, batch);
+    bool flowing = batch->open;
+
+    co_writer_seal(writer, batch);
+    if (flowing) {
         (void)write_closing(writer, batch); /* meanwhile PostgreSQL has the last rows to take */
     } else {
-        take_names(writer, batch);
-        partition->filling = NULL;
         line_up(writer, batch);
         (void)co_batch_change_state(batch, CO_BATCH_SEALED);
     }

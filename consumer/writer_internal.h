@@ -38,7 +38,7 @@ struct co_writer {
 struct co_lane *co_writer_lane_of(struct co_writer *writer, const struct co_batch *batch);
 /* Its place in its partition's line, 0 for the next to commit; line_count where it is in none. */
 size_t co_writer_place(const struct co_batch *batch);
-/* An open batch takes no more records. */
+/* The batch being filled, open or not, takes no more records; it has its names. */
 void co_writer_seal(struct co_writer *writer, struct co_batch *batch);
 /* Adds it to the writer's batches. */
 void co_writer_enlist(struct co_writer *writer, struct co_batch *batch);
