@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/origin.h"
 
 #include <math.h>
 #include <openssl/evp.h>
@@ -144,7 +145,7 @@ static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct
     } else if (!ag_role_may(caller->role, admission->right)) {
         refuse(admission, "forbidden", "the role of this API key does not allow it",
                "ask for a key with another role", 0);
-    } else if (caller->key[0] != '\0' &&
+    } else if (caller->key.prefix[0] != '\0' &&
                !pay(admission->access->options.config, tokens, admission->cost, &wait_s)) {
         refuse(admission, "too_many_requests", "this API key asks more often than it may",
                "ask again in a moment", wait_s);
@@ -153,31 +154,7 @@ static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct
     }
 }
 
-static void ask_keyring(struct ag_access *access, const char *prefix, struct ag_admission *admission)
-{
-    admission->key.told = on_key;
-    admission->key.context = admission;
-    ag_keyring_ask(access->keyring, prefix, &admission->key);
-}
-
-void ag_access_ask(struct ag_access *access, const char *key, struct ag_admission *admission)
-{
-    char prefix[LM_API_KEY_PREFIX_SIZE] = "";
-    admission->access = access;
-    if (access->off) {
-        let_in(admission, access->everybody);
-        return;
-    }
-    memset(admission->key.digest, 0, sizeof(admission->key.digest));
-    if (key != NULL && (!lm_api_key_parse(key, prefix) ||
-                        EVP_Digest(key, strlen(key), admission->key.digest, NULL, EVP_sha256(), NULL) != 1)) {
-        on_key(AG_KEY_BAD, NULL, NULL, admission);
-        return;
-    }
-    ask_keyring(access, prefix, admission);
-}
-
-void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller,
+void ag_access_ask_again(struct ag_access *access, const struct ag_shown_key *shown,
                          struct ag_admission *admission)
 {
     admission->access = access;
@@ -185,8 +162,24 @@ void ag_access_ask_again(struct ag_access *access, const struct ag_caller *calle
         let_in(admission, access->everybody);
         return;
     }
-    memcpy(admission->key.digest, caller->digest, sizeof(admission->key.digest));
-    ask_keyring(access, caller->key, admission);
+    admission->key.shown = *shown;
+    admission->key.told = on_key;
+    admission->key.context = admission;
+    ag_keyring_ask(access->keyring, &admission->key);
+}
+
+void ag_access_ask(struct ag_access *access, const char *key, struct ag_admission *admission)
+{
+    struct ag_shown_key shown = {.prefix = ""};
+    const bool formed =
+        key == NULL || (lm_api_key_parse(key, shown.prefix) &&
+                        EVP_Digest(key, strlen(key), shown.digest, NULL, EVP_sha256(), NULL) == 1);
+    if (formed || access->off) {
+        ag_access_ask_again(access, &shown, admission);
+    } else {
+        admission->access = access;
+        on_key(AG_KEY_BAD, NULL, NULL, admission);
+    }
 }
 
 void ag_access_forget(struct ag_admission *admission)
@@ -201,12 +194,21 @@ void ag_access_forget(struct ag_admission *admission)
 
 /* ---- HTTP ---- */
 
+/* Who needs no key on the loopback address must have meant that: a page whose own name leads there did not.
+ */
+static bool is_of_this_machine(const struct lm_http_request *http)
+{
+    const char *host = lm_http_header(http, "Host");
+    return host == NULL || lm_host_is_loopback(host);
+}
+
 const char *ag_access_key(const struct lm_http_request *http)
 {
     static const char bearer[] = "Bearer ";
     const char *header = lm_http_header(http, "Authorization");
     if (header == NULL) {
-        return lm_http_header(http, "X-API-Key");
+        header = lm_http_header(http, "X-API-Key");
+        return header != NULL || is_of_this_machine(http) ? header : "";
     }
     if (strncasecmp(header, bearer, sizeof(bearer) - 1) != 0) {
         return "";
@@ -272,12 +274,6 @@ int ag_access_route(struct ag_access *access, struct lm_http_server *http,
 
 /* ---- opening and closing ---- */
 
-static bool is_loopback(const char *listen)
-{
-    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "localhost:", 10) == 0 ||
-           strncmp(listen, "[::1]:", 6) == 0;
-}
-
 /*
  * Without keys whoever reaches the port may read every log: only this machine, unless told otherwise. Asked
  * once, before the loop runs; where the database cannot say, nobody is let in without a key all the same.
@@ -316,7 +312,7 @@ static struct ag_caller *new_everybody(struct ag_sights *sights)
 static int open_parts(struct ag_access *access, struct lm_error *error)
 {
     const struct ag_access_options *options = &access->options;
-    const bool loopback = is_loopback(options->config->listen);
+    const bool loopback = lm_host_is_loopback(options->config->listen);
     if (ag_mask_new(&options->config->mask, &access->mask, error) != 0 ||
         (!access->off && !loopback && check_listen(options, error) != 0)) {
         return -1;

@@ -2,7 +2,8 @@
  * The door: who asks, and may they? Every page that shows something of the logs goes through ag_access_route,
  * or ag_access_ask where there is no HTTP request (a question on a WebSocket). A key comes as `Authorization:
  * Bearer lm_…` or `X-API-Key`; never in the URL. With auth=off, and on the loopback address while no key was
- * ever made, who shows none may do everything. Loop thread.
+ * ever made, who shows none may do everything; the latter only where the Host is the loopback address, too.
+ * Loop thread.
  *
  *   viewer    reads, without what `mask` hides
  *   operator  reads, exports, configures
@@ -59,8 +60,8 @@ struct ag_admission {
 };
 /* `key` as it was sent (hostile), or NULL for none. */
 void ag_access_ask(struct ag_access *access, const char *key, struct ag_admission *admission);
-/* Once more for somebody admitted before, on the same connection: the key may be revoked, the rate over. */
-void ag_access_ask_again(struct ag_access *access, const struct ag_caller *caller,
+/* Once more with the key of somebody admitted before: it may be revoked, or its rate over. */
+void ag_access_ask_again(struct ag_access *access, const struct ag_shown_key *shown,
                          struct ag_admission *admission);
 void ag_access_forget(struct ag_admission *admission);
 
@@ -82,7 +83,8 @@ struct ag_access_route {
  * must set its own lm_http_on_abandoned where it answers later. LM_FATAL without memory. */
 int ag_access_route(struct ag_access *access, struct lm_http_server *http,
                     const struct ag_access_route *route, struct lm_error *error) LM_MUST_CHECK;
-/* The key in the headers of a request: NULL for none; "" for an Authorization that is no bearer's. */
+/* The key in the headers of a request: NULL for none; "", which is never good, for an Authorization that is
+ * no bearer's, and for none where Host names another machine. */
 const char *ag_access_key(const struct lm_http_request *http);
 
 #endif

@@ -325,9 +325,8 @@ static const struct lm_config_option options[] = {
     {.name = "cors.origins",
      .type = LM_CONFIG_LIST,
      .offset = AT(cors_origins),
-     .description = "Origins (https://host[:port]) whose pages may open a WebSocket, beside those of the "
-                    "agent's own host; "
-                    "*: any."},
+     .description = "Origins (https://host[:port]) whose pages may ask and open WebSockets, beside those of "
+                    "the agent's own host; *: any."},
     {.name = "websocket.connections",
      .type = LM_CONFIG_INT,
      .offset = AT(websocket_connections),

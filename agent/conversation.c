@@ -3,6 +3,7 @@
 #include "agent/handshake.h"
 #include "agent/message.h"
 #include "agent/socket.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <openssl/crypto.h>
@@ -250,7 +251,7 @@ static void ask(struct ag_conversation *conversation, struct ag_message *message
     question->admission = (struct ag_admission){
         .right = AG_RIGHT_READ, .cost = AG_COST_QUESTION, .told = on_admitted, .context = question};
     change_state(question, QUESTION_ASKED);
-    ag_access_ask_again(conversation->all->access, conversation->caller, &question->admission);
+    ag_access_ask_again(conversation->all->access, &conversation->caller->key, &question->admission);
 }
 
 static void cancel(struct ag_conversation *conversation, const char *id)
@@ -304,7 +305,7 @@ static void on_alive(void *context)
     conversation->asking = true;
     conversation->admission = (struct ag_admission){
         .right = AG_RIGHT_READ, .cost = 0, .told = on_still_admitted, .context = conversation};
-    ag_access_ask_again(conversation->all->access, conversation->caller, &conversation->admission);
+    ag_access_ask_again(conversation->all->access, &conversation->caller->key, &conversation->admission);
 }
 
 /* ---- the handshake ---- */
@@ -411,6 +412,24 @@ static int read_handshake(const struct ag_conversations *all, const struct lm_ht
     return 0;
 }
 
+static void ask_to_enter(struct ag_conversation *conversation, const struct ag_handshake *handshake)
+{
+    struct ag_conversations *all = conversation->all;
+    struct ag_shown_key key;
+    conversation->asking = true;
+    conversation->admission = (struct ag_admission){
+        .right = AG_RIGHT_READ, .cost = AG_COST_PAGE, .told = on_caller, .context = conversation};
+    if (handshake->shows != AG_SHOWN_TICKET) {
+        const char *shown =
+            handshake->shows == AG_SHOWN_KEY ? handshake->shown : ag_access_key(conversation->http);
+        ag_access_ask(all->access, shown, &conversation->admission);
+    } else if (ag_ticket_take(all->tickets, handshake->shown, lm_clock_mono_us(), &key)) {
+        ag_access_ask_again(all->access, &key, &conversation->admission);
+    } else {
+        ag_access_ask(all->access, "", &conversation->admission); /* refused as a bad key is */
+    }
+}
+
 static void on_request(struct lm_http_request *http, void *context)
 {
     struct ag_conversations *all = context;
@@ -424,20 +443,15 @@ static void on_request(struct lm_http_request *http, void *context)
         }
     }
     if (conversation == NULL) {
-        OPENSSL_cleanse(handshake.api_key, sizeof(handshake.api_key));
         if (strcmp(failure.code, "upgrade_required") == 0) {
             lm_http_reply_header(http, "Upgrade", "websocket");
             lm_http_reply_header(http, "Sec-WebSocket-Version", "13");
         }
         ag_failure_reply(http, &failure);
-        return;
+    } else {
+        ask_to_enter(conversation, &handshake);
     }
-    conversation->asking = true;
-    conversation->admission = (struct ag_admission){
-        .right = AG_RIGHT_READ, .cost = AG_COST_PAGE, .told = on_caller, .context = conversation};
-    ag_access_ask(all->access, handshake.keyed ? handshake.api_key : ag_access_key(http),
-                  &conversation->admission);
-    OPENSSL_cleanse(handshake.api_key, sizeof(handshake.api_key));
+    OPENSSL_cleanse(handshake.shown, sizeof(handshake.shown));
 }
 
 int ag_conversations_route(struct ag_conversations *all, struct lm_http_server *http, struct lm_error *error)

@@ -6,15 +6,16 @@
  * free again after that. A message that names no question (no JSON, no id, an id under way) is answered by
  * an error whose id is null. A cancel of what is over is no error: the two may have crossed.
  *
- * The key is shown once, in the handshake; every question is admitted anew, pays the key's rate and runs with
- * the rights of that moment. A key that was revoked closes the connection (1008) at the next question or
- * ping. No question outlives its connection. Loop thread.
+ * The key, or a ticket for it, is shown once, in the handshake; every question is admitted anew, pays the
+ * key's rate and runs with the rights of that moment. A key that was revoked closes the connection (1008) at
+ * the next question or ping. No question outlives its connection. Loop thread.
  */
 #ifndef LOGMILL_AGENT_CONVERSATION_H
 #define LOGMILL_AGENT_CONVERSATION_H
 
 #include "agent/access.h"
 #include "agent/run.h"
+#include "agent/tickets.h"
 
 #define AG_CONVERSATION_QUESTIONS 8
 #define AG_CONVERSATION_MESSAGE AG_MAX_BODY      /* bytes */
@@ -24,6 +25,7 @@
 struct ag_conversations {
     struct ag_runs *runs;
     struct ag_access *access;
+    struct ag_tickets *tickets;
     struct lm_gauge *open;
     struct ag_conversation *first;
     unsigned count;

@@ -1,5 +1,7 @@
 #include "agent/handshake.h"
 
+#include "common/origin.h"
+
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,37 +44,6 @@ static int refuse(struct ag_failure *failure, const char *code, const char *mess
     return -1;
 }
 
-/* ---- the page that asks ---- */
-
-/* host[:port] without the port that the scheme has anyway. */
-static size_t host_len(const char *host, const char *usual_port)
-{
-    const size_t len = strlen(host);
-    const size_t tail = strlen(usual_port);
-    return len > tail && strcmp(host + len - tail, usual_port) == 0 ? len - tail : len;
-}
-
-static bool is_own_host(const char *origin, const char *host)
-{
-    const bool tls = strncasecmp(origin, "https://", 8) == 0;
-    if (host == NULL || (!tls && strncasecmp(origin, "http://", 7) != 0)) {
-        return false;
-    }
-    const char *from = origin + (tls ? 8 : 7);
-    const size_t len = host_len(from, tls ? ":443" : ":80");
-    return len > 0 && len == host_len(host, tls ? ":443" : ":80") && strncasecmp(from, host, len) == 0;
-}
-
-static bool is_allowed(const char *origin, const char *host, const struct lm_config_list *origins)
-{
-    for (size_t i = 0; i < origins->count; i++) {
-        if (strcmp(origins->items[i], "*") == 0 || strcasecmp(origins->items[i], origin) == 0) {
-            return true;
-        }
-    }
-    return is_own_host(origin, host);
-}
-
 /* ---- the handshake ---- */
 
 /* What proves that this answer is to this handshake. */
@@ -93,24 +64,40 @@ static bool accept_key(const char *key, char *out)
     return true;
 }
 
+/* Is the item `prefix` and something behind it? */
+static bool begins(const char *item, size_t len, const char *prefix)
+{
+    return len > strlen(prefix) && strncmp(item, prefix, strlen(prefix)) == 0;
+}
+
+static void take_shown(struct ag_handshake *out, enum ag_shown shows, const char *text, size_t len)
+{
+    /* One that is too long is none of ours: the empty text is refused as it would be. */
+    len = len < sizeof(out->shown) ? len : 0;
+    memcpy(out->shown, text, len);
+    out->shown[len] = '\0';
+    out->shows = shows;
+}
+
 static int read_protocols(const char *list, struct ag_handshake *out, struct ag_failure *failure)
 {
-    static const char prefix[] = "key.";
-    const size_t prefix_len = sizeof(prefix) - 1;
+    static const char key[] = "key.";
+    static const char ticket[] = "ticket.";
     size_t len = 0;
     for (const char *item = next_item(&list, &len); item != NULL; item = next_item(&list, &len)) {
+        const bool keyed = begins(item, len, key);
+        const size_t skip = keyed ? sizeof(key) - 1 : sizeof(ticket) - 1;
         if (len == 7 && strncmp(item, "logmill", len) == 0) {
             out->logmill = true;
-        } else if (len > prefix_len && strncmp(item, prefix, prefix_len) == 0) {
-            /* One that is too long is no key of ours: the empty text is refused as it would be. */
-            const size_t key_len = len - prefix_len < sizeof(out->api_key) ? len - prefix_len : 0;
-            memcpy(out->api_key, item + prefix_len, key_len);
-            out->api_key[key_len] = '\0';
-            out->keyed = true;
+        } else if (keyed || begins(item, len, ticket)) {
+            if (out->shows != AG_SHOWN_NOTHING) {
+                return refuse(failure, "bad_request", "more than one key or ticket is shown", NULL);
+            }
+            take_shown(out, keyed ? AG_SHOWN_KEY : AG_SHOWN_TICKET, item + skip, len - skip);
         }
     }
     /* A browser gives up a connection whose answer names none of the sub-protocols it offered. */
-    return out->keyed && !out->logmill
+    return out->shows != AG_SHOWN_NOTHING && !out->logmill
                ? refuse(failure, "bad_request", "the sub-protocol logmill is missing beside the key's",
                         "offer both: new WebSocket(url, [\"logmill\", \"key.\" + key])")
                : 0;
@@ -128,7 +115,8 @@ int ag_handshake_read(const struct ag_handshake_headers *headers, const struct l
     if (headers->key == NULL || !accept_key(headers->key, out->accept)) {
         return refuse(failure, "bad_request", "Sec-WebSocket-Key must be 16 bytes in base64", NULL);
     }
-    if (headers->origin != NULL && !is_allowed(headers->origin, headers->host, origins)) {
+    if (headers->origin != NULL && !lm_origin_listed(origins, headers->origin) &&
+        !lm_origin_is_own(headers->origin, headers->host)) {
         return refuse(failure, "forbidden", "pages of this origin may not ask here",
                       "cors.origins lists those that may");
     }

@@ -1,8 +1,8 @@
 /*
  * The opening handshake of a WebSocket (RFC 6455, section 4.2) as far as it is the headers' matter: version,
- * key, whether the page that asks may (Origin), and the sub-protocols `logmill` and `key.<API key>`, for
- * browsers cannot set headers. The key is neither logged nor echoed: only `logmill` is ever accepted. Any
- * thread.
+ * key, whether the page that asks may (Origin), and the sub-protocols `logmill`, `key.<API key>` and
+ * `ticket.<ticket>`, for browsers cannot set headers. What is shown so is neither logged nor echoed: only
+ * `logmill` is ever accepted. Any thread.
  */
 #ifndef LOGMILL_AGENT_HANDSHAKE_H
 #define LOGMILL_AGENT_HANDSHAKE_H
@@ -12,7 +12,10 @@
 
 #include <stdbool.h>
 
-#define AG_HANDSHAKE_KEY_SIZE 64 /* of an API key as it came, with the NUL */
+#define AG_HANDSHAKE_SHOWN_SIZE 64 /* of a key or ticket as it came, with the NUL */
+
+/* What the sub-protocols show. */
+enum ag_shown { AG_SHOWN_NOTHING, AG_SHOWN_KEY, AG_SHOWN_TICKET };
 
 /* As they were sent; NULL where they were not. */
 struct ag_handshake_headers {
@@ -22,8 +25,8 @@ struct ag_handshake_headers {
 struct ag_handshake {
     char accept[32]; /* Sec-WebSocket-Accept */
     bool logmill;    /* the client offers the sub-protocol `logmill` */
-    bool keyed;      /* and a key */
-    char api_key[AG_HANDSHAKE_KEY_SIZE];
+    enum ag_shown shows;
+    char shown[AG_HANDSHAKE_SHOWN_SIZE]; /* hostile */
 };
 
 /*

@@ -154,7 +154,7 @@ void ag_history(struct lm_http_request *http, struct ag_caller *caller, void *co
         return;
     }
     *reading = (struct reading){.store = context, .http = http, .rows = json_array()};
-    memcpy(reading->key, caller->key, sizeof(reading->key));
+    memcpy(reading->key, caller->key.prefix, sizeof(reading->key));
     if (!read_parameters(http, reading)) {
         free_reading(reading);
         return;

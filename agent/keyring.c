@@ -56,7 +56,7 @@ void ag_caller_drop(struct ag_caller *caller)
 {
     if (caller != NULL && --caller->holders == 0) {
         ag_sight_drop(caller->sight);
-        OPENSSL_cleanse(caller->digest, sizeof(caller->digest));
+        OPENSSL_cleanse(&caller->key, sizeof(caller->key));
         free(caller);
     }
 }
@@ -191,13 +191,13 @@ static struct ag_caller *new_caller(struct ag_key_entry *entry, const PGresult *
     const char *version = cell(row, SCOPE_VERSION);
     const char *scope_role = cell(row, SCOPE_ROLE);
     struct ag_caller *caller = role >= 0 ? calloc(1, sizeof(*caller)) : NULL;
-    if (caller == NULL || (!anonymous && !read_digest(cell(row, HASH), caller->digest))) {
+    if (caller == NULL || (!anonymous && !read_digest(cell(row, HASH), caller->key.digest))) {
         free(caller);
         return NULL;
     }
     caller->holders = 1;
     caller->role = (enum ag_key_role)role;
-    memcpy(caller->key, entry->prefix, sizeof(caller->key));
+    memcpy(caller->key.prefix, entry->prefix, sizeof(caller->key.prefix));
     caller->sight = ag_sights_find(entry->keyring->options.sights, scope_role != NULL ? scope_role : "",
                                    version != NULL ? strtoll(version, NULL, 10) : 0, cell(row, SERVICES),
                                    cell(row, ENVIRONMENTS), role == AG_VIEWER);
@@ -211,7 +211,7 @@ static struct ag_caller *new_caller(struct ag_key_entry *entry, const PGresult *
 static bool same(const struct ag_caller *a, const struct ag_caller *b)
 {
     return a->role == b->role && a->sight == b->sight &&
-           CRYPTO_memcmp(a->digest, b->digest, AG_DIGEST_SIZE) == 0;
+           CRYPTO_memcmp(a->key.digest, b->key.digest, AG_DIGEST_SIZE) == 0;
 }
 
 static void on_row(const PGresult *row, void *context)
@@ -260,7 +260,7 @@ static void judge(struct ag_key_entry *entry, struct ag_key_waiter *waiter)
 {
     struct ag_caller *caller = entry->caller;
     if (caller == NULL || lm_clock_mono_us() >= entry->good_until_us ||
-        CRYPTO_memcmp(caller->digest, waiter->digest, AG_DIGEST_SIZE) != 0) {
+        CRYPTO_memcmp(caller->key.digest, waiter->shown.digest, AG_DIGEST_SIZE) != 0) {
         waiter->told(AG_KEY_BAD, NULL, NULL, waiter->context);
         return;
     }
@@ -315,9 +315,9 @@ static int look_up(struct ag_key_entry *entry)
     return 0;
 }
 
-void ag_keyring_ask(struct ag_keyring *keyring, const char *prefix, struct ag_key_waiter *waiter)
+void ag_keyring_ask(struct ag_keyring *keyring, struct ag_key_waiter *waiter)
 {
-    struct ag_key_entry *entry = find_entry(keyring, prefix);
+    struct ag_key_entry *entry = find_entry(keyring, waiter->shown.prefix);
     waiter->entry = NULL;
     waiter->next = NULL;
     if (entry == NULL) {

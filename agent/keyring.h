@@ -15,11 +15,16 @@
 enum ag_key_role { AG_VIEWER, AG_OPERATOR, AG_ADMIN };
 const char *ag_key_role_name(enum ag_key_role role);
 
+/* A key as somebody showed it: nothing of its secret but the SHA-256. Zeroed: none was shown. */
+struct ag_shown_key {
+    char prefix[LM_API_KEY_PREFIX_SIZE];
+    uint8_t digest[AG_DIGEST_SIZE];
+};
+
 /* Who asks; counted. */
 struct ag_caller {
     unsigned holders;
-    char key[LM_API_KEY_PREFIX_SIZE]; /* the prefix; "": nobody had to show a key */
-    uint8_t digest[AG_DIGEST_SIZE];   /* of the key; never shown */
+    struct ag_shown_key key; /* prefix "": nobody had to show one */
     enum ag_key_role role;
     struct ag_sight *sight;
 };
@@ -38,7 +43,7 @@ enum ag_key_verdict { AG_KEY_GOOD, AG_KEY_BAD, AG_KEY_UNKNOWABLE /* the store ca
 struct ag_key_waiter {
     struct ag_key_waiter *next;
     struct ag_key_entry *entry; /* while it waits */
-    uint8_t digest[AG_DIGEST_SIZE];
+    struct ag_shown_key shown;
     /* Once, maybe from inside ag_keyring_ask. `caller` and `tokens` are there with AG_KEY_GOOD, valid during
      * the call. */
     void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens,
@@ -56,8 +61,8 @@ struct ag_keyring_options {
 };
 
 struct ag_keyring *ag_keyring_new(const struct ag_keyring_options *options);
-/* `prefix` "" and a digest of zeros: no key is shown. */
-void ag_keyring_ask(struct ag_keyring *keyring, const char *prefix, struct ag_key_waiter *waiter);
+/* Is the key that the waiter shows good? */
+void ag_keyring_ask(struct ag_keyring *keyring, struct ag_key_waiter *waiter);
 void ag_keyring_forget(struct ag_key_waiter *waiter);
 /* Nobody waits any more. Closes on the loop and calls `closed` once; before the store closes. */
 void ag_keyring_close(struct ag_keyring *keyring, void (*closed)(void *context), void *context);

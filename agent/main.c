@@ -34,13 +34,13 @@ static int run(struct program *program)
     struct lm_error error;
     lm_log_open("logmill-agent", (enum lm_log_level)program->config.log_level);
     if (lm_service_open(&program->service, on_stop, program, &error) != 0) {
-        lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
+        lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         return 1;
     }
     program->service.reloading = &program->reloading;
     int failed = ag_server_open(&program->service.loop, &program->config, &program->server, &error);
     if (failed != 0) {
-        lm_log_error(LM_LOG_FATAL, "main", &error, "%s", error.text);
+        lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         lm_service_release(&program->service);
     } else {
         lm_log(LM_LOG_INFO, "main", "ready: %s, logmill %s, SQL as of PostgreSQL %s",

@@ -33,11 +33,12 @@ void ag_run_count(struct ag_runs *runs, const char *outcome)
 
 static void audit(struct ag_run *run, const char *verdict)
 {
+    const char *key = run->caller->key.prefix;
     const struct ag_audit_row row = {.at_us = run->wall_us,
                                      .request_id = run->id,
-                                     .key = run->caller->key[0] != '\0' ? run->caller->key : NULL,
-                                     .role = run->caller->key[0] != '\0' ? ag_key_role_name(run->caller->role)
-                                                                         : "anonymous",
+                                     .key = key[0] != '\0' ? key : NULL,
+                                     .role =
+                                         key[0] != '\0' ? ag_key_role_name(run->caller->role) : "anonymous",
                                      .address = run->address,
                                      .question = run->request.question,
                                      .question_len = run->request.question_len,
@@ -107,7 +108,8 @@ static void reply_answer(struct ag_run *run)
 
 const char *ag_run_asker(const struct ag_run *run)
 {
-    return run->caller->key[0] != '\0' ? run->caller->key : run->address;
+    const char *key = run->caller->key.prefix;
+    return key[0] != '\0' ? key : run->address;
 }
 
 bool ag_run_streams(const struct ag_run *run)

@@ -10,6 +10,7 @@
 #include "agent/understand/zone.h"
 #include "common/admin.h"
 #include "common/log.h"
+#include "common/origin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct ag_server {
     struct ag_pool *primary, *replica; /* the second NULL where there is none */
     struct ag_runs runs;
     struct ag_conversations conversations;
+    struct ag_tickets *tickets;
     struct ag_pages pages;
     unsigned open; /* parts that are still closing */
     void (*stopped)(void *context);
@@ -71,6 +73,9 @@ static void on_explain(struct lm_http_request *request, struct ag_caller *caller
 
 static int check(const struct ag_config *config, struct lm_error *error)
 {
+    if (lm_origins_check(&config->cors_origins, "cors.origins", error) != 0) {
+        return -1;
+    }
     if (!ag_zone_known(config->timezone)) {
         return lm_error_set(
             error, LM_FATAL, "timezone",
@@ -83,7 +88,12 @@ static int check(const struct ag_config *config, struct lm_error *error)
 static int open_http(struct ag_server *server, struct lm_error *error)
 {
     const struct lm_http_options options = {
-        .loop = server->loop, .listen = server->config->listen, .metrics = server->metrics};
+        .loop = server->loop,
+        .listen = server->config->listen,
+        .metrics = server->metrics,
+        .cors = {.origins = &server->config->cors_origins,
+                 .allowed_headers = "Authorization, Content-Type, X-API-Key, X-Request-Id",
+                 .exposed_headers = "Retry-After, X-Request-Id"}};
     if (lm_http_server_open(&options, &server->http, error) != 0 ||
         lm_admin_open(server->http, server->metrics, &server->admin, error) != 0) {
         return -1;
@@ -104,11 +114,17 @@ static int add_routes(struct ag_server *server, struct lm_error *error)
             return -1;
         }
     }
+    server->tickets = ag_tickets_new();
+    if (server->tickets == NULL) {
+        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the tickets");
+    }
     server->conversations = (struct ag_conversations){
         .runs = &server->runs,
         .access = server->access,
+        .tickets = server->tickets,
         .open = lm_gauge(server->metrics, "logmill_agent_websockets", NULL, "WebSockets open.")};
-    if (ag_conversations_route(&server->conversations, server->http, error) != 0) {
+    if (ag_conversations_route(&server->conversations, server->http, error) != 0 ||
+        ag_tickets_route(server->tickets, server->access, server->http, error) != 0) {
         return -1;
     }
     return ag_pages_route(&server->pages, server->access, server->http, error);
@@ -253,6 +269,7 @@ static void release(void *context)
     }
     void (*stopped)(void *) = server->stopped;
     void *stopped_context = server->context;
+    ag_tickets_free(server->tickets);
     ag_cache_free(server->runs.cache);
     lm_admin_free(server->admin);
     ag_vocabulary_free(server->vocabulary);

@@ -1,8 +1,8 @@
 /*
- * What the five files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
- * the first header to the last byte of the reply), http_stream.c (replies that come piece by piece),
- * http_upgrade.c (connections given to another protocol), http_socket.c (listening, sockets of clients that
- * must be watched or let down gently).
+ * What the six files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
+ * the first header to the last byte of the reply), http_cors.c (pages of other origins), http_stream.c
+ * (replies that come piece by piece), http_upgrade.c (connections given to another protocol), http_socket.c
+ * (listening, sockets of clients that must be watched or let down gently).
  */
 #ifndef LOGMILL_COMMON_HTTP_INTERNAL_H
 #define LOGMILL_COMMON_HTTP_INTERNAL_H
@@ -33,6 +33,7 @@ struct lm_http_server {
     struct http_socket *sockets;
     struct lm_metrics *metrics;
     size_t body_bytes, max_body_bytes; /* of all requests under way */
+    struct lm_http_cors cors;
     char url[128];
     bool kicked;  /* since the daemon's last run began */
     bool closing; /* no new connections */
@@ -76,6 +77,7 @@ struct lm_http_request {
     bool handed_out; /* the handler has it and has neither replied (to the end) nor been told that it is gone
                       */
     bool suspended;
+    bool cross_origin; /* by a page that may read the answer */
     char *method, *path;
     char *segment; /* NULL where the route has none */
     char peer[64];
@@ -114,6 +116,13 @@ bool http_request_change_state(struct lm_http_request *request, enum http_state 
 void http_request_count(const struct lm_http_request *request);
 /* Only once the daemon has forgotten it. */
 void http_request_free(struct lm_http_request *request);
+
+/* http_cors.c: at the first header, what lets a page read whatever the answer will be. */
+void http_cors_begin(struct lm_http_request *request);
+/* A page that may ask wants to know how. */
+bool http_cors_is_preflight(const struct lm_http_request *request);
+/* `methods` of the path, comma-separated. */
+void http_cors_answer(struct lm_http_request *request, const char *methods);
 
 /* http_stream.c */
 void http_stream_free(struct http_stream *stream);

@@ -240,7 +240,15 @@ static enum MHD_Result queue_response(struct lm_http_request *request)
     return MHD_queue_response(request->connection, request->status, request->response);
 }
 
-/* While the headers are all there is. `now`: the body must not be read. */
+/* The reply is made while the headers are all there is. `now`: the body must not be read. */
+static enum MHD_Result reply_early(struct lm_http_request *request, bool now)
+{
+    if (!now)
+        return MHD_YES; /* the daemon asks for the response once it has read and we have dropped the body */
+    http_socket_drain(request->server, request->connection, NULL, 0);
+    return queue_response(request);
+}
+
 static enum MHD_Result refuse(struct lm_http_request *request, bool now, unsigned status, const char *code,
                               const char *message)
 {
@@ -248,10 +256,7 @@ static enum MHD_Result refuse(struct lm_http_request *request, bool now, unsigne
         lm_http_reply_header(request, "Connection", "close");
     lm_http_reply_header(request, "Cache-Control", "no-store");
     lm_http_reply_error(request, status, code, message);
-    if (!now)
-        return MHD_YES; /* the daemon asks for the response once it has read and we have dropped the body */
-    http_socket_drain(request->server, request->connection, NULL, 0);
-    return queue_response(request);
+    return reply_early(request, now);
 }
 
 static enum MHD_Result refuse_in_body(struct lm_http_request *request, unsigned status, const char *code,
@@ -263,8 +268,11 @@ static enum MHD_Result refuse_in_body(struct lm_http_request *request, unsigned 
     error_body(&body, code, message);
     lm_buffer_printf(&reply,
                      "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: "
-                     "application/json\r\nCache-Control: no-store\r\n%sContent-Length: %zu\r\n\r\n",
+                     "application/json\r\nCache-Control: no-store\r\n%sContent-Length: %zu\r\n",
                      status, reason_phrase(status), status == 503 ? "Retry-After: 1\r\n" : "", body.len);
+    for (const struct http_reply_header *header = request->headers; header != NULL; header = header->next)
+        lm_buffer_printf(&reply, "%s: %s\r\n", header->name, header->value);
+    lm_buffer_append_text(&reply, "\r\n");
     lm_buffer_append(&reply, body.data, body.len);
     if (!reply.failed)
         http_socket_drain(request->server, request->connection, reply.data, reply.len);
@@ -343,6 +351,10 @@ static void find_route(struct lm_http_request *request, struct lm_buffer *allow)
 
 static enum MHD_Result refuse_unrouted(struct lm_http_request *request, bool now, struct lm_buffer *allow)
 {
+    if (allow->len > 0 && http_cors_is_preflight(request) && lm_buffer_text(allow) != NULL) {
+        http_cors_answer(request, allow->data);
+        return reply_early(request, now);
+    }
     if (allow->len == 0)
         return refuse(request, now, 404, "not_found", "There is nothing at this path.");
     if (lm_buffer_text(allow) != NULL)
@@ -354,6 +366,7 @@ static enum MHD_Result admit(struct lm_http_request *request)
 {
     struct framing framing = {0};
     char message[128];
+    http_cors_begin(request);
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, &framing);
     if (framing.lengths > 1 || framing.encodings > 1 || (framing.lengths > 0 && framing.encodings > 0))
         return refuse(

@@ -212,6 +212,7 @@ int lm_http_server_open(const struct lm_http_options *options, struct lm_http_se
         return lm_error_set(error, LM_FATAL, "memory", "out of memory while opening the HTTP server");
     server->loop = options->loop;
     server->metrics = options->metrics;
+    server->cors = options->cors;
     server->max_body_bytes = options->max_body_bytes != 0 ? options->max_body_bytes : MAX_BODY_BYTES;
     if (start_daemon(server, options, error) != 0) {
         free(server);

@@ -6,8 +6,9 @@
  * goes away first, until on_abandoned.
  *
  * Refused before a handler sees it: both Content-Length and Transfer-Encoding, repeated Content-Length, a
- * body over the route's limit (413), an unknown path (404), a wrong method (405 with Allow). A client that
- * shuts its sending side down after the request counts as gone, as with nginx.
+ * body over the route's limit (413), an unknown path (404), a wrong method (405 with Allow). Preflights of
+ * pages that may ask are answered. A client that shuts its sending side down after the request counts as
+ * gone, as with nginx.
  */
 #ifndef LOGMILL_COMMON_HTTP_SERVER_H
 #define LOGMILL_COMMON_HTTP_SERVER_H
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <uv.h>
 
+struct lm_config_list;
 struct lm_http_server;
 struct lm_http_request;
 
@@ -32,6 +34,12 @@ struct lm_http_route {
     void *context;
 };
 
+/* Pages of other origins that may read answers, and what they may send and see beside what every page may. */
+struct lm_http_cors {
+    const struct lm_config_list *origins;          /* origin.h; outlives the server. NULL or empty: none */
+    const char *allowed_headers, *exposed_headers; /* comma-separated; not copied */
+};
+
 struct lm_http_options {
     uv_loop_t *loop;
     const char *listen;         /* host:port, :port, [v6]:port; port 0 takes a free one */
@@ -40,6 +48,7 @@ struct lm_http_options {
     unsigned
         idle_timeout_s; /* 0: 60; without a byte from or to the client, not while a handler has its request */
     size_t max_body_bytes; /* 0: 256 MiB; all bodies together, 503 with Retry-After beyond */
+    struct lm_http_cors cors;
 };
 
 /* Opens the listening socket; routes are added afterwards. LM_FATAL when the address is taken, said with the

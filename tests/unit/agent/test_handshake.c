@@ -36,7 +36,7 @@ static void the_accept_is_the_specifications(void **state)
     assert_null(refused(&headers, &handshake));
     assert_string_equal(handshake.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     assert_false(handshake.logmill);
-    assert_false(handshake.keyed);
+    assert_int_equal(handshake.shows, AG_SHOWN_NOTHING);
 }
 
 static void tokens_are_found_in_lists_in_any_case(void **state)
@@ -108,7 +108,7 @@ static void pages_of_our_host_and_of_the_list_may_ask(void **state)
     }
 }
 
-static void a_key_comes_as_a_sub_protocol_beside_ours(void **state)
+static void a_key_or_a_ticket_comes_as_a_sub_protocol_beside_ours(void **state)
 {
     char long_key[400] = "logmill, key.";
     struct ag_handshake_headers headers = good();
@@ -116,18 +116,29 @@ static void a_key_comes_as_a_sub_protocol_beside_ours(void **state)
     (void)state;
     headers.protocols = "key.lm_a_b_c , logmill, other";
     assert_null(refused(&headers, &handshake));
-    assert_true(handshake.logmill && handshake.keyed);
-    assert_string_equal(handshake.api_key, "lm_a_b_c");
+    assert_true(handshake.logmill && handshake.shows == AG_SHOWN_KEY);
+    assert_string_equal(handshake.shown, "lm_a_b_c");
+    headers.protocols = "logmill,ticket.0a1b";
+    assert_null(refused(&headers, &handshake));
+    assert_true(handshake.logmill && handshake.shows == AG_SHOWN_TICKET);
+    assert_string_equal(handshake.shown, "0a1b");
+    headers.protocols = "logmill, ticket., key.";
+    assert_null(refused(&headers, &handshake));
+    assert_int_equal(handshake.shows, AG_SHOWN_NOTHING);
+    headers.protocols = "logmill, ticket.0a1b, key.lm_a_b_c";
+    assert_string_equal(refused(&headers, &handshake), "bad_request");
+    headers.protocols = "ticket.0a1b";
+    assert_string_equal(refused(&headers, &handshake), "bad_request");
     headers.protocols = "other, logmillx";
     assert_null(refused(&headers, &handshake));
-    assert_false(handshake.logmill || handshake.keyed);
+    assert_false(handshake.logmill || handshake.shows != AG_SHOWN_NOTHING);
     headers.protocols = "key.lm_a_b_c";
     assert_string_equal(refused(&headers, &handshake), "bad_request");
     memset(long_key + strlen(long_key), 'x', 300);
     headers.protocols = long_key;
     assert_null(refused(&headers, &handshake));
-    assert_true(handshake.keyed);
-    assert_string_equal(handshake.api_key, "");
+    assert_int_equal(handshake.shows, AG_SHOWN_KEY);
+    assert_string_equal(handshake.shown, "");
 }
 
 int main(void)
@@ -137,7 +148,7 @@ int main(void)
         cmocka_unit_test(tokens_are_found_in_lists_in_any_case),
         cmocka_unit_test(keys_that_are_not_16_bytes_are_refused),
         cmocka_unit_test(pages_of_our_host_and_of_the_list_may_ask),
-        cmocka_unit_test(a_key_comes_as_a_sub_protocol_beside_ours),
+        cmocka_unit_test(a_key_or_a_ticket_comes_as_a_sub_protocol_beside_ours),
     };
     return cmocka_run_group_tests_name("handshake", tests, NULL, NULL) == 0 ? 0 : 1;
 }
