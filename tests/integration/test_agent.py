@@ -247,7 +247,7 @@ class Cancelling(Agents):
         host, port = agent.url[7:].split(":")
         s = socket.create_connection((host, int(port)))
         body = json.dumps({"question": question, "refresh": True}).encode()
-        s.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        s.sendall(b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         return s
 
     def test_a_client_that_leaves_takes_its_statement_with_it(self):
@@ -410,7 +410,8 @@ class Starting(Agents):
         bare = harness.World(self.shared.servers, migrate=False, topics=False)
         self.addCleanup(bare.close)
         agent = bare.start("logmill-agent", ready=False)
-        self.wait_until(lambda: "run logmill-ctl migrate" in agent.get("/readyz")[1], 10, "what is to be done")
+        self.wait_until(lambda: "run logmill-ctl migrate" in agent.get("/readyz")[1] and "API keys cannot be looked up" in agent.log(), 30,
+                        "what is to be done")
         for question in (HOUR, "how many errors of payment-service today?"):
             self.assertIn("logmill-ctl migrate", self.refused(agent, 503, "unavailable", question)["hint"])
         bare.ctl("migrate", "--postgres-url", bare.admin_url)
@@ -419,7 +420,8 @@ class Starting(Agents):
         last = bare.value("select max(number) from public.logmill_migration")
         bare.rows("delete from public.logmill_migration where number = %s" % last)
         newer = bare.start("logmill-agent", ready=False)
-        self.wait_until(lambda: "needs %s: run logmill-ctl migrate" % last in newer.get("/readyz")[1], 10, "what is to be done")
+        self.wait_until(lambda: "needs %s: run logmill-ctl migrate" % last in newer.get("/readyz")[1] and "\"keys\"" not in newer.get("/readyz")[1], 30,
+                        "what is to be done")
         self.assertIn("logmill-ctl migrate", self.refused(newer, 503, "unavailable")["hint"])
         self.assertEqual(200, agent.post("/query", {"question": HOUR})[0])      # the one that runs goes on
         for program in (newer, agent):

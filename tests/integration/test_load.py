@@ -32,7 +32,7 @@ class Asker:
         body = json.dumps({"question": question, "refresh": True}).encode()
         reader, writer = await asyncio.open_connection(self.host, self.port, local_addr=(self.address, 0))
         try:
-            writer.write(b"POST /query HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            writer.write(b"POST /query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
                          b"Content-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
             head = (await reader.readuntil(b"\r\n\r\n")).decode()

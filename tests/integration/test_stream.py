@@ -143,7 +143,7 @@ class Exports(stored.Agents):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.connect(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])))
         body = json.dumps({"question": question, "format": "ndjson"}).encode()
-        s.sendall(b"POST /export HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        s.sendall(b"POST /export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
                   % len(body) + body)
         s.settimeout(30)
         return s
@@ -285,7 +285,7 @@ class Events(stored.Agents):
         release = self.lock()
         s = socket.create_connection(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])), timeout=30)
         body = json.dumps({"question": HOUR, "refresh": True}).encode()
-        s.sendall(b"POST /query HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/event-stream\r\n"
+        s.sendall(b"POST /query HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/event-stream\r\n"
                   b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         came = b""
         while b'"node_start","node":"execute_query"' not in came:
