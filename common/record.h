@@ -15,12 +15,49 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct lm_slice {
     const char *data;
     size_t len;
 };
 #define LM_SLICE(literal) ((struct lm_slice){(literal), sizeof(literal) - 1})
+
+/* The same bytes; a NULL text of length 0 is the same as "". Names and other short texts are compared without
+ * a call, by words that may overlap. */
+static inline bool lm_slice_equal(struct lm_slice a, struct lm_slice b)
+{
+    uint64_t x[4], y[4];
+    uint32_t u[2], v[2];
+
+    if (a.len != b.len)
+        return false;
+    if (a.len > 32)
+        return memcmp(a.data, b.data, a.len) == 0;
+    if (a.len > 16) {
+        memcpy(&x[0], a.data, 16);
+        memcpy(&x[2], a.data + a.len - 16, 16);
+        memcpy(&y[0], b.data, 16);
+        memcpy(&y[2], b.data + b.len - 16, 16);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+    }
+    if (a.len >= 8) {
+        memcpy(&x[0], a.data, 8);
+        memcpy(&x[1], a.data + a.len - 8, 8);
+        memcpy(&y[0], b.data, 8);
+        memcpy(&y[1], b.data + b.len - 8, 8);
+        return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    }
+    if (a.len >= 4) {
+        memcpy(&u[0], a.data, 4);
+        memcpy(&u[1], a.data + a.len - 4, 4);
+        memcpy(&v[0], b.data, 4);
+        memcpy(&v[1], b.data + b.len - 4, 4);
+        return ((u[0] ^ v[0]) | (u[1] ^ v[1])) == 0;
+    }
+    return a.len == 0 || (a.data[0] == b.data[0] && a.data[a.len / 2] == b.data[a.len / 2] &&
+                          a.data[a.len - 1] == b.data[a.len - 1]);
+}
 
 enum lm_category { LM_RAW, LM_SUMMARY, LM_TRAINING, LM_TAGGED, LM_CATEGORY_COUNT };
 enum lm_level { LM_DEBUG, LM_INFO, LM_WARN, LM_ERROR, LM_LEVEL_FATAL, LM_LEVEL_COUNT };

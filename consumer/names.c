@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 /* A B-tree entry holds 2,704 bytes, three texts of a name at most 255 each. */
@@ -18,13 +19,22 @@
 /* Names of a record that are tried where its service had them last: the texts of of_record, then keys. */
 enum { MEMO_KEYS = 8, MEMO_SLOTS = 7 + MEMO_KEYS };
 
+/* What is read and written for each name of a record: one cache line. */
 struct entry {
-    struct co_name_row row;
+    int64_t n, first_us, last_us;
     /* The entry of its service in its environment; CO_INDEX_NONE for a service, and where that found no
      * place. */
     uint32_t context;
-    uint32_t memo; /* of a service: its place in `memos` */
-    bool written;
+    uint8_t kind, len;
+    char head[34]; /* as much of the text as there is room for */
+};
+_Static_assert(sizeof(struct entry) == 64, "a cache line");
+
+/* The rest of it. */
+struct origin {
+    struct lm_slice value, service,
+        environment; /* the last two are those of its context's, where it has one */
+    uint32_t memo;   /* of a service: its place in `memos` */
 };
 
 /* Where a record's names are looked for. */
@@ -36,8 +46,10 @@ struct place {
 
 struct co_names {
     struct entry *entries;
-    size_t count, cap;
-    uint32_t *fresh; /* entries never written */
+    struct origin *origins; /* of the same positions */
+    size_t count, cap, origin_cap;
+    uint32_t last_service; /* the previous record's, tried first; CO_INDEX_NONE for none */
+    uint32_t *fresh;       /* entries never written */
     size_t fresh_count, fresh_cap;
     struct co_index index;
     uint32_t (*memos)[MEMO_SLOTS]; /* by service: the entry each slot had last, CO_INDEX_NONE for none */
@@ -83,6 +95,7 @@ struct co_names *co_names_new(size_t max_of_kind)
         return NULL;
     names->max_of_kind = max_of_kind;
     names->flushed_us = lm_clock_mono_us();
+    names->last_service = CO_INDEX_NONE;
     lm_arena_init(&names->texts, max_of_kind * CO_NAME_KIND_COUNT * (VALUE_MAX + 1 + 16) + 65536);
     return names;
 }
@@ -92,6 +105,7 @@ void co_names_free(struct co_names *names)
     if (names == NULL)
         return;
     free(names->entries);
+    free(names->origins);
     free(names->fresh);
     free(names->memos);
     co_index_free(&names->index);
@@ -106,11 +120,6 @@ uint64_t co_names_take_overflow(struct co_names *names)
     return overflow;
 }
 
-static bool same(struct lm_slice a, struct lm_slice b)
-{
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 static int keep(struct co_names *names, struct lm_slice text, struct lm_slice *out)
 {
     out->len = text.len;
@@ -118,50 +127,88 @@ static int keep(struct co_names *names, struct lm_slice text, struct lm_slice *o
     return out->data == NULL ? -1 : 0;
 }
 
+static int keep_origin(struct co_names *names, const struct co_name_row *row, uint32_t context,
+                       struct origin *out)
+{
+    if (keep(names, row->value, &out->value) != 0)
+        return -1;
+    if (context != CO_INDEX_NONE) {
+        out->service = names->origins[context].service;
+        out->environment = names->origins[context].environment;
+        return 0;
+    }
+    return keep(names, row->service, &out->service) == 0 &&
+                   keep(names, row->environment, &out->environment) == 0
+               ? 0
+               : -1;
+}
+
+static int room_for_one(struct co_names *names, enum co_name_kind kind)
+{
+    if (co_array_room(&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
+        co_array_room(&names->origins, names->count, &names->origin_cap, sizeof(names->origins[0])) != 0 ||
+        co_array_room(&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0)
+        return -1;
+    return kind == CO_NAME_SERVICE ? co_array_room(&names->memos, names->of_kind[CO_NAME_SERVICE],
+                                                   &names->memo_cap, sizeof(names->memos[0]))
+                                   : 0;
+}
+
 /* The new entry's position, or CO_INDEX_NONE without memory. */
 static uint32_t add_entry(struct co_names *names, uint64_t hash, const struct co_name_row *row,
                           uint32_t context)
 {
-    struct entry entry = {.row = *row, .context = context};
+    struct entry entry = {.n = 1,
+                          .first_us = row->first_us,
+                          .last_us = row->last_us,
+                          .context = context,
+                          .kind = (uint8_t)row->kind,
+                          .len = (uint8_t)row->value.len};
+    struct origin origin = {.memo = (uint32_t)names->of_kind[CO_NAME_SERVICE]};
 
-    if (co_array_room(&names->entries, names->count, &names->cap, sizeof(names->entries[0])) != 0 ||
-        co_array_room(&names->fresh, names->fresh_count, &names->fresh_cap, sizeof(names->fresh[0])) != 0 ||
-        (row->kind == CO_NAME_SERVICE && co_array_room(&names->memos, names->of_kind[CO_NAME_SERVICE],
-                                                       &names->memo_cap, sizeof(names->memos[0])) != 0) ||
-        keep(names, row->value, &entry.row.value) != 0 ||
-        keep(names, row->service, &entry.row.service) != 0 ||
-        keep(names, row->environment, &entry.row.environment) != 0 ||
+    if (room_for_one(names, row->kind) != 0 || keep_origin(names, row, context, &origin) != 0 ||
         co_index_add(&names->index, hash, (uint32_t)names->count) != 0)
         return CO_INDEX_NONE;
-    if (row->kind == CO_NAME_SERVICE) {
-        entry.memo = (uint32_t)names->of_kind[CO_NAME_SERVICE];
-        for (size_t i = 0; i < MEMO_SLOTS; i++)
-            names->memos[entry.memo][i] = CO_INDEX_NONE;
-    }
+    for (size_t i = 0; row->kind == CO_NAME_SERVICE && i < MEMO_SLOTS; i++)
+        names->memos[origin.memo][i] = CO_INDEX_NONE;
+    memcpy(entry.head, row->value.data,
+           row->value.len < sizeof(entry.head) ? row->value.len : sizeof(entry.head));
     names->fresh[names->fresh_count++] = (uint32_t)names->count;
     names->entries[names->count] = entry;
+    names->origins[names->count] = origin;
     names->of_kind[row->kind]++;
     return (uint32_t)names->count++;
 }
 
-static void count(struct co_name_row *row, int64_t at_us)
+static void count(struct entry *entry, int64_t at_us)
 {
-    if (row->n == 0 || at_us < row->first_us)
-        row->first_us = at_us;
-    if (row->n == 0 || at_us > row->last_us)
-        row->last_us = at_us;
-    row->n++;
+    if (entry->n == 0 || at_us < entry->first_us)
+        entry->first_us = at_us;
+    if (entry->n == 0 || at_us > entry->last_us)
+        entry->last_us = at_us;
+    entry->n++;
 }
 
 _Static_assert(sizeof(of_record) / sizeof(of_record[0]) + MEMO_KEYS == MEMO_SLOTS, "a slot for each text");
 
-static bool is_name(const struct entry *entry, const struct co_name_row *row, uint32_t context)
+static bool has_value(const struct co_names *names, uint32_t at, struct lm_slice value)
 {
-    const struct co_name_row *known = &entry->row;
+    const struct entry *entry = &names->entries[at];
+    struct lm_slice known = {entry->head, entry->len};
 
-    return entry->context == context && known->kind == row->kind && same(known->value, row->value) &&
-           (context != CO_INDEX_NONE ||
-            (same(known->service, row->service) && same(known->environment, row->environment)));
+    if (entry->len > sizeof(entry->head))
+        known.data = names->origins[at].value.data;
+    return lm_slice_equal(known, value);
+}
+
+static bool is_name(const struct co_names *names, uint32_t at, const struct co_name_row *row,
+                    uint32_t context)
+{
+    const struct entry *entry = &names->entries[at];
+
+    return entry->context == context && entry->kind == row->kind && has_value(names, at, row->value) &&
+           (context != CO_INDEX_NONE || (lm_slice_equal(names->origins[at].service, row->service) &&
+                                         lm_slice_equal(names->origins[at].environment, row->environment)));
 }
 
 /* 1: counted (*at is the entry), 0: found no place, -1: no memory. */
@@ -171,8 +218,8 @@ static int find_or_add(struct co_names *names, const struct co_name_row *row, ui
     size_t cursor = co_index_start(&names->index, hash);
 
     while ((*at = co_index_next(&names->index, hash, &cursor)) != CO_INDEX_NONE) {
-        if (is_name(&names->entries[*at], row, context)) {
-            count(&names->entries[*at].row, row->first_us);
+        if (is_name(names, *at, row, context)) {
+            count(&names->entries[*at], row->first_us);
             return 1;
         }
     }
@@ -191,8 +238,8 @@ static int add_name(struct co_names *names, const struct co_name_row *row, const
     uint32_t *memo = place->memo != NULL && slot < MEMO_SLOTS ? &place->memo[slot] : NULL;
     uint32_t at;
 
-    if (memo != NULL && *memo != CO_INDEX_NONE && same(names->entries[*memo].row.value, row->value)) {
-        count(&names->entries[*memo].row, row->first_us);
+    if (memo != NULL && *memo != CO_INDEX_NONE && has_value(names, *memo, row->value)) {
+        count(&names->entries[*memo], row->first_us);
         return 1;
     }
     int outcome = find_or_add(
@@ -206,15 +253,25 @@ static int add_name(struct co_names *names, const struct co_name_row *row, const
 /* The record's service: as find_or_add; *place is where its other names are looked for. */
 static int add_service(struct co_names *names, const struct co_name_row *row, struct place *place)
 {
-    uint64_t hash = XXH3_64bits_withSeed(row->environment.data, row->environment.len,
-                                         XXH3_64bits(row->service.data, row->service.len));
-    uint32_t at;
-    int outcome = find_or_add(names, row, CO_INDEX_NONE, hash, &at);
+    uint32_t at = names->last_service;
+    uint64_t hash = 0;
+    int outcome = 1;
 
-    *place = (struct place){.context = CO_INDEX_NONE, .seed = hash};
+    if (at != CO_INDEX_NONE && is_name(names, at, row, CO_INDEX_NONE)) {
+        count(&names->entries[at], row->first_us);
+    } else {
+        hash = XXH3_64bits_withSeed(row->environment.data, row->environment.len,
+                                    XXH3_64bits(row->service.data, row->service.len));
+        outcome = find_or_add(names, row, CO_INDEX_NONE, hash, &at);
+    }
     if (outcome == 1) {
-        place->context = at;
-        place->memo = names->memos[names->entries[at].memo];
+        names->last_service = at;
+        /* Spread over all bits, so that a kind added to it makes another seed. */
+        *place = (struct place){.context = at,
+                                .seed = (at + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15),
+                                .memo = names->memos[names->origins[at].memo]};
+    } else {
+        *place = (struct place){.context = CO_INDEX_NONE, .seed = hash};
     }
     return outcome;
 }
@@ -287,13 +344,22 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
     return 0;
 }
 
-static int take(struct entry *entry, struct co_name_row **rows, size_t *row_count, size_t *cap)
+static int take(struct co_names *names, uint32_t at, struct co_name_row **rows, size_t *row_count,
+                size_t *cap)
 {
+    struct entry *entry = &names->entries[at];
+    const struct origin *origin = &names->origins[at];
+
     if (co_array_room(rows, *row_count, cap, sizeof(**rows)) != 0)
         return -1;
-    (*rows)[(*row_count)++] = entry->row;
-    entry->row.n = 0;
-    entry->written = true;
+    (*rows)[(*row_count)++] = (struct co_name_row){.kind = entry->kind,
+                                                   .value = origin->value,
+                                                   .service = origin->service,
+                                                   .environment = origin->environment,
+                                                   .first_us = entry->first_us,
+                                                   .last_us = entry->last_us,
+                                                   .n = entry->n};
+    entry->n = 0;
     return 0;
 }
 
@@ -301,8 +367,7 @@ int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **r
                   size_t *cap)
 {
     size_t taken = 0;
-    while (taken < names->fresh_count &&
-           take(&names->entries[names->fresh[taken]], rows, row_count, cap) == 0)
+    while (taken < names->fresh_count && take(names, names->fresh[taken], rows, row_count, cap) == 0)
         taken++;
     names->fresh_count -= taken;
     if (names->fresh_count > 0) {
@@ -313,7 +378,7 @@ int co_names_take(struct co_names *names, int64_t now_us, struct co_name_row **r
         return 0;
     names->flushed_us = now_us;
     for (size_t i = 0; i < names->count; i++) {
-        if (names->entries[i].row.n > 0 && take(&names->entries[i], rows, row_count, cap) != 0)
+        if (names->entries[i].n > 0 && take(names, (uint32_t)i, rows, row_count, cap) != 0)
             return -1;
     }
     return 0;

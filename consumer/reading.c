@@ -143,14 +143,16 @@ void co_reading_hand_over(struct co_reading *reading, bool urgent)
 }
 
 /* Of a batch that flows, or will when a connection is free, so much is ready for it. More would only be cold
- * when its turn comes. */
+ * when its turn comes. What does not flow goes whole: the last of a topic is one batch, not a row of small
+ * ones. */
 static bool has_enough(const struct co_reading *reading, const struct co_partition *partition)
 {
     const struct co_batch *batch = partition->filling;
 
-    return batch != NULL && batch->copy_held >= FED_BYTES &&
-           (batch->open ||
-            (co_writer_busy(reading->writer) && !batch->keeps_messages && partition->wary_batches == 0));
+    if (batch == NULL || batch->copy_held < FED_BYTES)
+        return false;
+    return batch->open || (co_writer_busy(reading->writer) && !batch->keeps_messages &&
+                           partition->wary_batches == 0 && is_behind(reading, partition));
 }
 
 static bool may_read(const struct co_reading *reading, const struct co_partition *partition)
@@ -166,7 +168,7 @@ static struct co_partition *hungriest(const struct co_reading *reading)
     struct co_partition *best = NULL;
 
     for (struct co_partition *p = co_assignment_first(reading->assignment); p != NULL; p = p->next) {
-        if (may_read(reading, p) && p->filling != NULL && p->filling->open &&
+        if (p->filling != NULL && p->filling->open && may_read(reading, p) &&
             (best == NULL || p->filling->copy_held < best->filling->copy_held))
             best = p;
     }

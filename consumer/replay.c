@@ -63,8 +63,7 @@ static uint64_t hash_of(const struct co_replay *replay)
 
 static bool same_place(const struct co_replay *a, const struct co_replay *b)
 {
-    return a->offset == b->offset && a->partition == b->partition && a->topic.len == b->topic.len &&
-           memcmp(a->topic.data, b->topic.data, a->topic.len) == 0;
+    return a->offset == b->offset && a->partition == b->partition && lm_slice_equal(a->topic, b->topic);
 }
 
 bool co_replay_in(const struct co_batch *batch, const struct co_replay *replay)
