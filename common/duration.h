@@ -11,7 +11,9 @@
 
 /* Microseconds, rounded half to even, at most 2^53 (285 years). `ms` is not NaN and not negative. */
 int64_t lm_duration_us(double ms);
-/* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06) of the same capped duration, unrounded: at most 631. */
+#define LM_DURATION_BUCKET_MAX 631
+/* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06) of the same capped duration, unrounded: at most the above.
+ */
 int16_t lm_duration_bucket(double ms);
 /* Representative value of a bucket in milliseconds: 2γ^b / (γ + 1). */
 double lm_duration_of_bucket(int16_t bucket);

@@ -15,7 +15,6 @@
 #define COPY_MAX ((size_t)1 << 30)
 #define ARENA_MAX ((size_t)1 << 30)
 #define TEMPLATE_MAX 4096
-#define OTHER LM_SLICE("(other)")
 /* What librdkafka keeps for a message besides its bytes. */
 #define MESSAGE_OVERHEAD 400
 /* Memory that a huge record took is given back. */
@@ -212,12 +211,10 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                               &batch->arena, error);
 }
 
-static int count(struct co_batch *batch, const struct lm_record *record, bool other, int64_t pattern,
+static int count(struct co_batch *batch, const struct lm_record *record, uint32_t place, int64_t pattern,
                  struct lm_error *error)
 {
-    struct lm_slice service = other ? OTHER : record->text[LM_SERVICE];
-
-    if (co_rollup_add(&batch->rollup, record, service, pattern) != 0)
+    if (co_rollup_add(&batch->rollup, record, place, pattern) != 0)
         return lm_error_set(error, LM_RETRY, "memory", "no memory for the batch's rollups");
     return 0;
 }
@@ -272,7 +269,8 @@ static void take_pattern(struct co_batch *batch, struct co_batch_scratch *scratc
 }
 
 int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
-                 enum lm_category category, bool other, struct co_patterns *patterns, struct lm_error *error)
+                 enum lm_category category, uint32_t place, struct co_patterns *patterns,
+                 struct lm_error *error)
 {
     const struct lm_slice *text = scratch->record.text;
     struct co_row_extra extra = {.category = category,
@@ -287,7 +285,7 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
     extra.pattern = lm_pattern(text[LM_MESSAGE].data, text[LM_MESSAGE].len, &scratch->template);
     if (co_copy_row(&scratch->record, &extra, &chunk->bytes, error) != 0)
         return -1;
-    if (count(batch, &scratch->record, other, extra.pattern, error) != 0) {
+    if (count(batch, &scratch->record, place, extra.pattern, error) != 0) {
         chunk->bytes.len = from;
         return -1;
     }
@@ -299,7 +297,7 @@ int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_ka
                                                         .chunk = chunk,
                                                         .from = (uint32_t)from,
                                                         .to = (uint32_t)chunk->bytes.len,
-                                                        .other = other};
+                                                        .place = place};
     }
     batch->row_count++;
     return 0;
@@ -401,7 +399,7 @@ int co_batch_recount(struct co_batch *batch, struct lm_error *error)
     co_rollup_clear(&batch->rollup);
     for (size_t i = from; i < to; i++) {
         co_copy_read(batch->rows[i].chunk->bytes.data + batch->rows[i].from, &record, &pattern);
-        if (count(batch, &record, batch->rows[i].other, pattern, error) != 0)
+        if (count(batch, &record, batch->rows[i].place, pattern, error) != 0)
             return -1;
     }
     batch->recount = false;

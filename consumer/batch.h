@@ -51,7 +51,7 @@ struct co_row {
     rd_kafka_message_t *message;
     const struct co_chunk *chunk; /* where its tuple is */
     uint32_t from, to;            /* in there */
-    bool other;                   /* its service counts as (other) */
+    uint32_t place;               /* of its service, for the rollups */
     size_t replay;                /* its place in the batch's replays, from 1; 0: it was not put back */
 };
 
@@ -160,13 +160,14 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
                     const rd_kafka_message_t *message, enum lm_category category,
                     struct lm_error *error) LM_MUST_CHECK;
 /*
- * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups; the pattern's
+ * Appends scratch->record, decoded from `message`, as a row and adds it to the rollups under the place that
+ * co_names_add gave it; the pattern's
  * template is taken along where `patterns` does not know it yet. A batch that keeps messages has this one
  * from then on, else it is still the caller's. 0; -1 with the batch as before: LM_DEAD_LETTER, or LM_RETRY
  * "memory".
  */
 int co_batch_add(struct co_batch *batch, struct co_batch_scratch *scratch, rd_kafka_message_t *message,
-                 enum lm_category category, bool other, struct co_patterns *patterns,
+                 enum lm_category category, uint32_t place, struct co_patterns *patterns,
                  struct lm_error *error) LM_MUST_CHECK;
 /* Room for one more element behind each of the lists a record may add to. 0, or -1 without memory. */
 int co_batch_reserve(struct co_batch *batch) LM_MUST_CHECK;

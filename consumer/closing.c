@@ -105,39 +105,48 @@ static void append_topic(struct lm_buffer *out, const struct co_closing_options 
     append_int(out, options->partition);
 }
 
+/* The groups' buckets one after the other, and for each group the first and the last of its own. */
 static void append_histograms(struct lm_buffer *out, const struct co_rollup *rollup)
 {
-    const struct co_bucket *buckets = rollup->buckets;
-    size_t at = 0;
+    const struct co_group *groups = rollup->groups, *end = groups + rollup->group_count;
+    uint32_t count;
+    size_t sum = 0, n = 0;
 
     begin_array(out);
-    for (size_t i = 0; i < rollup->group_count; i++) {
-        separate(out, i);
-        append_int(out, (int64_t)at + 1);
-        while (at < rollup->bucket_count && buckets[at].group == i)
-            at++;
+    for (const struct co_group *group = groups; group < end; group++) {
+        separate(out, (size_t)(group - groups));
+        append_int(out, (int64_t)sum + 1);
+        sum += group->bucket_count;
+    }
+    end_array(out, "int");
+    sum = 0;
+    begin_array(out);
+    for (const struct co_group *group = groups; group < end; group++) {
+        separate(out, (size_t)(group - groups));
+        sum += group->bucket_count;
+        append_int(out, (int64_t)sum);
     }
     end_array(out, "int");
     begin_array(out);
-    at = 0;
-    for (size_t i = 0; i < rollup->group_count; i++) {
-        while (at < rollup->bucket_count && buckets[at].group == i)
-            at++;
-        separate(out, i);
-        append_int(out, (int64_t)at);
-    }
-    end_array(out, "int");
-    begin_array(out);
-    for (size_t i = 0; i < rollup->bucket_count; i++) {
-        separate(out, i);
-        append_int(out, buckets[i].bucket);
+    for (const struct co_group *group = groups; group < end; group++) {
+        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0; n++) {
+            separate(out, n);
+            append_int(out, at);
+        }
     }
     end_array(out, "smallint");
-    append_ints(out, (struct column){buckets == NULL ? NULL : &buckets[0].count, sizeof(buckets[0]),
-                                     rollup->bucket_count});
+    n = 0;
+    begin_array(out);
+    for (const struct co_group *group = groups; group < end; group++) {
+        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0; n++) {
+            separate(out, n);
+            append_int(out, count);
+        }
+    }
+    end_array(out, "bigint");
 }
 
-static void append_rollups(struct lm_buffer *out, struct co_rollup *rollup,
+static void append_rollups(struct lm_buffer *out, const struct co_rollup *rollup,
                            const struct co_closing_options *options)
 {
     const struct co_group *groups = rollup->groups;
@@ -145,7 +154,6 @@ static void append_rollups(struct lm_buffer *out, struct co_rollup *rollup,
 
     if (count == 0)
         return;
-    co_rollup_sort(rollup);
     begin_call(out, "add_rollups", options);
     append_ints(out, (struct column){&groups[0].minute_us, size, count});
     append_texts(out, (struct column){&groups[0].service, size, count});

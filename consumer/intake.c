@@ -211,7 +211,8 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
     struct co_batch_scratch *scratch = &intake->scratch;
     struct lm_error error;
     struct co_replay replay;
-    bool repeat = false, service_known;
+    bool repeat = false;
+    uint32_t place;
     size_t replays = batch->replay_count;
 
     if (co_batch_reserve(batch) != 0) {
@@ -231,10 +232,10 @@ static enum outcome take(struct co_intake *intake, struct co_partition *partitio
         return HELD;
     if (repeat)
         return REPEAT;
-    if (co_names_add(partition->names, &scratch->record, &service_known) != 0)
+    if (co_names_add(partition->names, &scratch->record, &place) != 0)
         return LOST;
-    if (co_batch_add(batch, scratch, message, partition->category, !service_known, intake->options.patterns,
-                     &error) == 0) {
+    if (co_batch_add(batch, scratch, message, partition->category, place, intake->options.patterns, &error) ==
+        0) {
         if (batch->replay_count > replays && batch->keeps_messages)
             batch->rows[batch->row_count - 1].replay = batch->replay_count;
         return STORED;

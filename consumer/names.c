@@ -317,7 +317,7 @@ static int add_metadata_keys(struct co_names *names, struct co_name_row *row, st
     return 0;
 }
 
-int co_names_add(struct co_names *names, const struct lm_record *record, bool *service_known)
+int co_names_add(struct co_names *names, const struct lm_record *record, uint32_t *service_place)
 {
     const struct lm_slice *text = record->text;
     struct place place;
@@ -332,7 +332,7 @@ int co_names_add(struct co_names *names, const struct lm_record *record, bool *s
 
     if (outcome < 0)
         return -1;
-    *service_known = outcome == 1;
+    *service_place = outcome == 1 ? place.context : CO_NAMES_NO_PLACE;
     for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
         row.kind = of_record[i].kind;
         row.value = text[of_record[i].text];

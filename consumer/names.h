@@ -34,11 +34,12 @@ struct co_name_row {
 struct co_names *co_names_new(size_t max_of_kind); /* NULL without memory */
 void co_names_free(struct co_names *names);
 
+#define CO_NAMES_NO_PLACE UINT32_MAX
 /*
- * Counts the names of a record. *service_known is false where its service found no place: the rollups call it
- * (other). 0, or -1 without memory.
+ * Counts the names of a record. *place numbers its service in its environment, the same for as long as
+ * `names` lives; CO_NAMES_NO_PLACE where the service found none. 0, or -1 without memory.
  */
-int co_names_add(struct co_names *names, const struct lm_record *record, bool *service_known) LM_MUST_CHECK;
+int co_names_add(struct co_names *names, const struct lm_record *record, uint32_t *place) LM_MUST_CHECK;
 
 /*
  * What a batch about to be written takes along: every name not written before, and after a minute all counts.

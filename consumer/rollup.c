@@ -1,19 +1,15 @@
 #include "consumer/rollup.h"
 
 #include "common/clock.h"
-#include "common/duration.h"
 #include "consumer/array.h"
+#include "consumer/names.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
 #define TEXTS_MAX ((size_t)1 << 30)
-
-static bool same(struct lm_slice a, struct lm_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
+#define OTHER LM_SLICE("(other)")
 
 static uint64_t hash_text(struct lm_slice text, uint64_t seed)
 {
@@ -42,11 +38,10 @@ void co_rollup_init(struct co_rollup *rollup)
 void co_rollup_free(struct co_rollup *rollup)
 {
     free(rollup->groups);
-    free(rollup->buckets);
+    free(rollup->blocks);
     free(rollup->errors);
     free(rollup->hours);
     co_index_free(&rollup->group_index);
-    co_index_free(&rollup->bucket_index);
     co_index_free(&rollup->error_index);
     lm_arena_free(&rollup->texts);
     co_rollup_init(rollup);
@@ -55,13 +50,12 @@ void co_rollup_free(struct co_rollup *rollup)
 void co_rollup_clear(struct co_rollup *rollup)
 {
     rollup->group_count = 0;
-    rollup->bucket_count = 0;
+    rollup->block_count = 0;
     rollup->error_count = 0;
     rollup->hour_count = 0;
     rollup->last_group = 0;
     lm_arena_reset(&rollup->texts);
     co_index_clear(&rollup->group_index);
-    co_index_clear(&rollup->bucket_index);
     co_index_clear(&rollup->error_index);
 }
 
@@ -72,15 +66,17 @@ static int keep(struct co_rollup *rollup, struct lm_slice *text)
     return text->data == NULL ? -1 : 0;
 }
 
-static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level,
-                     struct lm_slice service, struct lm_slice environment)
+/* Records whose service found no place differ by their environment's text. */
+static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_level level, uint32_t place,
+                     struct lm_slice environment)
 {
-    return group->minute_us == minute_us && group->level == level && same(group->service, service) &&
-           same(group->environment, environment);
+    return group->minute_us == minute_us && group->place == place && group->level == level &&
+           (place != CO_NAMES_NO_PLACE || lm_slice_equal(group->environment, environment));
 }
 
 /* Position of the record's group, made where it is missing; CO_INDEX_NONE without memory. */
-static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service)
+static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *record, uint32_t place,
+                         struct lm_slice service)
 {
     struct lm_slice environment = record->text[LM_ENVIRONMENT];
     int64_t minute_us = co_floor_us(record->timestamp_us, LM_MINUTE_US);
@@ -88,14 +84,15 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
     uint32_t at;
 
     if (rollup->last_group < rollup->group_count &&
-        is_group(&rollup->groups[rollup->last_group], minute_us, record->level, service, environment))
+        is_group(&rollup->groups[rollup->last_group], minute_us, record->level, place, environment))
         return rollup->last_group;
 
-    hash =
-        hash_text(environment, hash_text(service, hash_number((uint64_t)minute_us, (uint64_t)record->level)));
+    hash = hash_number((uint64_t)minute_us, (uint64_t)place * LM_LEVEL_COUNT + (uint64_t)record->level);
+    if (place == CO_NAMES_NO_PLACE)
+        hash = hash_text(environment, hash);
     size_t cursor = co_index_start(&rollup->group_index, hash);
     while ((at = co_index_next(&rollup->group_index, hash, &cursor)) != CO_INDEX_NONE) {
-        if (is_group(&rollup->groups[at], minute_us, record->level, service, environment))
+        if (is_group(&rollup->groups[at], minute_us, record->level, place, environment))
             return at;
     }
     if (co_array_room(&rollup->groups, rollup->group_count, &rollup->group_cap, sizeof(rollup->groups[0])) !=
@@ -105,27 +102,42 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
     if (keep(rollup, &service) != 0 || keep(rollup, &environment) != 0 ||
         co_index_add(&rollup->group_index, hash, at) != 0)
         return CO_INDEX_NONE;
-    rollup->groups[rollup->group_count++] = (struct co_group){
-        .minute_us = minute_us, .service = service, .environment = environment, .level = record->level};
+    rollup->groups[rollup->group_count++] = (struct co_group){.minute_us = minute_us,
+                                                              .place = place,
+                                                              .level = record->level,
+                                                              .service = service,
+                                                              .environment = environment};
     return at;
 }
 
-static struct co_bucket *bucket_of(struct co_rollup *rollup, uint32_t group, int16_t bucket)
+/* Where the group counts `bucket`; NULL without memory. */
+static uint32_t *bucket_of(struct co_rollup *rollup, uint32_t group, int16_t bucket)
 {
-    uint64_t hash = hash_number(((uint64_t)group << 16) | (uint16_t)bucket, 1);
-    size_t cursor = co_index_start(&rollup->bucket_index, hash);
-    uint32_t at;
+    uint32_t *block = &rollup->groups[group].blocks[bucket / CO_BLOCK_BUCKETS];
 
-    while ((at = co_index_next(&rollup->bucket_index, hash, &cursor)) != CO_INDEX_NONE) {
-        if (rollup->buckets[at].group == group && rollup->buckets[at].bucket == bucket)
-            return &rollup->buckets[at];
+    if (*block == 0) {
+        if (co_array_room(&rollup->blocks, rollup->block_count, &rollup->block_cap,
+                          sizeof(rollup->blocks[0])) != 0)
+            return NULL;
+        rollup->blocks[rollup->block_count++] = (struct co_bucket_block){.count = {0}};
+        *block = (uint32_t)rollup->block_count;
     }
-    if (co_array_room(&rollup->buckets, rollup->bucket_count, &rollup->bucket_cap,
-                      sizeof(rollup->buckets[0])) != 0 ||
-        co_index_add(&rollup->bucket_index, hash, (uint32_t)rollup->bucket_count) != 0)
-        return NULL;
-    rollup->buckets[rollup->bucket_count] = (struct co_bucket){.group = group, .bucket = bucket};
-    return &rollup->buckets[rollup->bucket_count++];
+    return &rollup->blocks[*block - 1].count[bucket % CO_BLOCK_BUCKETS];
+}
+
+int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count)
+{
+    for (int bucket = from; bucket <= LM_DURATION_BUCKET_MAX; bucket++) {
+        uint32_t block = group->blocks[bucket / CO_BLOCK_BUCKETS];
+        if (block == 0) {
+            bucket |= CO_BLOCK_BUCKETS - 1; /* on to the next block */
+            continue;
+        }
+        *count = rollup->blocks[block - 1].count[bucket % CO_BLOCK_BUCKETS];
+        if (*count > 0)
+            return bucket;
+    }
+    return -1;
 }
 
 /* The longest start of `text` within `max` bytes that ends at a character. */
@@ -142,8 +154,9 @@ static struct lm_slice cut(struct lm_slice text, size_t max)
 static bool is_error_group(const struct co_error_group *group, const struct co_error_group *key)
 {
     return group->hour_us == key->hour_us && group->pattern == key->pattern &&
-           same(group->service, key->service) && same(group->environment, key->environment) &&
-           same(group->error_type, key->error_type);
+           lm_slice_equal(group->service, key->service) &&
+           lm_slice_equal(group->environment, key->environment) &&
+           lm_slice_equal(group->error_type, key->error_type);
 }
 
 static struct co_error_group *error_group_of(struct co_rollup *rollup, const struct lm_record *record,
@@ -198,17 +211,17 @@ static int64_t add_capped(int64_t a, int64_t b)
     return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, struct lm_slice service,
-                  int64_t pattern)
+int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint32_t place, int64_t pattern)
 {
+    struct lm_slice service = place == CO_NAMES_NO_PLACE ? OTHER : record->text[LM_SERVICE];
     struct co_error_group *error_group = NULL;
-    struct co_bucket *bucket = NULL;
+    uint32_t *bucket = NULL;
     uint32_t at;
 
     /* First everything that can fail, then the counting. */
     if (touch_hour(rollup, co_floor_us(record->timestamp_us, LM_HOUR_US)) != 0)
         return -1;
-    at = group_of(rollup, record, service);
+    at = group_of(rollup, record, place, service);
     if (at == CO_INDEX_NONE)
         return -1;
     if (record->has_duration &&
@@ -222,7 +235,8 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, stru
     group->n++;
     if (bucket != NULL) {
         int64_t us = lm_duration_us(record->duration_ms);
-        bucket->count++;
+        group->bucket_count += *bucket == 0;
+        ++*bucket;
         group->duration_n++;
         group->duration_sum_us = add_capped(group->duration_sum_us, us);
         if (us > group->duration_max_us)
@@ -236,20 +250,4 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, stru
             error_group->last_us = record->timestamp_us;
     }
     return 0;
-}
-
-static int by_group_and_bucket(const void *a, const void *b)
-{
-    const struct co_bucket *x = a, *y = b;
-    if (x->group != y->group)
-        return x->group < y->group ? -1 : 1;
-    return x->bucket < y->bucket ? -1 : x->bucket > y->bucket;
-}
-
-void co_rollup_sort(struct co_rollup *rollup)
-{
-    if (rollup->bucket_count > 1)
-        qsort(rollup->buckets, rollup->bucket_count, sizeof(rollup->buckets[0]), by_group_and_bucket);
-    /* The index speaks of the order before. */
-    co_index_clear(&rollup->bucket_index);
 }

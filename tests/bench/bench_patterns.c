@@ -92,7 +92,7 @@ static void make_records(void)
 static int bench_names(void)
 {
     struct co_names *names = co_names_new(10000);
-    bool known;
+    uint32_t place;
 
     if (names == NULL)
         return EXIT_FAILURE;
@@ -100,7 +100,7 @@ static int bench_names(void)
     const double begin = cpu_seconds();
     for (int batch = 0; batch < BATCHES; batch++) {
         for (int i = 0; i < RECORDS; i++) {
-            if (co_names_add(names, &records[i], &known) != 0)
+            if (co_names_add(names, &records[i], &place) != 0)
                 return EXIT_FAILURE;
         }
     }

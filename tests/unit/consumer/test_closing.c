@@ -73,7 +73,7 @@ static void fill(struct co_batch *batch, struct co_name_row *names)
         record.text[LM_MESSAGE] = slice(hostile[i]);
         record.has_duration = i % 2 == 0;
         record.duration_ms = (double)(i + 1);
-        assert_int_equal(co_rollup_add(&batch->rollup, &record, record.text[LM_SERVICE], (int64_t)i), 0);
+        assert_int_equal(co_rollup_add(&batch->rollup, &record, (uint32_t)i, (int64_t)i), 0);
         assert_int_equal(co_batch_reserve(batch), 0);
         batch->patterns[batch->pattern_count++] = (struct co_pattern_row){(int64_t)i, slice(hostile[i]), 5};
         batch->moves[batch->move_count++] =

@@ -40,19 +40,19 @@ static void a_new_name_goes_out_at_once_and_its_count_once_a_minute(void **state
     struct co_name_row *rows = NULL;
     size_t count = 0, cap = 0;
     int64_t now = lm_clock_mono_us();
-    bool known;
+    uint32_t place;
     struct lm_record record = record_of("pay", NULL);
     (void)state;
 
     for (int i = 0; i < 3; i++)
-        assert_int_equal(co_names_add(names, &record, &known), 0);
-    assert_true(known);
+        assert_int_equal(co_names_add(names, &record, &place), 0);
+    assert_int_not_equal(place, CO_NAMES_NO_PLACE);
     assert_int_equal(co_names_take(names, now, &rows, &count, &cap), 0);
     assert_int_equal(count, 2);
     assert_int_equal(find(rows, count, CO_NAME_SERVICE, "pay")->n, 3);
 
     record.timestamp_us = 5000;
-    assert_int_equal(co_names_add(names, &record, &known), 0);
+    assert_int_equal(co_names_add(names, &record, &place), 0);
     count = 0;
     assert_int_equal(co_names_take(names, now, &rows, &count, &cap), 0);
     assert_int_equal(count, 0);
@@ -63,17 +63,69 @@ static void a_new_name_goes_out_at_once_and_its_count_once_a_minute(void **state
     co_names_free(names);
 }
 
+/* Of any length around what an entry holds by itself, and equal but for the last byte. */
+static void names_that_differ_at_their_end_are_two(void **state)
+{
+    struct co_names *names = co_names_new(1000);
+    struct co_name_row *rows = NULL;
+    size_t count = 0, cap = 0;
+    char host[64];
+    uint32_t place;
+    (void)state;
+
+    for (int round = 0; round < 3; round++) {
+        for (size_t len = 1; len < sizeof(host); len++) {
+            for (char last = 'a'; last <= 'b'; last++) {
+                struct lm_record record = record_of("pay", NULL);
+                memset(host, 'x', len);
+                host[len - 1] = last;
+                record.text[LM_HOST] = (struct lm_slice){host, len};
+                assert_int_equal(co_names_add(names, &record, &place), 0);
+            }
+        }
+    }
+    assert_int_equal(co_names_take(names, 0, &rows, &count, &cap), 0);
+    assert_int_equal(count, 2 + 2 * (sizeof(host) - 1));
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].kind == CO_NAME_HOST)
+            assert_int_equal(rows[i].n, 3);
+    }
+    free(rows);
+    co_names_free(names);
+}
+
+/* The same number for the same texts, another for others. */
+static void a_place_is_a_service_in_its_environment(void **state)
+{
+    struct co_names *names = co_names_new(100);
+    struct lm_record pay = record_of("pay", NULL), ship = record_of("ship", NULL),
+                     test = record_of("pay", NULL);
+    uint32_t places[4];
+    (void)state;
+
+    test.text[LM_ENVIRONMENT] = LM_SLICE("test");
+    assert_int_equal(co_names_add(names, &pay, &places[0]), 0);
+    assert_int_equal(co_names_add(names, &ship, &places[1]), 0);
+    assert_int_equal(co_names_add(names, &test, &places[2]), 0);
+    assert_int_equal(co_names_add(names, &pay, &places[3]), 0);
+    assert_int_equal(places[3], places[0]);
+    assert_int_not_equal(places[1], places[0]);
+    assert_int_not_equal(places[2], places[0]);
+    assert_int_not_equal(places[2], places[1]);
+    co_names_free(names);
+}
+
 static void only_top_level_keys_of_metadata_are_names(void **state)
 {
     struct co_names *names = co_names_new(100);
     struct co_name_row *rows = NULL;
     size_t count = 0, cap = 0;
-    bool known;
+    uint32_t place;
     struct lm_record record = record_of("pay", "{\"order\": {\"inner\":1, \"x\":[{\"deep\":2}]}, "
                                                "\"text\":\"a \\\" : {\", \"list\":[\"no\",\"key\"],\"\":1}");
     (void)state;
 
-    assert_int_equal(co_names_add(names, &record, &known), 0);
+    assert_int_equal(co_names_add(names, &record, &place), 0);
     assert_int_equal(co_names_take(names, 0, &rows, &count, &cap), 0);
     assert_non_null(find(rows, count, CO_NAME_METADATA_KEY, "order"));
     assert_non_null(find(rows, count, CO_NAME_METADATA_KEY, "text"));
@@ -86,15 +138,15 @@ static void only_top_level_keys_of_metadata_are_names(void **state)
 static void beyond_the_bound_services_are_counted_and_not_kept(void **state)
 {
     struct co_names *names = co_names_new(2);
-    bool known;
+    uint32_t place;
     (void)state;
 
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 4; i++) {
             char service[2] = {(char)('a' + i), 0};
             struct lm_record record = record_of(service, NULL);
-            assert_int_equal(co_names_add(names, &record, &known), 0);
-            assert_int_equal(known, i < 2);
+            assert_int_equal(co_names_add(names, &record, &place), 0);
+            assert_int_equal(place != CO_NAMES_NO_PLACE, i < 2);
         }
     }
     assert_int_equal(co_names_take_overflow(names), 2 * 4); /* their environments too */
@@ -174,12 +226,12 @@ static void every_name_of_every_record_is_said_with_its_count(void **state)
         struct lm_record record = record_of(service, metadata[m].json);
         const char *values[CO_NAME_KIND_COUNT + 3] = {
             [CO_NAME_SERVICE] = service, [CO_NAME_ENVIRONMENT] = environment, [CO_NAME_HOST] = host};
-        bool known;
+        uint32_t place;
         record.timestamp_us = rand();
         record.text[LM_ENVIRONMENT] = (struct lm_slice){environment, strlen(environment)};
         record.text[LM_HOST] = (struct lm_slice){host, strlen(host)};
-        assert_int_equal(co_names_add(names, &record, &known), 0);
-        assert_true(known);
+        assert_int_equal(co_names_add(names, &record, &place), 0);
+        assert_int_not_equal(place, CO_NAMES_NO_PLACE);
 
         memcpy(&values[CO_NAME_METADATA_KEY], metadata[m].keys, sizeof metadata[m].keys);
         for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
@@ -215,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_name_goes_out_at_once_and_its_count_once_a_minute),
         cmocka_unit_test(every_name_of_every_record_is_said_with_its_count),
+        cmocka_unit_test(names_that_differ_at_their_end_are_two),
+        cmocka_unit_test(a_place_is_a_service_in_its_environment),
         cmocka_unit_test(only_top_level_keys_of_metadata_are_names),
         cmocka_unit_test(beyond_the_bound_services_are_counted_and_not_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include "common/clock.h"
 #include "common/duration.h"
+#include "consumer/names.h"
 #include "consumer/rollup.h"
 
 #include <stdio.h>
@@ -40,6 +41,15 @@ static bool same(struct lm_slice a, struct lm_slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* As the names number them: one for each service in each environment. */
+static uint32_t place_of(const struct lm_record *record)
+{
+    uint32_t i = 0;
+    while (!same((struct lm_slice){services[i], strlen(services[i])}, record->text[LM_SERVICE]))
+        i++;
+    return i * 2 + (record->text[LM_ENVIRONMENT].len == strlen("test"));
+}
+
 static bool in_group(const struct co_group *group, const struct lm_record *record)
 {
     return group->minute_us == co_floor_us(record->timestamp_us, LM_MINUTE_US) &&
@@ -67,13 +77,13 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
     srand(1);
     for (int i = 0; i < RECORDS; i++) {
         records[i] = make(i);
-        assert_int_equal(co_rollup_add(&rollup, &records[i], records[i].text[LM_SERVICE], i % 5), 0);
+        assert_int_equal(co_rollup_add(&rollup, &records[i], place_of(&records[i]), i % 5), 0);
         errors += records[i].level >= LM_ERROR;
     }
-    co_rollup_sort(&rollup);
     for (size_t g = 0; g < rollup.group_count; g++) {
         const struct co_group *group = &rollup.groups[g];
-        int64_t n = 0, dn = 0, sum = 0, max = 0, buckets = 0;
+        int64_t n = 0, dn = 0, sum = 0, max = 0, in_buckets = 0;
+        uint32_t counted_buckets = 0, count, expected[LM_DURATION_BUCKET_MAX + 1] = {0};
         for (int i = 0; i < RECORDS; i++) {
             if (!in_group(group, &records[i]))
                 continue;
@@ -81,25 +91,27 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
             if (records[i].has_duration) {
                 int64_t us = lm_duration_us(records[i].duration_ms);
                 dn++;
+                expected[lm_duration_bucket(records[i].duration_ms)]++;
                 sum += us;
                 max = us > max ? us : max;
             }
         }
-        for (size_t b = 0; b < rollup.bucket_count; b++)
-            buckets += rollup.buckets[b].group == g ? rollup.buckets[b].count : 0;
+        for (int b = -1, before = -1; (b = co_rollup_bucket(&rollup, group, b + 1, &count)) >= 0;
+             before = b) {
+            assert_true(b > before);
+            assert_int_equal(count, expected[b]);
+            in_buckets += count;
+            counted_buckets++;
+        }
+        assert_int_equal(counted_buckets, group->bucket_count);
         assert_int_equal(group->n, n);
         assert_int_equal(group->duration_n, dn);
         assert_int_equal(group->duration_sum_us, sum);
         assert_int_equal(group->duration_max_us, max);
-        assert_int_equal(buckets, dn);
+        assert_int_equal(in_buckets, dn);
         counted += n;
     }
     assert_int_equal(counted, RECORDS); /* every record is in exactly one group */
-    for (size_t b = 1; b < rollup.bucket_count; b++)
-        assert_true(rollup.buckets[b - 1].group < rollup.buckets[b].group ||
-                    (rollup.buckets[b - 1].group == rollup.buckets[b].group &&
-                     rollup.buckets[b - 1].bucket < rollup.buckets[b].bucket));
-
     for (size_t g = 0; g < rollup.error_count; g++) {
         const struct co_error_group *group = &rollup.errors[g];
         int64_t n = 0, first = INT64_MAX, last = INT64_MIN;
@@ -140,7 +152,7 @@ static void a_cleared_rollup_is_as_new(void **state)
     for (int round = 0; round < 3; round++) {
         struct lm_record record = make(1);
         co_rollup_clear(&rollup);
-        assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+        assert_int_equal(co_rollup_add(&rollup, &record, place_of(&record), 1), 0);
         assert_int_equal(rollup.group_count, 1);
         assert_int_equal(rollup.groups[0].n, 1);
         assert_int_equal(rollup.hour_count, 1);
@@ -160,7 +172,7 @@ static void a_sample_is_cut_at_a_character(void **state)
     memcpy(message + CO_SAMPLE_MAX - 1, "\xea\xb0\x80", 3); /* 가, across the limit */
     record.level = LM_ERROR;
     record.text[LM_MESSAGE] = (struct lm_slice){message, sizeof(message)};
-    assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+    assert_int_equal(co_rollup_add(&rollup, &record, place_of(&record), 1), 0);
     assert_int_equal(rollup.errors[0].sample.len, CO_SAMPLE_MAX - 1);
     co_rollup_free(&rollup);
 }
@@ -175,9 +187,55 @@ static void a_sum_of_absurd_durations_stops_at_the_largest_number(void **state)
     record.has_duration = true;
     record.duration_ms = 1e300;
     for (int i = 0; i < 2000; i++)
-        assert_int_equal(co_rollup_add(&rollup, &record, record.text[LM_SERVICE], 1), 0);
+        assert_int_equal(co_rollup_add(&rollup, &record, place_of(&record), 1), 0);
     assert_int_equal(rollup.groups[0].duration_sum_us, INT64_MAX);
     assert_int_equal(rollup.groups[0].duration_n, 2000);
+    co_rollup_free(&rollup);
+}
+
+static void a_service_without_a_place_counts_as_other_in_its_environment(void **state)
+{
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
+    struct lm_record one = make(1), two = make(1);
+    (void)state;
+
+    two.timestamp_us = one.timestamp_us;
+    two.level = one.level = LM_ERROR;
+    one.text[LM_SERVICE] = LM_SLICE("x");
+    two.text[LM_SERVICE] = LM_SLICE("y");
+    one.text[LM_ENVIRONMENT] = two.text[LM_ENVIRONMENT] = LM_SLICE("production");
+    assert_int_equal(co_rollup_add(&rollup, &one, CO_NAMES_NO_PLACE, 1), 0);
+    assert_int_equal(co_rollup_add(&rollup, &two, CO_NAMES_NO_PLACE, 1), 0);
+    two.text[LM_ENVIRONMENT] = LM_SLICE("test");
+    assert_int_equal(co_rollup_add(&rollup, &two, CO_NAMES_NO_PLACE, 1), 0);
+    assert_int_equal(co_rollup_add(&rollup, &one, CO_NAMES_NO_PLACE, 1), 0);
+    assert_int_equal(rollup.group_count, 2);
+    assert_int_equal(rollup.groups[0].n, 3);
+    assert_true(same(rollup.groups[0].service, LM_SLICE("(other)")));
+    assert_true(same(rollup.groups[1].environment, LM_SLICE("test")));
+    assert_true(same(rollup.errors[0].service, LM_SLICE("(other)")));
+    co_rollup_free(&rollup);
+}
+
+/* The ends of what a bucket can be. */
+static void the_shortest_and_the_longest_durations_have_their_buckets(void **state)
+{
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
+    struct lm_record record = make(1);
+    uint32_t count;
+    (void)state;
+
+    record.has_duration = true;
+    record.duration_ms = 0;
+    assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
+    record.duration_ms = 1e300;
+    assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
+    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 0, &count), 0);
+    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 1, &count), LM_DURATION_BUCKET_MAX);
+    assert_int_equal(count, 1);
+    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], LM_DURATION_BUCKET_MAX + 1, &count), -1);
     co_rollup_free(&rollup);
 }
 
@@ -193,8 +251,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(groups_hold_what_counting_one_by_one_gives),
-        cmocka_unit_test(a_cleared_rollup_is_as_new), cmocka_unit_test(a_sample_is_cut_at_a_character),
+        cmocka_unit_test(a_cleared_rollup_is_as_new),
+        cmocka_unit_test(a_sample_is_cut_at_a_character),
         cmocka_unit_test(a_sum_of_absurd_durations_stops_at_the_largest_number),
+        cmocka_unit_test(a_service_without_a_place_counts_as_other_in_its_environment),
+        cmocka_unit_test(the_shortest_and_the_longest_durations_have_their_buckets),
         cmocka_unit_test(times_before_1970_belong_to_the_minute_they_fall_into)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
