@@ -331,9 +331,8 @@ static int settle_duration(struct lm_record *record, struct lm_arena *arena, str
     return 0;
 }
 
-static int check_numbers(const struct lm_record *record, struct lm_error *error)
+static int check_numbers(struct lm_record *record, struct lm_error *error)
 {
-    struct lm_inet address;
     struct lm_slice ip = record->text[LM_CLIENT_IP];
 
     if (record->timestamp_us < first_time_us || record->timestamp_us >= end_of_time_us)
@@ -342,7 +341,7 @@ static int check_numbers(const struct lm_record *record, struct lm_error *error)
     if (record->has_http_status && (record->http_status < INT16_MIN || record->http_status > INT16_MAX))
         return lm_error_set(error, LM_DEAD_LETTER, "http_status", "http_status %" PRId32 " is no status code",
                             record->http_status);
-    if (ip.data != NULL && lm_inet_parse(ip.data, ip.len, &address) != 0)
+    if (ip.data != NULL && lm_inet_parse(ip.data, ip.len, &record->client_ip) != 0)
         return lm_error_set(error, LM_DEAD_LETTER, "client_ip", "client_ip \"%.*s\" is not an IP address",
                             (int)lm_utf8_cut(ip.data, ip.len, 64), ip.data);
     return 0;

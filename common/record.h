@@ -89,6 +89,16 @@ enum lm_text {
     LM_TEXT_COUNT
 };
 
+/*
+ * An address as PostgreSQL's inet keeps it. `bytes` holds 4 or 16 bytes in network order, `bits` the prefix
+ * length (32 or 128 where the text names none).
+ */
+struct lm_inet {
+    bool v6;
+    uint8_t bits;
+    uint8_t bytes[16];
+};
+
 struct lm_record {
     int64_t timestamp_us; /* event time, microseconds since the epoch, UTC */
     bool has_timestamp;
@@ -96,6 +106,7 @@ struct lm_record {
     enum lm_category category;
     enum lm_level level;
     struct lm_slice text[LM_TEXT_COUNT];
+    struct lm_inet client_ip; /* what that text says; lm_record_complete fills it */
     bool has_http_status;
     int32_t http_status;
     bool has_duration;
@@ -110,15 +121,6 @@ struct lm_record {
 /* Every field empty; level INFO. */
 void lm_record_init(struct lm_record *record);
 
-/*
- * An address as PostgreSQL's inet keeps it. `bytes` holds 4 or 16 bytes in network order, `bits` the prefix
- * length (32 or 128 where the text names none).
- */
-struct lm_inet {
-    bool v6;
-    uint8_t bits;
-    uint8_t bytes[16];
-};
 /* Reads "192.0.2.1", "2001:db8::1", either with "/prefix". 0, or -1 where it is no address. */
 int lm_inet_parse(const char *text, size_t len, struct lm_inet *out) LM_MUST_CHECK;
 

@@ -202,7 +202,6 @@ int co_batch_decode(struct co_batch *batch, struct co_batch_scratch *scratch,
         lm_arena_free(&batch->arena);
     else if (batch->arena.used > 0)
         lm_arena_reset(&batch->arena);
-    lm_record_init(&scratch->record);
     scratch->decoded = lm_record_decode(scratch->schemas, message->payload, message->len, &batch->arena,
                                         &scratch->record, error) == 0;
     if (!scratch->decoded)

@@ -29,9 +29,8 @@ void co_copy_finish(struct lm_buffer *out);
 /* An upper bound of the bytes a record's tuple takes. */
 size_t co_copy_room(const struct lm_record *record);
 /*
- * Appends the tuple of a complete record (lm_record_complete). On -1 `out` is as before: LM_DEAD_LETTER
- * "client_ip" for an address nothing can read, LM_RETRY "memory" when the buffer is at its ceiling. Any
- * thread.
+ * Appends the tuple of a complete record (lm_record_complete). On -1 `out` is as before: LM_RETRY "memory"
+ * when the buffer is at its ceiling. Any thread.
  */
 int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra, struct lm_buffer *out,
                 struct lm_error *error) LM_MUST_CHECK;
