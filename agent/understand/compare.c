@@ -174,6 +174,15 @@ static void two_windows(struct ag_parse *p)
                                     : span_text(p, earlier->from_us, earlier->from_us + elapsed));
 }
 
+/* "new error types today that we did not see yesterday": the whole of yesterday. */
+static void new_since(struct ag_parse *p)
+{
+    bool second = p->times[1].from_us > p->times[0].from_us;
+
+    set_window(p, p->times[second].symbolic, true);
+    set_against(p, p->times[!second].symbolic);
+}
+
 /* 보다, 대비, compared with: a word that sets one window against another, besides one that says it changed.
  */
 static bool names_other_side(const struct ag_parse *p)
@@ -331,7 +340,7 @@ static void default_window(struct ag_parse *p)
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_HOUR))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
-    else if (now)
+    else if (now && in->group_count == 0 && in->measure.field != AG_DURATION)
         assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.",
                       "Now is taken as the last minute.");
     else
@@ -349,11 +358,15 @@ static void anchor(struct ag_parse *p)
     size_t n = 0;
     static const char *const roots[] = {"deployment", "deploy", "deployed", "release"};
     struct ag_filter *filter;
+    bool timed = false; /* "deployments since Monday": the word behind belongs to the time */
 
     if (p->time_count > 0 && (ag_said(p, AG_C_BEFORE_AFTER) || p->times[0].instant))
         return; /* the time was said beside it */
-    if (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) || ag_reads(p, next, AG_C_BEFORE) ||
-        ag_reads(p, next, AG_C_FROM) || ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) ||
+    for (size_t k = 0; k < p->time_count; k++)
+        timed = timed || (!ag_is_korean(p, at) && (p->times[k].from == next || p->times[k].from == next + 1));
+    if ((!timed && (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) ||
+                    ag_reads(p, next, AG_C_BEFORE) || ag_reads(p, next, AG_C_FROM))) ||
+        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) ||
         ag_said(p, AG_C_NEW) ||
         (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) ||
                                 ag_reads(p, before, AG_C_BEFORE) || ag_reads(p, before, AG_C_FROM) ||
@@ -401,7 +414,7 @@ static bool compares_with_a_name(const struct ag_parse *p)
     const char *word = ag_word(p, at);
     bool korean = ag_is_korean(p, at);
 
-    if (!ag_said(p, AG_C_COMPARE) || p->time_count > 1 ||
+    if (!ag_said(p, AG_C_COMPARE) || p->time_count > 1 || ag_said(p, AG_C_SHIFT) ||
         (korean && strcmp(word, "보다") != 0 && strcmp(word, "대비") != 0 && strcmp(word, "비해") != 0))
         return false;
     for (size_t k = 0; k < p->mention_count; k++) {
@@ -489,6 +502,8 @@ void ag_windows_rule(struct ag_parse *p)
             ag_say(p, "예: \"결제와 주문 에러 비교\"", "For example \"errors of payment and order, each\"."));
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
         compare_windows(p);
+    } else if (p->time_count == 2 && in->shape == AG_NEW) {
+        new_since(p);
     } else if (p->time_count > 1) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
@@ -550,7 +565,7 @@ void ag_windows_rule(struct ag_parse *p)
         return;
     }
     if (in->compare == AG_COMPARE_WINDOW &&
-        ((in->shape != AG_PLAIN && in->shape != AG_EVIDENCE) || in->measure.fn == AG_NAMES ||
+        ((in->shape != AG_PLAIN && in->shape != AG_EVIDENCE && in->shape != AG_NEW) || in->measure.fn == AG_NAMES ||
          in->measure.fn == AG_FIRST_SEEN || in->measure.fn == AG_LAST_SEEN)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);

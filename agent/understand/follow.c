@@ -8,6 +8,23 @@
 
 #include <string.h>
 
+/* 어떤 에러였어?, "what errors were they": of what was spoken of. */
+static bool asks_which_it_was(const struct ag_parse *p)
+{
+    static const char *const past[] = {"였", "이었", "였어", "이었어", "였나", "이었나", "였지", "이었지", "였는지", "이었는지"};
+
+    if (p->time_count > 0)
+        return false;
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        for (size_t k = 0; k < sizeof past / sizeof *past; k++) {
+            if (strcmp(ag_word(p, i), past[k]) == 0 && p->tokens->items[i].glued && ag_reads(p, i, AG_C_ENDING) &&
+                (ag_reads(p, i - 1, AG_C_ERROR) || ag_reads(p, i - 1, AG_C_FIELD)))
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool follows(struct ag_parse *p)
 {
     static const enum ag_concept complete[] = {AG_C_COUNT,     AG_C_COUNT_PEOPLE, AG_C_SUMMARY, AG_C_RATE,
@@ -27,7 +44,7 @@ static bool follows(struct ag_parse *p)
     }
     object = object || ag_mentions_field(p, AG_LEVEL) || ag_mentions_field(p, AG_HTTP_STATUS) ||
              ag_mentions_field(p, AG_STATUS_CLASS) || ag_mentions_field(p, AG_MESSAGE);
-    if (pointed)
+    if (pointed || asks_which_it_was(p))
         return true;
     for (size_t i = 0; i < p->tokens->count; i++)
         whole = whole || (object && (ag_is(p->tokens, i, AG_C_SHOW) || ag_is(p->tokens, i, AG_C_WHICH) ||
@@ -369,6 +386,23 @@ static bool replace_order(struct ag_parse *p)
     return false;
 }
 
+/* 어떤 에러였어?: the errors counted or listed before, by their type. */
+static bool which_errors(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+
+    if (!asks_which_it_was(p) || !ag_said(p, AG_C_ERROR) || in->group_count > 0 || in->shape != AG_PLAIN ||
+        (in->measure.fn != AG_COUNT && in->measure.fn != AG_LIST))
+        return false;
+    count_instead_of_list(in);
+    in->groups[in->group_count++] = (struct ag_group){AG_ERROR_TYPE, NULL};
+    in->rank = true;
+    in->order = AG_MOST;
+    in->limit = 0;
+    ag_assume(p, "errors_by_type", "에러를 에러 타입별로 세었습니다.", "Errors are counted by error type.");
+    return true;
+}
+
 /* The names of a previous intent must be known to this caller as well. */
 static bool relink(struct ag_parse *p)
 {
@@ -386,7 +420,7 @@ static void take_fillers(struct ag_parse *p)
 {
     static const enum ag_concept fillers[] = {
         AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY,    AG_C_SHOW,     AG_C_WHICH,        AG_C_LOG, AG_C_TOTAL,
-        AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME};
+        AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME, AG_C_BY_AFTER};
 
     for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++)
         ag_take(p, fillers[i]);
@@ -423,6 +457,7 @@ bool ag_follow_up(struct ag_parse *p)
         return true;
     changed = replace_window(p);
     changed = replace_groups(p) || changed;
+    changed = which_errors(p) || changed;
     changed = replace_measure(p) || changed;
     changed = replace_shape(p) || changed;
     changed = replace_order(p) || changed;

@@ -32,6 +32,8 @@ enum ag_kind ag_kind_beside(const struct ag_parse *p, size_t *from, size_t *to);
 bool ag_is_done(const struct ag_parse *p, size_t i);
 /* spelling.c: words that look like names and are none, or are one with a slip. */
 void ag_stranger_rule(struct ag_parse *p);
+/* apposition.c: "u1077 이 고객" names the user twice. */
+void ag_apposition_rule(struct ag_parse *p);
 /* metadata.c */
 void ag_metadata_rule(struct ag_parse *p);
 /* search.c: quoted texts nobody else took. */

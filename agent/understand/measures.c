@@ -373,13 +373,29 @@ static bool distinct_of_records(const struct decision *d)
            !ag_reads(d->p, next, AG_C_FIELD);
 }
 
+/* 브라우저 종류 뭐뭐 있어, "which different browsers": what they are, not how many. */
+static bool asks_what(const struct decision *d, const struct ag_target *target)
+{
+    size_t at = d->p->said[AG_C_DISTINCT] - 1;
+
+    if (ag_after(d->p, target->to - 1) != at && ag_after(d->p, at) != target->from)
+        return false;
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        if (ag_reads(d->p, i, AG_C_SHOW) && ag_is_korean(d->p, i) && i > target->from &&
+            (strncmp(ag_word(d->p, i), "뭐", strlen("뭐")) == 0 || strncmp(ag_word(d->p, i), "무엇", strlen("무엇")) == 0))
+            return true;
+    }
+    return ag_heard(d, AG_C_WHICH);
+}
+
 /* How many different ones. */
 bool ag_distinct_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE);
 
-    if (target && ag_heard(d, AG_C_LIST) && ag_heard(d, AG_C_DISTINCT) && !ag_heard(d, AG_C_COUNT)) {
+    if (target && !people && !ag_heard(d, AG_C_COUNT) && ag_heard(d, AG_C_DISTINCT) &&
+        (ag_heard(d, AG_C_LIST) || asks_what(d, target))) {
         ag_use(d, AG_C_DISTINCT);
         return false;
     }

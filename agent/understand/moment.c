@@ -505,6 +505,7 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
         m->second = w->second < 0 ? 0 : w->second;
         m->precision = w->second >= 0 ? 's' : 'm';
         m->from_24h = true;
+        m->leading_zero = t->items[at].text[0] == '0';
         end = at + 1;
     } else if (whole(t, at, 0, 24, &value) && ag_is(t, at + 1, AG_C_OCLOCK)) {
         m->hour = value;
@@ -556,6 +557,8 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
             end = part;
         }
     }
+    if (m->meridiem != AG_NO_MERIDIEM)
+        m->from_24h = false;
     return end;
 }
 

@@ -26,6 +26,7 @@ struct ag_moment {
     enum ag_meridiem meridiem;
     bool midnight;
     bool from_24h; /* 14:05: no doubt which half of the day */
+    bool leading_zero;
 
     bool has_part;
     int part_from, part_to; /* minutes */

@@ -491,6 +491,7 @@ void ag_names_rule(struct ag_parse *p)
     environment_rule(p);
     spelled_rule(p);
     exact_rule(p);
+    ag_apposition_rule(p);
     ag_metadata_rule(p);
     ag_outcomes_rule(p);
     part_rule(p);

@@ -84,6 +84,22 @@ void ag_refusal_rule(struct ag_parse *p)
     }
 }
 
+/* "5xx today - how many?": a dash between spaces, with nothing named on one of its sides. */
+static bool parts_sentences(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+    bool before = p->target_count > 0;
+    bool behind = p->target_count > 0;
+
+    if (!ag_is(t, i, AG_C_DASH) || t->items[i].glued || i + 1 >= t->count || t->items[i + 1].glued)
+        return false;
+    for (size_t k = 0; k < p->mention_count; k++) {
+        before = before || p->mentions[k].to <= i;
+        behind = behind || p->mentions[k].from > i;
+    }
+    return !(before && behind);
+}
+
 /* May a token be left alone? Only what adds nothing to what was understood. */
 static bool may_stay(const struct ag_parse *p, size_t i)
 {
@@ -103,6 +119,8 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     if (strcmp(ag_word(p, i), "!") == 0 && i + 1 < p->tokens->count && p->tokens->items[i + 1].glued &&
         !ag_is(p->tokens, i + 1, AG_C_STOP))
         return false;
+    if (parts_sentences(p, i))
+        return true;
     /* "services involved in trace …" are those of its records. */
     if (ag_is(p->tokens, i, AG_C_PART_OF) &&
         (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID)))

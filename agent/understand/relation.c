@@ -171,6 +171,9 @@ static size_t relate(struct ag_parse *p, const struct ag_moment *m, enum relatio
  * the second's. */
 static void inherit(struct ag_moment *a, struct ag_moment *b)
 {
+    /* "between 2:00 and 2:20 pm": written so, 2:00 may be of either half; 02:00 is of the first. */
+    if (a->from_24h && !a->leading_zero && a->hour <= 12 && b->has_clock && b->meridiem != AG_NO_MERIDIEM)
+        a->from_24h = false;
     if (!a->has_clock || !b->has_clock || a->from_24h || b->from_24h)
         return;
     if (b->meridiem == AG_NO_MERIDIEM && a->meridiem != AG_NO_MERIDIEM && b->hour <= 12) {

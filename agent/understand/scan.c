@@ -42,6 +42,21 @@ static bool joint(uint32_t c)
     return c == '-' || c == '_' || c == '.' || c == '@' || c == '$' || c == '#';
 }
 
+/* "canary-tagged", "payment-related": the joint belongs to neither. */
+static bool is_seam(const struct ag_text *text, size_t at)
+{
+    static const char *const ends[] = {"tagged", "related", "only", "level"};
+
+    for (size_t k = 0; text->cp[at] == '-' && k < sizeof ends / sizeof *ends; k++) {
+        size_t n = 0;
+        while (ends[k][n] && text->cp[at + 1 + n] == (uint32_t)(unsigned char)ends[k][n])
+            n++;
+        if (ends[k][n] == '\0' && !alnum(text->cp[at + 1 + n]) && !joint(text->cp[at + 1 + n]))
+            return true;
+    }
+    return false;
+}
+
 bool ag_scan_starts(const struct ag_text *text, size_t at)
 {
     uint32_t before = at > 0 ? text->cp[at - 1] : ' ';
@@ -53,6 +68,8 @@ bool ag_scan_starts(const struct ag_text *text, size_t at)
     /* "non-200", "non-production" */
     if (before == '-' && at > 3 && text->cp[at - 2] == 'n' && text->cp[at - 3] == 'o' &&
         text->cp[at - 4] == 'n' && (at == 4 || !alnum(text->cp[at - 5])))
+        return true;
+    if (at > 1 && is_seam(text, at - 1))
         return true;
     if (joint(before) && at > 1 && alnum(text->cp[at - 2]))
         return letter(text->cp[at]) && digit(text->cp[at - 2]);
@@ -68,7 +85,7 @@ bool ag_scan_ends(const struct ag_text *text, size_t at)
         return true;
     if (alnum(next))
         return false;
-    return !(joint(next) && alnum(text->cp[at + 1]));
+    return is_seam(text, at) || !(joint(next) && alnum(text->cp[at + 1]));
 }
 
 static size_t number(const struct ag_text *t, size_t at, size_t most, int *out)
@@ -289,7 +306,7 @@ static size_t word_at(const struct ag_text *t, size_t at)
     size_t n = 0;
 
     while (alnum(t->cp[at + n]) || t->cp[at + n] == '_' ||
-           (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1])))
+           (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1]) && !is_seam(t, at + n)))
         n++;
     return n;
 }

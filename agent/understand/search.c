@@ -85,7 +85,12 @@ static void take_quoted(struct ag_parse *p, bool all)
             continue;
         next = ag_after(p, i);
         before = i > 0 ? ag_before(p, i) : SIZE_MAX;
-        if (contains_word(p, next, &negative)) {
+        if (is_message_field(p, next) && !t->items[next].rule && !ag_grouped_by(p, next) &&
+            contains_word(p, ag_after(p, next), &negative)) {
+            to = ag_after(p, next) + 1;
+        } else if (is_message_field(p, next) && !t->items[next].rule && !ag_grouped_by(p, next)) {
+            to = next + 1;
+        } else if (contains_word(p, next, &negative)) {
             to = next + 1;
         } else if (before != SIZE_MAX && contains_word(p, before, &negative)) {
             from = before;

@@ -171,7 +171,10 @@ static void tag_rule(struct ag_parse *p)
             continue;
         if (i > 0 && (ag_is(t, i - 1, AG_C_BY_BEFORE) || ag_is(t, i - 1, AG_C_WHICH)))
             continue;
-        if (tagged && ag_is_korean(p, i))
+        if (tagged && i > 1 && ag_is(t, i - 1, AG_C_DASH) && t->items[i].glued && t->items[i - 1].glued) {
+            value = i - 2;
+            ag_consume(t, i - 1, i, "tag");
+        } else if (tagged && ag_is_korean(p, i))
             value = ag_before(p, i);
         else if (at < t->count && !t->items[at].rule && (tagged || at > i + 1 || ag_is(t, at, AG_C_QUOTED)))
             value = at;

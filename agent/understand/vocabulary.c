@@ -5,6 +5,7 @@
 #include "agent/understand/vocabulary.h"
 
 #include "agent/catalogue.h"
+#include "agent/understand/conjugate.h"
 #include "agent/understand/text.h"
 #include "common/arena.h"
 
@@ -147,8 +148,7 @@ static int add_reading(struct ag_vocabulary *v, uint32_t at, const char *folded,
     return node->surface->text ? 0 : -1;
 }
 
-/* One surface of a line into the trie. */
-static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
+static int add_written(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
 {
     char *folded;
     uint32_t node = 1;
@@ -174,6 +174,42 @@ static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, st
     result = node ? add_reading(v, node, folded, &reading) : -1;
     free(folded);
     return result;
+}
+
+/* Every form of a verb, whose stem is written `튀~`. */
+static int add_stem(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
+{
+    struct ag_form forms[AG_MAX_FORMS];
+    uint32_t stem[AG_MAX_STEM];
+    size_t count = 0;
+    size_t at = 0;
+    size_t n;
+
+    while (at < len && count < AG_MAX_STEM) {
+        utf8proc_int32_t cp;
+        utf8proc_ssize_t got =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
+        if (got <= 0)
+            return -1;
+        stem[count++] = (uint32_t)cp;
+        at += (size_t)got;
+    }
+    n = at < len ? 0 : ag_conjugate(stem, count, forms);
+    for (size_t i = 0; i < n; i++) {
+        char form[4 * (AG_MAX_STEM + 2)];
+        size_t bytes = 0;
+        for (size_t k = 0; k < forms[i].len; k++)
+            bytes += (size_t)utf8proc_encode_char((utf8proc_int32_t)forms[i].cp[k], (utf8proc_uint8_t *)form + bytes);
+        if (add_written(v, form, bytes, reading) < 0)
+            return -1;
+    }
+    return n > 0 ? 0 : -1;
+}
+
+/* One surface of a line into the trie. */
+static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
+{
+    return len > 1 && text[len - 1] == '~' ? add_stem(v, text, len - 1, reading) : add_written(v, text, len, reading);
 }
 
 static int bad_line(struct lm_error *error, const char *file, size_t line, const char *what)

@@ -159,7 +159,8 @@ static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
     while (ag_is(t, at, AG_C_NOISE) &&
            (strcmp(ag_word(p, at), "the") == 0 || strcmp(ag_word(p, at), "our") == 0))
         at++;
-    if (ag_is(t, at, AG_C_RECENT) || ag_is(t, at, AG_C_PAST) || ag_is(t, at, AG_C_LAST)) {
+    if (ag_is(t, at, AG_C_RECENT) || ag_is(t, at, AG_C_PAST) || ag_is(t, at, AG_C_LAST) ||
+        (ag_is(t, at, AG_C_JUST_NOW) && ag_is_korean(p, at))) {
         led = true;
         at++;
     } else if (ag_is(t, at, AG_C_DASH) && i == at &&
@@ -186,6 +187,7 @@ static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
         return i;
     at = end;
     while (ag_is(t, end, AG_C_DURING) || ag_is(t, end, AG_C_WITHIN) ||
+           (led && ag_is(t, end, AG_C_BETWEEN) && ag_is_korean(p, end)) ||
            (ag_is(t, end, AG_C_PARTICLE) && end == at)) {
         led = led || !ag_is(t, end, AG_C_PARTICLE);
         end++;
