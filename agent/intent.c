@@ -38,6 +38,7 @@ static const char *const field_names[AG_FIELD_COUNT] = {
     [AG_HOUR_OF_DAY] = "hour_of_day",
     [AG_DAY_OF_WEEK] = "day_of_week",
     [AG_REQUEST] = "request",
+    [AG_STACK_TRACE] = "stack_trace",
 };
 
 static const char *const measure_names[] = {
@@ -150,4 +151,16 @@ bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn)
             return true;
     }
     return false;
+}
+
+static bool is_statistic(enum ag_measure_fn fn)
+{
+    return fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM || fn == AG_PERCENTILE;
+}
+
+bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also)
+{
+    if (is_statistic(fn))
+        return is_statistic(also) || also == AG_COUNT || also == AG_ERROR_RATE;
+    return fn == AG_DISTINCT && also == AG_COUNT;
 }

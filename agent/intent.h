@@ -50,7 +50,8 @@ enum ag_field {
     AG_PATTERN,  /* message with its variable parts masked */
     AG_HOUR_OF_DAY,
     AG_DAY_OF_WEEK,
-    AG_REQUEST, /* only with AG_NOT_NULL: endpoint or http_status is there */
+    AG_REQUEST,     /* only with AG_NOT_NULL: endpoint or http_status is there */
+    AG_STACK_TRACE, /* searched, or there or not */
     AG_FIELD_COUNT
 };
 
@@ -158,7 +159,8 @@ struct ag_intent {
         enum ag_field field;
         double p[AG_MAX_PERCENTILES]; /* 0.95; of AG_PERCENTILE, be it fn or among also */
         size_t p_count;
-        /* Further statistics of the same durations, beside AG_AVG to AG_PERCENTILE: "average and p95". */
+        /* Beside AG_AVG to AG_PERCENTILE further statistics of the same durations ("average and p95"),
+         * AG_COUNT and AG_ERROR_RATE of the same records; beside AG_DISTINCT AG_COUNT. */
         enum ag_measure_fn also[AG_MAX_ALSO];
         size_t also_count;
         int64_t rate_unit_us;
@@ -194,6 +196,8 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
 /* "service", "http_status", … ; the SQL column is the same where it is one. */
 const char *ag_field_name(enum ag_field field);
 const char *ag_measure_name(enum ag_measure_fn fn);
+/* May `also` be measured beside `fn`? */
+bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
 /* Is `fn` what is measured, alone or beside others? */
 bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn);
 const char *ag_op_name(enum ag_op op);

@@ -338,7 +338,8 @@ static int read_group(const json_t *json, struct lm_arena *arena, struct ag_grou
         group->key = lm_arena_copy(arena, text + 9, strlen(text + 9));
         return group->key ? 0 : lm_error_set(error, LM_RETRY, "memory", "not enough memory for an intent");
     }
-    if (field <= AG_NO_FIELD || field == AG_METADATA || field == AG_REQUEST || field == AG_DURATION)
+    if (field <= AG_NO_FIELD || field == AG_METADATA || field == AG_REQUEST || field == AG_DURATION ||
+        field == AG_STACK_TRACE)
         return BAD(error, "group_by names something that cannot be grouped by");
     group->field = (enum ag_field)field;
     return 0;
@@ -355,28 +356,24 @@ static bool measure_fits(enum ag_measure_fn fn, enum ag_field field)
         return field == AG_DURATION;
     case AG_DISTINCT:
     case AG_NAMES:
-        return field != AG_NO_FIELD && field != AG_DURATION && field != AG_REQUEST && field != AG_METADATA;
+        return field != AG_NO_FIELD && field != AG_DURATION && field != AG_REQUEST && field != AG_METADATA &&
+               field != AG_STACK_TRACE;
     default:
         return field == AG_NO_FIELD;
     }
-}
-
-static bool is_statistic(int fn)
-{
-    return fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM || fn == AG_PERCENTILE;
 }
 
 static int read_also(const json_t *also, struct ag_intent *intent, struct lm_error *error)
 {
     if (!also)
         return 0;
-    if (!json_is_array(also) || json_array_size(also) < 1 || json_array_size(also) > AG_MAX_ALSO ||
-        !is_statistic((int)intent->measure.fn))
-        return BAD(error, "measure.also must be 1 to %d statistics beside another", AG_MAX_ALSO);
+    if (!json_is_array(also) || json_array_size(also) < 1 || json_array_size(also) > AG_MAX_ALSO)
+        return BAD(error, "measure.also must be 1 to %d measures beside another", AG_MAX_ALSO);
     for (size_t i = 0; i < json_array_size(also); i++) {
         int fn = name_index(json_array_get(also, i), measure_of, AG_NAMES + 1);
-        if (!is_statistic(fn) || ag_intent_measures(intent, (enum ag_measure_fn)fn))
-            return BAD(error, "measure.also holds what is no statistic, or is there already");
+        if (fn < 0 || !ag_measure_beside(intent->measure.fn, (enum ag_measure_fn)fn) ||
+            ag_intent_measures(intent, (enum ag_measure_fn)fn))
+            return BAD(error, "measure.also holds what does not go with fn, or is there already");
         intent->measure.also[intent->measure.also_count++] = (enum ag_measure_fn)fn;
     }
     return 0;

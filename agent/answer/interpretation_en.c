@@ -73,7 +73,8 @@ static void put_percentiles(struct lm_buffer *out, const struct ag_intent *inten
 static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent)
 {
     static const char *const names[] = {
-        [AG_AVG] = "average", [AG_MIN] = "shortest", [AG_MAX] = "longest", [AG_SUM] = "total"};
+        [AG_AVG] = "average", [AG_MIN] = "shortest", [AG_MAX] = "longest",
+        [AG_SUM] = "total",   [AG_COUNT] = "number", [AG_ERROR_RATE] = "error rate"};
     size_t count = 1 + intent->measure.also_count;
     say(out, "The duration's ");
     for (size_t i = 0; i < count; i++) {
@@ -94,7 +95,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, "What there are more of among records");
         return;
     }
-    if (intent->measure.also_count > 0) {
+    if (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT) {
         put_statistics(out, intent);
         return;
     }
@@ -102,7 +103,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
     case AG_DISTINCT:
         say(out, "The number of different ");
         say(out, ag_label(intent->measure.field, AG_EN, true));
-        say(out, " in records");
+        say(out, intent->measure.also_count > 0 ? ", and of all records, in records" : " in records");
         break;
     case AG_ERROR_RATE:
         say(out, "The error rate (errors over all) of records");

@@ -90,8 +90,8 @@ static void put_percentiles(struct lm_buffer *out, const struct ag_intent *inten
 /* 기록의 소요 시간 평균, p95, 최대 */
 static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent)
 {
-    static const char *const names[] = {
-        [AG_AVG] = "평균", [AG_MIN] = "최소", [AG_MAX] = "최대", [AG_SUM] = "합"};
+    static const char *const names[] = {[AG_AVG] = "평균", [AG_MIN] = "최소",   [AG_MAX] = "최대",
+                                        [AG_SUM] = "합",   [AG_COUNT] = "건수", [AG_ERROR_RATE] = "오류율"};
     say(out, "기록의 소요 시간 ");
     for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
         enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
@@ -110,7 +110,7 @@ static void put_measured(struct lm_buffer *out, const struct ag_intent *intent)
     case AG_DISTINCT:
         say(out, "기록에 나타난 서로 다른 ");
         say(out, ag_label(intent->measure.field, AG_KO, true));
-        say(out, "의 수");
+        say(out, intent->measure.also_count > 0 ? "의 수와 기록의 수" : "의 수");
         break;
     case AG_ERROR_RATE:
         say(out, "기록의 오류율(오류 ÷ 전체 기록)");
@@ -180,7 +180,7 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 {
     if (intent->shape == AG_EVIDENCE) {
         say(out, "기록 중 더 많아진 것");
-    } else if (intent->measure.also_count > 0) {
+    } else if (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT) {
         put_statistics(out, intent);
     } else {
         put_measured(out, intent);

@@ -43,6 +43,7 @@ static const struct label {
     [AG_HOUR_OF_DAY] = {"시간대", "hour of the day", "hours of the day"},
     [AG_DAY_OF_WEEK] = {"요일", "day of the week", "days of the week"},
     [AG_REQUEST] = {"요청", "request", "requests"},
+    [AG_STACK_TRACE] = {"스택 트레이스", "stack trace", "stack traces"},
 };
 
 const char *ag_label(enum ag_field field, enum ag_language language, bool many)

@@ -79,6 +79,7 @@ static bool looked_up(const struct ag_filter *filter)
     case AG_SPAN_ID:
     case AG_CLIENT_IP:
     case AG_MESSAGE:
+    case AG_STACK_TRACE:
     case AG_ERROR_CODE:
     case AG_METADATA:
     case AG_PAGE_PATH:

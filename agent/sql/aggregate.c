@@ -55,7 +55,8 @@ int ag_group_items(struct ag_plan *plan)
     for (size_t i = 0; i < plan->grouped_count; i++) {
         const struct ag_group *group = &plan->grouped[i];
         const char *logs = ag_field_expr(plan, group->field, group->key, AG_LOGS);
-        if (logs == NULL || group->field == AG_DURATION || group->field == AG_REQUEST) {
+        if (logs == NULL || group->field == AG_DURATION || group->field == AG_REQUEST ||
+            group->field == AG_STACK_TRACE) {
             return ag_plan_refuse(plan, "not_understood", "그것으로는 기록을 묶을 수 없습니다",
                                   "records cannot be grouped by that");
         }
@@ -213,7 +214,7 @@ static int plan_aggregate(struct ag_plan *plan)
         plan->key_count = 0;
     }
     ag_group_keys(plan);
-    if (plan->grouped_count > 0 && ag_measure_is_duration(intent)) {
+    if (plan->grouped_count > 0 && ag_measure_is_duration(intent) && !ag_measure_counts(intent)) {
         const char *n = plan->mixed ? ag_plan_text(plan, "sum(%s)", ag_plan_item(plan, "duration_n"))
                                     : "count(duration_ms)";
         ag_plan_add_having(plan, ag_plan_text(plan, "%s > 0", n));

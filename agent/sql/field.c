@@ -46,6 +46,7 @@ static const struct column columns[AG_FIELD_COUNT] = {
     [AG_HOUR_OF_DAY] = {false, true, true, AG_INTEGER},
     [AG_DAY_OF_WEEK] = {false, true, true, AG_INTEGER},
     [AG_REQUEST] = {false, false, false, AG_BOOLEAN},
+    [AG_STACK_TRACE] = {true, false, false, AG_STRING},
 };
 
 static const char *const table_names[AG_TABLE_COUNT] = {

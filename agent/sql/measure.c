@@ -22,6 +22,12 @@ bool ag_measure_is_duration(const struct ag_intent *intent)
     }
 }
 
+bool ag_measure_counts(const struct ag_intent *intent)
+{
+    return intent->measure.also_count > 0 &&
+           (ag_intent_measures(intent, AG_COUNT) || ag_intent_measures(intent, AG_ERROR_RATE));
+}
+
 /* "sum(n) FILTER (WHERE level >= 'ERROR')" */
 static const char *filtered(struct ag_plan *plan, const char *aggregate, const char *filter)
 {
@@ -106,7 +112,10 @@ static size_t list_measured(const struct ag_intent *intent, struct measured out[
     size_t count = 0;
     for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
         enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
-        size_t columns = fn == AG_PERCENTILE ? intent->measure.p_count : 1;
+        /* The error rate comes with the counts it is of. */
+        size_t columns = fn == AG_PERCENTILE ? intent->measure.p_count
+                         : fn == AG_COUNT && ag_intent_measures(intent, AG_ERROR_RATE) ? 0
+                                                                                       : 1;
         for (size_t k = 0; k < columns && count < MAX_MEASURED; k++) {
             out[count++] = (struct measured){fn, intent->measure.p[k]};
         }
@@ -234,15 +243,18 @@ static enum ag_type measure_type(enum ag_measure_fn fn)
     }
 }
 
-static const char *measure_unit(const struct ag_intent *intent)
+static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_fn fn)
 {
-    switch (intent->measure.fn) {
+    switch (fn) {
     case AG_ERROR_RATE:
     case AG_FAILURE_RATE:
     case AG_SHARE:
         return "ratio";
     case AG_RATE:
         return rate_unit(intent->measure.rate_unit_us);
+    case AG_COUNT:
+    case AG_DISTINCT:
+        return NULL;
     default:
         return ag_measure_is_duration(intent) ? "ms" : NULL;
     }
@@ -304,9 +316,13 @@ int ag_measure_items(struct ag_plan *plan)
     if (check_measure(plan) != 0) {
         return -1;
     }
-    if (plan->mixed && !ag_measure_is_duration(intent) &&
-        (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)) {
+    if (plan->mixed &&
+        (ag_measure_counts(intent) || (!ag_measure_is_duration(intent) &&
+                                       (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)))) {
         ag_plan_add_item(plan, "n", "1", NULL);
+    }
+    if (ag_intent_measures(intent, AG_ERROR_RATE)) {
+        ag_plan_add_item(plan, "level", NULL, NULL);
     }
     if (intent->shape == AG_WITHOUT && matching_item(plan) != 0) {
         return -1;
@@ -318,9 +334,6 @@ int ag_measure_items(struct ag_plan *plan)
                          ag_field_expr(plan, field, NULL, plan->source));
         break;
     }
-    case AG_ERROR_RATE:
-        ag_plan_add_item(plan, "level", NULL, NULL);
-        break;
     case AG_FAILURE_RATE:
         ag_plan_add_item(plan, "http_status", NULL, NULL);
         break;
@@ -356,14 +369,19 @@ int ag_measure_items(struct ag_plan *plan)
     return 0;
 }
 
+static void rate_context(struct ag_plan *plan)
+{
+    ag_plan_add_column(plan, "errors", ag_measure_count(plan, is_error(plan)), AG_INTEGER, NULL,
+                       AG_ROLE_DETAIL);
+    ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+}
+
 /* What is shown besides the measure, of one window only. */
 static void context_columns(struct ag_plan *plan)
 {
     switch (plan->intent->measure.fn) {
     case AG_ERROR_RATE:
-        ag_plan_add_column(plan, "errors", ag_measure_count(plan, is_error(plan)), AG_INTEGER, NULL,
-                           AG_ROLE_DETAIL);
-        ag_plan_add_column(plan, "count", ag_measure_count(plan, ""), AG_INTEGER, NULL, AG_ROLE_DETAIL);
+        rate_context(plan);
         break;
     case AG_FAILURE_RATE:
         ag_plan_add_column(plan, "failures", ag_measure_count(plan, is_failure(plan)), AG_INTEGER, NULL,
@@ -385,6 +403,9 @@ static void context_columns(struct ag_plan *plan)
         if (ag_measure_is_duration(plan->intent)) {
             ag_plan_add_column(plan, "samples", samples(plan, ""), AG_INTEGER, NULL, AG_ROLE_SAMPLES);
         }
+        if (ag_intent_measures(plan->intent, AG_ERROR_RATE)) {
+            rate_context(plan);
+        }
         break;
     }
 }
@@ -403,11 +424,11 @@ int ag_measure_columns(struct ag_plan *plan)
     const struct ag_intent *intent = plan->intent;
     struct measured measured[MAX_MEASURED];
     size_t count = list_measured(intent, measured);
-    enum ag_type type = measure_type(intent->measure.fn);
-    const char *unit = measure_unit(intent);
     /* A series of two windows has the side as a group of its own. */
     bool compared = plan->sides && plan->out->bucket_us == 0;
     for (size_t i = 0; i < count; i++) {
+        enum ag_type type = measure_type(measured[i].fn);
+        const char *unit = measure_unit(intent, measured[i].fn);
         const char *name = measure_name(plan, measured[i]);
         const char *expr = measure_expr(plan, measured[i], compared ? current : "");
         ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE)->measures = measured[i].fn;

@@ -166,6 +166,8 @@ int ag_measure_columns(struct ag_plan *plan) LM_MUST_CHECK;
 /* Expression of the count of rows under `filter` ("" or a condition). */
 const char *ag_measure_count(struct ag_plan *plan, const char *filter);
 bool ag_measure_is_duration(const struct ag_intent *intent);
+/* Beside durations or different values the records themselves are counted. */
+bool ag_measure_counts(const struct ag_intent *intent);
 
 /* source.c */
 /* The table that answers the intent without reading the rows, or AG_LOGS. */

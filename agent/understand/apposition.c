@@ -1,6 +1,6 @@
 /*
- * What was named is named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The pronoun and the
- * word for its kind add nothing; a word of another kind does, and stays.
+ * What was named is named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The
+ * pronoun and the word for its kind add nothing; a word of another kind does, and stays.
  */
 #include "agent/understand/link.h"
 
@@ -8,10 +8,11 @@
 
 static bool is_pronoun(const struct ag_parse *p, size_t i)
 {
-    static const char *const words[] = {"이", "그", "해당", "위", "이거", "이것", "이게", "이건", "이걸",
-                                        "그거", "그것", "그게", "그건", "얘", "걔", "쟤"};
+    static const char *const words[] = {"이",   "그",   "해당", "위",   "이거", "이것", "이게", "이건",
+                                        "이걸", "그거", "그것", "그게", "그건", "얘",   "걔",   "쟤"};
 
-    for (size_t k = 0; i < p->tokens->count && !p->tokens->items[i].rule && k < sizeof words / sizeof *words; k++) {
+    for (size_t k = 0; i < p->tokens->count && !p->tokens->items[i].rule && k < sizeof words / sizeof *words;
+         k++) {
         if (strcmp(ag_word(p, i), words[k]) == 0)
             return true;
     }

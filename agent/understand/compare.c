@@ -366,8 +366,7 @@ static void anchor(struct ag_parse *p)
         timed = timed || (!ag_is_korean(p, at) && (p->times[k].from == next || p->times[k].from == next + 1));
     if ((!timed && (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) ||
                     ag_reads(p, next, AG_C_BEFORE) || ag_reads(p, next, AG_C_FROM))) ||
-        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) ||
-        ag_said(p, AG_C_NEW) ||
+        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) || ag_said(p, AG_C_NEW) ||
         (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) ||
                                 ag_reads(p, before, AG_C_BEFORE) || ag_reads(p, before, AG_C_FROM) ||
                                 ag_reads(p, before, AG_C_TO)))) {
@@ -565,8 +564,8 @@ void ag_windows_rule(struct ag_parse *p)
         return;
     }
     if (in->compare == AG_COMPARE_WINDOW &&
-        ((in->shape != AG_PLAIN && in->shape != AG_EVIDENCE && in->shape != AG_NEW) || in->measure.fn == AG_NAMES ||
-         in->measure.fn == AG_FIRST_SEEN || in->measure.fn == AG_LAST_SEEN)) {
+        ((in->shape != AG_PLAIN && in->shape != AG_EVIDENCE && in->shape != AG_NEW) ||
+         in->measure.fn == AG_NAMES || in->measure.fn == AG_FIRST_SEEN || in->measure.fn == AG_LAST_SEEN)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "이런 질문은 비교할 수 없습니다.", "This cannot be compared."), NULL);
         return;

@@ -15,7 +15,15 @@
 enum { V_A = 0, V_AE = 1, V_EO = 4, V_E = 5, V_YEO = 6, V_O = 8, V_WA = 9, V_WAE = 10, V_OE = 11 };
 enum { V_U = 13, V_WO = 14, V_EU = 18, V_I = 20 };
 enum { L_RIEUL = 5, L_IEUNG = 11, L_HIEUT = 18 };
-enum { F_NONE = 0, F_NIEUN = 4, F_RIEUL = 8, F_RIEUL_MIEUM = 10, F_MIEUM = 16, F_BIEUP = 17, F_SSANG_SIOT = 20 };
+enum {
+    F_NONE = 0,
+    F_NIEUN = 4,
+    F_RIEUL = 8,
+    F_RIEUL_MIEUM = 10,
+    F_MIEUM = 16,
+    F_BIEUP = 17,
+    F_SSANG_SIOT = 20
+};
 
 struct syllable {
     unsigned lead, vowel, final;
@@ -60,8 +68,8 @@ static bool is_bright(unsigned vowel)
 static size_t infinitive(const uint32_t *stem, size_t len, uint32_t *cp)
 {
     struct syllable last = taken_apart(stem[len - 1]);
-    struct syllable before =
-        len > 1 && ag_is_hangul(stem[len - 2]) ? taken_apart(stem[len - 2]) : (struct syllable){0, V_EO, F_NONE};
+    struct syllable before = len > 1 && ag_is_hangul(stem[len - 2]) ? taken_apart(stem[len - 2])
+                                                                    : (struct syllable){0, V_EO, F_NONE};
 
     memcpy(cp, stem, len * sizeof *cp);
     if (last.final != F_NONE)

@@ -1,7 +1,7 @@
 /*
- * Korean verbs as the vocabulary writes them: by their stem. From 튀 come 튄, 튈, 튐, 튑, 튀어, 튀었; what else may
- * follow (-고, -는, -던, -어요, -습니다) are endings of their own. Regular stems, those in ㄹ, 르, 하 and the vowels
- * that melt into the past (뜨 → 떴, 몰리 → 몰렸); others are written out in the vocabulary.
+ * Korean verbs as the vocabulary writes them: by their stem. From 튀 come 튄, 튈, 튐, 튑, 튀어, 튀었; what
+ * else may follow (-고, -는, -던, -어요, -습니다) are endings of their own. Regular stems, those in ㄹ, 르,
+ * 하 and the vowels that melt into the past (뜨 → 떴, 몰리 → 몰렸); others are written out in the vocabulary.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_CONJUGATE_H
 #define LOGMILL_AGENT_UNDERSTAND_CONJUGATE_H
@@ -17,8 +17,8 @@ struct ag_form {
     size_t len;
 };
 
-/* The forms of stem[0..len), the stem itself first; how many. 0 where it is longer than AG_MAX_STEM or does not end
- * in a Hangul syllable. Code points in NFC. */
+/* The forms of stem[0..len), the stem itself first; how many. 0 where it is longer than AG_MAX_STEM or does
+ * not end in a Hangul syllable. Code points in NFC. */
 size_t ag_conjugate(const uint32_t *stem, size_t len, struct ag_form out[AG_MAX_FORMS]);
 
 #endif

@@ -52,6 +52,14 @@ bool ag_rate_rule(struct decision *d);
 bool ag_distinct_rule(struct decision *d);
 bool ag_seen_rule(struct decision *d);
 
+/* shares.c: "2초 넘는 요청 비율", 에러 중 FATAL 비율, "what share of errors come from payment". The parts are
+ * told from the whole before filters are made of them; true when it decided. */
+void ag_share_parts(struct ag_parse *p);
+bool ag_share_rule(struct decision *d);
+
+/* several.c: several measures in one question; true when it decided. */
+bool ag_several_rule(struct decision *d);
+
 /* shapes.c */
 void ag_series_rule(struct decision *d);
 bool ag_busiest_rule(struct decision *d);

@@ -153,6 +153,8 @@ void ag_filters_from_mentions(struct ag_parse *p)
     from_one_to_another(p);
     for (size_t i = 0; i < p->mention_count; i++) {
         const struct ag_mention *m = &p->mentions[i];
+        if (m->of_part)
+            continue;
         if (i > 0 && is_alternative(p, &p->mentions[i - 1], m))
             add_value(&p->intent->filters[p->intent->filter_count - 1], m->value);
         else
@@ -202,7 +204,8 @@ bool ag_has_field(const struct ag_intent *intent, enum ag_field field)
 /* Records that are requests, unless another condition says so already. */
 void ag_add_requests(struct decision *d)
 {
-    static const enum ag_field implied[] = {AG_ENDPOINT, AG_HTTP_STATUS, AG_STATUS_CLASS, AG_METHOD};
+    static const enum ag_field implied[] = {AG_REQUEST, AG_ENDPOINT, AG_HTTP_STATUS, AG_STATUS_CLASS,
+                                            AG_METHOD};
 
     for (size_t i = 0; i < sizeof implied / sizeof *implied; i++) {
         for (size_t k = 0; k < d->intent->filter_count; k++) {

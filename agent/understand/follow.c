@@ -11,13 +11,15 @@
 /* 어떤 에러였어?, "what errors were they": of what was spoken of. */
 static bool asks_which_it_was(const struct ag_parse *p)
 {
-    static const char *const past[] = {"였", "이었", "였어", "이었어", "였나", "이었나", "였지", "이었지", "였는지", "이었는지"};
+    static const char *const past[] = {"였",     "이었", "였어",   "이었어", "였나",
+                                       "이었나", "였지", "이었지", "였는지", "이었는지"};
 
     if (p->time_count > 0)
         return false;
     for (size_t i = 1; i < p->tokens->count; i++) {
         for (size_t k = 0; k < sizeof past / sizeof *past; k++) {
-            if (strcmp(ag_word(p, i), past[k]) == 0 && p->tokens->items[i].glued && ag_reads(p, i, AG_C_ENDING) &&
+            if (strcmp(ag_word(p, i), past[k]) == 0 && p->tokens->items[i].glued &&
+                ag_reads(p, i, AG_C_ENDING) &&
                 (ag_reads(p, i - 1, AG_C_ERROR) || ag_reads(p, i - 1, AG_C_FIELD)))
                 return true;
         }
@@ -418,9 +420,10 @@ static bool relink(struct ag_parse *p)
 
 static void take_fillers(struct ag_parse *p)
 {
-    static const enum ag_concept fillers[] = {
-        AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY,    AG_C_SHOW,     AG_C_WHICH,        AG_C_LOG, AG_C_TOTAL,
-        AG_C_EACH,   AG_C_IS,      AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION, AG_C_NOW, AG_C_SAME, AG_C_BY_AFTER};
+    static const enum ag_concept fillers[] = {AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY,     AG_C_SHOW,
+                                              AG_C_WHICH,  AG_C_LOG,     AG_C_TOTAL,    AG_C_EACH,
+                                              AG_C_IS,     AG_C_REQUEST, AG_C_RESPONSE, AG_C_DISTRIBUTION,
+                                              AG_C_NOW,    AG_C_SAME,    AG_C_BY_AFTER};
 
     for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++)
         ag_take(p, fillers[i]);

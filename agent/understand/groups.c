@@ -63,7 +63,8 @@ static void find_targets(struct ag_parse *p)
             ag_consume(t, i - 1, i + 1, "any");
             continue;
         }
-        if (name && (strcmp(name, "metadata") == 0 || strcmp(name, "message") == 0))
+        if (name && (strcmp(name, "metadata") == 0 || strcmp(name, "message") == 0 ||
+                     strcmp(name, "stack_trace") == 0))
             continue;
         if (pattern) {
             bool twice = false;

@@ -102,6 +102,16 @@ static void drop_level(struct ag_parse *p, const char *but)
     p->mention_count = kept;
 }
 
+/* 에러 중 FATAL 비율: the part and the whole are different levels. */
+static bool asks_for_a_share(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_is(p->tokens, i, AG_C_PERCENT))
+            return true;
+    }
+    return false;
+}
+
 /* "FATAL 에러", "errors, FATAL only": a level named beside "error" and not listed with it is the level meant.
  */
 void ag_one_level_rule(struct ag_parse *p)
@@ -125,7 +135,7 @@ void ag_one_level_rule(struct ag_parse *p)
         else
             level = m;
     }
-    if (!error || !level)
+    if (!error || !level || asks_for_a_share(p))
         return;
     value = level->value;
     only = ag_reads(p, level->to, AG_C_ONLY) ||
@@ -500,9 +510,9 @@ static void not_fatal(struct ag_parse *p, size_t at)
 /* What a record may lack. */
 static enum ag_field optional_field(const struct ag_parse *p, size_t i)
 {
-    static const enum ag_field fields[] = {AG_TRACE_ID,  AG_SPAN_ID,    AG_USER_ID,     AG_SESSION_ID,
-                                           AG_CLIENT_IP, AG_ERROR_TYPE, AG_ERROR_CODE,  AG_ENDPOINT,
-                                           AG_COMPONENT, AG_HOST,       AG_HTTP_STATUS, AG_DURATION};
+    static const enum ag_field fields[] = {
+        AG_STACK_TRACE, AG_TRACE_ID, AG_SPAN_ID,   AG_USER_ID, AG_SESSION_ID,  AG_CLIENT_IP, AG_ERROR_TYPE,
+        AG_ERROR_CODE,  AG_ENDPOINT, AG_COMPONENT, AG_HOST,    AG_HTTP_STATUS, AG_DURATION};
 
     for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) {
         if (i < p->tokens->count && !p->tokens->items[i].rule &&
@@ -541,12 +551,38 @@ static void missing_rule(struct ag_parse *p)
     }
 }
 
+/* 스택 트레이스 붙은 에러, "errors with a stack trace": of the record, which has one. */
+static void present_rule(struct ag_parse *p)
+{
+    static const char *const hung[] = {"있", "붙", "달", "남", "포함"};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        size_t next = ag_after(p, i);
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        if (!ag_is(t, i, AG_C_FIELD) || !ag_names_field(p, i, "stack_trace"))
+            continue;
+        if (!ag_is_korean(p, i) && before != SIZE_MAX &&
+            (strcmp(ag_word(p, before), "with") == 0 || ag_reads(p, before, AG_C_VERB))) {
+            ag_mention_add(p, i, i + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
+            continue;
+        }
+        for (size_t k = 0; next < t->count && k < sizeof hung / sizeof *hung; k++) {
+            if (strncmp(ag_word(p, next), hung[k], strlen(hung[k])) != 0)
+                continue;
+            ag_mention_add(p, i, next + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
+            break;
+        }
+    }
+}
+
 void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
 
     none_rule(p);
     missing_rule(p);
+    present_rule(p);
     for (size_t i = 0; i < t->count; i++) {
         size_t rest;
         if (!ag_is(t, i, AG_C_NOT))

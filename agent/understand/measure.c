@@ -203,6 +203,33 @@ static void failures(struct decision *d)
               "Failed requests are those with a 5xx status.");
 }
 
+/* 결제 실패 몇 건, "payment failures": of a service, what went wrong in it. Not who failed, nor how often. */
+static void failures_of_a_service(struct decision *d)
+{
+    struct ag_intent *in = d->intent;
+    size_t at = d->p->said[AG_C_FAIL];
+    size_t next = at ? ag_after(d->p, at - 1) : SIZE_MAX;
+    bool beside = false;
+
+    if (!at || ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_PERCENT) || ag_heard(d, AG_C_COUNT_PEOPLE) ||
+        d->p->target_count > 0 || ag_has_field(in, AG_LEVEL) || ag_has_field(in, AG_EVENT_TYPE) ||
+        ag_has_field(in, AG_HTTP_STATUS) || ag_has_field(in, AG_STATUS_CLASS) || ag_has_field(in, AG_MESSAGE))
+        return;
+    for (size_t k = 0; k < d->p->mention_count; k++) {
+        const struct ag_mention *m = &d->p->mentions[k];
+        beside =
+            beside ||
+            ((m->field == AG_SERVICE || m->field == AG_COMPONENT) && !m->negated &&
+             (ag_after(d->p, m->to - 1) == at - 1 || next == m->from || ag_after(d->p, next) == m->from));
+    }
+    if (!beside)
+        return;
+    ag_use(d, AG_C_FAIL);
+    ag_add_errors(d->p);
+    ag_assume(d->p, "failures_are_errors", "실패는 그 서비스의 ERROR와 FATAL 기록으로 보았습니다.",
+              "Failures are taken to be the service's records of ERROR and FATAL.");
+}
+
 static void login_tries(struct decision *d)
 {
     const struct ag_name *found[4];
@@ -419,9 +446,12 @@ void ag_measure_rule(struct ag_parse *p)
     struct decision d = {.p = p, .intent = p->intent};
     bool broken_down; /* by a field said with by, not one found to be what is asked for */
     bool decided;
+    bool several;
     size_t grouped_at_first;
 
     take_flags(p);
+    ag_share_parts(p);
+    several = ag_several_rule(&d);
     ag_filters_from_mentions(p);
     for (size_t k = 0; k < p->target_count; k++) {
         if (p->targets[k].grouped)
@@ -431,7 +461,9 @@ void ag_measure_rule(struct ag_parse *p)
     broken_down = grouped_at_first > 0;
     login_tries(&d);
     failures(&d);
-    decided = ag_without_rule(&d) || ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);
+    failures_of_a_service(&d);
+    decided = several || ag_share_rule(&d) || ag_without_rule(&d) || ag_stopped_rule(&d) || ag_new_rule(&d) ||
+              ag_spike_rule(&d);
     if (!decided) {
         bool busiest = ag_busiest_rule(&d);
         decided = ag_rate_rule(&d) || ag_duration_rule(&d) || ag_slow_rule(&d) || ag_distinct_rule(&d) ||

@@ -382,7 +382,8 @@ static bool asks_what(const struct decision *d, const struct ag_target *target)
         return false;
     for (size_t i = 0; i < d->p->tokens->count; i++) {
         if (ag_reads(d->p, i, AG_C_SHOW) && ag_is_korean(d->p, i) && i > target->from &&
-            (strncmp(ag_word(d->p, i), "뭐", strlen("뭐")) == 0 || strncmp(ag_word(d->p, i), "무엇", strlen("무엇")) == 0))
+            (strncmp(ag_word(d->p, i), "뭐", strlen("뭐")) == 0 ||
+             strncmp(ag_word(d->p, i), "무엇", strlen("무엇")) == 0))
             return true;
     }
     return ag_heard(d, AG_C_WHICH);

@@ -259,6 +259,8 @@ static void limit_rule(struct ag_parse *p)
                 (ag_is(t, i + 1, AG_C_RESPONSE) || ag_is(t, i + 1, AG_C_ERROR) ||
                  ag_is(t, i + 1, AG_C_FIELD)))))
             continue;
+        if (counted && strcmp(ag_word(p, end - 1), "times") == 0)
+            continue;
         if (counted && ag_is_korean(p, end - 1) &&
             (strcmp(ag_word(p, end - 1), "번") == 0 || strcmp(ag_word(p, end - 1), "회") == 0 ||
              strcmp(ag_word(p, end - 1), "번째") == 0))

@@ -214,6 +214,32 @@ static void rate_rule(struct ag_parse *p, size_t i)
               ag_sayf(p, "The share of %s among %s and %s.", p->outcome_share, good->value, bad->value));
 }
 
+/* 로그인 5번 이상 실패한, "failed to log in": an outcome with something consumed between it and what it is
+ * of. */
+static void apart_rule(struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+    const struct ag_name *event;
+    size_t at = i;
+
+    if (!may_be_done(p, i))
+        return;
+    if (ag_is_korean(p, i)) {
+        for (at = i + 1; at < t->count && (t->items[at].rule || ag_is(t, at, AG_C_PARTICLE)); at++) {}
+        if (at == i + 1)
+            return;
+    } else {
+        at = i > 0 && strncmp(ag_word(p, i), "to ", 3) == 0 ? ag_before(p, i) : SIZE_MAX;
+    }
+    if (!ag_is(t, at, AG_C_FAIL) || !(event = failed(p, i)))
+        return;
+    ag_consume(p->tokens, at, at + 1, "outcome");
+    add_event(p, i, i + 1, event);
+    ag_assume(p, "done_event",
+              ag_sayf(p, "\"%s\"은(는) %s 이벤트로 보았습니다.", ag_word(p, i), event->value),
+              ag_sayf(p, "\"%s\" is taken to be the event %s.", ag_word(p, i), event->value));
+}
+
 /* 로그인한, 로그인했던; "signed in" */
 bool ag_is_done(const struct ag_parse *p, size_t i)
 {
@@ -246,6 +272,7 @@ void ag_outcomes_rule(struct ag_parse *p)
         error_called(p, i);
     for (size_t i = 0; i < p->tokens->count; i++) {
         const struct ag_name *good;
+        apart_rule(p, i);
         if (ag_is(p->tokens, i, AG_C_FAIL_RATE) || ag_is(p->tokens, i, AG_C_OK_RATE)) {
             rate_rule(p, i);
         } else if (may_be_done(p, i) && ag_is_done(p, i) && !describes(p, i) &&

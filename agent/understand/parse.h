@@ -40,6 +40,7 @@ struct ag_mention {
     const char *value;  /* NULL for AG_NOT_NULL and the like */
     const char *second; /* AG_BETWEEN */
     bool negated;
+    bool of_part; /* of a share: what the part is, and not the whole */
 };
 
 /* A field named without a value: what to group, count or list by. */

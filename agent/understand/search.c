@@ -18,15 +18,20 @@ const char *ag_quoted(struct ag_parse *p, size_t i)
     return ag_typed(p, p->tokens->items[i].from + 1, p->tokens->items[i].to - 1);
 }
 
+/* A text that may be searched, named: 메시지, "stack trace". */
 static bool is_message_field(const struct ag_parse *p, size_t i)
 {
-    const struct ag_reading *r = i < p->tokens->count ? p->tokens->items[i].readings : NULL;
+    return ag_names_field(p, i, "message") || ag_names_field(p, i, "stack_trace");
+}
 
-    for (; r; r = r->next) {
-        if (r->concept == AG_C_FIELD && strcmp(r->value, "message") == 0)
-            return true;
+/* Which text the tokens [from, to) search. */
+static enum ag_field searched_in(const struct ag_parse *p, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (ag_names_field(p, i, "stack_trace"))
+            return AG_STACK_TRACE;
     }
-    return false;
+    return AG_MESSAGE;
 }
 
 /* A word that may be searched for without quotes: unknown, or of no grammatical use. */
@@ -114,7 +119,8 @@ static void take_quoted(struct ag_parse *p, bool all)
         if (from > 0 && is_message_field(p, ag_before(p, from)) && ag_before(p, from) != SIZE_MAX &&
             !t->items[ag_before(p, from)].rule)
             from = ag_before(p, from);
-        ag_mention_add(p, from, to, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS, text, "text");
+        ag_mention_add(p, from, to, searched_in(p, from, to), NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
+                       text, "text");
     }
 }
 
@@ -142,6 +148,7 @@ static void contained_rule(struct ag_parse *p)
         bool negative = false;
         size_t first;
         size_t last;
+        size_t from;
         bool weak;
         if (!contains_word(p, i, &negative))
             continue;
@@ -159,11 +166,12 @@ static void contained_rule(struct ag_parse *p)
             if (weak && !(first > 0 && is_message_field(p, ag_before(p, first))))
                 continue;
             {
-                size_t from =
+                from =
                     first > 0 && ag_before(p, first) != SIZE_MAX && is_message_field(p, ag_before(p, first))
                         ? ag_before(p, first)
                         : first;
-                ag_mention_add(p, from, i + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
+                ag_mention_add(p, from, i + 1, searched_in(p, from, i + 1), NULL,
+                               negative ? AG_NOT_CONTAINS : AG_CONTAINS,
                                ag_typed(p, t->items[first].from, t->items[last].to), "text");
             }
         } else {
@@ -175,7 +183,11 @@ static void contained_rule(struct ag_parse *p)
             last = first;
             while (is_searchable(p, last + 1) && last - first < 4)
                 last++;
-            ag_mention_add(p, i, last + 1, AG_MESSAGE, NULL, negative ? AG_NOT_CONTAINS : AG_CONTAINS,
+            from = i > 0 && ag_before(p, i) != SIZE_MAX && ag_names_field(p, ag_before(p, i), "stack_trace")
+                       ? ag_before(p, i)
+                       : i;
+            ag_mention_add(p, from, last + 1, searched_in(p, from, last + 1), NULL,
+                           negative ? AG_NOT_CONTAINS : AG_CONTAINS,
                            ag_typed(p, t->items[first].from, t->items[last].to), "text");
         }
     }

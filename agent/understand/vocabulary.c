@@ -199,7 +199,8 @@ static int add_stem(struct ag_vocabulary *v, const char *text, size_t len, struc
         char form[4 * (AG_MAX_STEM + 2)];
         size_t bytes = 0;
         for (size_t k = 0; k < forms[i].len; k++)
-            bytes += (size_t)utf8proc_encode_char((utf8proc_int32_t)forms[i].cp[k], (utf8proc_uint8_t *)form + bytes);
+            bytes += (size_t)utf8proc_encode_char((utf8proc_int32_t)forms[i].cp[k],
+                                                  (utf8proc_uint8_t *)form + bytes);
         if (add_written(v, form, bytes, reading) < 0)
             return -1;
     }
@@ -209,7 +210,8 @@ static int add_stem(struct ag_vocabulary *v, const char *text, size_t len, struc
 /* One surface of a line into the trie. */
 static int add_surface(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
 {
-    return len > 1 && text[len - 1] == '~' ? add_stem(v, text, len - 1, reading) : add_written(v, text, len, reading);
+    return len > 1 && text[len - 1] == '~' ? add_stem(v, text, len - 1, reading)
+                                           : add_written(v, text, len, reading);
 }
 
 static int bad_line(struct lm_error *error, const char *file, size_t line, const char *what)

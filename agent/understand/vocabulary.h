@@ -5,8 +5,8 @@
  * A line is `surface<TAB>concept[<TAB>value]`; several lines may share a surface, which then has several
  * readings, and `a|b` in the first column are two surfaces of one line. `#` starts a comment. Surfaces are
  * folded (NFKC, case) as questions are. A space in a surface is, in the question, a space, a hyphen, an
- * underscore or nothing. A surface that starts with `-` only continues a word (particles, endings, 별). One that
- * ends in `~` is the stem of a Korean verb and stands for its forms (conjugate.h).
+ * underscore or nothing. A surface that starts with `-` only continues a word (particles, endings, 별). One
+ * that ends in `~` is the stem of a Korean verb and stands for its forms (conjugate.h).
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_VOCABULARY_H
 #define LOGMILL_AGENT_UNDERSTAND_VOCABULARY_H

@@ -46,7 +46,7 @@ static void a_column_is_hidden_under_every_name_it_is_asked_by(void **state)
         {"duration_ms", AG_DURATION},    {"http_status", AG_STATUS_CLASS},
         {"endpoint", AG_REQUEST},        {"tags", AG_TAG},
         {"metadata", AG_METADATA},       {"user_id", AG_USER_ID},
-        {"client_ip", AG_CLIENT_IP},
+        {"client_ip", AG_CLIENT_IP},     {"stack_trace", AG_STACK_TRACE},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ag_mask *mask = mask_of(cases[i].column, NULL);

@@ -1,0 +1,173 @@
+/*
+ * Shares whose part and whole are both said: 에러 중 결제 서비스 비율, "what percentage of errors come from
+ * mobile", 2초 넘는 요청 비율. Before the word that parts them stands the whole, behind it the part; the part
+ * is one condition.
+ */
+#include "agent/understand/decision.h"
+
+#include <string.h>
+
+static size_t percent_at(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *rule = p->tokens->items[i].rule;
+        if (ag_reads(p, i, AG_C_PERCENT) && (!rule || strcmp(rule, ag_concept_name(AG_C_PERCENT)) == 0))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* 중, 중에, 가운데 behind the whole. */
+static size_t korean_hinge(const struct ag_parse *p)
+{
+    static const char *const words[] = {"중", "중에", "중에서", "가운데", "중에서도"};
+
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+            if (strcmp(ag_word(p, i), words[k]) == 0)
+                return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* The verb between whole and part: "of errors come from", "of 5xx are", "of requests had". */
+static size_t english_hinge(const struct ag_parse *p, size_t percent)
+{
+    static const char *const words[] = {
+        "is",          "are",       "was",       "were",        "come",           "comes",
+        "came",        "came from", "come from", "coming from", "originate from", "belong to",
+        "have",        "had",       "has",       "returned",    "return",         "from",
+        "came out of", "by",        "on",        "in"};
+
+    for (size_t i = percent + 1; i < p->tokens->count; i++) {
+        bool named = false;
+        for (size_t k = 0; k < p->mention_count; k++)
+            named = named || (p->mentions[k].to <= i && p->mentions[k].from > percent);
+        for (size_t k = 0; named && k < sizeof words / sizeof *words; k++) {
+            if (strcmp(ag_word(p, i), words[k]) == 0)
+                return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Marks the mentions behind the hinge, if they are one condition and something is before it. */
+static void mark_parts(struct ag_parse *p, size_t hinge)
+{
+    const struct ag_mention *first = NULL;
+    bool whole = false;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->to <= hinge) {
+            whole = true;
+            continue;
+        }
+        if (m->negated ||
+            (first && (first->field != m->field || first->op != m->op || !ag_same_key(first->key, m->key))))
+            return;
+        first = first ? first : m;
+    }
+    if (!whole || !first)
+        return;
+    for (size_t k = 0; k < p->mention_count; k++)
+        p->mentions[k].of_part = p->mentions[k].from > hinge;
+}
+
+void ag_share_parts(struct ag_parse *p)
+{
+    size_t percent = percent_at(p);
+    size_t hinge;
+
+    if (percent == SIZE_MAX || p->outcome_share)
+        return;
+    hinge = korean_hinge(p);
+    if (hinge == SIZE_MAX && !ag_is_korean(p, percent))
+        hinge = english_hinge(p, percent);
+    if (hinge != SIZE_MAX)
+        mark_parts(p, hinge);
+}
+
+static void part_filter(const struct ag_parse *p, struct ag_filter *part)
+{
+    *part = (struct ag_filter){0};
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (!m->of_part)
+            continue;
+        part->field = m->field;
+        part->key = m->key;
+        part->op = m->op;
+        if (m->value && part->value_count < AG_MAX_VALUES)
+            part->values[part->value_count++] = m->value;
+    }
+}
+
+static void set_share(struct decision *d, const struct ag_filter *part)
+{
+    struct ag_intent *in = d->intent;
+
+    if (in->filter_count == AG_MAX_FILTERS) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "조건이 너무 많습니다.", "There are too many conditions."), NULL);
+        return;
+    }
+    in->filters[in->filter_count++] = *part;
+    ag_use(d, AG_C_PERCENT);
+    ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
+}
+
+/* 서비스별 에러 비중, "share of errors by service": each one's error rate, or its part of all errors? */
+static bool is_of_each(const struct decision *d)
+{
+    const char *word = ag_word(d->p, d->p->said[AG_C_PERCENT] - 1);
+
+    return d->intent->group_count > 0 && ag_has_error_filter(d->intent) &&
+           (strncmp(word, "share", 5) == 0 || strncmp(word, "what share", 10) == 0 || strstr(word, "비중"));
+}
+
+bool ag_share_rule(struct decision *d)
+{
+    struct ag_found *found = &d->p->found;
+    struct ag_filter part;
+
+    if (!ag_heard(d, AG_C_PERCENT) || d->p->outcome_share)
+        return false;
+    part_filter(d->p, &part);
+    if (part.field != AG_NO_FIELD && !found->length_set) {
+        if (ag_heard(d, AG_C_REQUEST))
+            ag_add_requests(d);
+        set_share(d, &part);
+        return true;
+    }
+    if (part.field != AG_NO_FIELD) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "비율의 부분이 둘 이상입니다.", "More than one part of a share was said."),
+                NULL);
+        return true;
+    }
+    if (found->length_set && !found->threshold.set) {
+        if (ag_heard(d, AG_C_REQUEST))
+            ag_add_requests(d);
+        ag_filter_add(d->p, AG_DURATION, NULL, AG_NOT_NULL, NULL);
+        part = (struct ag_filter){.field = AG_DURATION, .op = found->length_op, .value_count = 1};
+        part.values[0] = ag_sayf(d->p, "%.15g", found->length_ms);
+        found->length_set = false;
+        ag_use(d, AG_C_SLOW);
+        ag_use(d, AG_C_DURATION);
+        set_share(d, &part);
+        ag_assume(d->p, "share_of_timed", "소요 시간이 있는 기록 가운데에서의 비율입니다.",
+                  "The share is among the records that have a duration.");
+        return true;
+    }
+    if (is_of_each(d)) {
+        ag_stop(d->p, AG_NEEDS_CLARIFICATION,
+                ag_say(d->p, "각각의 에러율인지, 전체 에러 가운데 각각이 차지하는 몫인지 분명하지 않습니다.",
+                       "It is not clear whether the error rate of each is meant or its part of all errors."),
+                ag_say(d->p, "예: \"서비스별 에러율\", \"서비스별 에러 건수\"",
+                       "For example \"error rate by service\" or \"errors by service\"."));
+        return true;
+    }
+    return false;
+}
