@@ -13,7 +13,9 @@ static void put_figure(const struct ag_said *said, double value)
     const struct ag_column *column = &said->table->columns[said->column];
     if (column->type == AG_INTEGER && value == floor(value)) {
         ag_put_count(said->out, (int64_t)value);
-        lm_buffer_append_text(said->out, intent->measure.fn != AG_DISTINCT     ? said->phrases->records
+        bool rows = intent->measure.fn != AG_DISTINCT ||
+                    (column->role == AG_ROLE_MEASURE && column->measures == AG_COUNT);
+        lm_buffer_append_text(said->out, rows                                  ? said->phrases->records
                                          : intent->measure.field == AG_USER_ID ? said->phrases->users
                                                                                : said->phrases->values);
     } else if (column->unit != NULL && strcmp(column->unit, "ratio") == 0) {

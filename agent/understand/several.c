@@ -168,8 +168,8 @@ static bool people_and_records(struct decision *d)
     if (!records)
         return false;
     if (p->target_count > 0 && p->targets[0].field == AG_USER_ID && !p->targets[0].grouped) {
-        p->targets[0].grouped = true;
         ag_consume(p->tokens, p->targets[0].from, p->targets[0].to, "distinct");
+        memmove(&p->targets[0], &p->targets[1], --p->target_count * sizeof *p->targets);
     }
     ag_use(d, AG_C_COUNT_PEOPLE);
     ag_use(d, AG_C_DISTINCT);

@@ -124,7 +124,8 @@ static bool is_of_each(const struct decision *d)
     const char *word = ag_word(d->p, d->p->said[AG_C_PERCENT] - 1);
 
     return d->intent->group_count > 0 && ag_has_error_filter(d->intent) &&
-           (strncmp(word, "share", 5) == 0 || strncmp(word, "what share", 10) == 0 || strstr(word, "비중"));
+           (strncmp(word, "share", 5) == 0 || strncmp(word, "what share", 10) == 0 || strstr(word, "비중") ||
+            strcmp(word, "percentages") == 0 || ag_heard(d, AG_C_DISTRIBUTION));
 }
 
 bool ag_share_rule(struct decision *d)
