@@ -93,8 +93,9 @@ static const struct lm_config_option options[] = {
      .min = 0,
      .max = 7 * DAY_MS,
      .reloadable = true,
-     .description = "How long a partition waits for a writer's schema that is not known before its record is "
-                    "dead-lettered; for an id the registry does not know, from when the record was sent."},
+     .description =
+         "How long after it was sent a record waits for its writer's schema where that is not known, "
+         "and its partition with it, before it is dead-lettered."},
     {.name = "schema_registry.url",
      .type = LM_CONFIG_TEXT,
      .offset = FIELD(registry_url),

@@ -85,6 +85,16 @@ static void resume(struct co_intake *intake, struct co_partition *partition)
     }
 }
 
+/* How long the held record's schema has been waited for: from when it was sent, so that a schema that never
+ * comes delays its partition by schema_wait and not each of its records. */
+static int64_t schema_waited_us(struct co_intake *intake, const struct co_partition *partition)
+{
+    co_intake_read_clocks(intake);
+    int64_t held_us = intake->mono_us - partition->held_since_us;
+    int64_t sent_us = intake->scratch.now_us - co_intake_passed_us(intake, partition->held);
+    return sent_us > held_us ? sent_us : held_us;
+}
+
 /* The schema did not come in time. */
 static void give_up_on_schema(struct co_intake *intake, struct co_partition *partition)
 {
@@ -159,6 +169,9 @@ static void on_looked_up(const struct lm_error *error, void *context)
         say_unanswered(partition, error);
         if (error == NULL && lookup->found)
             resume(intake, partition);
+        else if (error == NULL && partition->hold == CO_HOLD_SCHEMA &&
+                 schema_waited_us(intake, partition) >= intake->options.schema_wait_us)
+            give_up_on_schema(intake, partition);
         else
             partition->hold_again_us =
                 lm_clock_mono_us() + (partition->hold == CO_HOLD_SCHEMA ? SCHEMA_LOOK_US : LOOK_AGAIN_US);
@@ -310,19 +323,6 @@ static void say_schema(struct co_partition *partition, int64_t waited_us)
                          "migrate)",
                    (long long)(waited_us / LM_SECOND_US));
     co_partition_say(partition, reason);
-}
-
-/* How long the held record's schema has been waited for. */
-static int64_t schema_waited_us(struct co_intake *intake, const struct co_partition *partition)
-{
-    int64_t held_us, sent_us;
-
-    co_intake_read_clocks(intake);
-    held_us = intake->mono_us - partition->held_since_us;
-    if (partition->hold != CO_HOLD_UNREGISTERED)
-        return held_us;
-    sent_us = intake->scratch.now_us - co_intake_passed_us(intake, partition->held);
-    return sent_us > held_us ? sent_us : held_us;
 }
 
 void co_intake_tick(struct co_intake *intake, struct co_partition *partition)

@@ -337,6 +337,16 @@ class Consumer(harness.Case):
         self.assertEqual([(l["value"], l["headers"]["dlq.error.class"]) for l in ingest.letters(world)],
                          [(value, "unknown_schema")])
 
+    def test_a_stream_of_a_schema_that_never_comes_holds_its_partition_once(self):
+        world = self.world(partitions=1)
+        for i in range(40):
+            ingest.produce(world, world.topic("raw"), foreign_record("nobody knows me %d" % i, seconds_ago(10))[1])
+        ingest.produce(world, world.topic("raw"), b'{"message":"behind"}')
+        self.start(world, "--schema-wait=3s")
+        self.wait_for_offsets(world, 41)
+        self.assertEqual([l["headers"]["dlq.error.class"] for l in ingest.letters(world)], ["unknown_schema"] * 40)
+        self.assertEqual(world.value("select message from logmill.logs"), "behind")
+
     def test_one_connection_serves_the_partitions_in_turn_however_much_others_hold(self):
         world = self.world()
         ingest.generate(world, 200000)
