@@ -36,6 +36,7 @@ CASES = Path(os.environ.get("LOGMILL_CASES_DIR", ROOT.parent / "shared" / "cases
 LONG = os.environ.get("LOGMILL_TEST_LONG") == "1"
 CATEGORIES = ("raw", "summary", "training", "tagged")
 NULL = "\x02null\x02"
+PATIENCE = 4                                                # times as long as a quiet machine may need, before a test fails
 
 
 def is_free(port):
@@ -57,7 +58,9 @@ def free_port(count=1):
 
 
 def wait_until(condition, seconds=30, what=None, every=0.05):
-    """Waits until `condition()` is true and returns what it returned; an exception counts as not yet."""
+    """Waits until `condition()` is true and returns what it returned; an exception counts as not yet. It fails after PATIENCE
+    times so many seconds."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     last = None
     while True:
@@ -217,7 +220,7 @@ class Program:
     def output(self):
         return self.out_path.read_text(errors="replace")
 
-    def get(self, path, timeout=5):
+    def get(self, path, timeout=20):
         """(status, body) of a GET."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=timeout) as r:
@@ -268,9 +271,9 @@ class Program:
 
     def wait(self, seconds=60):
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError("%s did not end within %s s; its log:\n%s" % (self.name, seconds, self.log()[-4000:]))
+            raise AssertionError("%s did not end within %s s; its log:\n%s" % (self.name, PATIENCE * seconds, self.log()[-4000:]))
 
 
 class World:

@@ -3,6 +3,8 @@
 
 #include "common/log.h"
 
+#include "tests/unit/common/loop_end.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -36,7 +38,7 @@ static int setup(void **state)
         lm_admin_open(f->server, f->metrics, &f->admin, &error) != 0)
         return -1;
     *state = f;
-    alarm(30);
+    alarm(100);
     return 0;
 }
 
@@ -44,12 +46,12 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     lm_http_server_close(f->server, 100, NULL, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
+    if (loop_end(&f->loop) != 0)
+        return -1;
     lm_admin_free(f->admin);
     lm_metrics_free(f->metrics);
-    int left = uv_loop_close(&f->loop);
     free(f);
-    return left;
+    return 0;
 }
 
 static const char *get(struct fixture *f, const char *path)

@@ -8,6 +8,7 @@
 #include "common/log.h"
 
 #include "tests/unit/common/failing_alloc.h"
+#include "tests/unit/common/loop_end.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -235,7 +236,7 @@ static int setup(void **state)
             return -1;
     }
     *state = f;
-    alarm(60);
+    alarm(100);
     return 0;
 }
 
@@ -244,15 +245,13 @@ static int teardown(void **state)
     struct fixture *f = *state;
     if (f->closed == 0)
         lm_http_server_close(f->server, 100, on_closed, f);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
+    if (loop_end(&f->loop) != 0 || f->closed != 1)
+        return -1;
     answer_waiting(f); /* to a server that is gone */
-    int left = uv_loop_close(&f->loop);
-    if (f->closed != 1)
-        left = -1;
     lm_metrics_free(f->metrics);
     free(f->answer);
     free(f);
-    return left;
+    return 0;
 }
 
 static int dial(struct fixture *f)
@@ -345,6 +344,18 @@ static const char *ask(struct fixture *f, const char *text, const char *until)
 static void wait_for(struct fixture *f, const int *what, int value)
 {
     while (*what < value)
+        turn(f);
+}
+
+static bool readable(int fd)
+{
+    return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 1;
+}
+
+/* Until something, or the end, can be read; of what went wrong without memory nothing may come. */
+static void wait_for_answer(struct fixture *f, int fd)
+{
+    for (int i = 0; i < 5 || (i < 200 && !readable(fd)); i++)
         turn(f);
 }
 
@@ -623,7 +634,7 @@ static void bodies_together_are_bounded(void **state)
     /* Which of the five finds no room depends on whose bytes were read first. */
     for (refused = -1; refused < 0; turn(f)) {
         for (int i = 0; i < 5 && refused < 0; i++)
-            refused = poll(&(struct pollfd){.fd = fds[i], .events = POLLIN}, 1, 0) == 1 ? i : -1;
+            refused = readable(fds[i]) ? i : -1;
     }
     hear(f, fds[refused], "}}", 1);
     assert_non_null(strstr(f->answer, "HTTP/1.1 503"));
@@ -822,9 +833,10 @@ static void a_reply_to_a_client_that_has_gone_is_dropped(void **state)
         assert_string_equal(lm_http_header(f->waiting[i], "x-thing"), "7");
         close(fd);
     }
-    for (int i = 0; i < 20; i++)
-        turn(f);
-    assert_null(lm_http_header(f->waiting[0], "x-thing"));
+    for (int i = 0; i < 4; i++) {
+        while (lm_http_header(f->waiting[i], "x-thing") != NULL) /* until the server knows */
+            turn(f);
+    }
     assert_string_equal(lm_http_path(f->waiting[0]), "/later");
     answer_waiting(f);
     assert_int_equal(f->abandoned, 0);
@@ -883,23 +895,25 @@ static void a_flood_waits_for_a_slow_reader_and_stays_in_its_bound(void **state)
     f->to_write = (size_t)40 << 20;
     f->to_write -= f->to_write % 1000;
     int fd = open_stream(f);
-    for (int i = 0; i < 200; i++)
-        turn(f); /* the kernel's buffers are full by then */
-    size_t held_back = f->written;
+    size_t held_back = 0;
+    for (int still = 0; still < 100; still++) { /* the kernel's buffers are full then */
+        turn(f);
+        still = f->written > held_back ? 0 : still;
+        held_back = f->written;
+    }
     assert_true(held_back < f->to_write);
-    turn(f);
-    assert_int_equal(f->written, held_back);
     ask(f, "GET /show HTTP/1.1\r\nHost: h\r\n\r\n", "peer=");
-    size_t total = 0;
-    char scrap[65536], tail[8] = "";
-    while (memcmp(tail, "0\r\n\r\n", 5) != 0) {
+    static const char end[] = "\r\n0\r\n\r\n";
+    size_t total = 0, matched = 0;
+    char scrap[65536];
+    while (end[matched] != '\0') {
         uv_run(&f->loop, UV_RUN_NOWAIT);
         ssize_t n = recv(fd, scrap, sizeof(scrap), MSG_DONTWAIT);
         assert_true(n != 0);
-        for (ssize_t i = 0; i < n; i++)
+        for (ssize_t i = 0; i < n; i++) {
             total += scrap[i] == '~';
-        if (n >= 5)
-            memcpy(tail, scrap + n - 5, 5);
+            matched = scrap[i] == end[matched] ? matched + 1 : scrap[i] == '\r' ? 1 : 0;
+        }
     }
     assert_int_equal(total, f->to_write);
     assert_true(f->drains > 10);
@@ -997,7 +1011,7 @@ static void close_waits_for_a_stream_and_ends_it_at_the_deadline(void **state)
     write_stream(f, "so far");
     hear(f, quiet, "so far", 1);
     int fd = open_stream(f);
-    lm_http_server_close(f->server, 200, on_closed, f);
+    lm_http_server_close(f->server, 30000, on_closed, f);
     for (int i = 0; i < 10; i++)
         turn(f);
     assert_int_equal(f->closed, 0);
@@ -1005,6 +1019,7 @@ static void close_waits_for_a_stream_and_ends_it_at_the_deadline(void **state)
     end_stream(f, true);
     hear(f, fd, "0\r\n\r\n", 1);
     f->stream = first;
+    lm_http_server_close(f->server, 20, NULL, NULL);
     wait_for(f, &f->closed, 1);
     assert_int_equal(f->abandoned, 1);
     hear(f, quiet, NULL, 0);
@@ -1077,8 +1092,7 @@ static void a_stream_without_memory_is_refused_or_cut(void **state)
         int fd = dial(f), before = f->streams;
         failing_alloc_after(n);
         say(f, fd, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
-        for (int i = 0; i < 5; i++)
-            turn(f);
+        wait_for_answer(f, fd);
         if (f->streams > before && f->stream != NULL) {
             assert_int_not_equal(lm_http_stream_write(f->stream, "tick", 4), 1);
             for (int i = 0; i < 5; i++)
@@ -1121,7 +1135,7 @@ static void an_upgraded_connection_is_its_owners(void **state)
     assert_int_equal(recv(f->upgraded_fd, heard, sizeof(heard), 0), -1);
     assert_int_equal(errno, EAGAIN);
     say(f, fd, "to you");
-    for (int i = 0; i < 5; i++)
+    while (!readable(f->upgraded_fd))
         turn(f);
     assert_int_equal(recv(f->upgraded_fd, heard, sizeof(heard), 0), 6);
     assert_int_equal(send(f->upgraded_fd, "to me", 5, 0), 5);
@@ -1163,11 +1177,12 @@ static void close_waits_for_an_upgraded_connection_and_ends_it_at_the_deadline(v
     int first = open_upgrade(f, "");
     struct lm_http_request *ended = f->upgraded;
     int second = open_upgrade(f, "");
-    lm_http_server_close(f->server, 100, on_closed, f);
+    lm_http_server_close(f->server, 30000, on_closed, f);
     for (int i = 0; i < 10; i++)
         turn(f);
     assert_int_equal(f->closed, 0);
     lm_http_upgrade_end(ended);
+    lm_http_server_close(f->server, 20, NULL, NULL);
     wait_for(f, &f->closed, 1);
     assert_int_equal(f->abandoned, 1);
     close(first);
@@ -1182,8 +1197,7 @@ static void an_upgrade_without_memory_is_refused_or_dropped(void **state)
         int fd = dial(f);
         failing_alloc_after(n);
         say(f, fd, "GET /upgrade HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
-        for (int i = 0; i < 5; i++)
-            turn(f);
+        wait_for_answer(f, fd);
         struck = failing_alloc_struck();
         failing_alloc_after(0);
         if (f->upgraded != NULL)
@@ -1350,11 +1364,9 @@ static void a_request_without_memory_is_dropped_and_the_next_one_served(void **s
         failing_alloc_after(n);
         say_bytes(f, fd, request, (size_t)head + 2000);
         say(f, later, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
-        for (int i = 0; i < 5; i++)
-            turn(f);
+        wait_for_answer(f, fd);
         answer_waiting(f);
-        for (int i = 0; i < 5; i++)
-            turn(f);
+        wait_for_answer(f, later);
         struck = failing_alloc_struck();
         failing_alloc_after(0);
         close(fd);

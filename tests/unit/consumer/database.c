@@ -58,7 +58,10 @@ PGconn *database_open(void)
     conn = PQconnectdb(url);
     (void)snprintf(text, sizeof(text), "CREATE DATABASE %s", name);
     database_run(conn, text);
-    PQfinish(conn);
+    /* The migrations make the roles, which belong to the cluster: of all programs, one at a time. A lock
+     * belongs to its database, so it is taken in the one that they have in common. */
+    database_run(conn, "SELECT pg_advisory_lock(7)");
+    PGconn *turn = conn;
 
     const char *slash = strrchr(url, '/');
     assert_non_null(slash);
@@ -69,12 +72,12 @@ PGconn *database_open(void)
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         (void)snprintf(text, sizeof(text), LOGMILL_SQL_DIR "/%s.sql", files[i]);
         char *sql = read_file(text);
-        /* Migrations of several test programs alter the same roles: one at a time. */
-        database_run(conn, "BEGIN; SELECT pg_advisory_xact_lock(7)");
+        database_run(conn, "BEGIN");
         database_run(conn, sql);
         database_run(conn, "COMMIT");
         free(sql);
     }
+    PQfinish(turn);
     return conn;
 }
 
