@@ -347,7 +347,7 @@ class World:
         """Messages of a topic from its beginning through kcat, as raw bytes in its format."""
         command = ["kcat", "-b", self.servers.brokers, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", fmt,
                    "-X", "fetch.message.max.bytes=4000000"]
-        return subprocess.run(command, capture_output=True, timeout=seconds, check=True).stdout
+        return subprocess.run(command, capture_output=True, timeout=PATIENCE * seconds, check=True).stdout
 
     def close(self):
         """Stops what runs; returns the names of programs that had to be killed."""
