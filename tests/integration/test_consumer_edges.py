@@ -85,10 +85,13 @@ class Edges(harness.Case):
         world = self.world(partitions=1)
         topic = world.topic("raw")
         world.rows("alter table logmill.logs_raw add constraint mood check (message <> 'evil')")
-        self.start(world, "--batch-age=3s", "--window.raw.future=1h")
+        consumer = self.start(world, "--batch-age=60s", "--batch-rows=2", "--window.raw.future=1h")
         # Too early at first; not any more when the refused row has the batch read again.
-        early = int((time.time() + 3601.5) * 1000000)
-        self.produce_many(world, [b'{"message":"early","timestamp":%d}' % early, b'{"message":"evil"}', b'{"message":"good"}'])
+        early = time.time() + 3606
+        self.produce_many(world, [b'{"message":"early","timestamp":%d}' % (early * 1000000)])
+        self.wait_until(lambda: consumer.metric("logmill_consumer_records_total") == 1)
+        self.wait_until(lambda: time.time() + 3600 > early, what="it is early no more")
+        self.produce_many(world, [b'{"message":"evil"}', b'{"message":"good"}'])
         self.wait_for_offsets(world, 3)
         self.assertEqual(sorted(l["headers"]["dlq.error.class"] for l in ingest.letters(world)), ["constraint", "time_window"])
         self.assertEqual(world.rows("select message from logmill.logs"), [["good"]])
@@ -132,12 +135,13 @@ class Edges(harness.Case):
     def test_a_dead_letter_nobody_takes_is_given_up_with_its_partition(self):
         world = self.world(partitions=1)
         ingest.delete_topic(world, world.topic("raw") + ".dlq")
-        consumers = [self.start(world)]
+        soon = "--kafka=topic.metadata.propagation.max.ms=1000" # how long a topic may be unknown before it is said to be missing
+        consumers = [self.start(world, soon)]
         ingest.produce(world, world.topic("raw"), b"poison")
         self.wait_until(lambda: "dead letter" in consumers[0].get("/readyz")[1], 60)
         # Whoever comes may get the partition: the others must not go on speaking of its letter.
         for _ in range(3):
-            consumers.append(self.start(world, ready=False))
+            consumers.append(self.start(world, soon, ready=False))
         self.wait_until(lambda: sum(c.get("/readyz")[1].count("refuses a dead letter") for c in consumers) == 1
                         and sum(c.ready() for c in consumers) == 3, 60)
         world.ctl("topics", "create", "--brokers", world.servers.brokers, "--topic-prefix", world.prefix, "--partitions", 1)

@@ -204,7 +204,7 @@ class Streams(Gateway):
 
 class Failures(Gateway):
     def test_without_kafka_503_with_retry_after_and_409_for_a_source_still_under_way(self):
-        gateway = self.gateway("--delivery-timeout", "1s", own=True)
+        gateway = self.gateway("--delivery-timeout", "1s", "--kafka-reconnect-backoff-max-ms", "500", own=True)
         stream = {"Logmill-Source": "abc", "Logmill-Sequence": "7"}
         self.wait_until(lambda: gateway.post("/v1/ingest/raw", b'{"message":"before"}')[0] == 200, 30, "the first acknowledgement")
         self.world_.servers.kill_kafka()
@@ -236,7 +236,7 @@ class Failures(Gateway):
         time.sleep(0.3)
         gateway.process.terminate()                             # the second: at once
         self.assertIsNotNone(gateway.wait(15))
-        self.assertLess(time.monotonic() - begin, 10)
+        self.assertLess(time.monotonic() - begin, 40)
 
     def test_a_missing_topic_is_503_not_the_records_fault(self):
         gateway = self.gateway("--kafka-topic-metadata-propagation-max-ms", "500", topics=False)

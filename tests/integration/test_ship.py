@@ -127,7 +127,7 @@ class ExitCodes(Ship):
         world = self.world(migrate=False, topics=False)
         begin = time.monotonic()
         program = self.shipped(world, "--brokers", "127.0.0.1:%d" % harness.free_port(), "--delivery-timeout", "2s", stdin=b"x\n", code=1)
-        self.assertLess(time.monotonic() - begin, 15)
+        self.assertLess(time.monotonic() - begin, 60)
         self.assertIn("giving up with 1 record", program.log())
         self.assertIn("reachable", program.log())
 
