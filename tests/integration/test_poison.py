@@ -169,7 +169,7 @@ class Poison(harness.Case):
 
     def test_a_value_larger_than_we_may_send_says_which_option_to_raise(self):
         world = self.world(partitions=1)
-        consumer = self.start(world, "--dlq-max-bytes=100KiB")
+        consumer = self.start(world, "--dlq-max-bytes=100KiB", "--grace=1s")   # all of which it needs, with a letter it cannot send
         ingest.produce(world, world.topic("raw"), b"x" * 300000)
         self.wait_until(lambda: "dlq_max_bytes" in consumer.get("/readyz")[1], 30)
         self.assertEqual(consumer.terminate(), 0)
