@@ -85,7 +85,7 @@ class Edges(harness.Case):
         world = self.world(partitions=1)
         topic = world.topic("raw")
         world.rows("alter table logmill.logs_raw add constraint mood check (message <> 'evil')")
-        consumer = self.start(world, "--batch-age=60s", "--batch-rows=2", "--window.raw.future=1h")
+        consumer = self.start(world, "--batch-age=9s", "--batch-rows=2", "--window.raw.future=1h")
         # Too early at first; not any more when the refused row has the batch read again.
         early = time.time() + 3606
         self.produce_many(world, [b'{"message":"early","timestamp":%d}' % (early * 1000000)])
