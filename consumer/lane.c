@@ -273,7 +273,9 @@ void co_lane_start(struct co_lane *lane, struct co_batch *batch, const char *cop
     lane->abort_asked = lane->hungry = false;
     change_state(lane, CO_LANE_COPYING);
     co_batch_range(batch, &lane->piece_from, &lane->row_end);
-    lane->pieces = batch->keeps_messages && lane->row_end - lane->piece_from > batch->partition->piece_rows;
+    /* A part that is tried is rolled back, whatever becomes of it: nothing is taken out of it on the way. */
+    lane->pieces = batch->keeps_messages && !batch->probing &&
+                   lane->row_end - lane->piece_from > batch->partition->piece_rows;
     if (lane->piece_from < lane->row_end)
         copy_piece(lane, lane->pieces ? "BEGIN; SAVEPOINT piece;" : "BEGIN;");
     else if (lm_pg_send(lane->pg, &request, &error) != 0)
