@@ -1,10 +1,11 @@
 #include "agent/access.h"
 
+#include "agent/request.h"
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/origin.h"
 
-#include <math.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct ag_access {
     struct ag_sights *sights;
     struct ag_store *store;
     struct ag_keyring *keyring;
+    struct ag_rates *rates;
     struct ag_caller *everybody; /* with auth=off */
     struct route routes[MAX_ROUTES];
     size_t route_count;
@@ -73,31 +75,6 @@ static void refuse(struct ag_admission *admission, const char *code, const char 
     admission->told(NULL, &failure, admission->context);
 }
 
-/* ---- the rate ---- */
-
-/* True: paid. Else in how many seconds there will be enough. */
-static bool pay(const struct ag_config *config, struct ag_tokens *tokens, double cost, unsigned *wait_s)
-{
-    const int64_t now_us = lm_clock_mono_us();
-    const double most = (double)config->rate_burst;
-    const double a_second = (double)config->rate_limit / 60.0;
-    if (config->rate_limit == 0) {
-        return true;
-    }
-    if (tokens->at_us == 0) {
-        tokens->left = most;
-    } else {
-        tokens->left = fmin(most, tokens->left + a_second * (double)(now_us - tokens->at_us) / 1e6);
-    }
-    tokens->at_us = now_us;
-    if (tokens->left >= cost) {
-        tokens->left -= cost;
-        return true;
-    }
-    *wait_s = (unsigned)fmax(1, ceil((cost - tokens->left) / a_second));
-    return false;
-}
-
 /* ---- admission ---- */
 
 static void let_in(struct ag_admission *admission, struct ag_caller *caller)
@@ -129,11 +106,69 @@ static void admit(struct ag_admission *admission, struct ag_caller *caller)
     }
 }
 
-static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens,
+/* ---- the rate ---- */
+
+static void refuse_rate(struct ag_admission *admission, int64_t wait_us)
+{
+    refuse(admission, "too_many_requests", "this API key asks more often than it may",
+           "ask again in a moment", (unsigned)((wait_us + LM_SECOND_US - 1) / LM_SECOND_US));
+}
+
+/* What the agent itself knows of how often the key has asked. */
+static int64_t take_own(struct ag_admission *admission)
+{
+    struct ag_bucket *bucket = ag_keyring_bucket(admission->access->keyring, admission->key.shown.prefix);
+    return bucket != NULL ? ag_bucket_take(bucket, admission->access->options.config, admission->cost,
+                                           lm_clock_mono_us())
+                          : 0;
+}
+
+static void pass(struct ag_admission *admission, struct ag_caller *caller, int64_t wait_us)
+{
+    if (wait_us > 0) {
+        refuse_rate(admission, wait_us);
+    } else {
+        admit(admission, caller);
+    }
+}
+
+/* What this agent let pass is taken from its own bucket as well, which decides once Redis is away. */
+static void on_rate(int64_t wait_us, void *context)
+{
+    struct ag_admission *admission = context;
+    struct ag_caller *caller = admission->admitted;
+    admission->admitted = NULL;
+    if (wait_us <= 0) {
+        const int64_t own_us = take_own(admission);
+        wait_us = wait_us < 0 ? own_us : 0;
+    }
+    pass(admission, caller, wait_us);
+    ag_caller_drop(caller);
+}
+
+static void pay(struct ag_admission *admission, struct ag_caller *caller, const struct ag_bucket *bucket)
+{
+    struct ag_access *access = admission->access;
+    struct ag_bucket copy = *bucket;
+    const int64_t wait_us =
+        ag_bucket_take(&copy, access->options.config, admission->cost, lm_clock_mono_us());
+    if (caller->key.prefix[0] == '\0' || access->options.config->rate_limit == 0 || admission->cost <= 0) {
+        admit(admission, caller);
+        return;
+    }
+    /* A key that has used up what this agent knows of has used up what all of them know of. */
+    admission->rate = (struct ag_rate_question){.told = on_rate, .context = admission};
+    if (wait_us == 0 && ag_rates_ask(access->rates, caller->key.prefix, admission->cost, &admission->rate)) {
+        admission->admitted = ag_caller_hold(caller);
+        return;
+    }
+    pass(admission, caller, take_own(admission));
+}
+
+static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, const struct ag_bucket *bucket,
                    void *context)
 {
     struct ag_admission *admission = context;
-    unsigned wait_s = 1;
     if (verdict == AG_KEY_UNKNOWABLE) {
         refuse(admission, "unavailable", "API keys cannot be looked up at the moment",
                ag_store_lacks_migrations(admission->access->store) ? "run logmill-ctl migrate"
@@ -145,12 +180,8 @@ static void on_key(enum ag_key_verdict verdict, struct ag_caller *caller, struct
     } else if (!ag_role_may(caller->role, admission->right)) {
         refuse(admission, "forbidden", "the role of this API key does not allow it",
                "ask for a key with another role", 0);
-    } else if (caller->key.prefix[0] != '\0' &&
-               !pay(admission->access->options.config, tokens, admission->cost, &wait_s)) {
-        refuse(admission, "too_many_requests", "this API key asks more often than it may",
-               "ask again in a moment", wait_s);
     } else {
-        admit(admission, caller);
+        pay(admission, caller, bucket);
     }
 }
 
@@ -185,6 +216,7 @@ void ag_access_ask(struct ag_access *access, const char *key, struct ag_admissio
 void ag_access_forget(struct ag_admission *admission)
 {
     ag_keyring_forget(&admission->key);
+    ag_rates_forget(&admission->rate);
     if (admission->admitted != NULL) {
         ag_names_forget(admission->admitted->sight->names, &admission->names);
         ag_caller_drop(admission->admitted);
@@ -243,8 +275,14 @@ static void on_request(struct lm_http_request *http, void *context)
 {
     struct route *route = context;
     struct visit *visit = calloc(1, sizeof(*visit));
+    const char *id = lm_http_header(http, "X-Request-Id");
+    if (ag_request_id_usable(id)) {
+        lm_http_reply_header(http, "X-Request-Id", id);
+    }
     if (visit == NULL) {
-        lm_http_reply_error(http, 503, "unavailable", "out of memory for the request");
+        struct ag_failure failure = {.code = NULL};
+        ag_failure_set(&failure, "unavailable", "out of memory for the request", "ask again in a moment");
+        ag_failure_reply(http, &failure);
         return;
     }
     visit->route = route;
@@ -332,12 +370,15 @@ static int open_parts(struct ag_access *access, struct lm_error *error)
     if (ag_store_open(options->loop, options->conninfo, condition, &access->store, error) != 0) {
         return -1;
     }
+    const struct ag_rates_options rates = {
+        .config = options->config, .redis = options->redis, .metrics = options->metrics};
     const struct ag_keyring_options keyring = {.loop = options->loop,
                                                .store = access->store,
                                                .sights = access->sights,
                                                .open_without_keys = loopback};
     access->keyring = ag_keyring_new(&keyring);
-    return access->keyring != NULL
+    access->rates = ag_rates_new(&rates);
+    return access->keyring != NULL && access->rates != NULL
                ? 0
                : lm_error_set(error, LM_FATAL, "memory", "out of memory for the API keys");
 }
@@ -365,6 +406,7 @@ static void on_sights_closed(void *context)
     void (*closed)(void *) = access->closed;
     void *closed_context = access->closed_context;
     ag_mask_free(access->mask);
+    ag_rates_free(access->rates);
     free(access);
     closed(closed_context);
 }

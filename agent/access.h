@@ -15,6 +15,7 @@
 #include "agent/config.h"
 #include "agent/failure.h"
 #include "agent/keyring.h"
+#include "agent/rates.h"
 
 enum ag_right { AG_RIGHT_READ, AG_RIGHT_EXPORT, AG_RIGHT_CONFIGURE, AG_RIGHT_DELETE };
 /* Of a question towards the key's rate limit, and of a page that the dashboard asks for by itself. */
@@ -30,6 +31,7 @@ struct ag_access_options {
     const struct ag_config *config;
     struct ag_reads *reads;
     struct ag_names *names; /* of who sees everything; outlives the access */
+    struct ag_redis *redis; /* outlives the access; NULL where there is none */
     const char *conninfo;   /* as logmill_agent */
     struct lm_admin *admin;
     struct lm_metrics *metrics;
@@ -55,8 +57,9 @@ struct ag_admission {
     /* its own */
     struct ag_access *access;
     struct ag_key_waiter key;
+    struct ag_rate_question rate;
     struct ag_names_waiter names;
-    struct ag_caller *admitted; /* held while its names are read for the first time */
+    struct ag_caller *admitted; /* held while Redis is asked, or its names are read for the first time */
 };
 /* `key` as it was sent (hostile), or NULL for none. */
 void ag_access_ask(struct ag_access *access, const char *key, struct ag_admission *admission);

@@ -12,11 +12,14 @@
 #include "common/postgres.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLUSH_MS 300
 #define BATCH_ROWS 200
+#define EXPIRE_US (60 * LM_MINUTE_US) /* how often what is too old is looked for */
+#define EXPIRED_AT_ONCE 1000
 #define MAX_ROW ((size_t)256 << 10)
 
 struct row {
@@ -40,6 +43,7 @@ struct ag_audit {
     bool one_by_one; /* after a refusal */
     bool stopping;
     int64_t deadline_us;
+    int64_t expire_us; /* when what is too old is looked for again */
     unsigned open_handles;
     void (*closed)(void *context);
     void *closed_context;
@@ -61,6 +65,7 @@ static const char insert_sql[] =
     "duration_ms double precision, cached text)";
 
 static void connect_now(struct ag_audit *audit);
+static void expire(struct ag_audit *audit);
 static void write_batch(struct ag_audit *audit);
 static void finish_close(struct ag_audit *audit);
 
@@ -223,6 +228,7 @@ static void on_timer(uv_timer_t *timer)
     if (audit->state == AUDIT_DOWN) {
         connect_now(audit);
     } else if (audit->state == AUDIT_UP) {
+        expire(audit);
         write_batch(audit);
     }
 }
@@ -315,6 +321,36 @@ static void on_written(const struct lm_error *error, void *context)
         finish_close(audit);
     } else if (error == NULL && audit->count > 0) {
         write_batch(audit);
+    }
+}
+
+static void on_expired(const PGresult *result, void *context)
+{
+    struct ag_audit *audit = context;
+    if (PQntuples(result) == 1 && strtoll(PQgetvalue(result, 0, 0), NULL, 10) >= EXPIRED_AT_ONCE) {
+        audit->expire_us = 0; /* there are more */
+    }
+}
+
+/* Several agents may do so: what one has deleted another does not find. */
+static void expire(struct ag_audit *audit)
+{
+    struct lm_error error;
+    char portion[16];
+    const char *const params[] = {portion};
+    const struct lm_pg_request request = {.sql = "SELECT logmill.expire_audit($1)",
+                                          .extended = true,
+                                          .param_count = 1,
+                                          .params = params,
+                                          .result = on_expired,
+                                          .context = audit};
+    if (lm_clock_mono_us() < audit->expire_us) {
+        return;
+    }
+    audit->expire_us = lm_clock_mono_us() + EXPIRE_US;
+    snprintf(portion, sizeof(portion), "%d", EXPIRED_AT_ONCE);
+    if (lm_pg_send(audit->pg, &request, &error) != 0) {
+        lm_log(LM_LOG_DEBUG, "audit", "old rows stay for another hour: %s", error.text);
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * The audit log: who asked what, what ran, what came of it. Rows wait in a bounded queue and are written
- * within a second on a connection of their own as logmill_agent. While the queue is full nothing may be asked
- * (audit.required). Loop thread.
+ * within a second on a connection of their own as logmill_agent, and those older than 400 days deleted. While
+ * the queue is full nothing may be asked (audit.required). Loop thread.
  */
 #ifndef LOGMILL_AGENT_AUDIT_H
 #define LOGMILL_AGENT_AUDIT_H

@@ -24,7 +24,7 @@ struct ag_key_entry {
     int64_t good_until_us;
     int64_t asked_us;
     int64_t used_us; /* when its use was last stored */
-    struct ag_tokens tokens;
+    struct ag_bucket bucket;
     bool looking;
     bool failed; /* of this look-up: what came could not be used */
     struct ag_key_waiter *first;
@@ -109,16 +109,30 @@ static bool make_room(struct ag_keyring *keyring)
     return keyring->count < MAX_ENTRIES;
 }
 
+static struct ag_key_entry *known_entry(struct ag_keyring *keyring, const char *prefix)
+{
+    struct ag_key_entry *entry = *bucket_of(keyring, prefix);
+    while (entry != NULL && strcmp(entry->prefix, prefix) != 0) {
+        entry = entry->next;
+    }
+    return entry;
+}
+
+struct ag_bucket *ag_keyring_bucket(struct ag_keyring *keyring, const char *prefix)
+{
+    struct ag_key_entry *entry = known_entry(keyring, prefix);
+    return entry != NULL ? &entry->bucket : NULL;
+}
+
 static struct ag_key_entry *find_entry(struct ag_keyring *keyring, const char *prefix)
 {
-    struct ag_key_entry **bucket = bucket_of(keyring, prefix);
-    for (struct ag_key_entry *entry = *bucket; entry != NULL; entry = entry->next) {
-        if (strcmp(entry->prefix, prefix) == 0) {
-            return entry;
-        }
-    }
-    struct ag_key_entry *entry = make_room(keyring) ? calloc(1, sizeof(*entry)) : NULL;
+    struct ag_key_entry *entry = known_entry(keyring, prefix);
     if (entry != NULL) {
+        return entry;
+    }
+    entry = make_room(keyring) ? calloc(1, sizeof(*entry)) : NULL;
+    if (entry != NULL) {
+        struct ag_key_entry **bucket = bucket_of(keyring, prefix);
         entry->keyring = keyring;
         snprintf(entry->prefix, sizeof(entry->prefix), "%s", prefix);
         entry->next = *bucket;
@@ -266,7 +280,7 @@ static void judge(struct ag_key_entry *entry, struct ag_key_waiter *waiter)
     }
     store_use(entry);
     ag_caller_hold(caller);
-    waiter->told(AG_KEY_GOOD, caller, &entry->tokens, waiter->context);
+    waiter->told(AG_KEY_GOOD, caller, &entry->bucket, waiter->context);
     ag_caller_drop(caller);
 }
 

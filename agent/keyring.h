@@ -5,6 +5,7 @@
 #ifndef LOGMILL_AGENT_KEYRING_H
 #define LOGMILL_AGENT_KEYRING_H
 
+#include "agent/rates.h"
 #include "agent/sight.h"
 #include "agent/store.h"
 #include "common/api_key.h"
@@ -31,12 +32,6 @@ struct ag_caller {
 struct ag_caller *ag_caller_hold(struct ag_caller *caller);
 void ag_caller_drop(struct ag_caller *caller);
 
-/* Tokens of a key; refilled as time passes. */
-struct ag_tokens {
-    double left;
-    int64_t at_us; /* 0: full */
-};
-
 enum ag_key_verdict { AG_KEY_GOOD, AG_KEY_BAD, AG_KEY_UNKNOWABLE /* the store cannot be asked */ };
 
 /* One that waits for a verdict; memory of the caller's. */
@@ -44,9 +39,9 @@ struct ag_key_waiter {
     struct ag_key_waiter *next;
     struct ag_key_entry *entry; /* while it waits */
     struct ag_shown_key shown;
-    /* Once, maybe from inside ag_keyring_ask. `caller` and `tokens` are there with AG_KEY_GOOD, valid during
+    /* Once, maybe from inside ag_keyring_ask. `caller` and `bucket` are there with AG_KEY_GOOD, valid during
      * the call. */
-    void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, struct ag_tokens *tokens,
+    void (*told)(enum ag_key_verdict verdict, struct ag_caller *caller, const struct ag_bucket *bucket,
                  void *context);
     void *context;
 };
@@ -64,6 +59,8 @@ struct ag_keyring *ag_keyring_new(const struct ag_keyring_options *options);
 /* Is the key that the waiter shows good? */
 void ag_keyring_ask(struct ag_keyring *keyring, struct ag_key_waiter *waiter);
 void ag_keyring_forget(struct ag_key_waiter *waiter);
+/* What the key of this prefix has left, valid until the loop goes on; NULL: it is not known any more. */
+struct ag_bucket *ag_keyring_bucket(struct ag_keyring *keyring, const char *prefix);
 /* Nobody waits any more. Closes on the loop and calls `closed` once; before the store closes. */
 void ag_keyring_close(struct ag_keyring *keyring, void (*closed)(void *context), void *context);
 

@@ -1,15 +1,10 @@
 /*
- * Each attempt to connect is a link of its own (socket, TLS, conversation), which is let go as a whole and
- * freed when its socket has closed; nothing of an old link can speak into a new one.
- *
  * Replies come in the order of the commands, so look-ups are numbered: the reply to one that was given up
  * meanwhile finds nobody with its number.
  */
 #include "agent/redis.h"
 
-#include "agent/redis_url.h"
-#include "agent/resp.h"
-#include "agent/tls_stream.h"
+#include "agent/redis_link.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -19,51 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_MS 3000               /* from the name to the end of the greeting */
-#define MISSED 3                      /* look-ups in a row without an answer in time */
-#define SILENT_US (5 * LM_SECOND_US)  /* for any command: the connection is given up */
-#define UNSENT ((size_t)8 << 20)      /* bytes the socket has not taken; beyond it nothing more is sent */
-#define REPLY_ROOM ((size_t)64 << 10) /* beside a value: what else may lie in the reader */
-#define KEEPALIVE_S 60
+#define CONNECT_MS 3000 /* from the name to the end of the greeting */
+#define MISSED 3        /* look-ups in a row without an answer in time */
 
-enum redis_state {
-    REDIS_DOWN,
-    REDIS_RESOLVING,
-    REDIS_CONNECTING,
-    REDIS_SECURING,
-    REDIS_GREETING,
-    REDIS_UP,
-    REDIS_CLOSED
-};
-
-struct redis_link {
-    struct ag_redis *redis;
-    bool gone; /* let go: only what closes it still calls back */
-    bool has_socket;
-    uv_tcp_t socket;
-    uv_getaddrinfo_t resolving;
-    uv_connect_t connecting;
-    struct ag_tls *tls; /* NULL: plain */
-    struct ag_resp *resp;
-    uint64_t asked, answered; /* look-ups */
-    char input[16384];
-};
-
-struct sending {
-    uv_write_t write;
-    struct redis_link *link;
-    char data[];
-};
+enum redis_state { REDIS_DOWN, REDIS_OPENING, REDIS_GREETING, REDIS_UP, REDIS_CLOSED };
 
 struct ag_redis {
     struct ag_redis_options options;
     struct ag_redis_url url;
     SSL_CTX *tls; /* NULL: plain */
     enum redis_state state;
-    struct redis_link *link; /* NULL in REDIS_DOWN */
-    uv_timer_t timer;        /* the next attempt; the end of this one; once up, of the oldest look-up */
+    struct ag_redis_link *link; /* NULL in REDIS_DOWN */
+    uint64_t asked, answered;   /* look-ups, of the link */
+    uv_timer_t timer;           /* the next attempt; the end of this one; once up, of the oldest look-up */
     struct lm_backoff backoff;
-    unsigned attempts;                    /* each takes the next of the host's addresses */
+    unsigned attempts;
     struct ag_redis_lookup *first, *last; /* the oldest first */
     unsigned missed;                      /* in a row */
     unsigned open;                        /* links and handles */
@@ -79,8 +44,7 @@ static void on_timer(uv_timer_t *timer);
 
 static void change_state(struct ag_redis *redis, enum redis_state to)
 {
-    static const char *const names[] = {"down",     "resolving", "connecting", "securing",
-                                        "greeting", "up",        "closed"};
+    static const char *const names[] = {"down", "opening", "greeting", "up", "closed"};
     if (redis->state == REDIS_CLOSED) {
         return;
     }
@@ -101,10 +65,10 @@ static void unlink_lookup(struct ag_redis_lookup *lookup)
     lookup->redis = NULL;
 }
 
-static void tell(struct ag_redis_lookup *lookup, const char *value, size_t len)
+static void tell(struct ag_redis_lookup *lookup, const struct ag_reply *reply)
 {
     unlink_lookup(lookup);
-    lookup->told(value, len, lookup->context);
+    lookup->told(reply, lookup->context);
 }
 
 /* Once it is up, the timer is that of the oldest look-up. */
@@ -135,7 +99,7 @@ static void give_late_up(struct ag_redis *redis)
     const int64_t now_us = lm_clock_mono_us();
     bool late = false;
     while (redis->first != NULL && redis->first->until_us <= now_us) {
-        tell(redis->first, NULL, 0);
+        tell(redis->first, NULL);
         late = true;
     }
     if (late) {
@@ -144,47 +108,27 @@ static void give_late_up(struct ag_redis *redis)
     watch_first(redis);
 }
 
-/* ---- letting a link go ---- */
+/* ---- connections ---- */
 
-static void release(struct ag_redis *redis)
+static void release(void *context)
 {
+    struct ag_redis *redis = context;
     if (--redis->open > 0) {
         return;
     }
     void (*closed)(void *) = redis->closed;
-    void *context = redis->closed_context;
+    void *closed_context = redis->closed_context;
     ag_tls_context_free(redis->tls);
     free(redis);
-    closed(context);
-}
-
-static void free_link(struct redis_link *link)
-{
-    struct ag_redis *redis = link->redis;
-    ag_tls_free(link->tls);
-    ag_resp_free(link->resp);
-    free(link);
-    release(redis);
-}
-
-static void on_socket_closed(uv_handle_t *handle)
-{
-    free_link(handle->data);
+    closed(closed_context);
 }
 
 static void let_go(struct ag_redis *redis)
 {
-    struct redis_link *link = redis->link;
+    struct ag_redis_link *link = redis->link;
     redis->link = NULL;
-    if (link == NULL) {
-        return;
-    }
-    link->gone = true;
-    ag_resp_stop(link->resp);
-    if (link->has_socket) {
-        uv_close((uv_handle_t *)&link->socket, on_socket_closed);
-    } else {
-        (void)uv_cancel((uv_req_t *)&link->resolving); /* on_resolved comes in any case, and frees it */
+    if (link != NULL) {
+        ag_redis_link_drop(link);
     }
 }
 
@@ -199,97 +143,25 @@ static void went_down(struct ag_redis *redis, const struct lm_error *error)
     change_state(redis, REDIS_DOWN);
     uv_timer_start(&redis->timer, on_timer, delay, 0);
     while (redis->first != NULL) {
-        tell(redis->first, NULL, 0);
+        tell(redis->first, NULL);
     }
 }
 
-static void fail(struct ag_redis *redis, int status, const char *what)
+static void on_broken(const struct lm_error *error, void *context)
 {
-    struct lm_error error;
-    lm_error_set(&error, LM_RETRY, "unavailable", "%s: %s", what, uv_strerror(status));
-    went_down(redis, &error);
+    went_down(context, error);
 }
 
-/* ---- sending ---- */
-
-static void on_sent(uv_write_t *write, int status)
-{
-    struct sending *sending = write->data;
-    struct redis_link *link = sending->link;
-    free(sending);
-    if (status != 0 && !link->gone) {
-        fail(link->redis, status, "cannot be written to");
-    }
-}
-
-/* Bytes for the wire. */
-static int send_bytes(struct redis_link *link, const struct lm_buffer *bytes)
-{
-    if (bytes->len == 0) {
-        return bytes->failed ? -1 : 0;
-    }
-    struct sending *sending = !bytes->failed ? malloc(sizeof(*sending) + bytes->len) : NULL;
-    if (sending == NULL) {
-        return -1;
-    }
-    sending->link = link;
-    sending->write.data = sending;
-    memcpy(sending->data, bytes->data, bytes->len);
-    const uv_buf_t piece = uv_buf_init(sending->data, (unsigned)bytes->len);
-    if (uv_write(&sending->write, (uv_stream_t *)&link->socket, &piece, 1, on_sent) != 0) {
-        free(sending);
-        return -1;
-    }
-    return 0;
-}
-
-/* What the conversation wrote. A failure here leaves a command without its bytes: the link must go. */
-static int send_plain(struct redis_link *link, const struct lm_buffer *plain, struct lm_error *error)
-{
-    struct lm_buffer wire;
-    int result = 0;
-    if (link->tls == NULL) {
-        result = send_bytes(link, plain);
-    } else {
-        lm_buffer_init(&wire, plain->len * 2 + (64u << 10));
-        result = ag_tls_send(link->tls, plain->data, plain->len, &wire, error);
-        if (result != 0) {
-            lm_buffer_free(&wire);
-            return -1;
-        }
-        result = send_bytes(link, &wire);
-        lm_buffer_free(&wire);
-    }
-    return result == 0 ? 0 : lm_error_set(error, LM_RETRY, "unavailable", "a command could not be sent");
-}
-
-/* Writes one command and sends it. False: it cannot be asked now. */
+/* Says one command. False: it cannot be asked now. */
 static bool command(struct ag_redis *redis, const struct ag_resp_argument *arguments, size_t count,
                     ag_reply_handler handler)
 {
-    struct redis_link *link = redis->link;
-    struct lm_buffer plain;
     struct lm_error error;
-    const int64_t oldest_us = ag_resp_oldest_us(link->resp);
-    if (oldest_us != 0 && lm_clock_mono_us() - oldest_us > SILENT_US) {
-        lm_error_set(&error, LM_RETRY, "unavailable", "the server answers nothing");
-        went_down(redis, &error);
-        return false;
-    }
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&link->socket) > UNSENT) {
-        return false;
-    }
-    lm_buffer_init(&plain, AG_REDIS_MAX_VALUE + 4096);
-    if (ag_resp_write(link->resp, arguments, count, handler, redis, &plain) != 0) {
-        lm_buffer_free(&plain);
-        return false;
-    }
-    const int sent = send_plain(link, &plain, &error);
-    lm_buffer_free(&plain);
-    if (sent != 0) {
+    const int said = ag_redis_link_say(redis->link, arguments, count, handler, redis, &error);
+    if (said < 0) {
         went_down(redis, &error);
     }
-    return sent == 0;
+    return said == 0;
 }
 
 /* ---- the greeting ---- */
@@ -318,8 +190,9 @@ static void on_ponged(const struct ag_reply *reply, void *context)
 
 #define TEXT(text) ((struct ag_resp_argument){(text), strlen(text)})
 
-static void greet(struct ag_redis *redis)
+static void on_opened(void *context)
 {
+    struct ag_redis *redis = context;
     const struct ag_redis_url *url = &redis->url;
     const struct ag_resp_argument select[] = {TEXT("SELECT"), TEXT(url->database)};
     const struct ag_resp_argument ping[] = {TEXT("PING")};
@@ -340,154 +213,27 @@ static void greet(struct ag_redis *redis)
     }
 }
 
-/* ---- receiving ---- */
-
-static int take_secured(struct redis_link *link, const char *data, size_t len, struct lm_error *error)
-{
-    struct lm_buffer plain;
-    struct lm_buffer wire;
-    lm_buffer_init(&plain, 256u << 10);
-    lm_buffer_init(&wire, 256u << 10);
-    int result = ag_tls_take(link->tls, data, len, &plain, &wire, error);
-    if (send_bytes(link, &wire) != 0 && result >= 0) {
-        result = lm_error_set(error, LM_RETRY, "unavailable", "TLS could not be sent");
-    }
-    if (result == 1 && link->redis->state == REDIS_SECURING) {
-        greet(link->redis);
-    }
-    if (result == 1 && !link->gone) {
-        result = plain.failed ? lm_error_set(error, LM_RETRY, "memory", "out of memory for TLS")
-                              : ag_resp_feed(link->resp, plain.data, plain.len, error);
-    }
-    lm_buffer_free(&plain);
-    lm_buffer_free(&wire);
-    return result < 0 ? -1 : 0;
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
-{
-    struct redis_link *link = stream->data;
-    struct ag_redis *redis = link->redis;
-    struct lm_error error;
-    if (n < 0) {
-        fail(redis, (int)n, "the connection ended");
-    } else if (n > 0) {
-        const int result = link->tls != NULL ? take_secured(link, buffer->base, (size_t)n, &error)
-                                             : ag_resp_feed(link->resp, buffer->base, (size_t)n, &error);
-        if (result != 0 && !link->gone) {
-            went_down(redis, &error);
-        }
-    }
-}
-
-static void on_room(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
-{
-    struct redis_link *link = handle->data;
-    (void)size;
-    *buffer = uv_buf_init(link->input, sizeof(link->input));
-}
-
-/* ---- connecting ---- */
-
-static void on_connected(uv_connect_t *connecting, int status)
-{
-    struct redis_link *link = connecting->data;
-    struct ag_redis *redis = link->redis;
-    struct lm_error error;
-    if (link->gone) {
-        return;
-    }
-    if (status == 0) {
-        (void)uv_tcp_nodelay(&link->socket, 1);
-        (void)uv_tcp_keepalive(&link->socket, 1, KEEPALIVE_S);
-        status = uv_read_start((uv_stream_t *)&link->socket, on_room, on_read);
-    }
-    if (status != 0) {
-        fail(redis, status, "cannot be connected to");
-    } else if (redis->tls == NULL) {
-        greet(redis);
-    } else {
-        change_state(redis, REDIS_SECURING);
-        if (take_secured(link, NULL, 0, &error) != 0) {
-            went_down(redis, &error);
-        }
-    }
-}
-
-static void on_resolved(uv_getaddrinfo_t *resolving, int status, struct addrinfo *addresses)
-{
-    struct redis_link *link = resolving->data;
-    struct ag_redis *redis = link->redis;
-    unsigned count = 0;
-    if (link->gone) {
-        uv_freeaddrinfo(addresses);
-        free_link(link);
-        return;
-    }
-    for (const struct addrinfo *address = addresses; address != NULL; address = address->ai_next) {
-        count++;
-    }
-    if (status == 0 && count > 0) {
-        const struct addrinfo *address = addresses;
-        for (unsigned skip = redis->attempts++ % count; skip > 0; skip--) {
-            address = address->ai_next;
-        }
-        change_state(redis, REDIS_CONNECTING);
-        status = uv_tcp_init(redis->options.loop, &link->socket);
-        link->has_socket = status == 0;
-        link->socket.data = link;
-        link->connecting.data = link;
-        if (status == 0) {
-            status = uv_tcp_connect(&link->connecting, &link->socket, address->ai_addr, on_connected);
-        }
-    } else if (status == 0) {
-        status = UV_EAI_NONAME;
-    }
-    uv_freeaddrinfo(addresses);
-    if (status != 0) {
-        const bool resolved = link->has_socket;
-        fail(redis, status, "cannot be reached");
-        if (!resolved) {
-            free_link(link); /* there is nothing left that would call back */
-        }
-    }
-}
-
-static struct redis_link *new_link(struct ag_redis *redis)
-{
-    struct redis_link *link = calloc(1, sizeof(*link));
-    if (link == NULL) {
-        return NULL;
-    }
-    link->redis = redis;
-    link->resolving.data = link;
-    link->resp = ag_resp_new(AG_REDIS_MAX_VALUE + REPLY_ROOM);
-    link->tls = redis->tls != NULL ? ag_tls_new(redis->tls, redis->url.host) : NULL;
-    redis->open++;
-    if (link->resp == NULL || (redis->tls != NULL && link->tls == NULL)) {
-        free_link(link);
-        return NULL;
-    }
-    return link;
-}
+/* ---- its timer ---- */
 
 static void connect_now(struct ag_redis *redis)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct redis_link *link = new_link(redis);
-    int status = UV_ENOMEM;
-    change_state(redis, REDIS_RESOLVING);
+    const struct ag_redis_link_options options = {.loop = redis->options.loop,
+                                                  .url = &redis->url,
+                                                  .tls = redis->tls,
+                                                  .attempt = redis->attempts++,
+                                                  .max_value = AG_REDIS_MAX_VALUE,
+                                                  .opened = on_opened,
+                                                  .broken = on_broken,
+                                                  .freed = release,
+                                                  .context = redis};
+    struct lm_error error;
+    change_state(redis, REDIS_OPENING);
     uv_timer_start(&redis->timer, on_timer, CONNECT_MS, 0);
-    if (link != NULL) {
-        status = uv_getaddrinfo(redis->options.loop, &link->resolving, on_resolved, redis->url.host,
-                                redis->url.port, &hints);
-        if (status != 0) {
-            free_link(link);
-        }
-    }
-    redis->link = status == 0 ? link : NULL;
-    if (status != 0) {
-        fail(redis, status, "cannot be reached");
+    redis->asked = redis->answered = 0;
+    if (ag_redis_link_open(&options, &redis->link, &error) == 0) {
+        redis->open++;
+    } else {
+        went_down(redis, &error);
     }
 }
 
@@ -507,33 +253,54 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- what the owner asks ---- */
 
-static void on_value(const struct ag_reply *reply, void *context)
+/* The look-up that is answered now, or NULL: it was given up. */
+static struct ag_redis_lookup *answered(struct ag_redis *redis)
 {
-    struct ag_redis *redis = context;
+    const uint64_t number = ++redis->answered;
     struct ag_redis_lookup *lookup = redis->first;
-    const uint64_t number = ++redis->link->answered;
-    const bool good = reply->type == AG_REPLY_TEXT || reply->type == AG_REPLY_NIL;
-    if (lookup != NULL && lookup->number == number) {
-        if (good) {
-            redis->missed = 0;
-            lm_backoff_reset(&redis->backoff);
-        }
-        tell(lookup, reply->type == AG_REPLY_TEXT ? reply->text : NULL, reply->len);
+    return lookup != NULL && lookup->number == number ? lookup : NULL;
+}
+
+static void answer(struct ag_redis *redis, struct ag_redis_lookup *lookup, const struct ag_reply *reply)
+{
+    if (lookup != NULL) {
+        redis->missed = 0;
+        lm_backoff_reset(&redis->backoff);
+        tell(lookup, reply);
         watch_first(redis);
-    }
-    if (!good) {
-        count_missed(redis, reply->type == AG_REPLY_ERROR ? reply->text : "the server answers nonsense");
     }
 }
 
-bool ag_redis_get(struct ag_redis *redis, const char *key, struct ag_redis_lookup *lookup)
+static void on_value(const struct ag_reply *reply, void *context)
 {
-    const struct ag_resp_argument get[] = {TEXT("GET"), TEXT(key)};
-    if (redis->state != REDIS_UP || !command(redis, get, 2, on_value)) {
+    struct ag_redis *redis = context;
+    struct ag_redis_lookup *lookup = answered(redis);
+    if (reply->type == AG_REPLY_TEXT || reply->type == AG_REPLY_NIL) {
+        answer(redis, lookup, reply);
+        return;
+    }
+    if (lookup != NULL) {
+        tell(lookup, NULL);
+        watch_first(redis);
+    }
+    count_missed(redis, reply->type == AG_REPLY_ERROR ? reply->text : "the server answers nonsense");
+}
+
+/* That a script cannot be run says nothing of the values. */
+static void on_run(const struct ag_reply *reply, void *context)
+{
+    struct ag_redis *redis = context;
+    answer(redis, answered(redis), reply);
+}
+
+static bool look_up(struct ag_redis *redis, const struct ag_resp_argument *arguments, size_t count,
+                    ag_reply_handler handler, struct ag_redis_lookup *lookup)
+{
+    if (redis->state != REDIS_UP || !command(redis, arguments, count, handler)) {
         return false;
     }
     lookup->redis = redis;
-    lookup->number = ++redis->link->asked;
+    lookup->number = ++redis->asked;
     lookup->until_us = lm_clock_mono_us() + *redis->options.timeout_ms * 1000;
     lookup->next = NULL;
     lookup->previous = redis->last;
@@ -541,6 +308,20 @@ bool ag_redis_get(struct ag_redis *redis, const char *key, struct ag_redis_looku
     redis->last = lookup;
     watch_first(redis);
     return true;
+}
+
+bool ag_redis_get(struct ag_redis *redis, const char *key, struct ag_redis_lookup *lookup)
+{
+    const struct ag_resp_argument get[] = {TEXT("GET"), TEXT(key)};
+    return look_up(redis, get, 2, on_value, lookup);
+}
+
+bool ag_redis_run(struct ag_redis *redis, const char *script, const char *key, const char *const arguments[2],
+                  struct ag_redis_lookup *lookup)
+{
+    const struct ag_resp_argument run[] = {TEXT("EVAL"), TEXT(script),       TEXT("1"),
+                                           TEXT(key),    TEXT(arguments[0]), TEXT(arguments[1])};
+    return look_up(redis, run, 6, on_run, lookup);
 }
 
 void ag_redis_forget(struct ag_redis_lookup *lookup)

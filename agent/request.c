@@ -240,3 +240,17 @@ int ag_request_read(const char *body, size_t len, const struct ag_request_rules 
     json_decref(json);
     return result;
 }
+
+bool ag_request_id_usable(const char *id)
+{
+    const size_t len = id != NULL ? strlen(id) : 0;
+    if (len == 0 || len >= AG_REQUEST_ID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (id[i] <= ' ' || id[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}

@@ -14,6 +14,7 @@
 #define AG_MAX_PREVIOUS ((size_t)16 << 10)
 #define AG_MAX_RESULTS 10000
 #define AG_DEFAULT_RESULTS 100
+#define AG_REQUEST_ID_SIZE 129
 
 /* What reads the question. */
 enum ag_engine {
@@ -57,5 +58,8 @@ int ag_request_read(const char *body, size_t len, const struct ag_request_rules 
 /* The same of JSON that was read already, with JSON_REJECT_DUPLICATES. */
 int ag_request_from_json(const json_t *json, const struct ag_request_rules *rules, struct lm_arena *arena,
                          struct ag_request *out, struct lm_error *error) LM_MUST_CHECK;
+
+/* Is `id` (NULL: no) one that a client may give its question? Printable ASCII without blanks. */
+bool ag_request_id_usable(const char *id);
 
 #endif

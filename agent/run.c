@@ -459,23 +459,9 @@ void ag_run_resume(struct ag_run *run, enum ag_step step)
 
 /* ---- making and stopping ---- */
 
-static bool usable_id(const char *id)
-{
-    const size_t len = id != NULL ? strlen(id) : 0;
-    if (len == 0 || len >= AG_REQUEST_ID_SIZE) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (id[i] <= ' ' || id[i] > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void take_id(char out[AG_REQUEST_ID_SIZE], const char *id)
 {
-    if (usable_id(id)) {
+    if (ag_request_id_usable(id)) {
         snprintf(out, AG_REQUEST_ID_SIZE, "%s", id);
         return;
     }

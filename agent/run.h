@@ -27,7 +27,6 @@
 
 #define AG_MAX_ATTEMPTS 3
 #define AG_RUN_ARENA ((size_t)8 << 20)
-#define AG_REQUEST_ID_SIZE 129
 
 struct ag_run;
 

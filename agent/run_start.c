@@ -182,7 +182,9 @@ void ag_run_start(struct ag_runs *runs, struct lm_http_request *http, struct ag_
         return;
     }
     run->http = http;
-    lm_http_reply_header(http, "X-Request-Id", run->id);
+    if (!ag_request_id_usable(lm_http_header(http, "X-Request-Id"))) { /* else the door has echoed it */
+        lm_http_reply_header(http, "X-Request-Id", run->id);
+    }
     lm_http_on_abandoned(http, on_abandoned, run);
     take_turn(run, begin);
 }

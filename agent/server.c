@@ -35,6 +35,7 @@ struct ag_server {
     struct ag_vocabulary *vocabulary;
     struct ag_access *access;
     struct ag_pool *primary, *replica; /* the second NULL where there is none */
+    struct ag_redis *redis;            /* NULL where there is none */
     struct ag_runs runs;
     struct ag_conversations conversations;
     struct ag_tickets *tickets;
@@ -158,6 +159,28 @@ static int open_servers(struct ag_server *server, struct lm_error *error)
     return ag_reads_open(&reads, &server->runs.reads, error);
 }
 
+/* What agents share: answers, and how often a key has asked. */
+static int open_redis(struct ag_server *server, struct lm_error *error)
+{
+    const struct ag_config *config = server->config;
+    const struct ag_redis_options redis = {.loop = server->loop,
+                                           .url = config->redis_url,
+                                           .ca_file = config->redis_ca_file,
+                                           .timeout_ms = &config->redis_timeout_ms,
+                                           .metrics = server->metrics};
+    if (config->redis_url[0] != '\0' && ag_redis_open(&redis, &server->redis, error) != 0) {
+        return -1;
+    }
+    const struct ag_shared_options shared = {.redis = server->redis,
+                                             .ttl_ms = &config->redis_ttl_ms,
+                                             .epochs = server->runs.epochs,
+                                             .metrics = server->metrics};
+    server->runs.shared = ag_shared_new(&shared);
+    return server->runs.shared != NULL
+               ? 0
+               : lm_error_set(error, LM_FATAL, "memory", "out of memory for the shared cache");
+}
+
 static int open_reads(struct ag_server *server, struct lm_error *error)
 {
     const struct ag_config *config = server->config;
@@ -179,14 +202,7 @@ static int open_reads(struct ag_server *server, struct lm_error *error)
     if (server->runs.cache == NULL) {
         return lm_error_set(error, LM_FATAL, "memory", "out of memory for the cache");
     }
-    const struct ag_shared_options shared = {.loop = server->loop,
-                                             .redis_url = config->redis_url,
-                                             .ca_file = config->redis_ca_file,
-                                             .timeout_ms = &config->redis_timeout_ms,
-                                             .ttl_ms = &config->redis_ttl_ms,
-                                             .epochs = server->runs.epochs,
-                                             .metrics = server->metrics};
-    return ag_shared_open(&shared, &server->runs.shared, error);
+    return open_redis(server, error);
 }
 
 /* What the agent does as logmill_agent: the audit log, and looking up API keys. */
@@ -205,6 +221,7 @@ static int open_writes(struct ag_server *server, struct lm_error *error)
                                              .config = server->config,
                                              .reads = server->runs.reads,
                                              .names = server->runs.names,
+                                             .redis = server->redis,
                                              .conninfo = conninfo,
                                              .admin = server->admin,
                                              .metrics = server->metrics};
@@ -289,9 +306,11 @@ static void close_reads(struct ag_server *server)
         server->open++;
         ag_turns_close(server->runs.turns, release, server);
     }
-    if (server->runs.shared != NULL) {
+    ag_shared_free(server->runs.shared);
+    server->runs.shared = NULL;
+    if (server->redis != NULL) {
         server->open++;
-        ag_shared_close(server->runs.shared, release, server);
+        ag_redis_close(server->redis, release, server);
     }
     if (server->runs.names != NULL) {
         server->open++;

@@ -14,10 +14,7 @@ enum outcome { HIT, MISS, STALE, ODD, UNAVAILABLE, OUTCOMES };
 
 struct ag_shared_cache {
     struct ag_shared_options options;
-    struct ag_redis *redis; /* NULL: there is none */
     struct lm_counter *outcomes[OUTCOMES];
-    void (*closed)(void *context);
-    void *closed_context;
 };
 
 static void name_of(const uint8_t key[AG_KEY_SIZE], char out[NAME_SIZE])
@@ -55,11 +52,13 @@ static struct ag_result *take(struct ag_shared_cache *shared, const uint8_t key[
     return result;
 }
 
-static void on_value(const char *value, size_t len, void *context)
+static void on_reply(const struct ag_reply *reply, void *context)
 {
     struct ag_shared_lookup *lookup = context;
     struct ag_validity validity;
-    struct ag_result *result = take(lookup->shared, lookup->key, value, len, &validity);
+    const bool found = reply != NULL && reply->type == AG_REPLY_TEXT;
+    struct ag_result *result =
+        take(lookup->shared, lookup->key, found ? reply->text : NULL, found ? reply->len : 0, &validity);
     lookup->told(result, &validity, lookup->context);
 }
 
@@ -67,14 +66,14 @@ bool ag_shared_get(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE
                    struct ag_shared_lookup *lookup)
 {
     char name[NAME_SIZE];
-    if (shared->redis == NULL) {
+    if (shared->options.redis == NULL) {
         return false;
     }
     name_of(key, name);
     lookup->shared = shared;
     memcpy(lookup->key, key, AG_KEY_SIZE);
-    lookup->redis = (struct ag_redis_lookup){.told = on_value, .context = lookup};
-    if (!ag_redis_get(shared->redis, name, &lookup->redis)) {
+    lookup->redis = (struct ag_redis_lookup){.told = on_reply, .context = lookup};
+    if (!ag_redis_get(shared->options.redis, name, &lookup->redis)) {
         count(shared, UNAVAILABLE);
         return false;
     }
@@ -91,7 +90,7 @@ void ag_shared_put(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE
 {
     char name[NAME_SIZE];
     struct lm_buffer out;
-    if (shared->redis == NULL || result->len > LONGEST_BODY) {
+    if (shared->options.redis == NULL || result->len > LONGEST_BODY) {
         return;
     }
     const int64_t ttl_ms =
@@ -99,13 +98,12 @@ void ag_shared_put(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE
     name_of(key, name);
     lm_buffer_init(&out, AG_STORED_MAX * 2);
     if (ttl_ms > 0 && ag_stored_write(key, result, validity, &out) == 0) {
-        ag_redis_set(shared->redis, name, out.data, out.len, ttl_ms);
+        ag_redis_set(shared->options.redis, name, out.data, out.len, ttl_ms);
     }
     lm_buffer_free(&out);
 }
 
-int ag_shared_open(const struct ag_shared_options *options, struct ag_shared_cache **out,
-                   struct lm_error *error)
+struct ag_shared_cache *ag_shared_new(const struct ag_shared_options *options)
 {
     static const char *const labels[OUTCOMES] = {
         [HIT] = "outcome=\"hit\"",
@@ -116,47 +114,22 @@ int ag_shared_open(const struct ag_shared_options *options, struct ag_shared_cac
     };
     struct ag_shared_cache *shared = calloc(1, sizeof(*shared));
     if (shared == NULL) {
-        return lm_error_set(error, LM_FATAL, "memory", "out of memory for the shared cache");
+        return NULL;
     }
     shared->options = *options;
     for (size_t i = 0; i < OUTCOMES; i++) {
         shared->outcomes[i] = lm_counter(options->metrics, "logmill_agent_redis_lookups_total", labels[i],
                                          "Answers looked for in Redis.");
     }
-    const struct ag_redis_options redis = {.loop = options->loop,
-                                           .url = options->redis_url,
-                                           .ca_file = options->ca_file,
-                                           .timeout_ms = options->timeout_ms,
-                                           .metrics = options->metrics};
-    if (options->redis_url[0] != '\0') {
+    if (options->redis != NULL) {
         /* Starts the polling, so that the first answers about closed windows can be hits. */
         struct ag_version version;
         (void)ag_epochs_version(options->epochs, &(struct ag_spans){.from_us = 0}, &version);
     }
-    if (options->redis_url[0] != '\0' && ag_redis_open(&redis, &shared->redis, error) != 0) {
-        free(shared);
-        return -1;
-    }
-    *out = shared;
-    return 0;
+    return shared;
 }
 
-static void on_closed(void *context)
+void ag_shared_free(struct ag_shared_cache *shared)
 {
-    struct ag_shared_cache *shared = context;
-    void (*closed)(void *) = shared->closed;
-    void *closed_context = shared->closed_context;
     free(shared);
-    closed(closed_context);
-}
-
-void ag_shared_close(struct ag_shared_cache *shared, void (*closed)(void *context), void *context)
-{
-    shared->closed = closed;
-    shared->closed_context = context;
-    if (shared->redis != NULL) {
-        ag_redis_close(shared->redis, on_closed, shared);
-    } else {
-        on_closed(shared);
-    }
 }

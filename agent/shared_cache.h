@@ -13,11 +13,9 @@
 struct ag_shared_cache;
 
 struct ag_shared_options {
-    uv_loop_t *loop;
-    const char *redis_url; /* "": there is none, and every look-up says so */
-    const char *ca_file;
-    const int64_t *timeout_ms, *ttl_ms; /* read when needed: they may change */
-    struct ag_epochs *epochs;           /* outlives the cache */
+    struct ag_redis *redis;   /* outlives the cache; NULL: there is none, and every look-up says so */
+    const int64_t *ttl_ms;    /* read when needed: it may change */
+    struct ag_epochs *epochs; /* outlives the cache */
     struct lm_metrics *metrics;
 };
 
@@ -32,8 +30,8 @@ struct ag_shared_lookup {
     void *context;
 };
 
-int ag_shared_open(const struct ag_shared_options *options, struct ag_shared_cache **out,
-                   struct lm_error *error) LM_MUST_CHECK;
+/* NULL without memory. */
+struct ag_shared_cache *ag_shared_new(const struct ag_shared_options *options);
 /* False: it cannot be asked now, and nothing is called. */
 bool ag_shared_get(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE],
                    struct ag_shared_lookup *lookup);
@@ -41,7 +39,7 @@ bool ag_shared_get(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE
 void ag_shared_forget(struct ag_shared_lookup *lookup);
 void ag_shared_put(struct ag_shared_cache *shared, const uint8_t key[AG_KEY_SIZE],
                    const struct ag_result *result, const struct ag_validity *validity);
-/* Calls `closed` once; freed by then. */
-void ag_shared_close(struct ag_shared_cache *shared, void (*closed)(void *context), void *context);
+/* Nobody waits any more. NULL is taken. */
+void ag_shared_free(struct ag_shared_cache *shared);
 
 #endif

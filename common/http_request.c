@@ -20,8 +20,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <zlib.h>
+#include <zstd.h>
 
-#define GZIP_FROM 1024
+#define PACKED_FROM 1024
 /* Up to here a refused body is read and dropped, and the connection kept. */
 #define SMALL_BODY ((uint64_t)64 << 10)
 
@@ -521,16 +522,16 @@ void lm_http_reply_header(struct lm_http_request *request, const char *name, con
     request->headers = header;
 }
 
-/* Whether the client takes gzip: "gzip", "x-gzip" or "*" with a quality other than 0. */
-static bool accepts_gzip(const struct lm_http_request *request)
+/* Does the client take this coding, with a quality other than 0? `alias` is another name of it, or "*". */
+static bool accepts(const struct lm_http_request *request, const char *coding, const char *alias)
 {
     const char *p = lm_http_header(request, "Accept-Encoding");
     while (p != NULL && *p != '\0') {
         p += strspn(p, " \t,");
         size_t name = strcspn(p, " \t,;");
         size_t len = strcspn(p, ",");
-        if ((name == 4 && strncasecmp(p, "gzip", 4) == 0) ||
-            (name == 6 && strncasecmp(p, "x-gzip", 6) == 0) || (name == 1 && *p == '*')) {
+        if ((name == strlen(coding) && strncasecmp(p, coding, name) == 0) ||
+            (name == strlen(alias) && strncasecmp(p, alias, name) == 0)) {
             const char *quality = memchr(p, '=', len);
             return quality == NULL || strspn(quality + 1, "0. \t") < (size_t)(p + len - quality - 1);
         }
@@ -548,11 +549,24 @@ static bool has_header(const struct lm_http_request *request, const char *name)
     return false;
 }
 
-/* The compressed body in memory of its own, or NULL where that fails or gains nothing. */
-static char *compress_body(const char *body, size_t len, size_t *out_len)
+/* The compressed body in memory of its own, or NULL where that fails or gains nothing. At the fastest level:
+ * this runs on the loop. */
+static char *compress_zstd(const char *body, size_t len, size_t *out_len)
+{
+    size_t bound = ZSTD_compressBound(len);
+    char *out = ZSTD_isError(bound) ? NULL : malloc(bound);
+    *out_len = out != NULL ? ZSTD_compress(out, bound, body, len, 1) : 0;
+    if (out != NULL && !ZSTD_isError(*out_len) && *out_len < len)
+        return out;
+    free(out);
+    return NULL;
+}
+
+/* The same. */
+static char *compress_gzip(const char *body, size_t len, size_t *out_len)
 {
     z_stream stream = {0};
-    /* The fastest level: this runs on the loop. 15 + 16 asks for gzip's frame. */
+    /* 15 + 16 asks for gzip's frame. */
     if (len > UINT32_MAX / 2 ||
         deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
         return NULL;
@@ -574,17 +588,32 @@ static char *compress_body(const char *body, size_t len, size_t *out_len)
     return NULL;
 }
 
+/* The coding and the body in it, or NULL: as it is. */
+static char *compress_body(const struct lm_http_request *request, const char *body, size_t len,
+                           size_t *out_len, const char **coding)
+{
+    *coding = "zstd";
+    char *packed = accepts(request, *coding, *coding) ? compress_zstd(body, len, out_len) : NULL;
+    if (packed == NULL) {
+        *coding = "gzip";
+        const bool wanted = accepts(request, *coding, "x-gzip") || accepts(request, "*", "*");
+        packed = wanted ? compress_gzip(body, len, out_len) : NULL;
+    }
+    return packed;
+}
+
 static struct MHD_Response *make_response(struct lm_http_request *request, const char *body, size_t len)
 {
-    if (len > GZIP_FROM && !has_header(request, "Content-Encoding")) {
+    if (len > PACKED_FROM && !has_header(request, "Content-Encoding")) {
         lm_http_reply_header(request, "Vary", "Accept-Encoding");
         size_t packed_len = 0;
-        char *packed = accepts_gzip(request) ? compress_body(body, len, &packed_len) : NULL;
+        const char *coding = NULL;
+        char *packed = compress_body(request, body, len, &packed_len, &coding);
         if (packed != NULL) {
             struct MHD_Response *response =
                 MHD_create_response_from_buffer(packed_len, packed, MHD_RESPMEM_MUST_FREE);
             if (response != NULL)
-                lm_http_reply_header(request, "Content-Encoding", "gzip");
+                lm_http_reply_header(request, "Content-Encoding", coding);
             else
                 free(packed);
             return response;

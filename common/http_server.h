@@ -89,8 +89,8 @@ void lm_http_on_abandoned(struct lm_http_request *request, lm_http_handler aband
  * and logged. */
 void lm_http_reply_header(struct lm_http_request *request, const char *name, const char *value);
 /* Answers and gives the request back, from inside the handler or later. `body` (NULL when len is 0) is
- * copied, `content_type` may be NULL. gzip when the client accepts it and the body is > 1 KiB, unless a
- * Content-Encoding was set. */
+ * copied, `content_type` may be NULL. zstd or gzip when the client accepts it and the body is > 1 KiB,
+ * unless a Content-Encoding was set. */
 void lm_http_reply(struct lm_http_request *request, unsigned status, const char *content_type,
                    const char *body, size_t len);
 /* The same with {"error":{"code":…,"message":…}} as the body. */

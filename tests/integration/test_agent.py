@@ -10,7 +10,9 @@ import subprocess
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.parse
+import urllib.request
 from datetime import datetime
 
 import harness
@@ -122,6 +124,29 @@ class Contract(Agents):
         code = (harness.ROOT / "agent" / "failure.c").read_text(encoding="utf-8")
         known = set(re.findall(r'\{"([a-z_]+)", [45]\d\d\}', code))
         self.assertEqual(known | {"not_found", "method_not_allowed"}, listed)
+
+    def test_a_usable_request_id_comes_back_whatever_comes_of_the_request(self):
+        for path, body, status in (("/query", b"{", 400), ("/query", b"x", 415), ("/export", b"{}", 400), ("/schema", None, 200),
+                                   ("/suggest?timezone=Mars", None, 400), ("/history?limit=0", None, 400)):
+            for sent, back in (("id-7", "id-7"), ("a b", None), ("x" * 200, None)):
+                headers = {"X-Request-Id": sent, "Content-Type": "text/plain" if status == 415 else "application/json"}
+                request = urllib.request.Request(self.agent.url + path, data=body, headers=headers)
+                try:
+                    answer = urllib.request.urlopen(request, timeout=20)
+                except urllib.error.HTTPError as e:
+                    answer = e
+                with answer:
+                    ids = answer.headers.get_all("X-Request-Id") or []
+                    self.assertEqual(status, answer.status)
+                    self.assertTrue(ids == [back] if back else sent not in ids, (path, sent, ids))
+
+    def test_the_audit_log_lets_go_of_what_is_older_than_400_days(self):
+        self.shared.rows("insert into logmill.audit_log (at, request_id, role, question, verdict) select now() - i * interval '1 day', "
+                         "'old-' || i, 'viewer', 'q', 'answered' from unnest(array[399, 401, 500]) i, generate_series(1, 1100)")
+        agent = self.start()
+        self.wait_until(lambda: self.shared.value("select count(*) from logmill.audit_log where request_id like 'old-%'") == "1100", 30)
+        self.assertEqual("old-399", self.shared.value("select min(request_id) from logmill.audit_log where request_id like 'old-%'"))
+        self.assertTrue(agent.ready())
 
     def test_the_openapi_page_is_served_as_it_is_written(self):
         self.assertEqual(json.loads((harness.ROOT / "agent" / "openapi.json").read_text(encoding="utf-8")), json.loads(self.agent.get("/openapi.json")[1]))

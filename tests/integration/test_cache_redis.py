@@ -218,6 +218,70 @@ class Scopes(Shared):
             self.assertEqual(hidden, {"host", "user_id"} - shown)
 
 
+class Rates(Shared):
+    agent_options = ("--rate-limit", "1", "--rate-burst", "6")            # a token a minute: none comes while a test runs
+
+    def setUp(self):
+        super().setUp()
+        self.key, self.other = self.new_key(), self.new_key()
+
+    def new_key(self):
+        said = self.shared.ctl("keys", "create", "--postgres-url", self.shared.admin_url).stdout
+        return next(word for word in said.split() if word.startswith("lm_"))
+
+    def passed(self, agents, times, key=None):
+        """How many of so many questions, asked of the agents by turns, were let in."""
+        count = 0
+        for i in range(times):
+            status, body, headers = agents[i % len(agents)].post("/explain", {"question": DAY}, {"X-API-Key": key or self.key})
+            self.assertIn(status, (200, 429), body)
+            if status == 429:
+                self.assertGreater(int(headers["Retry-After"]), 0)
+            count += status == 200
+        return count
+
+    def by(self, agent, who):
+        found = [line for line in agent.get("/metrics")[1].splitlines() if line.startswith('logmill_agent_rate_decisions_total{by="%s"}' % who)]
+        return float(found[0].split()[-1])
+
+    def test_two_agents_have_one_bucket_for_a_key_and_another_for_another(self):
+        agents = [self.with_redis(self.url) for _ in range(2)]
+        self.assertEqual(6, self.passed(agents, 10))
+        self.assertEqual(6, self.passed(agents[1:], 8, self.other))
+        self.assertEqual(0, self.passed(agents, 4, self.other))
+        self.assertEqual({b"logmill:rate:" + key[3:11].encode() for key in (self.key, self.other)}, set(self.redis.say("KEYS", "logmill:rate:*")))
+        for name in self.redis.say("KEYS", "logmill:rate:*"):
+            self.assertTrue(0 < int(self.redis.say("PTTL", name)[1:]) <= 361000)              # a full bucket is no bucket
+        self.assertTrue(all(self.by(a, "redis") > 0 and self.by(a, "agent") == 0 for a in agents))
+
+    def test_without_redis_each_agent_has_its_own_less_what_it_let_pass(self):
+        agents = [self.with_redis(self.url) for _ in range(2)]
+        self.assertEqual(4, self.passed(agents, 4))
+        self.redis.kill()
+        self.assertEqual(4, self.passed(agents[:1], 8))
+        self.assertEqual(4, self.passed(agents[1:], 8))
+        self.redis.start()                                                                    # empty
+        self.wait_until(lambda: all(a.metric("logmill_agent_redis_up") == 1 for a in agents), 30)
+        self.assertEqual(6, self.passed(agents, 10, self.other))
+
+    def test_absent_hung_or_unwilling_redis_costs_no_question(self):
+        self.assertEqual(6, self.passed([self.with_redis(Fake(self, None).url)], 9, self.new_key()))     # it says OK to scripts
+        unwilling = Redis(self, "--rename-command", "EVAL", "")
+        agent = self.with_redis("redis://127.0.0.1:%d" % unwilling.port)
+        self.assertEqual(6, self.passed([agent], 9))
+        self.assertEqual((1, 0), (agent.metric("logmill_agent_redis_up"), self.by(agent, "redis")))   # answers are shared all the same
+        self.assertIn("each agent has its own meanwhile", agent.log())
+        self.redis.kill()
+        self.assertEqual(6, self.passed([self.with_redis(self.url, up=False)], 9, self.other))
+
+    def test_what_is_no_bucket_in_redis_is_a_full_one(self):
+        agent = self.with_redis(self.url)
+        name = "logmill:rate:" + self.key[3:11]
+        for odd in ("", "x", "-5", "nan", "1e300"):
+            self.redis.say("SET", name, odd)
+            self.assertEqual(odd != "1e300", self.passed([agent], 1) == 1, odd)
+
+
 class Trouble(Shared):
     def unhurt(self, agent, times=8):
         for _ in range(times):

@@ -111,6 +111,30 @@ static void what_answers_are_made_of_and_what_is_no_column_cannot_be_hidden(void
     }
 }
 
+static void a_bucket_fills_with_time_and_never_beyond_its_burst(void **state)
+{
+    (void)state;
+    const struct ag_config config = {.rate_limit = 60, .rate_burst = 3}; /* one a second */
+    const struct ag_config none = {.rate_limit = 0, .rate_burst = 1};
+    const int64_t second = 1000000;
+    struct ag_bucket bucket = {0};
+    int64_t now = 1000 * second;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ag_bucket_take(&bucket, &config, 1, now), 0);
+    }
+    assert_int_equal(ag_bucket_take(&bucket, &config, 1, now), second);
+    assert_int_equal(ag_bucket_take(&bucket, &config, 0.1, now), second / 10);
+    assert_int_equal(ag_bucket_take(&bucket, &config, 1, now + second / 4), second * 3 / 4);
+    assert_int_equal(ag_bucket_take(&bucket, &config, 1, now + second), 0);
+    assert_int_equal(ag_bucket_take(&bucket, &config, 1, now + second), second);
+    now += 1000 * second;
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(ag_bucket_take(&bucket, &config, 0.1, now), 0);
+    }
+    assert_true(ag_bucket_take(&bucket, &config, 0.1, now) > 0);
+    assert_int_equal(ag_bucket_take(&bucket, &none, 1, now), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_key_of_the_metadata_is_hidden_and_the_others_are_not),
         cmocka_unit_test(an_intent_is_refused_for_its_filters_groups_measures_and_orders),
         cmocka_unit_test(what_answers_are_made_of_and_what_is_no_column_cannot_be_hidden),
+        cmocka_unit_test(a_bucket_fills_with_time_and_never_beyond_its_burst),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cmocka.h>
 
@@ -720,10 +721,32 @@ static void a_big_reply_is_compressed_where_that_is_accepted(void **state)
     free(out);
 }
 
+static void a_big_reply_is_zstd_where_that_is_accepted(void **state)
+{
+    static const char *const accepted[] = {"zstd", "gzip, deflate, br, zstd", "*;q=0, ZSTD;q=0.3"};
+    struct fixture *f = *state;
+    char *out = malloc((size_t)2 << 20);
+    assert_non_null(out);
+    for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "GET /big HTTP/1.1\r\nHost: h\r\nAccept-Encoding: %s\r\nConnection: close\r\n\r\n",
+                 accepted[i]);
+        ask(f, text, NULL);
+        assert_non_null(strstr(f->answer, "Content-Encoding: zstd\r\n"));
+        const char *body = strstr(f->answer, "\r\n\r\n") + 4;
+        const size_t len =
+            ZSTD_decompress(out, (size_t)2 << 20, body, f->answer_len - (size_t)(body - f->answer));
+        assert_int_equal(len, 1 << 20);
+        assert_int_equal(out[1000], 'b');
+    }
+    free(out);
+}
+
 static void a_big_reply_is_plain_where_gzip_is_not_accepted(void **state)
 {
     static const char *const accepted[] = {"", "Accept-Encoding: gzip;q=0\r\n",
-                                           "Accept-Encoding: gzip; q=0.000, br\r\n",
+                                           "Accept-Encoding: gzip; q=0.000, br, zstd;q=0\r\n",
                                            "Accept-Encoding: identity\r\n", "Accept-Encoding: gzipper\r\n"};
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
@@ -1467,6 +1490,7 @@ int main(void)
         TEST(a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing),
         TEST(nonsense_on_the_wire_is_refused),
         TEST(a_big_reply_is_compressed_where_that_is_accepted),
+        TEST(a_big_reply_is_zstd_where_that_is_accepted),
         TEST(a_big_reply_is_plain_where_gzip_is_not_accepted),
         TEST(a_slow_reader_gets_everything_and_blocks_nobody),
         TEST(keep_alive_serves_many_requests_on_one_connection),
