@@ -1,5 +1,6 @@
 #include "agent/model/model.h"
 
+#include "agent/model/address.h"
 #include "agent/model/gate.h"
 #include "agent/model/prompt.h"
 #include "agent/model/wire.h"
@@ -17,7 +18,6 @@
 #define MAX_EVENT ((size_t)256 << 10)
 #define MAX_ANSWER ((size_t)2 << 20) /* bytes of a stream, most of which says nothing */
 #define MAX_REFUSAL ((size_t)16 << 10)
-#define MAX_KEY 4096
 #define BYTES_A_TOKEN                                                                                        \
     3 /* where the server does not count; of Korean about right, of English too many tokens */
 
@@ -32,9 +32,7 @@ struct ag_model {
     json_t *schema;
     char *system;         /* the prompt of questions */
     char *insight_system; /* and of insights */
-    char *url;
-    char *key_header; /* "x-api-key: …" or NULL */
-    char *bearer;     /* the key, or NULL */
+    struct ag_model_address address;
     unsigned calls;
     unsigned open; /* parts that are still closing */
     struct lm_metrics *metrics;
@@ -347,8 +345,8 @@ static int start_http(struct ag_model_call *call, struct lm_error *error)
     if (model->protocol == AG_WIRE_ANTHROPIC) {
         headers[count++] = "anthropic-version: 2023-06-01";
     }
-    if (model->key_header != NULL) {
-        headers[count++] = model->key_header;
+    if (model->address.key_header != NULL) {
+        headers[count++] = model->address.key_header;
     }
     const char *list[5] = {NULL};
     memcpy(list, headers, count * sizeof(headers[0]));
@@ -359,9 +357,9 @@ static int start_http(struct ag_model_call *call, struct lm_error *error)
     }
     const int64_t left_ms = (call->question.deadline_us - lm_clock_mono_us()) / 1000;
     const struct lm_http_call_options options = {
-        .url = model->url,
+        .url = model->address.url,
         .headers = list,
-        .bearer = model->bearer,
+        .bearer = model->address.bearer,
         .ca_file = config->llm_ca_file[0] != '\0' ? config->llm_ca_file : NULL,
         .body = body,
         .body_len = len,
@@ -453,100 +451,6 @@ bool ag_model_configured(const struct ag_config *config)
     return config->llm_provider != AG_LLM_NONE;
 }
 
-/* The key of the configuration, or the first line of the file it names; malloc'd, "" for none. */
-static char *read_key(const struct ag_config *config, struct lm_error *error)
-{
-    char text[MAX_KEY];
-    size_t len = 0;
-    if (config->llm_key_file[0] == '\0') {
-        len = strnlen(config->llm_key, sizeof(text) - 1);
-        memcpy(text, config->llm_key, len);
-    } else {
-        FILE *file = fopen(config->llm_key_file, "re");
-        if (file == NULL) {
-            lm_error_set(error, LM_FATAL, "configuration", "llm.key_file \"%s\" cannot be read",
-                         config->llm_key_file);
-            return NULL;
-        }
-        len = fread(text, 1, sizeof(text) - 1, file);
-        fclose(file);
-    }
-    text[len] = '\0';
-    text[strcspn(text, "\r\n")] = '\0';
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~') {
-            lm_error_set(error, LM_FATAL, "configuration",
-                         "the key of the model holds what no key holds: blanks or non-ASCII");
-            return NULL;
-        }
-    }
-    char *key = strdup(text);
-    if (key == NULL) {
-        lm_error_set(error, LM_FATAL, "memory", "out of memory for the model");
-    }
-    return key;
-}
-
-static char *join(const char *a, const char *b, const char *c)
-{
-    const size_t size = strlen(a) + strlen(b) + strlen(c) + 1;
-    char *text = malloc(size);
-    if (text != NULL) {
-        snprintf(text, size, "%s%s%s", a, b, c);
-    }
-    return text;
-}
-
-static bool is_local(const char *url)
-{
-    return strncmp(url, "http://127.", 11) == 0 || strncmp(url, "http://localhost", 16) == 0 ||
-           strncmp(url, "http://[::1]", 12) == 0;
-}
-
-static int take_url(struct ag_model *model, struct lm_error *error)
-{
-    const bool anthropic = model->protocol == AG_WIRE_ANTHROPIC;
-    const char *base = model->config->llm_url;
-    if (base[0] == '\0') {
-        base = anthropic ? "https://api.anthropic.com" : "https://api.openai.com/v1";
-    }
-    const bool secure = strncmp(base, "https://", 8) == 0;
-    const size_t len = strlen(base);
-    if ((!secure && strncmp(base, "http://", 7) != 0) || strchr(base, '@') != NULL ||
-        strpbrk(base, "?#") != NULL) {
-        return lm_error_set(error, LM_FATAL, "configuration",
-                            "llm.url must be http:// or https://, without user, query and fragment");
-    }
-    if (!secure && !is_local(base)) {
-        lm_log(LM_LOG_WARN, "model",
-               "llm.url is not https: questions, names and the key go over the network in the clear");
-    }
-    const char *path = anthropic ? "/v1/messages" : "/chat/completions";
-    model->url = join(base, len > 0 && base[len - 1] == '/' ? path + 1 : path, "");
-    return model->url != NULL ? 0 : lm_error_set(error, LM_FATAL, "memory", "out of memory for the model");
-}
-
-static int take_key(struct ag_model *model, struct lm_error *error)
-{
-    char *key = read_key(model->config, error);
-    if (key == NULL) {
-        return -1;
-    }
-    if (key[0] == '\0') {
-        free(key);
-        return 0;
-    }
-    if (model->protocol == AG_WIRE_ANTHROPIC) {
-        model->key_header = join("x-api-key: ", key, "");
-        free(key);
-        return model->key_header != NULL
-                   ? 0
-                   : lm_error_set(error, LM_FATAL, "memory", "out of memory for the model");
-    }
-    model->bearer = key;
-    return 0;
-}
-
 static void take_format(struct ag_model *model)
 {
     static const enum ag_wire_format formats[] = {
@@ -566,9 +470,7 @@ static void model_free(struct ag_model *model)
     json_decref(model->schema);
     free(model->system);
     free(model->insight_system);
-    free(model->url);
-    free(model->key_header);
-    free(model->bearer);
+    ag_model_address_clear(&model->address);
     free(model);
 }
 
@@ -589,7 +491,7 @@ int ag_model_open(uv_loop_t *loop, const struct ag_config *config, struct lm_met
         lm_error_set(error, LM_FATAL, "configuration", "llm.provider is set, but llm.model names no model");
         goto failed;
     }
-    if (take_url(model, error) != 0 || take_key(model, error) != 0) {
+    if (ag_model_address_take(config, &model->address, error) != 0) {
         goto failed;
     }
     const struct ag_gate_options gate = {.daily_tokens = config->llm_daily_tokens,
@@ -615,7 +517,7 @@ int ag_model_open(uv_loop_t *loop, const struct ag_config *config, struct lm_met
     if (lm_http_client_open(loop, &model->http, error) != 0) {
         goto failed;
     }
-    lm_log(LM_LOG_INFO, "model", "questions that are not understood go to %s, model %s%s", model->url,
+    lm_log(LM_LOG_INFO, "model", "questions that are not understood go to %s, model %s%s", model->address.url,
            config->llm_model,
            config->llm_share_results && config->llm_insight_model[0] != '\0' ? "; so do results" : "");
     *out = model;
