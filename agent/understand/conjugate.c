@@ -129,3 +129,28 @@ size_t ag_conjugate(const uint32_t *stem, size_t len, struct ag_form out[AG_MAX_
     add_form(out, &count, cp, n);
     return count;
 }
+
+/* Letters mistaken for each other have the same number here. */
+static const unsigned char lead_kinds[19] = {1, 1, 10, 2, 2, 11, 12, 3, 3, 4, 4, 13, 5, 5, 5, 1, 2, 3, 14};
+static const unsigned char vowel_kinds[VOWELS] = {1, 2, 1, 2,  3, 2,  3, 2,  4,  10, 5,
+                                                  5, 4, 6, 11, 5, 12, 6, 13, 14, 15};
+
+bool ag_is_slip(const uint32_t *a, const uint32_t *b, size_t len)
+{
+    unsigned slips = 0;
+
+    for (size_t i = 0; i < len && slips < 2; i++) {
+        struct syllable x;
+        struct syllable y;
+        if (a[i] == b[i])
+            continue;
+        if (!ag_is_hangul(a[i]) || !ag_is_hangul(b[i]))
+            return false;
+        x = taken_apart(a[i]);
+        y = taken_apart(b[i]);
+        if (lead_kinds[x.lead] != lead_kinds[y.lead] || vowel_kinds[x.vowel] != vowel_kinds[y.vowel])
+            return false;
+        slips += (unsigned)((x.lead != y.lead) + (x.vowel != y.vowel) + (x.final != y.final));
+    }
+    return slips == 1;
+}

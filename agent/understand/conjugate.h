@@ -6,6 +6,7 @@
 #ifndef LOGMILL_AGENT_UNDERSTAND_CONJUGATE_H
 #define LOGMILL_AGENT_UNDERSTAND_CONJUGATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,5 +21,9 @@ struct ag_form {
 /* The forms of stem[0..len), the stem itself first; how many. 0 where it is longer than AG_MAX_STEM or does
  * not end in a Hangul syllable. Code points in NFC. */
 size_t ag_conjugate(const uint32_t *stem, size_t len, struct ag_form out[AG_MAX_FORMS]);
+
+/* Is a[0..len) b[0..len) but for one letter people mistype: a tense consonant for a plain one, a vowel that
+ * sounds alike, a final more, less or another? 에럭, 애러, 져번주, 써비스. */
+bool ag_is_slip(const uint32_t *a, const uint32_t *b, size_t len);
 
 #endif

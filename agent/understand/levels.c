@@ -535,13 +535,13 @@ static void missing_rule(struct ag_parse *p)
         const char *word = ag_word(p, i);
         size_t led = ag_before(p, i);
         enum ag_field field = at == SIZE_MAX ? AG_NO_FIELD : optional_field(p, at);
-        bool denies =
-            korean ? ag_is(t, i, AG_C_WITHOUT) && (ag_is(t, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
-                                                   ag_is(t, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
-                   : strcmp(word, "without") == 0 ||
-                         (strcmp(word, "no") == 0 && led != SIZE_MAX &&
-                          (strcmp(ag_word(p, led), "with") == 0 || ag_reads(p, led, AG_C_VERB) ||
-                           strcmp(ag_word(p, led), "that have") == 0));
+        bool denies = korean ? ag_is(t, i, AG_C_WITHOUT) &&
+                                   (ag_reads(p, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
+                                    ag_reads(p, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
+                             : strcmp(word, "without") == 0 ||
+                                   (strcmp(word, "no") == 0 && led != SIZE_MAX &&
+                                    (strcmp(ag_word(p, led), "with") == 0 || ag_reads(p, led, AG_C_VERB) ||
+                                     strcmp(ag_word(p, led), "that have") == 0));
         bool itself =
             !korean && field != AG_NO_FIELD &&
             (ag_is(t, next, AG_C_ERROR) || ag_is(t, next, AG_C_LEVEL) || ag_is(t, next, AG_C_STATUS_CLASS));

@@ -219,6 +219,9 @@ bool ag_has_subject(const struct ag_parse *p)
               target->field == AG_STATUS_CLASS)))
             return true;
     }
+    /* "payment failures" are errors by now. */
+    if (ag_said(p, AG_C_FAIL) && p->intent->filter_count > 1)
+        return true;
     /* "when did we last hear from payment-service" */
     if (p->intent->filter_count > 0 &&
         (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))

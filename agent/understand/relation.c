@@ -336,6 +336,14 @@ static size_t closing(const struct ag_parse *p, size_t i)
     return i;
 }
 
+/* 13시 50분에 배포하고나서, 13:50 배포 이후: what happened then stands between the time and the relation. */
+static size_t past_event(const struct ag_parse *p, size_t i)
+{
+    size_t at = i + ag_is(p->tokens, i, AG_C_PARTICLE);
+
+    return ag_is(p->tokens, at, AG_C_EVENT_ANCHOR) ? at + 1 : i;
+}
+
 size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     const struct ag_tokens *t = p->tokens;
@@ -377,8 +385,9 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
     if (led && strcmp(ag_word(p, i), "from") == 0 && !a.has_clock && !a.has_instant && !a.ago)
         relation = ALONE;
     if (!led) {
-        size_t behind = trailing(p, end, &a, &relation);
-        end = behind;
+        size_t happening = a.has_clock ? past_event(p, end) : end;
+        size_t behind = trailing(p, happening, &a, &relation);
+        end = behind > happening ? behind : trailing(p, end, &a, &relation);
     }
     if (ag_is(t, end, AG_C_DURING) && ag_is_korean(p, end))
         end++;

@@ -81,6 +81,9 @@ void ag_spelling_rule(struct ag_parse *p)
     for (size_t i = 0; i < t->count; i++) {
         struct ag_token *token = &t->items[i];
         const struct ag_reading *meant;
+        if (token->slip)
+            ag_assume(p, "spelling", ag_sayf(p, "\"%s\"은(는) 오타로 보고 고쳐 읽었습니다.", token->text),
+                      ag_sayf(p, "\"%s\" was read as a misspelling.", token->text));
         /* What follows "containing" is searched for as it is. */
         after_value = ag_is(t, i, AG_C_CONTAINS) && !ag_is_korean(p, i);
         if (!ag_is(t, i, AG_C_WORD) || token->name_count > 0 || after_value || !only_letters(token->text) ||

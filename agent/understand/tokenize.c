@@ -13,6 +13,8 @@
 #define COST_WORD 10
 #define COST_SUFFIX 3
 #define COST_ENDING 6
+#define COST_SLIP 24
+#define MAX_SLIPPED 4 /* words looked at for slips */
 #define COST_STRAY 200
 #define COST_NONE UINT32_MAX
 #define MAX_MATCHES 24
@@ -23,6 +25,7 @@ struct step {
     uint32_t from;
     bool is_space;
     bool is_name;
+    bool is_slip;
     struct ag_scan scan; /* .len 0 for a word of the vocabulary or a name */
     const struct ag_reading *readings;
 };
@@ -33,8 +36,10 @@ struct lattice {
     const struct ag_catalogue *catalogue;
     struct lm_arena *arena;
     struct step *steps;
-    char *utf8;      /* the matching text */
-    uint32_t *bytes; /* bytes[i]: offset of cp[i] in utf8 */
+    char *utf8;                  /* the matching text */
+    uint32_t *bytes;             /* bytes[i]: offset of cp[i] in utf8 */
+    size_t slipped[MAX_SLIPPED]; /* where words begin that hold something nobody knows */
+    size_t slipped_count;
 };
 
 static void relax(struct lattice *l, size_t from, size_t to, uint32_t cost, const struct step *step)
@@ -172,6 +177,23 @@ static void add_names(struct lattice *l, size_t at)
     }
 }
 
+/* 에럭, 져번주: at the beginning of a word that cannot be read otherwise. */
+static void add_slips(struct lattice *l, size_t at)
+{
+    const struct ag_text *t = l->text;
+    struct ag_match matches[MAX_MATCHES];
+    size_t n;
+    bool wanted = false;
+
+    for (size_t i = 0; i < l->slipped_count; i++)
+        wanted = wanted || l->slipped[i] == at;
+    n = wanted ? ag_vocabulary_slips(l->vocabulary, t->cp + at, t->len - at, matches, MAX_MATCHES) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct step step = {.readings = matches[i].readings, .is_slip = true};
+        relax(l, at, at + matches[i].len, COST_SLIP, &step);
+    }
+}
+
 static void add_edges(struct lattice *l, size_t at)
 {
     struct ag_scan scans[AG_MAX_SCANS];
@@ -183,6 +205,7 @@ static void add_edges(struct lattice *l, size_t at)
         return;
     }
     add_words(l, at);
+    add_slips(l, at);
     add_names(l, at);
     n = ag_scan(l->text, at, l->arena, scans);
     for (size_t i = 0; i < n; i++) {
@@ -202,8 +225,6 @@ static int prepare(struct lattice *l)
     l->utf8 = ag_text_utf8(t, 0, t->len, l->arena);
     if (!l->steps || !l->bytes || !l->utf8)
         return -1;
-    for (size_t i = 0; i <= t->len; i++)
-        l->steps[i] = (struct step){.cost = i == 0 ? 0 : COST_NONE};
     l->bytes[0] = 0;
     for (size_t i = 0; i < t->len; i++)
         l->bytes[i + 1] = l->bytes[i] + (t->cp[i] < 0x80      ? 1
@@ -249,7 +270,8 @@ static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token
     uint32_t before = from > 0 ? l->text->cp[from - 1] : 0;
     size_t found;
 
-    *out = (struct ag_token){.from = from, .to = to, .glued = from > 0 && before != ' '};
+    *out =
+        (struct ag_token){.from = from, .to = to, .slip = step->is_slip, .glued = from > 0 && before != ' '};
     out->text = lm_arena_copy(l->arena, l->utf8 + l->bytes[from], l->bytes[to] - l->bytes[from]);
     if (!out->text)
         return -1;
@@ -268,6 +290,31 @@ static int make_token(struct lattice *l, size_t from, size_t to, struct ag_token
     return 0;
 }
 
+static void read_text(struct lattice *l)
+{
+    for (size_t i = 0; i <= l->text->len; i++)
+        l->steps[i] = (struct step){.cost = i == 0 ? 0 : COST_NONE};
+    for (size_t i = 0; i < l->text->len; i++) {
+        if (l->steps[i].cost != COST_NONE)
+            add_edges(l, i);
+    }
+}
+
+/* The words, from space to space, in which the cheapest reading has Hangul that nobody knows. */
+static void find_slipped(struct lattice *l)
+{
+    for (size_t at = l->text->len; at > 0; at = l->steps[at].from) {
+        size_t start = l->steps[at].from;
+        if (l->steps[at].is_space || l->steps[at].readings || l->steps[at].scan.concept != AG_C_HANGUL)
+            continue;
+        while (start > 0 && l->text->cp[start - 1] != ' ')
+            start--;
+        if (l->slipped_count == 0 ||
+            (l->slipped[l->slipped_count - 1] != start && l->slipped_count < MAX_SLIPPED))
+            l->slipped[l->slipped_count++] = start;
+    }
+}
+
 int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabulary,
                 const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_tokens *out)
 {
@@ -279,10 +326,10 @@ int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabula
     out->count = 0;
     if (prepare(&l) < 0)
         return -1;
-    for (size_t i = 0; i < text->len; i++) {
-        if (l.steps[i].cost != COST_NONE)
-            add_edges(&l, i);
-    }
+    read_text(&l);
+    find_slipped(&l);
+    if (l.slipped_count > 0)
+        read_text(&l);
     for (size_t at = text->len; at > 0; at = l.steps[at].from)
         count += !l.steps[at].is_space;
     if (count > AG_MAX_TOKENS)

@@ -33,6 +33,7 @@ struct ag_token {
     struct ag_written_time time; /* AG_C_DATE, AG_C_MONTH_DATE, AG_C_YEAR_MONTH, AG_C_CLOCK, AG_C_INSTANT */
     const struct ag_name *names[AG_TOKEN_NAMES]; /* catalogue names that are written exactly so */
     size_t name_count;
+    bool slip;        /* a word mistyped by one letter */
     bool glued;       /* nothing between it and the token before */
     const char *rule; /* the rule that consumed it, or NULL */
 };

@@ -490,6 +490,63 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
     return tie || !best || !says_something(best) ? NULL : best;
 }
 
+#define MAX_SLIP 6
+
+/* Words of measuring and ordering are too near to others (작은, 잦은); what is asked about and when is not.
+ */
+static bool may_be_mistyped(const struct ag_reading *readings)
+{
+    static const enum ag_concept concepts[] = {
+        AG_C_ERROR,        AG_C_LEVEL,  AG_C_LOG,      AG_C_REQUEST, AG_C_RESPONSE,     AG_C_FIELD,
+        AG_C_SERVICE_WORD, AG_C_COUNT,  AG_C_DURATION, AG_C_RATE,    AG_C_COUNT_PEOPLE, AG_C_DAY_REF,
+        AG_C_CALENDAR,     AG_C_RECENT, AG_C_WEEKDAY,  AG_C_WEEKEND, AG_C_SLOW};
+
+    for (size_t i = 0; i < sizeof concepts / sizeof *concepts; i++) {
+        if (readings->concept == concepts[i])
+            return !readings->suffix;
+    }
+    return false;
+}
+
+/* The surface as Hangul syllables; 0 where it is anything else, or too long. */
+static size_t syllables_of(const char *text, uint32_t out[MAX_SLIP])
+{
+    size_t len = strlen(text);
+    size_t count = 0;
+
+    if (len < 6 || len > 3 * MAX_SLIP || len % 3 != 0)
+        return 0;
+    for (size_t at = 0; at < len; at += 3) {
+        utf8proc_int32_t cp;
+        if (utf8proc_iterate((const utf8proc_uint8_t *)text + at, 3, &cp) != 3 || !ag_is_hangul((uint32_t)cp))
+            return 0;
+        out[count++] = (uint32_t)cp;
+    }
+    return count;
+}
+
+size_t ag_vocabulary_slips(const struct ag_vocabulary *v, const uint32_t *text, size_t len,
+                           struct ag_match *out, size_t max)
+{
+    const struct ag_reading *found[MAX_SLIP + 1] = {NULL};
+    bool tie[MAX_SLIP + 1] = {false};
+    size_t count = 0;
+
+    for (const struct surface *s = v->surfaces; s; s = s->next) {
+        uint32_t cps[MAX_SLIP];
+        size_t n = may_be_mistyped(s->readings) ? syllables_of(s->text, cps) : 0;
+        if (n < 2 || n > len || !ag_is_slip(text, cps, n))
+            continue;
+        tie[n] = tie[n] || (found[n] && found[n]->concept != s->readings->concept);
+        found[n] = s->readings;
+    }
+    for (size_t n = 2; n <= MAX_SLIP; n++) {
+        if (found[n] && !tie[n] && count < max)
+            out[count++] = (struct ag_match){n, found[n]};
+    }
+    return count;
+}
+
 void ag_vocabulary_each(const struct ag_vocabulary *v,
                         bool (*visit)(const char *surface, const struct ag_reading *readings, void *context),
                         void *context)

@@ -4,6 +4,7 @@ every name is another.
 """
 import csv
 import json
+import os
 import subprocess
 import sys
 import unittest
@@ -16,8 +17,10 @@ import worlds
 GIVEN = (95.0, 1.0)
 # By people who had not seen the rules, or had not when they wrote them. The first scores, before anybody read the questions: of the
 # second set 66 right and 7 wrong of 100; of the third, 83 right and 1 wrong of its first 103, then, after those had been read,
-# 50 right and 2 wrong of the other 60. The floors leave two questions of slack.
-OTHERS = {"questions_more.tsv": (97.0, 1.5), "questions_blind.tsv": (91.0, 3.0), "questions_blind3.tsv": (94.5, 1.5)}
+# 50 right and 2 wrong of the other 60; of the fourth, 72 right and 5 wrong of 100. The floors leave two questions of slack.
+# questions_clinic.tsv (82 right, none wrong of 100 at first) asks about clinic_world.json.
+OTHERS = {"questions_more.tsv": (97.0, 1.5), "questions_blind.tsv": (91.0, 3.0), "questions_blind3.tsv": (94.5, 1.5),
+          "questions_blind4.tsv": (91.0, 4.5)}
 
 
 def table(path):
@@ -90,6 +93,10 @@ class Questions(harness.Case):
 
     def test_a_world_of_other_names_is_answered_as_well(self):
         self.score("rail")
+
+    @unittest.skipUnless(os.environ.get("LOGMILL_ALL_WORLDS"), "LOGMILL_ALL_WORLDS is not set")
+    def test_a_hospital_is_answered_as_well(self):
+        self.score("clinic")
 
 
 if __name__ == "__main__":

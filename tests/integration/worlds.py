@@ -30,6 +30,9 @@ def make(name, directory):
     questions = harness.CASES / "questions.tsv"
     if name == "shop":
         return None, questions
+    if name == "clinic":                                    # one of its own, with questions of its own
+        data = harness.ROOT / "tests" / "data"
+        return data / "clinic_world.json", data / "questions_clinic.tsv"
     spec = importlib.util.spec_from_file_location("dataset", harness.CASES / "dataset.py")
     dataset = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(dataset)
