@@ -282,8 +282,8 @@ static bool op_fits(enum ag_field field, enum ag_op op, size_t values)
         return values == 2 && (field == AG_HTTP_STATUS || field == AG_DURATION);
     case AG_CONTAINS:
     case AG_NOT_CONTAINS:
-        return values >= 1 && (field == AG_MESSAGE || field == AG_ERROR_TYPE || field == AG_ENDPOINT ||
-                               field == AG_METADATA);
+        return values >= 1 && (field == AG_MESSAGE || field == AG_STACK_TRACE || field == AG_ERROR_TYPE ||
+                               field == AG_ENDPOINT || field == AG_METADATA);
     case AG_PREFIX:
     case AG_NOT_PREFIX:
         return values >= 1 &&
