@@ -25,7 +25,9 @@ struct lookup {
     struct co_partition *partition;
     uint32_t epoch;
     int64_t source;
+    uint64_t fingerprint;
     bool found;
+    bool no_memory; /* for what was found */
 };
 
 static void look_up(struct co_intake *intake, struct co_partition *partition);
@@ -148,14 +150,18 @@ static void on_schema(const PGresult *result, void *context)
 {
     struct lookup *lookup = context;
     struct lm_error error;
+    uint64_t fingerprint;
 
     if (PQntuples(result) == 0)
         return;
     if (lm_schema_set_add(lookup->intake->schemas, PQgetvalue(result, 0, 0),
-                          (size_t)PQgetlength(result, 0, 0), NULL, &error) == 0)
-        lookup->found = true;
-    else
-        lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
+                          (size_t)PQgetlength(result, 0, 0), &fingerprint, &error) == 0) {
+        /* A row that names a schema by another's fingerprint would be found again and again. */
+        lookup->found = fingerprint == lookup->fingerprint;
+        return;
+    }
+    lookup->no_memory = error.decision == LM_RETRY;
+    lm_log_error(LM_LOG_WARN, "intake", &error, "a schema in logmill.log_schema cannot be used");
 }
 
 static void on_looked_up(const struct lm_error *error, void *context)
@@ -169,7 +175,7 @@ static void on_looked_up(const struct lm_error *error, void *context)
         say_unanswered(partition, error);
         if (error == NULL && lookup->found)
             resume(intake, partition);
-        else if (error == NULL && partition->hold == CO_HOLD_SCHEMA &&
+        else if (error == NULL && !lookup->no_memory && partition->hold == CO_HOLD_SCHEMA &&
                  schema_waited_us(intake, partition) >= intake->options.schema_wait_us)
             give_up_on_schema(intake, partition);
         else
@@ -185,7 +191,6 @@ static bool write_question(struct co_partition *partition, struct lm_buffer *sql
                            struct co_question *question, struct lookup *lookup)
 {
     const rd_kafka_message_t *message = partition->held;
-    uint64_t fingerprint;
 
     switch (partition->hold) {
     case CO_HOLD_SOURCE:
@@ -200,9 +205,10 @@ static bool write_question(struct co_partition *partition, struct lm_buffer *sql
         co_ahead_ask_replays(&partition->ahead, message, sql);
         return true;
     case CO_HOLD_SCHEMA:
-        memcpy(&fingerprint, (const char *)message->payload + 2, sizeof(fingerprint));
+        memcpy(&lookup->fingerprint, (const char *)message->payload + 2, sizeof(lookup->fingerprint));
+        lookup->fingerprint = le64toh(lookup->fingerprint);
         lm_buffer_printf(sql, "SELECT schema FROM logmill.log_schema WHERE fingerprint = %" PRId64,
-                         (int64_t)le64toh(fingerprint));
+                         (int64_t)lookup->fingerprint);
         question->result = on_schema;
         return true;
     case CO_HOLD_NONE:
@@ -334,7 +340,9 @@ void co_intake_tick(struct co_intake *intake, struct co_partition *partition)
     if (partition->hold == CO_HOLD_SCHEMA || partition->hold == CO_HOLD_UNREGISTERED) {
         int64_t waited_us = schema_waited_us(intake, partition);
         say_schema(partition, waited_us);
-        if (waited_us >= intake->options.schema_wait_us && !partition->hold_asked) {
+        /* The other is given up on when PostgreSQL has answered that it is not there: on_looked_up. */
+        if (partition->hold == CO_HOLD_UNREGISTERED && waited_us >= intake->options.schema_wait_us &&
+            !partition->hold_asked) {
             give_up_on_schema(intake, partition);
             return;
         }

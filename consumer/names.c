@@ -12,6 +12,7 @@
 
 /* A B-tree entry holds 2,704 bytes, three texts of a name at most 255 each. */
 #define VALUE_MAX 255
+#define NAME_MAX_BYTES (3 * (VALUE_MAX + 1)) /* in the arena, which rounds up to 16 */
 #define FLUSH_US LM_MINUTE_US
 /* Keys of one metadata object that are looked at. */
 #define METADATA_KEYS_MAX 64
@@ -96,7 +97,7 @@ struct co_names *co_names_new(size_t max_of_kind)
     names->max_of_kind = max_of_kind;
     names->flushed_us = lm_clock_mono_us();
     names->last_service = CO_INDEX_NONE;
-    lm_arena_init(&names->texts, max_of_kind * CO_NAME_KIND_COUNT * (VALUE_MAX + 1 + 16) + 65536);
+    lm_arena_init(&names->texts, max_of_kind * CO_NAME_KIND_COUNT * NAME_MAX_BYTES);
     return names;
 }
 

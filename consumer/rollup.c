@@ -213,11 +213,16 @@ static int64_t add_capped(int64_t a, int64_t b)
 
 int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint32_t place, int64_t pattern)
 {
-    struct lm_slice service = place == CO_NAMES_NO_PLACE ? OTHER : record->text[LM_SERVICE];
+    struct lm_slice service = record->text[LM_SERVICE];
     struct co_error_group *error_group = NULL;
     uint32_t *bucket = NULL;
     uint32_t at;
 
+    /* One that is called so is of the same groups: a closing message may bring a key once. */
+    if (place == CO_NAMES_NO_PLACE || lm_slice_equal(service, OTHER)) {
+        place = CO_NAMES_NO_PLACE;
+        service = OTHER;
+    }
     /* First everything that can fail, then the counting. */
     if (touch_hour(rollup, co_floor_us(record->timestamp_us, LM_HOUR_US)) != 0)
         return -1;

@@ -24,6 +24,9 @@ static struct {
     bool put_back[4];
     size_t count, next;
     unsigned questions, letters, given_back;
+    bool answers;             /* or no question can be asked */
+    struct co_question asked; /* the last one */
+    bool no_memory;           /* for the schema that was found */
 } kafka;
 
 rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
@@ -35,6 +38,8 @@ int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, r
                            const struct lm_error *why, unsigned attempts);
 int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
                           struct lm_error *error);
+int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t len, uint64_t *fingerprint,
+                             struct lm_error *error);
 
 rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms)
 {
@@ -78,9 +83,26 @@ int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, r
 int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
                           struct lm_error *error)
 {
-    (void)control, (void)question, (void)error;
+    (void)control, (void)error;
     kafka.questions++;
-    return -1; /* nothing is answered here */
+    kafka.asked = *question;
+    return kafka.answers ? 0 : -1;
+}
+
+int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t len, uint64_t *fingerprint,
+                             struct lm_error *error)
+{
+    (void)set, (void)json, (void)len;
+    *fingerprint = 1; /* not the one that was asked for */
+    if (!kafka.no_memory)
+        return 0;
+    return lm_error_set(error, LM_RETRY, "memory", "no memory for an Avro schema");
+}
+
+/* The question asked last has come to its end. */
+static void answer(const struct lm_error *error)
+{
+    kafka.asked.done(error, kafka.asked.context);
 }
 
 static void on_event(void *context)
@@ -157,11 +179,13 @@ static void what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_
     open_world(&world, 0);
     add_message(UNKNOWN, true);
     add_message(TEXT, true);
+    kafka.answers = true;
     (void)co_intake_read(world.intake, world.partition, 1);
     assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
     world.partition->replay_answered = world.partition->replay_stored =
         true; /* read ahead, and stored before */
-    co_intake_tick(world.intake, world.partition);
+    answer(NULL);
+    kafka.answers = false;
     assert_int_equal(kafka.letters, 1);
     (void)co_intake_read(world.intake, world.partition, 1);
     assert_int_equal(world.partition->filling->repeat_count, 0);
@@ -184,6 +208,75 @@ static void what_became_known_by_somebody_elses_question_is_not_waited_for_any_m
     assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
     assert_int_equal(world.partition->filling->row_count, 1);
     assert_false(world.partition->hold_unanswered);
+    close_world(&world);
+}
+
+/* However long ago it was sent: PostgreSQL may have been away whenever it was asked. */
+static void a_schema_is_given_up_when_it_was_looked_for_and_not_before(void **state)
+{
+    struct world world;
+    struct lm_error error;
+
+    (void)state;
+    open_world(&world, LM_SECOND_US);
+    add_message(UNKNOWN, false);
+    kafka.answers = true;
+    (void)co_intake_read(world.intake, world.partition, 1);
+    (void)lm_error_set(&error, LM_RETRY, "connection_lost", "the server closed the connection");
+    answer(&error);
+    co_intake_tick(world.intake, world.partition);
+    assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
+    assert_int_equal(kafka.letters, 0);
+    world.partition->hold_again_us = 0;
+    co_intake_tick(world.intake, world.partition);
+    assert_int_equal(kafka.questions, 2);
+    answer(NULL);
+    assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
+    assert_int_equal(kafka.letters, 1);
+    close_world(&world);
+}
+
+/* PostgreSQL tells a schema for the record held. */
+static void answer_schema(void)
+{
+    PGresAttDesc column = {.name = (char *)"schema", .typid = 25, .typlen = -1};
+    PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+
+    assert_int_equal(PQsetResultAttrs(result, 1, &column), 1);
+    assert_int_equal(PQsetvalue(result, 0, 0, (char *)"{}", 2), 1);
+    kafka.asked.result(result, kafka.asked.context);
+    PQclear(result);
+    answer(NULL);
+}
+
+static void a_schema_that_is_there_is_not_given_up_for_want_of_memory(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_world(&world, LM_SECOND_US);
+    add_message(UNKNOWN, false);
+    kafka.answers = kafka.no_memory = true;
+    (void)co_intake_read(world.intake, world.partition, 1);
+    answer_schema();
+    assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
+    assert_int_equal(kafka.letters, 0);
+    close_world(&world);
+}
+
+static void a_schema_under_anothers_fingerprint_is_none(void **state)
+{
+    struct world world;
+
+    (void)state;
+    open_world(&world, LM_SECOND_US);
+    add_message(UNKNOWN, false);
+    kafka.answers = true;
+    (void)co_intake_read(world.intake, world.partition, 1);
+    answer_schema();
+    assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
+    assert_int_equal(kafka.questions, 1);
+    assert_int_equal(kafka.letters, 1);
     close_world(&world);
 }
 
@@ -214,6 +307,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_ones),
         cmocka_unit_test(what_became_known_by_somebody_elses_question_is_not_waited_for_any_more),
+        cmocka_unit_test(a_schema_is_given_up_when_it_was_looked_for_and_not_before),
+        cmocka_unit_test(a_schema_that_is_there_is_not_given_up_for_want_of_memory),
+        cmocka_unit_test(a_schema_under_anothers_fingerprint_is_none),
         cmocka_unit_test(what_the_dead_letters_have_is_not_stored_though_it_would_pass)};
     lm_log_open("test", LM_LOG_FATAL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,32 @@ static void beyond_the_bound_services_are_counted_and_not_kept(void **state)
     co_names_free(names);
 }
 
+/* A partition whose names find no memory would start over for ever. */
+static void names_of_the_greatest_length_find_memory_up_to_the_bound(void **state)
+{
+    enum { MAX = 100, LENGTH = 255 };
+    static const enum lm_text texts[] = {LM_SERVICE, LM_ENVIRONMENT, LM_HOST,       LM_COMPONENT,
+                                         LM_MODULE,  LM_ENDPOINT,    LM_ERROR_TYPE, LM_EVENT_TYPE};
+    struct co_names *names = co_names_new(MAX);
+    char text[LENGTH + 1], metadata[LENGTH + 8];
+    uint32_t place;
+    (void)state;
+
+    for (int i = 0; i < 2 * MAX; i++) { /* the names of those without a place take most */
+        struct lm_record record = record_of("", NULL);
+        (void)snprintf(text, sizeof(text), "%0*d", LENGTH, i);
+        (void)snprintf(metadata, sizeof(metadata), "{\"%s\":1}", text);
+        for (size_t k = 0; k < (i < MAX ? 2 : sizeof(texts) / sizeof(texts[0])); k++)
+            record.text[texts[k]] = (struct lm_slice){text, LENGTH};
+        if (i >= MAX)
+            record.text[LM_METADATA] = (struct lm_slice){metadata, strlen(metadata)};
+        assert_int_equal(co_names_add(names, &record, &place), 0);
+        assert_int_equal(place != CO_NAMES_NO_PLACE, i < MAX);
+    }
+    assert_int_equal(co_names_take_overflow(names), 2 * MAX); /* services and their environments */
+    co_names_free(names);
+}
+
 enum { RECORDS = 4000, TRACKED_MAX = 4000 };
 
 /* What should have been said of a name so far. */
@@ -270,6 +296,7 @@ int main(void)
         cmocka_unit_test(names_that_differ_at_their_end_are_two),
         cmocka_unit_test(a_place_is_a_service_in_its_environment),
         cmocka_unit_test(only_top_level_keys_of_metadata_are_names),
+        cmocka_unit_test(names_of_the_greatest_length_find_memory_up_to_the_bound),
         cmocka_unit_test(beyond_the_bound_services_are_counted_and_not_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,6 +218,26 @@ static void a_service_without_a_place_counts_as_other_in_its_environment(void **
     co_rollup_free(&rollup);
 }
 
+/* Two rows of one key in a closing message would be refused for ever. */
+static void a_service_that_is_called_other_counts_with_those_without_a_place(void **state)
+{
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
+    struct lm_record named = make(1), other = named;
+    (void)state;
+
+    named.level = other.level = LM_ERROR;
+    named.text[LM_SERVICE] = LM_SLICE("(other)");
+    other.text[LM_SERVICE] = LM_SLICE("x");
+    assert_int_equal(co_rollup_add(&rollup, &named, 0, 1), 0);
+    assert_int_equal(co_rollup_add(&rollup, &other, CO_NAMES_NO_PLACE, 1), 0);
+    assert_int_equal(co_rollup_add(&rollup, &named, 0, 1), 0);
+    assert_int_equal(rollup.group_count, 1);
+    assert_int_equal(rollup.groups[0].n, 3);
+    assert_int_equal(rollup.error_count, 1);
+    co_rollup_free(&rollup);
+}
+
 /* The ends of what a bucket can be. */
 static void the_shortest_and_the_longest_durations_have_their_buckets(void **state)
 {
@@ -255,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_sample_is_cut_at_a_character),
         cmocka_unit_test(a_sum_of_absurd_durations_stops_at_the_largest_number),
         cmocka_unit_test(a_service_without_a_place_counts_as_other_in_its_environment),
+        cmocka_unit_test(a_service_that_is_called_other_counts_with_those_without_a_place),
         cmocka_unit_test(the_shortest_and_the_longest_durations_have_their_buckets),
         cmocka_unit_test(times_before_1970_belong_to_the_minute_they_fall_into)};
     return cmocka_run_group_tests(tests, NULL, NULL);
