@@ -55,15 +55,17 @@ static void give_back_empty(struct co_reading *reading, struct co_partition *par
     co_partition_unref(partition);
 }
 
-/* The topic is known to hold a tenth of a full batch more. */
+/* The topic is known to hold a tenth of a full batch more; for a batch that flows already a hundredth will
+ * do, so that the end of a backlog goes with it. */
 static bool is_behind(const struct co_reading *reading, const struct co_partition *partition)
 {
-    int64_t low, high;
+    bool flows = partition->filling != NULL && partition->filling->open;
+    int64_t low, high, enough = (int64_t)reading->pool->policy.rows / (flows ? 100 : 10);
 
     return partition->state == CO_PARTITION_RUNNING &&
            rd_kafka_get_watermark_offsets(reading->prompter->kafka, partition->topic, partition->number, &low,
                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-           high - partition->position >= (int64_t)reading->pool->policy.rows / 10;
+           high - partition->position >= enough;
 }
 
 static void hand_over(struct co_reading *reading, struct co_partition *partition, bool urgent)
