@@ -83,7 +83,7 @@ class Members(cluster.Case):
             more = self.feed(world, count, first=count - 70000, partitions=1)
             if kind == "copy":                              # more than the connection's buffers hold: it stays in COPY
                 self.fall_asleep(world, sleeper, IN_COPY, LEAVES)
-                self.assertGreater(connections(world, IN_COPY + " and wait_event = 'ClientRead'"), 0)
+                harness.wait_until(lambda: connections(world, IN_COPY + " and wait_event = 'ClientRead'") > 0, 20, "all it was sent is read")
             else:                                           # one batch closes, the next has been copied behind it
                 self.fall_asleep(world, sleeper, COPIED + " and exists (select from pg_stat_activity b where b.datname = "
                                  "current_database() and b.wait_event_type = 'Lock')", OFFSETS)

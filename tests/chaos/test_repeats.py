@@ -144,7 +144,7 @@ class Repeats(harness.Case):
         self.assertEqual(ingest.dead_letters(world), 1)
         self.assertEqual(self.messages(world, "expired"), ["expired"])
         # Nothing of it is silent: repeats are counted.
-        self.assertEqual(consumer.metric("logmill_consumer_repeats_total"), 7)
+        self.wait_until(lambda: consumer.metric("logmill_consumer_repeats_total") == 7)
 
         # Forgotten after source_expiry in Kafka's time, first ten seconds after the start: sent again then, stored twice.
         self.wait_until(lambda: world.value("select count(*) from logmill.ingest_source where source = 6") == "0", 40)

@@ -190,7 +190,7 @@ class Keys(Access):
         self.assertRegex(listed, r"(?m)^%s  viewer    revoked .*short life$" % key[3:11])
 
     def test_a_key_expires_to_the_second(self):
-        key = self.create("--expires", "2s")
+        key = self.create("--expires", "4s")
         self.assertEqual(200, self.get("/schema", key)[0])
         self.wait_until(lambda: self.get("/schema", key)[0] == 401, 4, "the expired key refused")
 
@@ -244,16 +244,19 @@ class Keys(Access):
 
 class Rates(Access):
     def test_a_key_that_asks_too_often_waits_and_the_others_do_not(self):
-        agent = self.it.start("logmill-agent", "--rate-limit", "60", "--rate-burst", "5")
+        agent = self.it.start("logmill-agent", "--rate-limit", "30", "--rate-burst", "5")
         self.addCleanup(agent.terminate)
         key = self.keys["viewer"]
         for _ in range(5):
             self.ask(HOUR, key, agent=agent)
-        error = self.ask(HOUR, key, 429, agent=agent)["error"]
-        self.assertEqual("too_many_requests", error["code"])
-        self.assertEqual(1, int(self.last_headers["Retry-After"]))
+        def ask():
+            return agent.post("/query", {"question": HOUR}, {"X-API-Key": key})
+        # One in two seconds comes on top of the burst: the sixth is refused where five do not take so long.
+        _, body, headers = self.wait_until(lambda: next(a for a in [ask()] if a[0] == 429), what="refused")
+        self.assertEqual("too_many_requests", body["error"]["code"])
+        self.assertIn(int(headers["Retry-After"]), (1, 2))
         self.ask(HOUR, self.keys["operator"], agent=agent)
-        self.wait_until(lambda: agent.post("/query", {"question": HOUR}, {"X-API-Key": key})[0] == 200, 3, "a token again")
+        self.wait_until(lambda: ask()[0] == 200, 3, "a token again")
         self.assertGreater(agent.metric("logmill_agent_refused_total"), 0)
 
     def test_nothing_is_limited_at_0(self):

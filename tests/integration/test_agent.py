@@ -472,8 +472,9 @@ class Restart(harness.Case):
 
     def test_a_backend_that_answers_nothing_is_given_up_and_another_asked(self):
         agent = self.start("--pool-size", "2")
-        pids = [int(p) for p, in self.world_.rows("select pid from pg_stat_activity where application_name = 'logmill-agent'")]
-        self.assertEqual(2, len(pids))
+        backends = lambda: [int(p) for p, in self.world_.rows("select pid from pg_stat_activity where application_name = 'logmill-agent'")]
+        self.wait_until(lambda: len(backends()) == 2, what="both connections")
+        pids = backends()
         os.kill(pids[0], signal.SIGSTOP)
         self.addCleanup(os.kill, pids[0], signal.SIGCONT)
 

@@ -97,7 +97,7 @@ class Consumer(harness.Case):
                 self.assertEqual(letter["headers"]["dlq.partition"], "0")
                 self.assertEqual(letter["headers"]["dlq.offset"], str(GOOD // 2 + i))
                 self.assertIn("logmill-consumer/", letter["headers"]["dlq.consumer"])
-        self.assertEqual(consumer.metric("logmill_consumer_dead_letters_total"), len(poison))
+        self.wait_until(lambda: consumer.metric("logmill_consumer_dead_letters_total") == len(poison))
 
     def fingerprint_of(self, world, topic):
         """Of our own schema, as the generator's records carry it."""
@@ -166,7 +166,7 @@ class Consumer(harness.Case):
         ingest.generate(world, 20000, sources=200)
         self.wait_for_offsets(world, 52000)
         ingest.check_exactly_once(self, world, 20000)
-        self.assertEqual(consumer.metric("logmill_consumer_repeats_total"), 20000)
+        self.wait_until(lambda: consumer.metric("logmill_consumer_repeats_total") == 20000)
 
     def test_sources_that_are_not_in_memory_are_looked_up(self):
         world = self.world(partitions=1)
@@ -202,7 +202,7 @@ class Consumer(harness.Case):
         consumer = self.start(world)
         self.wait_for_offsets(world, 3000)
         self.assertEqual(world.value("select count(*) from logmill.logs"), "2500")
-        self.assertEqual(consumer.metric("logmill_consumer_lost_by_retention_total"), 500)
+        self.wait_until(lambda: consumer.metric("logmill_consumer_lost_by_retention_total") == 500)
         self.assertIn("500 records are lost", consumer.log())
 
     def test_an_offset_beyond_the_end_stops_the_partition_and_says_so_until_somebody_decides(self):

@@ -74,7 +74,7 @@ class Load(stored.Agents):
             return await asker.answers()
         self.assertEqual({200: 1000}, asyncio.run(thousand()))
         self.assertLess(memory(agent, "VmHWM"), 64 * much)
-        self.assertEqual((0, 0), (agent.metric("logmill_agent_in_flight"), agent.metric("logmill_agent_waiting")))
+        self.wait_until(lambda: (0, 0) == (agent.metric("logmill_agent_in_flight"), agent.metric("logmill_agent_waiting")))
         self.assertTrue(agent.ready())
 
     def test_beyond_the_line_it_is_429_at_once_and_the_rest_is_answered(self):

@@ -118,7 +118,8 @@ class Metrics(Operated):
         self.assertEqual(gateway.post("/api/v1/logs", {"message": "by HTTP", "service": 'a"b\\c'})[0], 200)
         self.send(world, [{"message": "in time"}] * 10 + [{"service": "no message"}])
         agent.post("/query", {"question": "how many errors in the last hour?"})
-        self.wait_until(lambda: self.stored(world) == 12)
+        # The rows are there before the consumer hears that they are; the dead letter's partition may be later than they.
+        self.wait_until(lambda: (consumer.metric("logmill_consumer_stored_total"), consumer.metric("logmill_consumer_dead_letters_total")) == (12, 1))
         table = page()
         for name, program in (("ship", ship), ("gateway", gateway), ("agent", agent), ("consumer", consumer)):
             with self.subTest(name):
@@ -168,8 +169,8 @@ class Lag(Operated):
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_records", topic=topic) == 7, 10)
         # Nothing of a wait for a lock: neither what is asked on the control connection, nor a lag since the record before.
         self.wait_until(lambda: 0 < self.gauge(consumer, "logmill_consumer_lag_seconds", topic=topic) < 60, 5)
-        world.rows("select logmill.check_offsets(array['%s'], array[0], array[5])" % topic, timeout=5)
-        holder.communicate("rollback;\n", timeout=10)
+        world.rows("select logmill.check_offsets(array['%s'], array[0], array[5])" % topic, timeout=30)
+        holder.communicate("rollback;\n", timeout=60)
         self.wait_until(lambda: self.stored(world) == 12)
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_records", topic=topic) == 0, 5)
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_seconds", topic=topic) == 0, 5)
@@ -247,7 +248,7 @@ class Hangup(Operated):
         self.send(world, [old, {"message": "a"}, {"message": "b"}])
         self.wait_until(lambda: self.stored(world) == 3)
         self.assertEqual(ingest.dead_letters(world), 1)
-        self.assertEqual(consumer.metric("logmill_consumer_batches_total"), batches + 3)
+        self.wait_until(lambda: consumer.metric("logmill_consumer_batches_total") == batches + 3)
         self.assertIn('"level":"DEBUG"', consumer.log())
 
         write(**{"window.raw.past": "a while", "batch.rows": 1, "log_levle": "debug", "log_level": "info"})
@@ -300,8 +301,8 @@ class Leaves(Operated):
         # More than are allowed in a minute: said, counted, waited for, and nothing is lost.
         world.rows("update logmill.leaf_period set on_demand_per_minute = 3; delete from logmill.leaf_demand")
         self.send(world, [{"message": "far", "timestamp": int((now - 3600 * h) * 1e6)} for h in range(60, 70)], partition=1)
-        owner = self.wait_until(lambda: next(c for c in consumers if world.topic("raw") + "/1" in self.unmet(c)), 20)
-        self.assertRegex(self.unmet(owner)[world.topic("raw") + "/1"]["reason"], "LM002.*3 leaves were made on demand this minute")
+        reason = lambda c: self.unmet(c).get(world.topic("raw") + "/1", {}).get("reason", "")
+        owner = self.wait_until(lambda: next(c for c in consumers if re.search("LM002.*3 leaves were made on demand this minute", reason(c))), 20)
         limited = [v for _, l, v in parse(owner.get("/metrics")[1])["logmill_consumer_retries_total"][1] if l["reason"] == "LM002"]
         self.assertGreater(sum(limited), 0)
         self.assertEqual(self.gauge(owner, "logmill_ready", condition=world.topic("raw") + "/1"), 0)

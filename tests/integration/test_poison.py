@@ -109,7 +109,7 @@ class Poison(harness.Case):
                     self.check_row(stored[i], words[1:])
         for sql in (ingest.ROLLUP_DIFFERENCE, ingest.BUCKET_DIFFERENCE, ingest.ERROR_DIFFERENCE): # of names only some keys are kept
             self.assertEqual(world.value(sql), "0")
-        self.assertEqual(consumer.metric("logmill_consumer_dead_letters_total"), len(letters))
+        self.wait_until(lambda: consumer.metric("logmill_consumer_dead_letters_total") == len(letters))
 
     def check_row(self, row, expected):
         for condition in expected:
