@@ -86,7 +86,7 @@ class Access(harness.Case):
 
     def ask(self, question, key=None, status=200, path="/query", agent=None, **keys):
         headers = {"Authorization": "Bearer " + key} if key else {}
-        got, body, self.last_headers = (agent or self.agent).post(path, dict({"question": question}, **keys), headers)
+        got, body, _ = (agent or self.agent).post(path, dict({"question": question}, **keys), headers)
         self.assertEqual(status, got, body)
         return body
 
