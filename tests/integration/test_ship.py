@@ -353,11 +353,11 @@ class EveryLineOnce(Ship):
         world.start("logmill-consumer")
         path = self.file(world, "app.log", b"")
         options = ["--follow", "--poll-interval", "20ms", "--queue-records", "500", path]
-        total = 0
+        positions, total = Path(world.directory) / "logmill-ship.positions", 0
         with open(path, "ab", buffering=0) as f:
             for life in range(7):                               # five killed, one with its positions deleted, the last
                 if life == 6:
-                    os.remove(Path(world.directory) / "logmill-ship.positions")
+                    os.remove(positions)
                 program = world.start("logmill-ship", *options, ready=False)
                 end = time.monotonic() + rng.uniform(0.1, 1.5)
                 while time.monotonic() < end:
@@ -367,6 +367,8 @@ class EveryLineOnce(Ship):
                     f.write(burst[:cut])
                     time.sleep(rng.uniform(0, 0.02))
                     f.write(burst[cut:])
+                if life == 5:
+                    self.wait_until(positions.exists, what="its positions")
                 if life < 6:
                     program.kill()
         self.wait_until(lambda: self.stored(world) == (total, total), 60, "%d lines, each once (seed %d)" % (total, seed))
