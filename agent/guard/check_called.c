@@ -33,7 +33,8 @@ static bool is_unit(const PgQuery__Node *node)
         return false;
     }
     const char *text = node->a_const->sval->sval;
-    return strcmp(text, "minute") == 0 || strcmp(text, "hour") == 0 || strcmp(text, "day") == 0;
+    return strcmp(text, "minute") == 0 || strcmp(text, "slot") == 0 || strcmp(text, "hour") == 0 ||
+           strcmp(text, "day") == 0;
 }
 
 const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery__RangeFunction *range,
@@ -52,7 +53,8 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
         return NULL;
     }
     if (call->n_args != 4 || !is_unit(call->args[2]) || !ag_bound_zone(call->args[3])) {
-        ag_reject(check, "%s takes two constant times, 'minute', 'hour' or 'day', and a zone or NULL", *name);
+        ag_reject(check, "%s takes two constant times, 'minute', 'slot', 'hour' or 'day', and a zone or NULL",
+                  *name);
         return NULL;
     }
     if (!ag_bound_window(check, call->args[0], call->args[1])) {

@@ -59,8 +59,8 @@ struct ag_plan {
     bool nested; /* parts are written as a subquery even where there is only one */
     bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
     enum ag_table source;
-    const char
-        *fold_unit; /* of AG_FOLDS, AG_DURATION_FOLDS: the longest unit that answers, "hour" or "day" */
+    const char *fold_unit; /* of AG_FOLDS, AG_DURATION_FOLDS: the longest unit that answers, "slot", "hour" or
+                              "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
     struct ag_item items[AG_MAX_ITEMS];
     size_t item_count;
@@ -172,7 +172,7 @@ bool ag_measure_counts(const struct ag_intent *intent);
 /* source.c */
 /* The table that answers the intent without reading the rows, or AG_LOGS. */
 enum ag_table ag_source_choose(struct ag_plan *plan);
-/* `table`, or where the windows hold an hour that is over and hours tell enough, its folds. */
+/* `table`, or where the windows are long enough and slots, hours or days tell enough, its folds. */
 enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table);
 /* Every filter that restricts the rows is known to log_rollup_minute. */
 bool ag_source_minutes_filter(const struct ag_plan *plan);

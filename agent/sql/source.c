@@ -50,6 +50,11 @@ static bool hours_measure(const struct ag_intent *intent)
     }
 }
 
+#define SLOT (5 * AG_MINUTE)
+#define SHORTEST_DAY (23 * AG_HOUR)
+/* Below it, and the last minutes are not folded yet, the minutes are as quick. */
+#define WORTH_FOLDS (AG_HOUR / 2)
+
 static bool by_clock(enum ag_field field)
 {
     return field == AG_HOUR_OF_DAY || field == AG_DAY_OF_WEEK;
@@ -141,11 +146,14 @@ static bool hours_fit(const struct ag_plan *plan)
     return services_known(plan, intent->measure.field);
 }
 
-/* An hour of the window is over. */
-static bool holds_hour(const struct ag_plan *plan, int64_t from_us, int64_t to_us)
+/* The longer of the windows, as far as it is over. */
+static int64_t longest_past(const struct ag_plan *plan)
 {
-    int64_t last_us = to_us < plan->context->now_us ? to_us : plan->context->now_us;
-    return last_us - last_us % AG_HOUR - AG_HOUR >= from_us;
+    const struct ag_sql *out = plan->out;
+    int64_t now_us = plan->context->now_us;
+    int64_t past_us = (out->to_us < now_us ? out->to_us : now_us) - out->from_us;
+    int64_t against_us = (out->against_to_us < now_us ? out->against_to_us : now_us) - out->against_from_us;
+    return past_us > against_us ? past_us : against_us;
 }
 
 /* The guard takes a zone by its name only, of letters. */
@@ -176,16 +184,17 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     /* What goes from the rollup to the moment in it goes by the minute. */
     bool moments = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN ||
                    intent->shape == AG_SILENT || intent->shape == AG_NEW;
-    if ((table != AG_MINUTES && table != AG_DURATIONS) || moments || !time_fits(plan, AG_HOUR) ||
-        !(holds_hour(plan, out->from_us, out->to_us) ||
-          holds_hour(plan, out->against_from_us, out->against_to_us))) {
+    int64_t past_us = longest_past(plan);
+    if ((table != AG_MINUTES && table != AG_DURATIONS) || moments || !time_fits(plan, SLOT) ||
+        past_us < WORTH_FOLDS) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
-    bool days_fit = !by_field(plan, AG_HOUR_OF_DAY) &&
+    bool by_hour = past_us >= AG_HOUR && time_fits(plan, AG_HOUR);
+    bool days_fit = by_hour && past_us >= SHORTEST_DAY && !by_field(plan, AG_HOUR_OF_DAY) &&
                     (out->bucket_us == 0 || (out->bucket_unit != 0 && out->bucket_unit != 'h')) &&
                     (!by_day || zone_named(intent->zone));
-    plan->fold_unit = days_fit ? "day" : "hour";
+    plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : "slot";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
     return table == AG_MINUTES ? AG_FOLDS : AG_DURATION_FOLDS;
 }

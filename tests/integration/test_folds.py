@@ -1,4 +1,4 @@
-"""Hour and day folds: whatever arrives, goes and comes back, a window read through them is what GROUP BY over the rows gives."""
+"""Folds of slots, hours and days: whatever arrives, goes and comes back, a window read through them is what GROUP BY over the rows gives."""
 import datetime
 import json
 import os
@@ -55,7 +55,7 @@ commit;
 
 # What differs between a window read through folds and the rows: totals, then histograms.
 DIFFERENCES = """
-with windows (category, lower, upper, zone) as (values %s),
+with windows (category, lower, upper, zone) as (values %(windows)s),
 folded as (
     select 'total', w.*, f.service, f.environment, f.level, null::smallint, sum(f.n), sum(f.duration_n), sum(f.duration_sum_us),
            max(f.duration_max_us)
@@ -76,12 +76,12 @@ folded as (
 called as (
     select 'total', w.*, f.service, f.environment, f.level, null::smallint, sum(f.n), sum(f.duration_n), sum(f.duration_sum_us),
            max(f.duration_max_us)
-    from windows w, logmill_read.log_rollup(w.lower::timestamptz, w.upper::timestamptz, 'day', w.zone) f
+    from windows w, logmill_read.log_rollup(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
     union all
     select 'bucket', w.*, f.service, f.environment, f.level, f.bucket, sum(f.n), null, null, null
-    from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, 'day', null) f
+    from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null) f
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket),
 counted as (
@@ -145,7 +145,8 @@ class Folds(harness.Case):
         return ", ".join(made)
 
     def check(self, what):
-        self.assertEqual(self.it.rows(DIFFERENCES % self.windows()), [], what)
+        names = {"windows": self.windows(), "unit": self.random.choice(["day", "hour", "slot"])}
+        self.assertEqual(self.it.rows(DIFFERENCES % names), [], what)
 
     def grains(self, zone="UTC", category="raw"):
         return {g: int(n) for g, n in self.it.rows(
@@ -264,6 +265,80 @@ class Folds(harness.Case):
         failed = self.it.ctl("fold", "--postgres-url", self.it.url("logmill_writer"), "--zone", "Moon", check=False)
         self.assertEqual(failed.returncode, 1)
         self.assertIn("Moon", failed.stderr)
+
+
+# Minutes as the consumer stores them, one record in each of those from `first` to `last` minutes ago.
+LATELY = """
+select logmill.add_rollups('raw', 0, m, array_fill('s'::text, array[n]), array_fill('production'::text, array[n]),
+                           array_fill('INFO'::logmill.log_level, array[n]), array_fill(1::bigint, array[n]),
+                           array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]),
+                           array_fill(1, array[n]), array_fill(0, array[n]), '{}', '{}'),
+       logmill.raise_epochs('raw', 0, array(select distinct u - u %% 3600000000 from unnest(m) u))
+from (select array_agg((extract(epoch from date_trunc('minute', now()) - i * interval '1 minute') * 1000000)::bigint) as m,
+             count(*)::int as n from generate_series(%d, %d) i) q
+"""
+
+
+class Slots(harness.Case):
+    """Five minutes, also of the hour that is running."""
+
+    def setUp(self):
+        self.it = self.world(topics=False)
+        self.writer, self.reader = self.it.url("logmill_writer"), self.it.url("logmill_reader")
+        self.upper = self.it.value("select date_trunc('minute', now()) + interval '1 minute'")
+        self.store(0, 59)
+        self.fold()
+
+    def store(self, first, last):
+        harness.psql(self.writer, LATELY % (first, last))
+
+    def fold(self):
+        """All there is: two marks behind whatever runs in the cluster now."""
+        before = self.it.value("select clock_timestamp()")
+        self.wait_until(lambda: (harness.psql(self.writer, "select logmill.fold('UTC', '1 day', '10 s')"), self.it.value(
+            "select closed > '%s' from logmill.fold_state" % before))[1] == "t", what="folded")
+
+    def read(self, unit="slot"):
+        """How many records the hour has, how many slots of it are used, and of how many minutes that leaves."""
+        window = "'%s'::timestamptz - interval '60 minutes', '%s'" % (self.upper, self.upper)
+        return [int(n) for n in harness.psql(self.reader, """
+            select (select sum(n) from log_rollup(%s, '%s', null)), coalesce(cardinality(slots), 0),
+                   (select coalesce(sum(extract(epoch from upper(m) - lower(m))::int / 60), 0) from unnest(minutes) m)
+            from rollup_cover(%s, '%s', null)""" % (window, unit, window, unit))[0]]
+
+    def test_a_slot_is_used_until_a_record_comes_late(self):
+        n, slots, minutes = self.read()
+        self.assertEqual(n, 60)
+        self.assertGreaterEqual(slots, 10)
+        self.assertEqual(5 * slots + minutes, 60)
+        self.assertEqual(self.read("minute"), [60, 0, 60])
+        self.store(12, 13)                                  # of a slot or two that are over
+        late, left, _ = self.read()
+        self.assertEqual(late, 62)
+        self.assertIn(slots - left, range(1, 13))           # an hour that is over goes stale as a whole
+        self.fold()
+        self.assertEqual(self.read()[0], 62)
+        self.assertGreaterEqual(self.read()[1], slots)
+
+    def test_soft_deletion_is_seen_at_once(self):
+        at = "date_trunc('minute', now()) - interval '12 minutes'"
+        self.it.rows("select logmill.ensure_leaf('raw', %s); insert into logmill.logs (created_at, category, level, log_type, service, "
+                     "environment, message, kafka_partition, kafka_offset, ingested_at) select %s, 'raw', 'INFO', 'BACKEND', 's', "
+                     "'production', 'm', 0, 1, now()" % (at, at))
+        self.it.rows("update logmill.logs set deleted_at = now()")
+        self.assertEqual(self.read()[0], 59)
+        self.fold()
+        self.assertEqual(self.read()[0], 59)
+        self.it.rows("update logmill.logs set deleted_at = null")
+        self.assertEqual(self.read()[0], 60)
+
+    def test_old_slots_are_forgotten(self):
+        self.it.rows("insert into logmill.fold_slot select slot - interval '50 days', category, 0, 0 from logmill.fold_slot; "
+                     "update logmill.log_rollup_slot set slot = slot - interval '50 days'")
+        self.fold()
+        self.assertEqual(self.it.rows("select (select min(slot) from logmill.fold_slot) > now() - interval '2 hours', "
+                                      "(select count(*) from logmill.log_rollup_slot where slot < now() - interval '2 hours')"),
+                         [["t", "0"]])
 
 
 class Summaries(harness.Case):

@@ -283,8 +283,10 @@ static void change(struct world *world, const char *sql, const char *what)
 }
 
 #define FOLD_HOURS                                                                                           \
-    "SELECT logmill.fold_hour(h, enum_range(NULL::logmill.log_category)) "                                   \
-    "FROM generate_series('2026-03-12 00:00Z'::timestamptz, '2026-03-18 05:00Z', '1 hour') h;"
+    "SELECT logmill.fold_hour(h, enum_range(NULL::logmill.log_category)), "                                  \
+    "logmill.fold_slots(h, h + interval '1 hour') "                                                          \
+    "FROM generate_series('2026-03-12 00:00Z'::timestamptz, '2026-03-18 04:00Z', '1 hour') h;"               \
+    "SELECT logmill.fold_slots('2026-03-18 05:00Z', '2026-03-18 05:30Z');"
 #define FOLD_DAYS(zone)                                                                                      \
     "SELECT logmill.fold_day('" zone "', d AT TIME ZONE '" zone                                              \
     "', (d + interval '1 day') AT TIME ZONE '" zone                                                          \
@@ -319,7 +321,8 @@ static void refill(struct world *world)
     run(world->db, "RESET ROLE; SET default_transaction_read_only = off", "refill");
     run_file(world->db, LOGMILL_TEST_DATA "/agent_rollups.sql");
     run(world->db,
-        "SELECT logmill.fold_hour(h, enum_range(NULL::logmill.log_category)) FROM "
+        "SELECT logmill.fold_hour(h, enum_range(NULL::logmill.log_category)), "
+        "logmill.fold_slots(h, h + interval '1 hour') FROM "
         "generate_series('2026-03-14 15:00Z'::timestamptz, '2026-03-15 14:00Z', '1 hour') h;"
         "SELECT logmill.fold_day('Asia/Seoul', '2026-03-15 00:00+09', '2026-03-16 00:00+09', c) "
         "FROM unnest(enum_range(NULL::logmill.log_category)) c",
