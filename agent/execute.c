@@ -1,7 +1,8 @@
 /*
  * The steps are sent one after another, each when the one before has answered: a statement must never run
- * outside its transaction because BEGIN failed. The caller is told as soon as its rows are there; tidying the
- * connection goes on behind.
+ * outside its transaction because BEGIN failed. The prelude comes in BEGIN's own message, of which nothing
+ * more runs once something has failed; what comes from elsewhere never does. The caller is told as soon as
+ * its rows are there; tidying the connection goes on behind.
  *
  * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
  * rows are of one snapshot. Settings are made anew each time: DISCARD ALL puts the role's own back.
@@ -14,9 +15,9 @@
  */
 #include "agent/execute.h"
 
+#include "common/buffer.h"
 #include "common/log.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +25,13 @@
 #define WAIT_MS 10000 /* for a connection */
 #define STEP_MS 5000  /* for the answer to anything but the statement itself */
 #define BATCH_ROWS 100
+#define BEGIN_MAX 16384
 #define GRACE_MS 5000 /* beyond the server's own timeout */
 
 enum execution_state {
     STARTING,
     WAITING,
-    BEGINNING,
-    PRELUDE,
+    BEGINNING, /* and the prelude */
     ESTIMATING,
     RUNNING,
     ROLLING_BACK,
@@ -58,7 +59,7 @@ struct ag_execution {
     bool paused;             /* nothing runs until the caller takes more */
 };
 
-static const char *const state_names[] = {"starting", "waiting",  "begin",   "prelude", "estimate",
+static const char *const state_names[] = {"starting", "waiting",  "begin",   "estimate",
                                           "running",  "rollback", "discard", "over"};
 
 static const char begin_sql[] =
@@ -66,7 +67,7 @@ static const char begin_sql[] =
     "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
     "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
-    "SET LOCAL standard_conforming_strings = on";
+    "SET LOCAL standard_conforming_strings = on; ";
 
 static void change_state(struct ag_execution *execution, enum execution_state to)
 {
@@ -462,7 +463,7 @@ static void run_statement(struct ag_execution *execution)
     send_step(execution, &statement);
 }
 
-static void on_prelude_row(const PGresult *result, void *context)
+static void on_prelude(const PGresult *result, void *context)
 {
     struct ag_execution *execution = context;
     struct ag_fetched *fetched = execution->fetched;
@@ -477,20 +478,23 @@ static void on_prelude_row(const PGresult *result, void *context)
     }
 }
 
+/* Of the plan's first line, "Limit  (cost=0.29..8.31 rows=1 width=8)"; the rest is for people, and long. */
 static void on_estimate(const PGresult *result, void *context)
 {
     struct ag_execution *execution = context;
-    json_t *json = PQntuples(result) == 1 ? json_loads(PQgetvalue(result, 0, 0), 0, NULL) : NULL;
-    const json_t *plan = json_object_get(json_array_get(json, 0), "Plan");
-    const double cost = json_number_value(json_object_get(plan, "Total Cost"));
-    if (plan == NULL) {
+    const char *line = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
+    const char *start = strstr(line, "(cost=");
+    const char *total = start != NULL ? strstr(start, "..") : NULL;
+    if (total == NULL) {
         lm_error_set(&execution->failure, LM_FATAL, "bad_rows", "PostgreSQL's estimate could not be read");
-    } else if (cost > execution->statement.max_cost) {
+        return;
+    }
+    const double cost = strtod(total + 2, NULL);
+    if (cost > execution->statement.max_cost) {
         lm_error_set(&execution->failure, LM_FATAL, "too_costly",
                      "the statement would cost about %.0f, %.0f is allowed", cost,
                      execution->statement.max_cost);
     }
-    json_decref(json);
 }
 
 static void on_estimated(const struct lm_error *error, void *context)
@@ -509,46 +513,38 @@ static void estimate(struct ag_execution *execution)
     change_state(execution, ESTIMATING);
     const struct lm_pg_request request = {
         .extended = true, .result = on_estimate, .done = on_estimated, .context = execution};
-    send_prefixed(execution, "EXPLAIN (FORMAT JSON) ", request);
+    send_prefixed(execution, "EXPLAIN ", request);
 }
 
-static void on_prelude_done(const struct lm_error *error, void *context)
+static void on_begun(const struct lm_error *error, void *context)
 {
     if (!stopped(context, error)) {
         estimate(context);
     }
 }
 
-static void on_begun(const struct lm_error *error, void *context)
-{
-    struct ag_execution *execution = context;
-    if (stopped(execution, error)) {
-        return;
-    }
-    if (execution->statement.prelude == NULL) {
-        estimate(execution);
-        return;
-    }
-    change_state(execution, PRELUDE);
-    const struct lm_pg_request prelude = {.sql = execution->statement.prelude,
-                                          .extended = true,
-                                          .result = on_prelude_row,
-                                          .done = on_prelude_done,
-                                          .context = execution};
-    send_step(execution, &prelude);
-}
-
 static void begin(struct ag_execution *execution)
 {
-    char text[sizeof(begin_sql) + 192];
+    struct lm_buffer text;
+    lm_buffer_init(&text, BEGIN_MAX);
     const bool other = execution->role[0] != '\0';
-    snprintf(text, sizeof(text), begin_sql, other ? " SET LOCAL ROLE \"" : "", execution->role,
-             other ? "\";" : "",
-             execution->statement.serial ? " SET LOCAL max_parallel_workers_per_gather = 0;" : "",
-             execution->statement.timeout_ms);
+    lm_buffer_printf(&text, begin_sql, other ? " SET LOCAL ROLE \"" : "", execution->role, other ? "\";" : "",
+                     execution->statement.serial ? " SET LOCAL max_parallel_workers_per_gather = 0;" : "",
+                     execution->statement.timeout_ms);
+    if (execution->statement.prelude != NULL) {
+        lm_buffer_append_text(&text, execution->statement.prelude);
+    }
     change_state(execution, BEGINNING);
-    const struct lm_pg_request request = {.sql = text, .done = on_begun, .context = execution};
-    send_step(execution, &request);
+    if (lm_buffer_text(&text) != NULL) {
+        const struct lm_pg_request request = {
+            .sql = lm_buffer_text(&text), .result = on_prelude, .done = on_begun, .context = execution};
+        send_step(execution, &request);
+    } else {
+        const struct lm_error memory = {
+            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
+        fail(execution, &memory);
+    }
+    lm_buffer_free(&text);
 }
 
 static void on_connection(struct lm_pg *pg, const struct lm_error *error, void *context)
@@ -641,7 +637,7 @@ void ag_execute_cancel(struct ag_execution *execution)
         finish(execution, false);
     } else if (execution->paused) {
         roll_back(execution, NULL);
-    } else if (execution->state >= PRELUDE && execution->state <= RUNNING) {
+    } else if (execution->state >= ESTIMATING && execution->state <= RUNNING) {
         stop_reading(execution);
     }
 }

@@ -372,18 +372,19 @@ static enum ag_step execute_query(struct ag_run *run)
     struct lm_buffer prelude;
     struct lm_error error;
     lm_buffer_init(&prelude, 4096);
-    const struct ag_statement statement = {
-        .sql = run->judged,
-        .prelude = write_prelude(run, &prelude),
-        .role = run->caller->sight->role,
-        .asker = ag_run_asker(run),
-        .columns = run->asking.wrote_sql ? 0 : run->sql.column_count,
-        .serial = run->asking.wrote_sql,
-        .max_rows = AG_MAX_RESULTS + 1,
-        .max_bytes = MAX_RESULT_BYTES,
-        .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms,
-        .rows = ag_run_streams(run) ? ag_export_rows : NULL,
-        .max_cost = run->sql.source == AG_FROM_LOGS ? (double)run->runs->config->max_cost : 0};
+    const struct ag_statement statement = {.sql = run->judged,
+                                           .prelude = write_prelude(run, &prelude),
+                                           .role = run->caller->sight->role,
+                                           .asker = ag_run_asker(run),
+                                           .columns = run->asking.wrote_sql ? 0 : run->sql.column_count,
+                                           .serial = run->asking.wrote_sql,
+                                           .max_rows = AG_MAX_RESULTS + 1,
+                                           .max_bytes = MAX_RESULT_BYTES,
+                                           .timeout_ms = (unsigned)run->runs->config->statement_timeout_ms,
+                                           .rows = ag_run_streams(run) ? ag_export_rows : NULL,
+                                           .max_cost = run->sql.source == AG_FROM_LOGS && !run->sql.filled
+                                                           ? (double)run->runs->config->max_cost
+                                                           : 0};
     ag_fetched_free(run->fetched);
     run->fetched = NULL;
     if (statement.prelude == NULL) {

@@ -108,6 +108,13 @@ static bool coarse_helps(const struct ag_plan *plan, enum ag_order order)
            ag_source_minutes_filter(plan);
 }
 
+/* Beyond the scan window what matches may be so rare that all of it is read: there the estimate has a say. */
+static bool within_scan(const struct ag_plan *plan)
+{
+    int64_t scan_us = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
+    return plan->out->to_us - plan->out->from_us <= scan_us;
+}
+
 static int check_window(struct ag_plan *plan, bool coarse)
 {
     /* A look-up searches everything, and a list filled from the coarse index reads only its own minutes. */
@@ -148,6 +155,7 @@ int ag_write_list(struct ag_plan *plan, struct lm_buffer *sql)
     const char *texts[AG_MAX_COLUMNS];
     plan->out->lists_rows = true;
     plan->out->list_order = order;
+    plan->out->filled = coarse && within_scan(plan);
     ag_row_limit(plan, 0);
     if (check_window(plan, coarse) != 0) {
         return -1;

@@ -97,7 +97,9 @@ struct ag_sql {
     int row_limit;     /* rows to show; when the text returns more, the answer is truncated */
     bool limit_stated; /* row_limit is the question's own ("top 5"): cutting there is not truncation */
     enum ag_sql_source source;
-    bool lists_rows;          /* AG_LIST */
+    bool lists_rows; /* AG_LIST */
+    bool
+        filled; /* of a list within the scan window: the rollups say where it is full, nothing is estimated */
     enum ag_order list_order; /* of AG_LIST: AG_NEWEST, AG_OLDEST, AG_SLOWEST or AG_FASTEST */
     bool drops_null; /* groups without a value are left out and counted (AG_ROLE_WITHOUT), not shown */
     int64_t from_us; /* the window read, half-open; "all" is resolved */
