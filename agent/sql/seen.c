@@ -1,7 +1,8 @@
 /*
  * First and last occurrence, and groups that fell silent or are new, by way of the minutes of the rollup: the
  * rollup says which minute, one look at the rows of that minute says when in it. Where the rows of the minute
- * are no longer kept, the minute is the answer.
+ * are no longer kept, the minute is the answer. Over long windows days or hours are folded, and the rollup is
+ * asked twice: for the day or hour, and within it, by its index from the right end, for the minute.
  */
 #include "agent/sql/plan.h"
 
@@ -28,6 +29,89 @@ static void emit_moment(struct ag_plan *plan, struct lm_buffer *sql, const char 
     lm_buffer_printf(sql, "       ), t.seen) AS %s", name);
 }
 
+/* The first or last minute of the rollup from t.seen on, the start of a day, an hour or less; a moment from
+ * the window's ragged ends stays what it is. */
+static void emit_minute(struct ag_plan *plan, struct lm_buffer *sql, bool last, int64_t from_us,
+                        int64_t to_us)
+{
+    const char *conditions[AG_MAX_FILTERS + 10];
+    const struct ag_part part = {
+        .table = AG_MINUTES,
+        .from_us = from_us + (AG_MINUTE - from_us % AG_MINUTE) % AG_MINUTE,
+        .to_us = ag_window_end(plan, to_us, AG_MINUTE),
+    };
+    size_t count = ag_emit_conditions(plan, &part, conditions);
+    conditions[count++] = ag_plan_text(plan, "t.seen >= %s", ag_plan_instant(plan, part.from_us));
+    conditions[count++] = "minute >= t.seen";
+    conditions[count++] = strcmp(plan->fold_unit, "day") == 0 ? "minute < t.seen + interval '25 hours'"
+                                                              : "minute < t.seen + interval '1 hour'";
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        enum ag_field field = plan->grouped[i].field;
+        conditions[count++] = ag_plan_text(plan, "%s = t.%s", ag_field_expr(plan, field, NULL, AG_MINUTES),
+                                           ag_field_alias(plan, field, NULL));
+    }
+    lm_buffer_printf(sql, "coalesce((\n               SELECT %s(minute)\n", last ? "max" : "min");
+    lm_buffer_append_text(sql, "               FROM log_rollup_minute\n");
+    ag_emit_where(sql, 15, conditions, count);
+    lm_buffer_append_text(sql, "           ), t.seen) AS seen");
+}
+
+/* t.group…, what stands for "seen", t.count */
+static void emit_columns(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool last, bool minute,
+                         int64_t from_us, int64_t to_us)
+{
+    struct ag_sql *out = plan->out;
+    lm_buffer_printf(sql, "%*sSELECT ", (int)indent, "");
+    for (size_t i = 0; i < out->column_count; i++) {
+        if (strcmp(out->columns[i].name, "seen") != 0) {
+            lm_buffer_printf(sql, "t.%s", out->columns[i].name);
+        } else if (minute) {
+            emit_minute(plan, sql, last, from_us, to_us);
+        } else {
+            emit_moment(plan, sql, last ? "last_seen" : "first_seen", last, from_us, to_us);
+        }
+        lm_buffer_printf(sql, i + 1 < out->column_count ? ",\n%*s" : "\n",
+                         i + 1 < out->column_count ? (int)indent + 7 : 0, "");
+    }
+}
+
+static void emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, const char *name,
+                       bool last)
+{
+    if (plan->key_count == 0) {
+        return;
+    }
+    lm_buffer_printf(sql, "%*sORDER BY %s%s", (int)indent, "", name, last ? " DESC" : "");
+    for (size_t i = 1; i < plan->key_count; i++) {
+        lm_buffer_printf(sql, ", %s", plan->keys[i].outer);
+    }
+    lm_buffer_append_char(sql, '\n');
+}
+
+static void append(struct ag_plan *plan, struct lm_buffer *sql, struct lm_buffer *part)
+{
+    const char *text = lm_buffer_text(part);
+    if (text != NULL) {
+        lm_buffer_append_text(sql, text);
+    } else {
+        plan->failed = true;
+    }
+    lm_buffer_free(part);
+}
+
+/* The statement, of which folds tell only a day or an hour: all groups, for those of one day have no order
+ * yet. */
+static void emit_unordered(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
+{
+    size_t keys = plan->key_count;
+    int limit = plan->limit;
+    plan->key_count = 0;
+    plan->limit = 0;
+    ag_emit_statement(plan, sql, indent);
+    plan->key_count = keys;
+    plan->limit = limit;
+}
+
 /* SELECT t.group…, the moment, t.count FROM (statement) AS t; the statement calls the minute "seen". */
 static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, bool last, int64_t from_us,
                          int64_t to_us)
@@ -41,39 +125,35 @@ static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, bool last,
             out->columns[i].name = "seen";
         }
     }
-    ag_emit_statement(plan, &inner, 4);
-    lm_buffer_append_text(sql, "SELECT ");
+    emit_columns(plan, sql, 0, last, false, from_us, to_us);
+    lm_buffer_append_text(sql, "FROM (\n");
+    if (plan->source == AG_FOLDS) {
+        emit_columns(plan, sql, 4, last, true, from_us, to_us);
+        lm_buffer_append_text(sql, "    FROM (\n");
+        emit_unordered(plan, &inner, 8);
+        append(plan, sql, &inner);
+        lm_buffer_append_text(sql, "    ) AS t\n");
+        emit_order(plan, sql, 4, "seen", last);
+        if (plan->limit > 0) {
+            lm_buffer_printf(sql, "    LIMIT %d\n", plan->limit);
+        }
+    } else {
+        ag_emit_statement(plan, &inner, 4);
+        append(plan, sql, &inner);
+    }
+    lm_buffer_append_text(sql, ") AS t\n");
+    emit_order(plan, sql, 0, name, last);
     for (size_t i = 0; i < out->column_count; i++) {
         if (strcmp(out->columns[i].name, "seen") == 0) {
             out->columns[i].name = name;
-            emit_moment(plan, sql, name, last, from_us, to_us);
-        } else {
-            lm_buffer_printf(sql, "t.%s", out->columns[i].name);
         }
-        lm_buffer_append_text(sql, i + 1 < out->column_count ? ",\n       " : "\n");
-    }
-    const char *text = lm_buffer_text(&inner);
-    lm_buffer_append_text(sql, "FROM (\n");
-    if (text != NULL) {
-        lm_buffer_append_text(sql, text);
-    } else {
-        plan->failed = true;
-    }
-    lm_buffer_append_text(sql, ") AS t\n");
-    lm_buffer_free(&inner);
-    if (plan->key_count > 0) {
-        lm_buffer_printf(sql, "ORDER BY %s%s", name, last ? " DESC" : "");
-        for (size_t i = 1; i < plan->key_count; i++) {
-            lm_buffer_printf(sql, ", %s", plan->keys[i].outer);
-        }
-        lm_buffer_append_char(sql, '\n');
     }
 }
 
 static void add_seen(struct ag_plan *plan, bool last)
 {
     ag_plan_add_item(plan, "seen", "created_at",
-                     plan->source != AG_HOURS ? "minute"
+                     plan->source != AG_HOURS ? ag_table_time(plan->source)
                      : last                   ? "last_seen"
                                               : "first_seen");
     if (plan->mixed) {
@@ -84,7 +164,7 @@ static void add_seen(struct ag_plan *plan, bool last)
 static void seen_columns(struct ag_plan *plan, bool last)
 {
     const char *name = last ? "last_seen" : "first_seen";
-    bool minutes = plan->mixed && plan->source == AG_MINUTES;
+    bool minutes = plan->mixed && plan->source != AG_HOURS;
     ag_group_columns(plan);
     ag_plan_add_column(plan, name,
                        ag_plan_text(plan, "%s(%s)", last ? "max" : "min", ag_plan_item(plan, "seen")),

@@ -181,9 +181,10 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
 {
     const struct ag_sql *out = plan->out;
     const struct ag_intent *intent = plan->intent;
-    /* What goes from the rollup to the moment in it goes by the minute. */
-    bool moments = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN ||
-                   intent->shape == AG_SILENT || intent->shape == AG_NEW;
+    /* What goes from the rollup to the moment in it goes by the minute; of one window it gets there by days
+     * or, for each group, by hours. Two windows would be more SELECTs than the guard takes. */
+    bool seen = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
+    bool moments = intent->shape == AG_SILENT || intent->shape == AG_NEW || (seen && table != AG_MINUTES);
     int64_t past_us = longest_past(plan);
     if ((table != AG_MINUTES && table != AG_DURATIONS) || moments || !time_fits(plan, SLOT) ||
         past_us < WORTH_FOLDS) {
@@ -193,7 +194,7 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     bool by_hour = past_us >= AG_HOUR && time_fits(plan, AG_HOUR);
     bool days_fit = by_hour && past_us >= SHORTEST_DAY && !by_field(plan, AG_HOUR_OF_DAY) &&
                     (out->bucket_us == 0 || (out->bucket_unit != 0 && out->bucket_unit != 'h')) &&
-                    (!by_day || zone_named(intent->zone));
+                    (!by_day || zone_named(intent->zone)) && (!seen || plan->grouped_count == 0);
     plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : "slot";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
     return table == AG_MINUTES ? AG_FOLDS : AG_DURATION_FOLDS;

@@ -138,7 +138,7 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
         return ag_plan_refuse(plan, "not_understood", "무엇이 없었던 것은 한 기간에서만 찾을 수 있습니다",
                               "who had none of something is looked for in one window");
     }
-    if (seen && plan->source == AG_MINUTES) {
+    if (seen && (plan->source == AG_MINUTES || plan->source == AG_FOLDS)) {
         return ag_write_seen(plan, sql);
     }
     if (plan->source == AG_DURATIONS || plan->source == AG_DURATION_FOLDS) {
