@@ -267,14 +267,14 @@ class Folds(harness.Case):
         self.assertIn("Moon", failed.stderr)
 
 
-# Minutes as the consumer stores them, one record in each of those from `first` to `last` minutes ago.
+# Minutes as the consumer stores them, one record in each of some before a time.
 LATELY = """
 select logmill.add_rollups('raw', 0, m, array_fill('s'::text, array[n]), array_fill('production'::text, array[n]),
                            array_fill('INFO'::logmill.log_level, array[n]), array_fill(1::bigint, array[n]),
                            array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]), array_fill(0::bigint, array[n]),
                            array_fill(1, array[n]), array_fill(0, array[n]), '{}', '{}'),
        logmill.raise_epochs('raw', 0, array(select distinct u - u %% 3600000000 from unnest(m) u))
-from (select array_agg((extract(epoch from date_trunc('minute', now()) - i * interval '1 minute') * 1000000)::bigint) as m,
+from (select array_agg((extract(epoch from timestamptz '%s' - i * interval '1 minute') * 1000000)::bigint) as m,
              count(*)::int as n from generate_series(%d, %d) i) q
 """
 
@@ -286,11 +286,11 @@ class Slots(harness.Case):
         self.it = self.world(topics=False)
         self.writer, self.reader = self.it.url("logmill_writer"), self.it.url("logmill_reader")
         self.upper = self.it.value("select date_trunc('minute', now()) + interval '1 minute'")
-        self.store(0, 59)
+        self.store(1, 60)
         self.fold()
 
     def store(self, first, last):
-        harness.psql(self.writer, LATELY % (first, last))
+        harness.psql(self.writer, LATELY % (self.upper, first, last))
 
     def fold(self):
         """All there is; no other transaction has to do with this database."""
@@ -320,7 +320,7 @@ class Slots(harness.Case):
         self.assertGreaterEqual(self.read()[1], slots)
 
     def test_soft_deletion_is_seen_at_once(self):
-        at = "date_trunc('minute', now()) - interval '12 minutes'"
+        at = "timestamptz '%s' - interval '12 minutes'" % self.upper
         self.it.rows("select logmill.ensure_leaf('raw', %s); insert into logmill.logs (created_at, category, level, log_type, service, "
                      "environment, message, kafka_partition, kafka_offset, ingested_at) select %s, 'raw', 'INFO', 'BACKEND', 's', "
                      "'production', 'm', 0, 1, now()" % (at, at))
