@@ -19,6 +19,9 @@
 #define MESSAGE_OVERHEAD 400
 /* Memory that a huge record took is given back. */
 #define ARENA_KEEP ((size_t)1 << 20)
+/* Half a kilobyte each, which the budget does not see: of records from all over the past there may be nearly
+ * as many groups as rows. */
+#define GROUPS_MAX ((size_t)16384)
 #define GROWING_AGES 9
 #define GROWING_US (5 * LM_SECOND_US)
 
@@ -147,7 +150,8 @@ void co_batch_reset(struct co_batch *batch)
 bool co_batch_full(const struct co_batch *batch, const struct co_policy *policy)
 {
     return batch->record_count >= policy->rows || batch->record_count >= batch->record_max ||
-           batch->copy_bytes >= policy->bytes || batch->payload_bytes + batch->letter_bytes >= policy->bytes;
+           batch->rollup.group_count >= GROUPS_MAX || batch->copy_bytes >= policy->bytes ||
+           batch->payload_bytes + batch->letter_bytes >= policy->bytes;
 }
 
 bool co_batch_due(const struct co_batch *batch, const struct co_policy *policy, int64_t now_us, bool behind)

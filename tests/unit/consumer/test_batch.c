@@ -71,6 +71,27 @@ static void a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead
     co_batch_free(batch);
 }
 
+static void a_batch_whose_records_are_from_all_over_the_past_is_full_before_its_groups_take_much(void **state)
+{
+    static const struct co_policy many = {.rows = 200000, .bytes = 256 << 20, .age_us = 50000};
+    struct co_batch *batch = co_batch_new(&chunks);
+    struct lm_record record;
+    int64_t rows = 0;
+    (void)state;
+
+    lm_record_init(&record);
+    record.text[LM_SERVICE] = LM_SLICE("pay");
+    record.text[LM_ENVIRONMENT] = LM_SLICE("production");
+    record.has_duration = true;
+    record.duration_ms = 5;
+    for (; rows < 100000 && !co_batch_full(batch, &many); rows++) {
+        record.timestamp_us = rows * 60 * 1000000;
+        assert_int_equal(co_rollup_add(&batch->rollup, &record, 0, 1), 0);
+    }
+    assert_in_range(rows * (int64_t)(sizeof(struct co_group) + sizeof(struct co_bucket_block)), 1, 8 << 20);
+    co_batch_free(batch);
+}
+
 static void an_open_batch_grows_while_its_topic_holds_much_more(void **state)
 {
     struct co_batch *batch = co_batch_new(&chunks);
@@ -189,6 +210,8 @@ int main(void)
         cmocka_unit_test(what_is_never_delivered_leaves_something_to_commit),
         cmocka_unit_test(a_batch_is_due_when_its_first_record_is_old_enough),
         cmocka_unit_test(a_batch_is_full_by_records_by_bytes_and_by_what_it_sends_to_the_dead_letters),
+        cmocka_unit_test(
+            a_batch_whose_records_are_from_all_over_the_past_is_full_before_its_groups_take_much),
         cmocka_unit_test(an_open_batch_grows_while_its_topic_holds_much_more),
         cmocka_unit_test(a_batch_that_flows_lets_go_what_is_full_and_cleared),
         cmocka_unit_test(a_batch_goes_its_way_and_no_other),
