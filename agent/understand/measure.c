@@ -195,7 +195,11 @@ static void threshold_rule(struct decision *d)
 
 static void failures(struct decision *d)
 {
-    if (!ag_heard(d, AG_C_FAIL) || ag_heard(d, AG_C_PERCENT) || !ag_heard(d, AG_C_REQUEST))
+    bool endpoint = ag_has_field(d->intent, AG_ENDPOINT) && !ag_has_field(d->intent, AG_EVENT_TYPE) &&
+                    !ag_has_field(d->intent, AG_HTTP_STATUS) && !ag_has_field(d->intent, AG_LEVEL) &&
+                    !ag_has_field(d->intent, AG_STATUS_CLASS);
+
+    if (!ag_heard(d, AG_C_FAIL) || ag_heard(d, AG_C_PERCENT) || !(ag_heard(d, AG_C_REQUEST) || endpoint))
         return;
     ag_use(d, AG_C_FAIL);
     ag_filter_add(d->p, AG_STATUS_CLASS, NULL, AG_IN, "5xx");

@@ -107,7 +107,9 @@ static size_t take_statistics(struct decision *d)
 bool ag_duration_rule(struct decision *d)
 {
     bool page = ag_heard(d, AG_C_PAGE_LOAD);
-    bool duration = ag_heard(d, AG_C_DURATION) || page;
+    bool slow_one = (ag_heard(d, AG_C_AVERAGE) || ag_heard(d, AG_C_MAXIMUM) || ag_heard(d, AG_C_MINIMUM)) &&
+                    ag_heard(d, AG_C_SLOW) && !ag_heard(d, AG_C_REQUEST);
+    bool duration = ag_heard(d, AG_C_DURATION) || page || slow_one;
     size_t n = duration || d->p->found.p_count > 0 ? take_statistics(d) : 0;
 
     if (n == SIZE_MAX || ((n > 0 || duration) && counts_as_well(d))) {
@@ -146,6 +148,10 @@ bool ag_duration_rule(struct decision *d)
         /* "p95 of slow requests" is of some requests, but not said of which. */
         if (!slow || !ag_reads(d->p, ag_after(d->p, slow - 1), AG_C_REQUEST))
             ag_use(d, AG_C_SLOW);
+        /* "why so slow? how long does it take on average": the one that can be measured. */
+        if (slow && ag_reads(d->p, slow - 2 + (slow < 2), AG_C_WHY) && ag_use(d, AG_C_WHY))
+            ag_assume(d->p, "evidence", "원인을 단정하지 않고, 응답 시간을 보여 줍니다.",
+                      "No cause is claimed: the duration is shown.");
         return true;
     }
     return false;

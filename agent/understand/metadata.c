@@ -41,12 +41,24 @@ static bool is_metadata_word(const struct ag_parse *p, size_t i)
     return field && strcmp(field, "metadata") == 0;
 }
 
+/* "tenants suffering errors", "the region affected": what they do, not their name. */
+static bool is_participle(const struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+    size_t n = strlen(word);
+
+    return ag_is(p->tokens, i, AG_C_WORD) && i > 0 && !ag_is(p->tokens, i - 1, AG_C_EQUALS) && n > 5 &&
+           (strcmp(word + n - 3, "ing") == 0 || strcmp(word + n - 2, "ed") == 0);
+}
+
 /* A value nobody catalogues beside a key. */
 static bool is_free_value(const struct ag_parse *p, size_t i)
 {
     const struct ag_tokens *t = p->tokens;
 
     if (i >= t->count || t->items[i].rule || (t->items[i].name_count > 0 && !ag_is(t, i, AG_C_WORD)))
+        return false;
+    if (is_participle(p, i))
         return false;
     if (ag_is(t, i, AG_C_NUMBER))
         return !ag_is(t, i + 1, AG_C_COUNTER) && !ag_is(t, i + 1, AG_C_UNIT) &&
@@ -58,6 +70,12 @@ static const char *free_value(struct ag_parse *p, size_t i)
 {
     return ag_is(p->tokens, i, AG_C_QUOTED) ? ag_quoted(p, i)
                                             : ag_typed(p, p->tokens->items[i].from, p->tokens->items[i].to);
+}
+
+/* "which region is seeing errors" asks for the value. */
+static bool asks_which(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_WHICH) || strcmp(ag_word(p, i), "what") == 0;
 }
 
 void ag_metadata_rule(struct ag_parse *p)
@@ -75,7 +93,7 @@ void ag_metadata_rule(struct ag_parse *p)
             continue;
         }
         by = ag_is(t, at, AG_C_BY) || ag_is(t, at, AG_C_BY_AFTER) ||
-             (from > 0 && ag_is(t, from - 1, AG_C_BY_BEFORE));
+             (from > 0 && (ag_is(t, from - 1, AG_C_BY_BEFORE) || asks_which(p, from - 1)));
         while (!by && (ag_is(t, at, AG_C_PARTICLE) || ag_is(t, at, AG_C_EQUALS) ||
                        strcmp(ag_word(p, at), "is") == 0))
             at++;

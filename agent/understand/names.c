@@ -100,6 +100,22 @@ static const struct ag_name *choose(const struct ag_token *token)
     return NULL;
 }
 
+/* NullPointerExceptions: several of that type. */
+static void find_plural(const struct ag_parse *p, struct ag_token *token)
+{
+    const struct ag_name *found[AG_TOKEN_NAMES];
+    size_t len = strlen(token->text);
+    size_t n;
+
+    if (len < 6 || token->text[len - 1] != 's')
+        return;
+    n = ag_catalogue_find(p->catalogue, token->text, len - 1, found, AG_TOKEN_NAMES);
+    for (size_t k = 0; k < n && k < AG_TOKEN_NAMES; k++) {
+        if (found[k]->kind == AG_KIND_ERROR_TYPE)
+            token->names[token->name_count++] = found[k];
+    }
+}
+
 static void exact_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -112,6 +128,8 @@ static void exact_rule(struct ag_parse *p)
         size_t to = i + 1;
         enum ag_kind said;
         const struct ag_name *name;
+        if (!token->rule && token->name_count == 0 && ag_is(t, i, AG_C_WORD))
+            find_plural(p, token);
         if (token->rule || token->name_count == 0)
             continue;
         said = ag_kind_beside(p, &from, &to);

@@ -35,6 +35,18 @@ static bool says_how_it_ended(const char *root, size_t len)
     return false;
 }
 
+/* Is one of the comma-separated roots a part of the name? */
+static bool has_a_root(const struct ag_name *name, const char *roots)
+{
+    while (roots && *roots) {
+        size_t n = strcspn(roots, ",");
+        if (!says_how_it_ended(roots, n) && has_part(name, roots, n))
+            return true;
+        roots += n + (roots[n] == ',');
+    }
+    return false;
+}
+
 /* Is the event about what the word says: its own letters, or a root of its meaning? How it ended is not what
  * it is about. */
 static bool is_about(const struct ag_parse *p, size_t i, const struct ag_name *name)
@@ -47,13 +59,7 @@ static bool is_about(const struct ag_parse *p, size_t i, const struct ag_name *n
         return false;
     if (has_part(name, word, len) || (len > 3 && word[len - 1] == 's' && has_part(name, word, len - 1)))
         return true;
-    while (roots && *roots) {
-        size_t n = strcspn(roots, ",");
-        if (!says_how_it_ended(roots, n) && has_part(name, roots, n))
-            return true;
-        roots += n + (roots[n] == ',');
-    }
-    return false;
+    return has_a_root(name, roots);
 }
 
 /* The one event of what token `i` says that ended in one of `ends`, or NULL. */
@@ -262,9 +268,75 @@ static bool describes(const struct ag_parse *p, size_t i)
     return !ag_is_korean(p, i) && ag_reads(p, i + 1, AG_C_FIELD);
 }
 
+/* Is what the "in" behind token `i` leads to a noun: "logged in the last hour"? */
+static bool in_leads_on(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"the",  "our",   "a",   "an",   "this", "that",
+                                        "each", "every", "all", "past", "last"};
+
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        if (strcmp(ag_word(p, i + 2), words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "who logged in today", "users that have logged in": of people. */
+static bool signs_in(const struct ag_parse *p, size_t i)
+{
+    static const char *const forms[] = {"logged", "logs", "log", "logging"};
+    size_t who = i;
+    bool verb = false;
+
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
+        verb = verb || strcmp(ag_word(p, i), forms[k]) == 0;
+    if (!verb || strcmp(ag_word(p, i + 1), "in") != 0)
+        return false;
+    while (who-- > 0) {
+        const char *which = ag_reads_value(p, who, AG_C_WHICH);
+        if (ag_names_field(p, who, "user_id") || ag_reads(p, who, AG_C_COUNT_PEOPLE) ||
+            (which && strcmp(which, "user_id") == 0))
+            return true;
+        if (!ag_reads(p, who, AG_C_NOISE) && !ag_reads(p, who, AG_C_IS) && !ag_reads(p, who, AG_C_VERB) &&
+            !ag_reads(p, who, AG_C_PRONOUN))
+            return false;
+    }
+    return false;
+}
+
+static void signed_in_rule(struct ag_parse *p, size_t i)
+{
+    const struct ag_name *found = NULL;
+    size_t n = 0;
+
+    if (!signs_in(p, i))
+        return;
+    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
+        bool good = false;
+        for (size_t e = 0; e < sizeof successes / sizeof *successes; e++)
+            good = good || has_part(name, successes[e], strlen(successes[e]));
+        if (good && has_a_root(name, "login,signin,logon")) {
+            found = name;
+            n++;
+        }
+    }
+    /* "users logged in the last hour" may be either. */
+    if (n != 1 || in_leads_on(p, i)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, "It is not clear whether those are meant who logged in.",
+                "For example \"users who signed in today\" or \"distinct users today\".");
+        return;
+    }
+    add_event(p, i, i + 2, found);
+    ag_assume(p, "done_event", "", ag_sayf(p, "\"logged in\" is taken to be the event %s.", found->value));
+}
+
 void ag_outcomes_rule(struct ag_parse *p)
 {
     size_t mentions = p->mention_count;
+
+    for (size_t i = 0; i < p->tokens->count && !p->stopped; i++)
+        signed_in_rule(p, i);
 
     for (size_t k = 0; k < mentions; k++)
         sibling_rule(p, k);

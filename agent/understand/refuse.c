@@ -186,11 +186,11 @@ void ag_leftover_rule(struct ag_parse *p)
 bool ag_has_subject(const struct ag_parse *p)
 {
     static const enum ag_concept subjects[] = {
-        AG_C_LOG,     AG_C_REQUEST,   AG_C_RESPONSE, AG_C_COUNT,     AG_C_COUNT_PEOPLE,
-        AG_C_RATE,    AG_C_FAIL_RATE, AG_C_OK_RATE,  AG_C_PERCENT,   AG_C_SLOW,
-        AG_C_SLOWEST, AG_C_FAST,      AG_C_FASTEST,  AG_C_DURATION,  AG_C_PAGE_LOAD,
-        AG_C_BUSIEST, AG_C_QUIETEST,  AG_C_SPIKE,    AG_C_STOPPED,   AG_C_SUMMARY,
-        AG_C_HISTORY, AG_C_PER,       AG_C_STILL,    AG_C_LOGIN_TRY, AG_C_EVENT_ANCHOR,
+        AG_C_LOG,          AG_C_REQUEST,  AG_C_RESPONSE,  AG_C_COUNT,   AG_C_COUNT_PEOPLE, AG_C_RATE,
+        AG_C_FAIL_RATE,    AG_C_OK_RATE,  AG_C_PERCENT,   AG_C_SLOW,    AG_C_SLOWEST,      AG_C_FAST,
+        AG_C_FASTEST,      AG_C_DURATION, AG_C_PAGE_LOAD, AG_C_BUSIEST, AG_C_QUIETEST,     AG_C_SPIKE,
+        AG_C_STOPPED,      AG_C_SUMMARY,  AG_C_HISTORY,   AG_C_PER,     AG_C_STILL,        AG_C_LOGIN_TRY,
+        AG_C_EVENT_ANCHOR, AG_C_FAIL,
     };
     static const enum ag_field fields[] = {
         AG_LEVEL,      AG_HTTP_STATUS, AG_STATUS_CLASS, AG_MESSAGE,   AG_ERROR_TYPE,

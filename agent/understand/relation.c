@@ -344,6 +344,16 @@ static size_t past_event(const struct ag_parse *p, size_t i)
     return ag_is(p->tokens, at, AG_C_EVENT_ANCHOR) ? at + 1 : i;
 }
 
+/* 3월 16일 하루 동안: all of that day. 하루 전 is another. */
+static bool says_whole_day(const struct ag_parse *p, size_t i)
+{
+    const char *span = ag_value(p->tokens, i, AG_C_SPAN);
+
+    return span && strcmp(span, "1 day") == 0 && ag_is_korean(p, i) && !ag_reads(p, i + 1, AG_C_AGO) &&
+           !ag_reads(p, i + 1, AG_C_BEFORE) && !ag_reads(p, i + 1, AG_C_AFTER) &&
+           !ag_reads(p, i + 1, AG_C_SINCE);
+}
+
 size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     const struct ag_tokens *t = p->tokens;
@@ -389,6 +399,8 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
         size_t behind = trailing(p, happening, &a, &relation);
         end = behind > happening ? behind : trailing(p, end, &a, &relation);
     }
+    if (a.has_date && !a.has_clock && says_whole_day(p, end))
+        end++;
     if (ag_is(t, end, AG_C_DURING) && ag_is_korean(p, end))
         end++;
     /* A lone day of the month is too easily a number of days: it needs a particle or relation, or an ordinal.

@@ -95,6 +95,17 @@ bool ag_busiest_rule(struct decision *d)
     return true;
 }
 
+/* "has batch stopped in the last 30 minutes": what fell silent before a short window has nothing in it. */
+static bool silent_throughout(const struct decision *d)
+{
+    const struct ag_parse *p = d->p;
+
+    return p->time_count == 1 && !p->times[0].past_is_vague && p->times[0].to_us >= p->now &&
+           p->now - p->times[0].from_us <= AG_HOUR && d->intent->group_count == 0 && p->target_count == 0 &&
+           (ag_has_field(d->intent, AG_SERVICE) || ag_has_field(d->intent, AG_HOST) ||
+            ag_has_field(d->intent, AG_COMPONENT));
+}
+
 bool ag_stopped_rule(struct decision *d)
 {
     /* "silent errors" are not what fell silent. */
@@ -103,6 +114,13 @@ bool ag_stopped_rule(struct decision *d)
         return false;
     if (!ag_use(d, AG_C_STOPPED))
         return false;
+    if (silent_throughout(d)) {
+        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+        ag_use(d, AG_C_COUNT);
+        ag_assume(d->p, "silent_is_none", "멈췄는지는 그 기간의 기록 수로 보았습니다: 없으면 0건입니다.",
+                  "Whether it stopped is told by its records in that window: none if it did.");
+        return true;
+    }
     d->intent->shape = AG_SILENT;
     d->intent->silent_us = 15 * AG_MINUTE;
     ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);

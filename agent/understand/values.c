@@ -94,6 +94,56 @@ static void id_rule(struct ag_parse *p)
     }
 }
 
+/* pt20417, m-50012: letters and at least four digits. */
+static bool is_numbered(const char *word)
+{
+    size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz");
+    size_t at = letters + (word[letters] == '-' || word[letters] == '_');
+    size_t digits = strspn(word + at, "0123456789");
+
+    return letters > 0 && letters <= 8 && digits >= 4 && word[at + digits] == '\0';
+}
+
+/* pt20417 님, pt20417's, "what did pt20417 do", pt20417 뭐 했는지: what is spoken of as a person. */
+static bool is_a_person(struct ag_parse *p, size_t i, size_t *to)
+{
+    struct ag_tokens *t = p->tokens;
+    const char *next = ag_word(p, i + 1);
+
+    *to = i + 1;
+    if (strcmp(next, "님") == 0 || strcmp(next, "씨") == 0 || strcmp(next, "'s") == 0) {
+        *to = i + 2;
+        return true;
+    }
+    if (i > 0 && strcmp(next, "do") == 0 &&
+        (strcmp(ag_word(p, i - 1), "did") == 0 || strcmp(ag_word(p, i - 1), "what did") == 0)) {
+        *to = i + 2;
+        return true;
+    }
+    for (size_t k = i + 1; k < t->count; k++) {
+        const char *what = ag_word(p, k);
+        bool asks =
+            strncmp(what, "뭐", 3) == 0 || strncmp(what, "뭘", 3) == 0 || strncmp(what, "무엇", 6) == 0;
+        size_t verb = k + 1 + ag_reads(p, k + 1, AG_C_PARTICLE);
+        if (asks && (strstr(what, "했") || strncmp(ag_word(p, verb), "했", 3) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* A number with letters that nobody catalogues, spoken of as a person. */
+static bool person_rule(struct ag_parse *p, size_t i)
+{
+    size_t to;
+
+    if (!is_numbered(ag_word(p, i)) || !is_a_person(p, i, &to))
+        return false;
+    ag_mention_add(p, i, to, AG_USER_ID, NULL, AG_IN, value_text(p, i), "person");
+    ag_assume(p, "bare_identifier", ag_sayf(p, "\"%s\"은(는) 사용자로 보았습니다.", ag_word(p, i)),
+              ag_sayf(p, "\"%s\" is taken to be a user.", ag_word(p, i)));
+    return true;
+}
+
 /* u1234, user-77: nobody says what it is because its letter does. */
 static void bare_id_rule(struct ag_parse *p)
 {
@@ -115,7 +165,7 @@ static void bare_id_rule(struct ag_parse *p)
                                    ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_CONTAINS) ||
                                    t->items[before].name_count > 0))
             continue;
-        if (ag_reads(p, i + 1, AG_C_FIELD) || ag_reads(p, i + 1, AG_C_DOMAIN))
+        if (ag_reads(p, i + 1, AG_C_FIELD) || ag_reads(p, i + 1, AG_C_DOMAIN) || person_rule(p, i))
             continue;
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
             size_t n = strlen(kinds[k].prefix);
@@ -288,9 +338,12 @@ static void method_rule(struct ag_parse *p)
             if (r->concept == AG_C_VALUE && strncmp(r->value, "method=", 7) == 0)
                 value = r->value + 7;
         }
+        bool method; /* delete 요청, put 메서드: only English begins with a verb */
         if (!value)
             continue;
-        if (ag_reads(p, i + 1, AG_C_PATH) || (is_upper(p, i) && !shouts(p)) ||
+        method =
+            p->language == AG_KO && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method"));
+        if (method || ag_reads(p, i + 1, AG_C_PATH) || (is_upper(p, i) && !shouts(p)) ||
             (is_upper(p, i) && (ag_is(t, i + 1, AG_C_REQUEST) || ag_names_field(p, i + 1, "method") ||
                                 ag_names_field(p, i + 1, "endpoint") || ag_is(t, i + 1, AG_C_ERROR))) ||
             (i > 0 && ag_names_field(p, i - 1, "method") && is_upper(p, i)) ||

@@ -142,6 +142,17 @@ void ag_ask_future(struct ag_parse *p)
                    "hour\"."));
 }
 
+/* 3월 16일 하루 동안: that day's length, not one of its own. */
+static bool is_of_a_date(const struct ag_parse *p, size_t i)
+{
+    const char *span = ag_value(p->tokens, i, AG_C_SPAN);
+    const char *unit = i > 0 ? ag_value(p->tokens, i - 1, AG_C_UNIT) : NULL;
+
+    return span && strcmp(span, "1 day") == 0 && i > 0 &&
+           ((unit && strcmp(unit, "d") == 0 && ag_is_korean(p, i - 1)) ||
+            ag_is(p->tokens, i - 1, AG_C_DATE) || ag_is(p->tokens, i - 1, AG_C_MONTH_DATE));
+}
+
 static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     const struct ag_tokens *t = p->tokens;
@@ -192,7 +203,7 @@ static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
         led = led || !ag_is(t, end, AG_C_PARTICLE);
         end++;
     }
-    if (!(led || within))
+    if (!(led || within) || is_of_a_date(p, i))
         return i;
     return ag_settle(p, f, ag_rolling(p, n, unit)) ? end : i;
 }
