@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_READ 120       /* questions read for one completion */
+/* Questions read for one completion. Reading one looks at every name: of many names fewer are read, so that
+ * completing stays as quick as typing. */
+#define MAX_READ 120
+#define MIN_READ 8
+#define NAMES_READ 250000
 #define MAX_COMPLETIONS 24 /* of the last word */
 /* Names that start with it come first, then words, then names with such a part. */
 #define MIDDLE_RANK (INT64_C(1) << 60)
@@ -64,7 +68,7 @@ struct suggesting {
     struct ag_suggested *out;
     const char *intents[AG_SUGGESTED]; /* of what is offered */
     size_t count;
-    unsigned read;
+    size_t read, may_read;
     char *word; /* what is typed of the last word, folded */
     size_t word_len;
     bool word_known; /* it is a word as it stands */
@@ -84,7 +88,7 @@ static const char *intent_of(struct suggesting *s, const char *text)
     const char *copy = NULL;
     char *dumped = NULL;
 
-    if (s->read >= MAX_READ)
+    if (s->read >= s->may_read)
         return NULL;
     s->read++;
     question.text = text;
@@ -116,6 +120,16 @@ static void offer(struct suggesting *s, const char *text, const char *kind)
     }
     s->intents[s->count] = intent;
     s->out[s->count++] = (struct ag_suggested){text, kind};
+}
+
+static size_t questions_to_read(const struct ag_catalogue *catalogue)
+{
+    size_t names = 1;
+
+    for (int kind = 0; kind < AG_KIND_COUNT; kind++)
+        names += ag_catalogue_count(catalogue, (enum ag_kind)kind);
+    size_t questions = NAMES_READ / names;
+    return questions < MIN_READ ? MIN_READ : questions > MAX_READ ? MAX_READ : questions;
 }
 
 static const char *joined(struct suggesting *s, const char *head, size_t len, const char *tail)
@@ -241,8 +255,12 @@ size_t ag_complete(const struct ag_question *typed, const struct ag_vocabulary *
                    const struct ag_catalogue *catalogue, struct lm_arena *arena,
                    struct ag_suggested out[AG_SUGGESTED])
 {
-    struct suggesting s = {
-        .typed = typed, .vocabulary = vocabulary, .catalogue = catalogue, .arena = arena, .out = out};
+    struct suggesting s = {.typed = typed,
+                           .vocabulary = vocabulary,
+                           .catalogue = catalogue,
+                           .arena = arena,
+                           .out = out,
+                           .may_read = questions_to_read(catalogue)};
     size_t len = typed->len;
     size_t head = last_word(typed->text, len);
 
