@@ -7,8 +7,8 @@
 
 #define PROBE_MS 3000
 #define FETCH_MAX ((size_t)2 << 20)
-/* With what librdkafka keeps for it, twice over. */
-#define SMALL_MESSAGE 600
+/* Below this librdkafka keeps more with a message than its own bytes. */
+#define SMALL_MESSAGE 300
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct lm_error *error)
 {
@@ -54,10 +54,11 @@ static int prefer(rd_kafka_conf_t *conf, const struct co_kafka_options *options,
 
 struct co_kafka_ahead co_kafka_ahead(size_t bytes)
 {
-    size_t half = bytes / 2, fetch = half < FETCH_MAX ? half : FETCH_MAX;
+    size_t sixth = bytes / 6, fetch = sixth < FETCH_MAX ? sixth : FETCH_MAX;
 
-    return (struct co_kafka_ahead){
-        .fetch_bytes = fetch, .low_bytes = 2 * bytes - fetch, .low_messages = bytes / SMALL_MESSAGE};
+    return (struct co_kafka_ahead){.fetch_bytes = fetch,
+                                   .low_bytes = bytes * 4 / 3 - fetch,
+                                   .low_messages = (bytes - fetch) / SMALL_MESSAGE};
 }
 
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, struct lm_error *error)

@@ -17,7 +17,8 @@
 /*
  * What librdkafka fetches ahead of a partition. It fetches again when its queue has less than low_messages
  * (queued.min.messages) and less than low_bytes in it; while that is read the next fetch is on its way, and
- * comes on top. Small messages are counted because librdkafka keeps more for each than their own bytes.
+ * comes on top. One is under way for each broker, so small ones that come soon keep a queue fuller than large
+ * ones do. Small messages are counted because librdkafka keeps more for each than their own bytes.
  */
 struct co_kafka_ahead {
     size_t fetch_bytes, low_bytes, low_messages;
