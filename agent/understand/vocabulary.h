@@ -50,9 +50,9 @@ size_t ag_vocabulary_match(const struct ag_vocabulary *vocabulary, const uint32_
  * otherwise. */
 const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *vocabulary, const char *word,
                                             size_t len);
-/* Surfaces that say what is asked about or when, of two to six Hangul syllables, that text[0..len) starts with but for one letter mistyped
- * (conjugate.h) and that are not the beginning of what it says otherwise: as ag_vocabulary_match, only
- * lengths with one meaning. */
+/* Surfaces that say what is asked about or when, of two to six Hangul syllables, that text[0..len) starts
+ * with but for one letter mistyped (conjugate.h) and that are not the beginning of what it says otherwise: as
+ * ag_vocabulary_match, only lengths with one meaning. */
 size_t ag_vocabulary_slips(const struct ag_vocabulary *vocabulary, const uint32_t *text, size_t len,
                            struct ag_match *out, size_t max);
 /* Calls `visit` with every surface (UTF-8) until it returns false: for completion and tests. */
