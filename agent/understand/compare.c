@@ -380,9 +380,10 @@ static void anchor(struct ag_parse *p)
         *filter = (struct ag_filter){.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
         filter->values[0] = ag_keep(p, found[0]->value, strlen(found[0]->value));
         if (p->intent->measure.fn == AG_LIST && p->intent->group_count == 0 && ag_take(p, AG_C_WHEN)) {
-            p->intent->measure.fn = AG_LAST_SEEN;
-            p->intent->order = AG_ORDER_DEFAULT;
-            p->intent->limit = 0;
+            bool record = ag_asks_what_it_was(p, p->said[AG_C_WHEN]);
+            p->intent->measure.fn = record ? AG_LIST : AG_LAST_SEEN;
+            p->intent->order = record ? AG_NEWEST : AG_ORDER_DEFAULT;
+            p->intent->limit = record ? 1 : 0;
             return;
         }
         if (p->time_count == 0 &&

@@ -428,6 +428,27 @@ bool ag_distinct_rule(struct decision *d)
     return false;
 }
 
+bool ag_asks_what_it_was(const struct ag_parse *p, size_t when)
+{
+    for (size_t i = when; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        if (ag_reads(p, i, AG_C_SHOW) &&
+            (strncmp(word, "뭐", strlen("뭐")) == 0 || strncmp(word, "뭔", strlen("뭔")) == 0 ||
+             strncmp(word, "무엇", strlen("무엇")) == 0 || strncmp(word, "what", strlen("what")) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The first or the last record, or as many as were asked for. */
+static void list_one(struct decision *d, enum ag_order order)
+{
+    ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+    d->intent->order = order;
+    d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;
+    d->p->found.limit = 0;
+}
+
 /* First and last. */
 bool ag_seen_rule(struct decision *d)
 {
@@ -444,7 +465,10 @@ bool ag_seen_rule(struct decision *d)
         /* "when was the latest error" */
         if (ag_heard(d, AG_C_NEWEST) && ag_take(d->p, AG_C_WHEN)) {
             ag_use(d, AG_C_NEWEST);
-            ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+            if (ag_asks_what_it_was(d->p, d->p->said[AG_C_WHEN]))
+                list_one(d, AG_NEWEST);
+            else
+                ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
             return true;
         }
         return false;
@@ -462,11 +486,9 @@ bool ag_seen_rule(struct decision *d)
         return false;
     }
     ag_use(d, AG_C_FIRST);
-    if (!when && (show || d->p->found.limit > 0)) {
-        ag_set_measure(d, AG_LIST, AG_NO_FIELD);
-        d->intent->order = last ? AG_NEWEST : AG_OLDEST;
-        d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;
-        d->p->found.limit = 0;
+    if ((!when && (show || d->p->found.limit > 0)) ||
+        (when && ag_asks_what_it_was(d->p, d->p->said[AG_C_WHEN]))) {
+        list_one(d, last ? AG_NEWEST : AG_OLDEST);
         return true;
     }
     ag_set_measure(d, last ? AG_LAST_SEEN : AG_FIRST_SEEN, AG_NO_FIELD);

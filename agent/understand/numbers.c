@@ -230,6 +230,20 @@ static bool is_amount(const struct ag_parse *p, size_t i, size_t end)
     return ag_is(p->tokens, k, AG_C_FIELD);
 }
 
+/* 404 제일 많은 페이지, "top 404 pages": what is counted, not how many to show. */
+static bool is_what_is_counted(const struct ag_parse *p, size_t i, bool top)
+{
+    static const enum ag_concept orders[] = {AG_C_MOST, AG_C_FEWEST, AG_C_HIGHEST, AG_C_LOWEST};
+    int n = (int)p->tokens->items[i].number;
+    bool ranked = false;
+
+    for (size_t k = 0; k < sizeof orders / sizeof *orders; k++)
+        ranked = ranked || ag_is(p->tokens, i + 1, orders[k]);
+    if (ranked && !top)
+        return ag_is_korean(p, i + 1);
+    return top && n > 400 && n < 600 && n % 10 != 0 && ag_is(p->tokens, i + 1, AG_C_FIELD);
+}
+
 /* top 5, 상위 10개, 5개만, "last 10", "latest 20", "the 10 slowest", "first 3" */
 static void limit_rule(struct ag_parse *p)
 {
@@ -266,6 +280,8 @@ static void limit_rule(struct ag_parse *p)
              strcmp(ag_word(p, end - 1), "번째") == 0))
             continue; /* ten times is a frequency, the tenth a place; neither a number of rows */
         if (!top && !newest && !oldest && is_amount(p, i, end))
+            continue;
+        if (!newest && !oldest && !counted && is_what_is_counted(p, i, top))
             continue;
         if (before != SIZE_MAX && ag_names_field(p, ag_before(p, i), "http_status"))
             continue;

@@ -165,6 +165,9 @@ const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char
 /* A list that is to be broken down, compared or counted becomes a count; the slowest records do not.
  * measure.c */
 void ag_count_instead(struct ag_parse *p);
+/* Is it asked behind token `when` what it was: 언제고 뭐였어, "when was it and what was it"? The record is
+ * wanted then, which has its time. measures.c */
+bool ag_asks_what_it_was(const struct ag_parse *p, size_t when);
 /* Is anything asked about at all? */
 bool ag_has_subject(const struct ag_parse *p);
 void ag_ask_what(struct ag_parse *p); /* choices.c: needs_clarification with choices */

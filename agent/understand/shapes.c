@@ -159,6 +159,19 @@ bool ag_new_rule(struct decision *d)
     return true;
 }
 
+/* 뭐가 튀었던데 무슨 에러였어, "what errors spiked": what they were, not when. */
+static bool asks_which_error(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        size_t next = ag_after(p, i);
+        const char *word = ag_word(p, i);
+        bool which = ag_reads(p, i, AG_C_WHICH) || strcmp(word, "what") == 0;
+        if (which && ag_reads(p, next, AG_C_ERROR))
+            return true;
+    }
+    return false;
+}
+
 bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
@@ -170,6 +183,14 @@ bool ag_spike_rule(struct decision *d)
         return false;
     if (!ag_heard(d, AG_C_CAUSE) && (ag_free_target(d) || d->intent->group_count > 0))
         return false; /* "services that surged" would need a comparison of each with itself */
+    if (spike && !ag_heard(d, AG_C_CAUSE) && asks_which_error(d->p)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "언제 늘었는지는 답하지만, 늘어난 것이 무엇인지는 따로 물어봐 주세요.",
+                       "When there were more is told; ask separately which errors they were."),
+                ag_say(d->p, "예: \"어제 15시부터 16시까지 재고 서비스 에러 타입별 건수\"",
+                       "For example \"errors by error type between 15:00 and 16:00\"."));
+        return true;
+    }
     ag_use(d, AG_C_SPIKE);
     if (ag_free_target(d) || d->intent->group_count > 0) {
         /* "which component is responsible for the spike": who did most of it. */
