@@ -405,6 +405,25 @@ static bool which_errors(struct ag_parse *p)
     return true;
 }
 
+/* "show me them", 그것들 보여줘: the records that were counted. */
+static bool show_records(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    bool them = false;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        them = them || strcmp(word, "them") == 0 || strcmp(word, "those") == 0 ||
+               strcmp(word, "these") == 0 || strcmp(word, "그것들") == 0 || strcmp(word, "이것들") == 0;
+    }
+    if (!them || !ag_take(p, AG_C_SHOW) || in->measure.fn != AG_COUNT || in->measure.also_count > 0 ||
+        in->shape != AG_PLAIN || in->group_count > 0 || in->compare != AG_NO_COMPARE)
+        return false;
+    in->measure.fn = AG_LIST;
+    in->order = AG_NEWEST;
+    return true;
+}
+
 /* The names of a previous intent must be known to this caller as well. */
 static bool relink(struct ag_parse *p)
 {
@@ -472,6 +491,7 @@ bool ag_follow_up(struct ag_parse *p)
         f->values[0] = ag_sayf(p, "%.15g", p->found.length_ms);
         changed = true;
     }
+    changed = changed || show_records(p);
     take_fillers(p);
     if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))
         ag_stop(p, AG_NEEDS_CLARIFICATION,

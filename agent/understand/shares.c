@@ -35,10 +35,10 @@ static size_t korean_hinge(const struct ag_parse *p)
 static size_t english_hinge(const struct ag_parse *p, size_t percent)
 {
     static const char *const words[] = {
-        "is",          "are",       "was",       "were",        "come",           "comes",
-        "came",        "came from", "come from", "coming from", "originate from", "belong to",
-        "have",        "had",       "has",       "returned",    "return",         "from",
-        "came out of", "by",        "on",        "in"};
+        "is",        "are",        "was",         "were",           "come",        "comes", "came",
+        "came from", "come from",  "coming from", "originate from", "belong to",   "have",  "had",
+        "has",       "returned",   "return",      "from",           "came out of", "by",    "on",
+        "in",        "ended in a", "ended in an", "ended up in a"};
 
     for (size_t i = percent + 1; i < p->tokens->count; i++) {
         bool named = false;
