@@ -132,8 +132,8 @@ class Proxy:
 
     "copy"   in the middle of COPY:                  cut
     "rollback" of a batch that failed:               cut
-    "commit" the closing message has come:           "before": cut, the server never sees it; "after": the server gets it and
-             the client's side is cut first, so that its answer finds nobody
+    "commit" the closing message has come:           "before": cut, the server never sees it; "during": the client's side is cut,
+             then the server gets it; "after": the server gets it and does it, its answer is swallowed and the client cut
 
     or, at any of them, a callable that is given the data and sends them on with the function it is given.
     """
@@ -160,10 +160,11 @@ class Proxy:
             except OSError:                                  # the server is down
                 client.close()
                 continue
-            threading.Thread(target=self.upstream, args=(client, server), daemon=True).start()
-            threading.Thread(target=self.pump, args=(server, client), daemon=True).start()
+            swallow = threading.Event()
+            threading.Thread(target=self.upstream, args=(client, server, swallow), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, swallow), daemon=True).start()
 
-    def upstream(self, client, server):
+    def upstream(self, client, server, swallow):
         try:
             while data := client.recv(65536):
                 last = data.rstrip(b"\0")
@@ -174,6 +175,8 @@ class Proxy:
                     blow(data, server.sendall)
                     continue
                 if blow == "after":
+                    swallow.set()                            # the server answers when all of the message is done
+                elif blow == "during":
                     self.close(client)
                 elif blow:
                     break
@@ -183,9 +186,9 @@ class Proxy:
         self.close(client, server)
         client.close()
 
-    def pump(self, source, sink):
+    def pump(self, source, sink, swallow):
         try:
-            while data := source.recv(65536):
+            while (data := source.recv(65536)) and not swallow.is_set():
                 sink.sendall(data)
         except OSError:
             pass

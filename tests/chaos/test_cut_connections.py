@@ -15,7 +15,7 @@ import ingest
 import postgres_servers
 
 RECORDS = 400000 if harness.LONG else 60000
-CUTS = {"copy": (0.02, ["cut"]), "commit": (0.3, ["before", "after"])}
+CUTS = {"copy": (0.02, ["cut"]), "commit": (0.3, ["before", "during", "after"])}
 
 
 class CutConnections(postgres_servers.Case):
@@ -37,7 +37,7 @@ class CutConnections(postgres_servers.Case):
 
     def test_cuts_during_copy_and_around_commit_lose_and_double_nothing(self):
         world = self.world()
-        cuts = dict.fromkeys(["cut", "before", "after"], 0)
+        cuts = dict.fromkeys(["cut", "before", "during", "after"], 0)
         active = True
 
         def strike(moment):
@@ -80,7 +80,7 @@ class CutConnections(postgres_servers.Case):
         cut = threading.Event()
 
         def strike(moment):
-            return "after" if moment == "commit" and armed.is_set() and not cut.is_set() and not cut.set() else None
+            return "during" if moment == "commit" and armed.is_set() and not cut.is_set() and not cut.set() else None
         armed = threading.Event()
         proxy = postgres_servers.Proxy(self, world.host, strike)
         consumer = self.start(world, proxy, "--lock-timeout=60s")
