@@ -35,7 +35,8 @@ struct co_kafka_options {
     void *opaque;
 };
 
-/* Of `bytes` a partition, and as many again for what librdkafka keeps with the messages. */
+/* Of `bytes` a partition, and as many again for what librdkafka keeps with small messages; it keeps less with
+ * large ones, of which there may be a third more than `bytes`. */
 struct co_kafka_ahead co_kafka_ahead(size_t bytes);
 /* LM_FATAL where the configuration is refused. */
 int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out,

@@ -20,7 +20,7 @@
 /* Names of a record that are tried where its service had them last: the texts of of_record, then keys. */
 enum { MEMO_KEYS = 8, MEMO_SLOTS = 7 + MEMO_KEYS };
 
-/* What is read and written for each name of a record: one cache line. */
+/* What is read and written for each name of a record: small and in one piece, most texts included. */
 struct entry {
     int64_t n, first_us, last_us;
     /* The entry of its service in its environment; CO_INDEX_NONE for a service, and where that found no
@@ -29,13 +29,12 @@ struct entry {
     uint8_t kind, len;
     char head[34]; /* as much of the text as there is room for */
 };
-_Static_assert(sizeof(struct entry) == 64, "a cache line");
+_Static_assert(sizeof(struct entry) == 64, "as large as a cache line");
 
-/* The rest of it. */
+/* The rest of it. Service and environment are those of its context, where it has one. */
 struct origin {
-    struct lm_slice value, service,
-        environment; /* the last two are those of its context's, where it has one */
-    uint32_t memo;   /* of a service: its place in `memos` */
+    struct lm_slice value, service, environment;
+    uint32_t memo; /* of a service: its place in `memos` */
 };
 
 /* Where a record's names are looked for. */
@@ -138,10 +137,9 @@ static int keep_origin(struct co_names *names, const struct co_name_row *row, ui
         out->environment = names->origins[context].environment;
         return 0;
     }
-    return keep(names, row->service, &out->service) == 0 &&
-                   keep(names, row->environment, &out->environment) == 0
-               ? 0
-               : -1;
+    if (keep(names, row->service, &out->service) != 0)
+        return -1;
+    return keep(names, row->environment, &out->environment);
 }
 
 static int room_for_one(struct co_names *names, enum co_name_kind kind)
@@ -170,8 +168,10 @@ static uint32_t add_entry(struct co_names *names, uint64_t hash, const struct co
     if (room_for_one(names, row->kind) != 0 || keep_origin(names, row, context, &origin) != 0 ||
         co_index_add(&names->index, hash, (uint32_t)names->count) != 0)
         return CO_INDEX_NONE;
-    for (size_t i = 0; row->kind == CO_NAME_SERVICE && i < MEMO_SLOTS; i++)
-        names->memos[origin.memo][i] = CO_INDEX_NONE;
+    if (row->kind == CO_NAME_SERVICE) {
+        for (size_t i = 0; i < MEMO_SLOTS; i++)
+            names->memos[origin.memo][i] = CO_INDEX_NONE;
+    }
     memcpy(entry.head, row->value.data,
            row->value.len < sizeof(entry.head) ? row->value.len : sizeof(entry.head));
     names->fresh[names->fresh_count++] = (uint32_t)names->count;
