@@ -145,12 +145,12 @@ void ag_numbers_rule(struct ag_parse *p);  /* numbers.c: buckets, lengths, thres
 void ag_text_rule(struct ag_parse *p);     /* search.c: quoted and contained text */
 void ag_ids_rule(
     struct ag_parse *p); /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
-void ag_status_rule(struct ag_parse *p);    /* levels.c */
+void ag_status_rule(struct ag_parse *p);    /* statuses.c */
 void ag_recurring_rule(struct ag_parse *p); /* recurring.c: weekdays, working hours */
 void ag_level_rule(struct ag_parse *p);     /* levels.c */
 void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
-void ag_negation_rule(struct ag_parse *p);  /* levels.c */
+void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */

@@ -367,6 +367,31 @@ const char *ag_value(const struct ag_tokens *tokens, size_t i, enum ag_concept c
     return NULL;
 }
 
+bool ag_is_whole(const struct ag_tokens *tokens, size_t i, int low, int high, int *out)
+{
+    double value;
+
+    if (!ag_is(tokens, i, AG_C_NUMBER))
+        return false;
+    value = tokens->items[i].number;
+    if (!(value >= low && value <= high) || value != (double)(int)value)
+        return false;
+    *out = (int)value;
+    return true;
+}
+
+bool ag_is_unit(const struct ag_tokens *tokens, size_t i, const char *unit)
+{
+    const struct ag_reading *r =
+        i < tokens->count && !tokens->items[i].rule ? tokens->items[i].readings : NULL;
+
+    for (; r; r = r->next) {
+        if (r->concept == AG_C_UNIT && strcmp(r->value, unit) == 0)
+            return true;
+    }
+    return false;
+}
+
 void ag_consume(struct ag_tokens *tokens, size_t from, size_t to, const char *rule)
 {
     for (size_t i = from; i < to && i < tokens->count; i++) {

@@ -52,6 +52,10 @@ int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabula
 bool ag_is(const struct ag_tokens *tokens, size_t i, enum ag_concept concept);
 /* Its value, or NULL where it has not this reading. */
 const char *ag_value(const struct ag_tokens *tokens, size_t i, enum ag_concept concept);
+/* Is it a whole number from `low` to `high`? */
+bool ag_is_whole(const struct ag_tokens *tokens, size_t i, int low, int high, int *out);
+/* Is this unit one of its readings? */
+bool ag_is_unit(const struct ag_tokens *tokens, size_t i, const char *unit);
 /* Consumes tokens [from, to) in the name of `rule`. */
 void ag_consume(struct ag_tokens *tokens, size_t from, size_t to, const char *rule);
 

@@ -136,6 +136,36 @@ size_t ag_before(const struct ag_parse *p, size_t i)
     return SIZE_MAX;
 }
 
+bool ag_joins_list(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+    const char *w = ag_word(p, i);
+
+    return ag_is(t, i, AG_C_AND) || ag_is(t, i, AG_C_OR) || ag_is(t, i, AG_C_COMMA) ||
+           (ag_is(t, i, AG_C_PARTICLE) &&
+            (strcmp(w, "랑") == 0 || strcmp(w, "이랑") == 0 || strcmp(w, "와") == 0 || strcmp(w, "과") == 0 ||
+             strcmp(w, "하고") == 0 || strcmp(w, "나") == 0 || strcmp(w, "이나") == 0));
+}
+
+bool ag_names_field(const struct ag_parse *p, size_t i, const char *name)
+{
+    const struct ag_reading *r = i < p->tokens->count ? p->tokens->items[i].readings : NULL;
+
+    for (; r; r = r->next) {
+        if (r->concept == AG_C_FIELD && strcmp(r->value, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool ag_grouped_by(const struct ag_parse *p, size_t i)
+{
+    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+
+    return ag_is(p->tokens, i + 1, AG_C_BY) ||
+           (before != SIZE_MAX && ag_is(p->tokens, before, AG_C_BY_BEFORE));
+}
+
 void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key,
                     enum ag_op op, const char *value, const char *rule)
 {

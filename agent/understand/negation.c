@@ -1,0 +1,262 @@
+/*
+ * What a negation takes back: conditions that are to be denied, fields that a record lacks or has, and what
+ * is said of everything a service or a host has ("no errors") and not of each record.
+ */
+#include "agent/understand/parse.h"
+
+#include <string.h>
+
+static struct ag_mention *ending_at(struct ag_parse *p, size_t end)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].to == end)
+            return &p->mentions[k];
+    }
+    return NULL;
+}
+
+static struct ag_mention *starting_at(struct ag_parse *p, size_t start)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].from == start)
+            return &p->mentions[k];
+    }
+    return NULL;
+}
+
+/* All mentions over the same tokens: "error" is two levels. */
+static void negate(struct ag_parse *p, size_t from, size_t to)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].from == from && p->mentions[k].to == to)
+            p->mentions[k].negated = true;
+    }
+}
+
+/* Words that may stand between a name and its negation. */
+static bool is_filler(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+
+    return ag_is(t, i, AG_C_LOG) || ag_is(t, i, AG_C_PARTICLE) || ag_is(t, i, AG_C_SERVICE_WORD) ||
+           ag_is(t, i, AG_C_FIELD) || ag_is(t, i, AG_C_THING) || ag_is(t, i, AG_C_NOISE) ||
+           ag_is(t, i, AG_C_PREPOSITION) || ag_is(t, i, AG_C_REQUEST) || ag_is(t, i, AG_C_ENDING) ||
+           ag_is(t, i, AG_C_VERB);
+}
+
+/* 에러도 경고도 아닌: 도 joins what is denied together. */
+static bool joins_denied(const struct ag_parse *p, size_t i)
+{
+    return ag_joins_list(p, i) || (ag_is(p->tokens, i, AG_C_PARTICLE) && strcmp(ag_word(p, i), "도") == 0);
+}
+
+/* Korean: what stands before, and what is joined to that. */
+static bool negate_before(struct ag_parse *p, size_t at)
+{
+    bool any = false;
+    size_t end = at;
+
+    for (;;) {
+        const struct ag_mention *m;
+        size_t start;
+        while (!(m = ending_at(p, end)) && end > 0 && (is_filler(p, end - 1) || ag_joins_list(p, end - 1)) &&
+               !(any && !ag_joins_list(p, end - 1) && !is_filler(p, end - 1)))
+            end--;
+        if (!m)
+            return any;
+        start = m->from;
+        negate(p, m->from, m->to);
+        ag_consume(p->tokens, m->to, at, "not");
+        any = true;
+        if (start == 0 || !joins_denied(p, start - 1))
+            return true;
+        end = start;
+    }
+}
+
+/* English: what stands behind, and what is joined to that. */
+static bool negate_after(struct ag_parse *p, size_t at)
+{
+    bool any = false;
+    size_t start = at + 1;
+
+    for (;;) {
+        const struct ag_mention *m;
+        while (!(m = starting_at(p, start)) && start < p->tokens->count && is_filler(p, start))
+            start++;
+        if (!m)
+            return any;
+        negate(p, m->from, m->to);
+        any = true;
+        start = m->to;
+        while (m && start < p->tokens->count &&
+               (is_filler(p, start) && !starting_at(p, start) && !ag_is(p->tokens, start, AG_C_PREPOSITION)))
+            start++;
+        if (!ag_joins_list(p, start))
+            return true;
+        for (bool nor = false; ag_joins_list(p, start) || (nor && is_filler(p, start)); start++)
+            nor = nor || strcmp(ag_word(p, start), "nor") == 0;
+        if (!starting_at(p, start))
+            return true;
+    }
+}
+
+static bool negated_field(const struct ag_parse *p, size_t i)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].negated && ag_names_field(p, i, ag_field_name(p->mentions[k].field)))
+            return true;
+    }
+    return false;
+}
+
+/* "hosts with no warnings", "users who did not hit": said of all records of a host, not of each. */
+static bool denies_all(const struct ag_parse *p, size_t i)
+{
+    static const char *const did_not[] = {"didn't", "don't", "doesn't", "haven't", "hasn't"};
+    const char *word = ag_word(p, i);
+    const char *before = i > 0 ? ag_word(p, i - 1) : "";
+
+    for (size_t k = 0; k < sizeof did_not / sizeof *did_not; k++) {
+        if (strcmp(word, did_not[k]) == 0)
+            return true;
+    }
+    if (strcmp(word, "not") == 0)
+        return strcmp(before, "did") == 0 || strcmp(before, "does") == 0 || strcmp(before, "do") == 0 ||
+               strcmp(before, "had") == 0 || strcmp(before, "have") == 0;
+    return (strcmp(word, "no") == 0 || strcmp(word, "zero") == 0 || strcmp(word, "without") == 0) &&
+           (ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) ||
+            ag_reads(p, i + 1, AG_C_STATUS_CLASS) || ag_reads(p, i + 1, AG_C_NUMBER) ||
+            ag_reads(p, i + 2, AG_C_ERROR));
+}
+
+/* 에러 없는 서비스: of the service, not of its records. */
+static void none_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        size_t next = ag_after(p, i);
+        /* 에러 0건인 서비스 */
+        if (ag_is(t, i, AG_C_NUMBER) && t->items[i].number == 0 && ag_is(t, i + 1, AG_C_COUNTER) &&
+            ag_is(t, ag_after(p, i + 1), AG_C_FIELD) && negate_before(p, i)) {
+            p->negated_whole = true;
+            ag_consume(t, i, i + 2, "without");
+            continue;
+        }
+        if (!ag_is(t, i, AG_C_WITHOUT) || !(ag_is(t, next, AG_C_FIELD) || ag_is(t, next, AG_C_THING)) ||
+            !negate_before(p, i))
+            continue;
+        p->negated_whole = true;
+        ag_consume(t, i, i + 1, "without");
+    }
+}
+
+/* "non-fatal errors" are errors all the same: those of the level below. */
+static void not_fatal(struct ag_parse *p, size_t at)
+{
+    struct ag_mention *m = starting_at(p, at);
+
+    if (!m || m->field != AG_LEVEL || strcmp(m->value, "FATAL") != 0 ||
+        !(strstr(ag_word(p, at), "error") || ag_reads(p, m->to, AG_C_ERROR)))
+        return;
+    m->value = "ERROR";
+    m->negated = false;
+}
+
+/* What a record may lack. */
+static enum ag_field optional_field(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_field fields[] = {
+        AG_STACK_TRACE, AG_TRACE_ID, AG_SPAN_ID,   AG_USER_ID, AG_SESSION_ID,  AG_CLIENT_IP, AG_ERROR_TYPE,
+        AG_ERROR_CODE,  AG_ENDPOINT, AG_COMPONENT, AG_HOST,    AG_HTTP_STATUS, AG_DURATION};
+
+    for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) {
+        if (i < p->tokens->count && !p->tokens->items[i].rule &&
+            ag_names_field(p, i, ag_field_name(fields[k])))
+            return fields[k];
+    }
+    return AG_NO_FIELD;
+}
+
+/* 트레이스 없는 에러, user id가 없는 로그, "errors without a trace id", "logs that have no session id": of
+ * the record, which says nothing there. */
+static void missing_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 1; i < t->count; i++) {
+        bool korean = ag_is_korean(p, i);
+        size_t at = korean ? ag_before(p, i) : ag_after(p, i);
+        size_t next = korean ? ag_after(p, i) : at + 1;
+        const char *word = ag_word(p, i);
+        size_t led = ag_before(p, i);
+        enum ag_field field = at == SIZE_MAX ? AG_NO_FIELD : optional_field(p, at);
+        bool denies = korean ? ag_is(t, i, AG_C_WITHOUT) &&
+                                   (ag_reads(p, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
+                                    ag_reads(p, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
+                             : strcmp(word, "without") == 0 ||
+                                   (strcmp(word, "no") == 0 && led != SIZE_MAX &&
+                                    (strcmp(ag_word(p, led), "with") == 0 || ag_reads(p, led, AG_C_VERB) ||
+                                     strcmp(ag_word(p, led), "that have") == 0));
+        bool itself =
+            !korean && field != AG_NO_FIELD &&
+            (ag_is(t, next, AG_C_ERROR) || ag_is(t, next, AG_C_LEVEL) || ag_is(t, next, AG_C_STATUS_CLASS));
+        if (!denies || field == AG_NO_FIELD || itself)
+            continue;
+        ag_mention_add(p, korean ? at : i, korean ? i + 1 : at + 1, field, NULL, AG_IS_NULL, NULL, "missing");
+    }
+}
+
+/* 스택 트레이스 붙은 에러, "errors with a stack trace": of the record, which has one. */
+static void present_rule(struct ag_parse *p)
+{
+    static const char *const hung[] = {"있", "붙", "달", "남", "포함"};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i < t->count; i++) {
+        size_t next = ag_after(p, i);
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        if (!ag_is(t, i, AG_C_FIELD) || !ag_names_field(p, i, "stack_trace"))
+            continue;
+        if (!ag_is_korean(p, i) && before != SIZE_MAX &&
+            (strcmp(ag_word(p, before), "with") == 0 || ag_reads(p, before, AG_C_VERB))) {
+            ag_mention_add(p, i, i + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
+            continue;
+        }
+        for (size_t k = 0; next < t->count && k < sizeof hung / sizeof *hung; k++) {
+            if (strncmp(ag_word(p, next), hung[k], strlen(hung[k])) != 0)
+                continue;
+            ag_mention_add(p, i, next + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
+            break;
+        }
+    }
+}
+
+void ag_negation_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    none_rule(p);
+    missing_rule(p);
+    present_rule(p);
+    for (size_t i = 0; i < t->count; i++) {
+        size_t rest;
+        if (!ag_is(t, i, AG_C_NOT))
+            continue;
+        if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
+            continue;
+        if (denies_all(p, i))
+            *(strcmp(ag_word(p, i), "without") == 0 ? &p->left_out : &p->negated_whole) = true;
+        ag_consume(t, i, i + 1, "not");
+        if (strcmp(ag_word(p, i), "non-") == 0)
+            not_fatal(p, i + 1);
+        /* 운영이 아닌 환경, 모바일 말고 다른 기기 */
+        if (ag_is_korean(p, i) && ag_is(t, i + 1, AG_C_REST))
+            ag_consume(t, i + 1, i + 2, "not");
+        rest = ag_is_korean(p, i) && i + 1 < t->count && ag_reads(p, i + 1, AG_C_REST) ? i + 2 : i + 1;
+        if (ag_is_korean(p, i) && ag_is(t, rest, AG_C_FIELD) && !ag_is(t, rest + 1, AG_C_BY) &&
+            negated_field(p, rest))
+            ag_consume(t, rest, rest + 1, "not");
+    }
+}
