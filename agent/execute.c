@@ -49,7 +49,6 @@ struct ag_execution {
     char role[64]; /* copies: who asked may have gone */
     char asker[64];
     struct ag_fetched *fetched;
-    size_t cells_capacity;
     ag_execute_done done; /* NULL: told, or cancelled */
     void *context;
     struct lm_error failure; /* of reading the rows; decision LM_OK while none */
@@ -77,15 +76,6 @@ static void change_state(struct ag_execution *execution, enum execution_state to
         return;
     }
     execution->state = to;
-}
-
-void ag_fetched_free(struct ag_fetched *fetched)
-{
-    if (fetched != NULL) {
-        lm_arena_free(&fetched->arena);
-        free(fetched->cells);
-        free(fetched);
-    }
 }
 
 static void free_execution(struct ag_execution *execution)
@@ -218,35 +208,6 @@ static void fail(struct ag_execution *execution, const struct lm_error *error)
     roll_back(execution, error);
 }
 
-static int keep_cells(struct ag_execution *execution, const PGresult *result, int row)
-{
-    struct ag_fetched *fetched = execution->fetched;
-    const size_t need = (fetched->rows + 1) * fetched->columns;
-    if (need > execution->cells_capacity) {
-        const size_t capacity = need * 2 < 64 ? 64 : need * 2;
-        const char **cells = realloc(fetched->cells, capacity * sizeof(*cells));
-        if (cells == NULL) {
-            return -1;
-        }
-        fetched->cells = cells;
-        execution->cells_capacity = capacity;
-    }
-    const char **cells = fetched->cells + fetched->rows * fetched->columns;
-    for (size_t i = 0; i < fetched->columns; i++) {
-        cells[i] = NULL;
-        if (PQgetisnull(result, row, (int)i) == 0) {
-            const size_t len = (size_t)PQgetlength(result, row, (int)i);
-            fetched->bytes += len;
-            cells[i] = lm_arena_copy(&fetched->arena, PQgetvalue(result, row, (int)i), len);
-            if (cells[i] == NULL) {
-                return -1;
-            }
-        }
-    }
-    fetched->rows++;
-    return 0;
-}
-
 static void stop_reading(struct ag_execution *execution)
 {
     if (!execution->cancelled) {
@@ -255,57 +216,14 @@ static void stop_reading(struct ag_execution *execution)
     }
 }
 
-/* The columns of a statement that was sent without knowing them. */
-static int describe(struct ag_execution *execution, const PGresult *result)
-{
-    struct ag_fetched *fetched = execution->fetched;
-    const int count = PQnfields(result);
-    if (count < 1 || count > AG_MAX_COLUMNS) {
-        return lm_error_set(&execution->failure, LM_FATAL, "bad_rows",
-                            "the statement gives %d columns; 1 to %d may be", count, AG_MAX_COLUMNS);
-    }
-    fetched->columns = (size_t)count;
-    fetched->names = lm_arena_alloc(&fetched->arena, fetched->columns * sizeof(*fetched->names));
-    fetched->types = lm_arena_alloc(&fetched->arena, fetched->columns * sizeof(*fetched->types));
-    bool good = fetched->names != NULL && fetched->types != NULL;
-    for (int i = 0; good && i < count; i++) {
-        const char *name = PQfname(result, i);
-        fetched->names[i] = lm_arena_copy(&fetched->arena, name, strlen(name));
-        fetched->types[i] = PQftype(result, i);
-        good = fetched->names[i] != NULL;
-    }
-    return good ? 0 : lm_error_set(&execution->failure, LM_RETRY, "memory", "out of memory for the rows");
-}
-
 static void on_row(const PGresult *result, void *context)
 {
     struct ag_execution *execution = context;
-    struct ag_fetched *fetched = execution->fetched;
-    if (fetched == NULL || execution->cancelled || execution->failure.decision != LM_OK) {
+    if (execution->fetched == NULL || execution->cancelled || execution->failure.decision != LM_OK) {
         return;
     }
-    if (fetched->columns == 0 && describe(execution, result) != 0) {
+    if (ag_fetched_add(execution->fetched, result, &execution->failure) != 0) {
         stop_reading(execution);
-        return;
-    }
-    if ((size_t)PQnfields(result) != fetched->columns) {
-        lm_error_set(&execution->failure, LM_FATAL, "bad_rows",
-                     "the statement gave %d columns, %zu were expected", PQnfields(result), fetched->columns);
-        stop_reading(execution);
-        return;
-    }
-    for (int row = 0; row < PQntuples(result); row++) {
-        if (fetched->rows >= execution->statement.max_rows ||
-            fetched->bytes >= execution->statement.max_bytes) {
-            fetched->cut = true;
-            stop_reading(execution);
-            return;
-        }
-        if (keep_cells(execution, result, row) != 0) {
-            lm_error_set(&execution->failure, LM_RETRY, "memory", "out of memory for the rows");
-            stop_reading(execution);
-            return;
-        }
     }
 }
 
@@ -465,16 +383,9 @@ static void run_statement(struct ag_execution *execution)
 
 static void on_prelude(const PGresult *result, void *context)
 {
-    struct ag_execution *execution = context;
-    struct ag_fetched *fetched = execution->fetched;
-    if (fetched == NULL || PQntuples(result) != 1) {
-        return;
-    }
-    for (int i = 0; i < PQnfields(result) && i < AG_PRELUDE_CELLS; i++) {
-        if (PQgetisnull(result, 0, i) == 0) {
-            fetched->prelude[i] =
-                lm_arena_copy(&fetched->arena, PQgetvalue(result, 0, i), (size_t)PQgetlength(result, 0, i));
-        }
+    const struct ag_execution *execution = context;
+    if (execution->fetched != NULL) {
+        ag_fetched_add_prelude(execution->fetched, result);
     }
 }
 
@@ -603,18 +514,12 @@ int ag_execute(struct ag_pool *pool, const struct ag_statement *statement, ag_ex
     snprintf(execution->asker, sizeof(execution->asker), "%s",
              statement->asker != NULL ? statement->asker : "");
     execution->statement.prelude = statement->prelude != NULL ? strdup(statement->prelude) : NULL;
-    execution->fetched = calloc(1, sizeof(*execution->fetched));
+    execution->fetched = ag_fetched_new(statement->columns, statement->max_rows, statement->max_bytes);
     if (execution->statement.sql == NULL || execution->fetched == NULL ||
         (statement->prelude != NULL && execution->statement.prelude == NULL)) {
         free_execution(execution);
         return lm_error_set(error, LM_RETRY, "memory", "out of memory for a statement");
     }
-    /* Room for the last row that crosses the bound, and for alignment of many small cells. */
-    lm_arena_init(&execution->fetched->arena,
-                  statement->max_bytes * 2 + (1u << 20) +
-                      statement->max_rows * 64 *
-                          (statement->columns > 0 ? statement->columns : AG_MAX_COLUMNS));
-    execution->fetched->columns = statement->columns;
     execution->done = done;
     execution->context = context;
     execution->waiter = (struct ag_waiter){.asker = execution->asker,

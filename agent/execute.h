@@ -6,11 +6,8 @@
 #ifndef LOGMILL_AGENT_EXECUTE_H
 #define LOGMILL_AGENT_EXECUTE_H
 
+#include "agent/fetched.h"
 #include "agent/pool.h"
-#include "agent/sql/sql.h"
-#include "common/arena.h"
-
-#define AG_PRELUDE_CELLS 4
 
 /* Called with up to 100 rows that came for a streamed statement; PGresult is the caller's. False: wait for
  * ag_execute_more. */
@@ -34,19 +31,6 @@ struct ag_statement {
     ag_execute_rows rows;
 };
 
-/* What came back. */
-struct ag_fetched {
-    struct lm_arena arena; /* of the cells */
-    const char **cells;    /* row after row; NULL is SQL's NULL */
-    size_t rows;
-    size_t columns;
-    const char **names; /* of a statement with `columns` 0: columns and their types' OIDs; else NULL */
-    unsigned *types;
-    size_t bytes;
-    bool cut;
-    const char *prelude[AG_PRELUDE_CELLS];
-};
-
 struct ag_execution;
 
 /*
@@ -65,7 +49,5 @@ void ag_execute_more(struct ag_execution *execution);
 /* `done` will not be called any more; what runs is cancelled in the server, and the connection goes back to
  * the pool when both are finished. */
 void ag_execute_cancel(struct ag_execution *execution);
-
-void ag_fetched_free(struct ag_fetched *fetched);
 
 #endif
