@@ -1,8 +1,8 @@
 /*
- * What the six files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
- * the first header to the last byte of the reply), http_cors.c (pages of other origins), http_stream.c
- * (replies that come piece by piece), http_upgrade.c (connections given to another protocol), http_socket.c
- * (listening, sockets of clients that must be watched or let down gently).
+ * What the seven files of the HTTP server share: http_server.c (daemon, loop, close), http_request.c (from
+ * the first header to the end), http_reply.c (replies of one piece), http_cors.c (pages of other origins),
+ * http_stream.c (replies that come piece by piece), http_upgrade.c (connections given to another protocol),
+ * http_socket.c (listening, sockets of clients that must be watched or let down gently).
  */
 #ifndef LOGMILL_COMMON_HTTP_INTERNAL_H
 #define LOGMILL_COMMON_HTTP_INTERNAL_H
@@ -109,13 +109,16 @@ void http_request_abandon(struct lm_http_request *request);
 /* The daemon leaves the connection alone until http_request_resume; only its hang-up is watched for. */
 void http_request_suspend(struct lm_http_request *request);
 void http_request_resume(struct lm_http_request *request);
-/* request->response is there: adds its headers and lets the daemon have it. */
-void http_request_queue(struct lm_http_request *request, const char *content_type);
 bool http_request_change_state(struct lm_http_request *request, enum http_state to);
 /* In the metrics, once a request. */
 void http_request_count(const struct lm_http_request *request);
 /* Only once the daemon has forgotten it. */
 void http_request_free(struct lm_http_request *request);
+
+/* http_reply.c: request->response is there: adds its headers and lets the daemon have it. */
+void http_reply_queue(struct lm_http_request *request, const char *content_type);
+/* The JSON of lm_http_reply_error. */
+void http_error_body(struct lm_buffer *out, const char *code, const char *message);
 
 /* http_cors.c: at the first header, what lets a page read whatever the answer will be. */
 void http_cors_begin(struct lm_http_request *request);

@@ -89,7 +89,7 @@ int lm_http_stream_open(struct lm_http_request *request, const struct lm_http_st
         (void)MHD_set_response_options(request->response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
     request->stream = stream;
     request->status = public->status;
-    http_request_queue(request, public->content_type);
+    http_reply_queue(request, public->content_type);
     return 0;
 }
 

@@ -54,7 +54,7 @@ int lm_http_upgrade(struct lm_http_request *request, const struct lm_http_upgrad
     request->upgrade = *upgrade;
     request->status = MHD_HTTP_SWITCHING_PROTOCOLS;
     lm_http_reply_header(request, MHD_HTTP_HEADER_UPGRADE, upgrade->protocol);
-    http_request_queue(request, NULL);
+    http_reply_queue(request, NULL);
     return 0;
 }
 
