@@ -10,8 +10,8 @@
 
 struct ag_epochs;
 
-/* How many versions there are in some hours, and what they add up to: versions only rise, so equal means
- * unchanged. */
+/* How many versions there are in some hours, and what they add up to: versions only rise, and by the clock
+ * where a server has lost some (sql/0020_epochs.sql), so equal means unchanged. */
 struct ag_version {
     int64_t count;
     int64_t sum;

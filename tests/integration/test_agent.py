@@ -252,6 +252,27 @@ class Cache(Agents):
         time.sleep(2.2)
         self.assertEqual("process", self.ask(self.agent, question)["cached"])
 
+    def test_an_answer_of_a_past_that_was_lost_is_not_found_in_another(self):
+        at = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '6 hours', 'YYYY-MM-DD HH24:MI')")
+        to = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '5 hours', 'YYYY-MM-DD HH24:MI')")
+        question = "how many FATAL logs between %s and %s?" % (at, to)
+
+        def answer():
+            a = self.ask(self.agent, question)
+            return list(a["results"][0].values())[0], a["cached"]
+
+        n = answer()[0]
+        self.shared.rows("create table kept as select * from logmill.data_epoch")
+        stored.late(self.shared, at + ":30+00", 920001, level="FATAL")
+        self.wait_until(lambda: answer() == (n + 1, "process"), 10, "it is cached")
+        # Another server, without that transaction; what came since raises the same hour.
+        self.shared.rows("""begin; set search_path = logmill; set local session_replication_role = replica;
+            delete from logs where kafka_offset = 920001;
+            delete from log_rollup_minute where minute = '{0}+00' and level = 'FATAL' and kafka_partition = 0 and n = 1;
+            delete from data_epoch; insert into data_epoch select * from public.kept; set local session_replication_role = origin;""".format(at)
+                         + stored.LATE.format(at=at + ":40+00", offset=920002, level="ERROR", service="payment-service") + "commit")
+        self.wait_until(lambda: answer()[0] == n, 10, "what is stored now")
+
     def test_equal_questions_in_flight_share_one_execution(self):
         answers = []
         with self.locked():

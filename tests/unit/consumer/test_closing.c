@@ -149,6 +149,7 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     assert_value("SELECT next_offset || ' ' || committed_time FROM logmill.ingest_offset",
                  "26 1970-01-01 00:00:07+00");
     assert_value("SELECT count(*) FROM logmill.data_epoch", "1");
+    database_run(conn, "CREATE TEMPORARY TABLE before AS SELECT * FROM logmill.data_epoch");
 
     /* The same again: the compare-and-set refuses, and nothing of it stays. */
     assert_string_equal(close_batch(batch, &options), "LM001");
@@ -165,7 +166,7 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     assert_value(
         "SELECT count(*) FROM logmill.log_rollup_minute WHERE duration_n > 0 AND duration_counts <> '{2}'",
         "0");
-    assert_value("SELECT version FROM logmill.data_epoch", "2");
+    assert_value("SELECT e.version > b.version FROM logmill.data_epoch e, before b", "t");
     batch->names = NULL; /* the array is the test's */
     co_batch_free(batch);
 }
