@@ -133,7 +133,6 @@ void co_batch_reset(struct co_batch *batch)
     batch->asked = false;
     batch->attempts = 0;
     batch->unanswered = false;
-    batch->alone = false;
     batch->not_before_us = 0;
     batch->probing = false;
     batch->refusal = (struct co_refusal){0};

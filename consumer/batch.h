@@ -85,8 +85,8 @@ struct co_batch {
     bool keeps_messages; /* of its rows; see partition.h */
     bool open;           /* flows, and takes records still */
     bool flows;          /* its chunks go one by one, and their memory with them */
-    bool broken;         /* some have gone: it cannot be sent again */
-    size_t cleared;      /* rows that may go: their leaves are there */
+    bool broken;    /* is not sent again: some rows have gone, or one is refused and no messages are kept */
+    size_t cleared; /* rows that may go: their leaves are there */
     size_t record_count; /* rows, repeats and dead letters */
     size_t record_max;   /* it takes no more, whatever the policy says */
     size_t repeat_count;
@@ -120,7 +120,6 @@ struct co_batch {
     int64_t read_back;        /* the answer where the outcome of a COMMIT was unknown; -1: none */
     unsigned attempts;        /* that failed */
     bool unanswered;          /* /readyz says that PostgreSQL does not answer it */
-    bool alone;               /* tried again only when what comes before it is committed */
     struct lm_backoff backoff;
     int64_t not_before_us; /* monotonic */
     /* Looking for the one row that a nameless error is about: rows [probe_from, probe_to) are tried and

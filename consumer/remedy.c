@@ -135,20 +135,16 @@ void co_remedy_read_again(struct co_writer *writer, struct co_batch *batch)
 
 /* ---- remedies ---- */
 
-/* PostgreSQL refuses a row of a batch that kept no messages: the batch is read again, and now keeps them.
- * What is on its way before it must not be read again with it. */
-static void read_carefully(struct co_writer *writer, struct co_batch *batch, const struct lm_error *error)
+/* PostgreSQL refuses a row of a batch that kept no messages: the batch is read again, as one that is broken,
+ * and now keeps them. */
+static void read_carefully(struct co_batch *batch, const struct lm_error *error)
 {
     struct co_partition *partition = batch->partition;
 
     partition->careful_batches = CAREFUL_BATCHES;
-    if (co_writer_place(batch) > 0) {
-        batch->alone = true;
-        return;
-    }
-    lm_log_error(LM_LOG_INFO, "writer", error, "%s/%d: reading again from %lld to find the record refused",
-                 partition->topic, (int)partition->number, (long long)partition->committed);
-    start_over(writer, partition);
+    batch->broken = partition->outdated = true;
+    lm_log_error(LM_LOG_INFO, "writer", error, "%s/%d: to be read again, to find the record refused",
+                 partition->topic, (int)partition->number);
 }
 
 static void count_retry(struct co_writer *writer, const struct lm_error *error)
@@ -402,7 +398,7 @@ void co_remedy_apply(struct co_writer *writer, struct co_batch *batch, const str
     send_again(writer, batch);
     if ((what == CO_REMEDY_TAKE_ROW || what == CO_REMEDY_SEARCH) && !batch->keeps_messages &&
         batch->row_count > 0) {
-        read_carefully(writer, batch, error);
+        read_carefully(batch, error);
         return;
     }
     switch (what) {

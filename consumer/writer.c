@@ -241,8 +241,8 @@ static bool may_close(struct co_writer *writer, struct co_batch *batch, int64_t 
 static bool may_start(const struct co_batch *batch)
 {
     size_t place = co_writer_place(batch);
-    if (place == 0 || batch->alone)
-        return place == 0;
+    if (place == 0)
+        return true;
     enum co_batch_state before = batch->partition->line[place - 1]->state;
     return before == CO_BATCH_COPYING || before == CO_BATCH_COPIED || before == CO_BATCH_CLOSING;
 }

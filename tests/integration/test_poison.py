@@ -147,6 +147,17 @@ class Poison(harness.Case):
                 self.assertGreater(len(bad), count / 5000)
                 ingest.check_rollups(self, world)
 
+    def test_a_batch_read_again_for_a_refused_row_waits_for_its_dead_letters_and_sends_each_once(self):
+        world = self.world(partitions=1)
+        world.rows("alter table logmill.logs_raw add constraint mood check (log_type <> 'REFUSED')")
+        ingest.generate(world, 30000, sources=10, partitions=1, nul_every=10, refused_every=9)
+        consumer = self.start(world, "--batch-rows=20000")  # it flows: PostgreSQL refuses a row while letters are on their way
+        self.wait_for_offsets(world, 30000)
+        self.assertIn("to find the record refused", consumer.log())
+        letters = [l["headers"]["x-n"] for l in ingest.letters(world)]
+        self.assertEqual(len(letters), len(set(letters)))
+        self.assertEqual(int(world.value("select count(*) from logmill.logs")) + len(letters), 30000)
+
     def test_a_value_larger_than_the_dead_letter_topic_takes_waits_until_it_takes_it(self):
         world = self.world(partitions=2)
         topic = world.topic("raw")
