@@ -56,11 +56,18 @@ static int listen_for(struct lm_service *service, uv_signal_t *handle, int numbe
     return uv_signal_start(handle, on_signal, number);
 }
 
+/* From here on the signal does nothing: its default would end a process that is about to end by itself, and
+ * whoever asked twice would hear of a death by signal. */
 static void close_signal(uv_signal_t *handle)
 {
+    int number = handle->signum;
+
     /* Zeroed by lm_service_open where it was never initialised. */
-    if (handle->loop != NULL && !uv_is_closing((uv_handle_t *)handle))
-        uv_close((uv_handle_t *)handle, NULL);
+    if (handle->loop == NULL || uv_is_closing((uv_handle_t *)handle))
+        return;
+    uv_close((uv_handle_t *)handle, NULL);
+    if (number != 0)
+        (void)signal(number, SIG_IGN);
 }
 
 void lm_service_release(struct lm_service *service)

@@ -41,8 +41,8 @@ int lm_service_run(struct lm_service *service) LM_MUST_CHECK;
  * still make its threads wait for a server. A second call does nothing; without memory or a thread neither
  * does the first. Loop thread. */
 void lm_service_end_within(struct lm_service *service, unsigned ms, int status);
-/* The program has closed everything it owns: the signal handles go too and the loop ends. A second call does
- * nothing. Loop thread. */
+/* The program has closed everything it owns: the signal handles go too and the loop ends; the signals are
+ * ignored from then on. A second call does nothing. Loop thread. */
 void lm_service_release(struct lm_service *service);
 
 #endif

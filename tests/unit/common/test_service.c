@@ -156,6 +156,27 @@ static void sighup_stops_nothing(void **state)
     assert_int_equal(program.stops, 0);
 }
 
+static void signals_behind_the_release_leave_the_exit_code_alone(void **state)
+{
+    (void)state;
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            struct program program;
+            start(&program);
+            lm_service_stop(&program.service);
+            int run = lm_service_run(&program.service);
+            (void)raise(numbers[i]);
+            _exit(run == 0 ? 7 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 7);
+    }
+}
+
 static void stop_by_the_program_itself_is_like_a_signal(void **state)
 {
     (void)state;
@@ -228,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_hangs_is_cut_short_with_the_exit_code_wanted),
         cmocka_unit_test(an_end_in_time_is_left_alone),
+        cmocka_unit_test(signals_behind_the_release_leave_the_exit_code_alone),
         cmocka_unit_test(each_stopping_signal_drains_and_the_loop_ends_clean),
         cmocka_unit_test(a_second_signal_skips_the_drain_and_a_third_does_nothing),
         cmocka_unit_test(sighup_reloads_where_the_program_can),
