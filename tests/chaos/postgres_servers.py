@@ -19,8 +19,8 @@ from pathlib import Path
 import harness
 
 TOOLS = Path("/usr/lib/postgresql/15/bin")
-# Every application_name of a consumer's connections.
-CONSUMERS = "application_name like 'logmill-consumer%'"
+# Every connection of the consumers of one's own database: others of the shared server have consumers too.
+CONSUMERS = "datname = current_database() and application_name like 'logmill-consumer%'"
 
 
 def as_postgres(*command, **options):

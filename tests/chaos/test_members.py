@@ -136,7 +136,8 @@ class Members(cluster.Case):
         holder.stdin.write(b"update logmill.ingest_offset set backend_pid = pg_backend_pid() where topic = '%s';\n"
                            b"begin; select 1 from logmill.ingest_offset for update;\n" % topic.encode())
         holder.stdin.flush()
-        harness.wait_until(lambda: world.value("select count(*) from pg_stat_activity where state = 'idle in transaction'") == "1", 10)
+        harness.wait_until(lambda: world.value("select count(*) from pg_stat_activity where datname = current_database() and "
+                                               "state = 'idle in transaction' and query like '%for update%'") == "1", 10)
         ingest.generate(world, 300, first=100, partitions=1)
         harness.wait_until(lambda: ingest.stored(world) == 300, 30, "the lock is broken")
         holder.stdin.close()

@@ -73,6 +73,7 @@ class Repeats(harness.Case):
             if piece < 4:
                 ingest.pause(rng, 0.1, 1.0)
                 i = rng.randrange(2)
+                self.wait_until(consumers[i].log)           # before it knows of signals, they just end it
                 if rng.random() < 0.7:
                     consumers[i].kill()
                 else:

@@ -116,10 +116,12 @@ class Metrics(Operated):
         ship = world.start("logmill-ship", "--follow", followed)
         gateway, agent, consumer = world.start("logmill-gateway"), world.start("logmill-agent"), self.start(world)
         self.assertEqual(gateway.post("/api/v1/logs", {"message": "by HTTP", "service": 'a"b\\c'})[0], 200)
-        self.send(world, [{"message": "in time"}] * 10 + [{"service": "no message"}])
+        # In the middle, so that however the broker hands them out no batch holds the bad one alone: its age is that of no row.
+        self.send(world, [{"message": "in time"}] * 5 + [{"service": "no message"}] + [{"message": "in time"}] * 5, partition=0)
         agent.post("/query", {"question": "how many errors in the last hour?"})
         # The rows are there before the consumer hears that they are; the dead letter's partition may be later than they.
         self.wait_until(lambda: (consumer.metric("logmill_consumer_stored_total"), consumer.metric("logmill_consumer_dead_letters_total")) == (12, 1))
+        self.wait_until(lambda: consumer.metric("logmill_consumer_connections") == 2)
         table = page()
         for name, program in (("ship", ship), ("gateway", gateway), ("agent", agent), ("consumer", consumer)):
             with self.subTest(name):
@@ -168,20 +170,23 @@ class Lag(Operated):
         self.send(world, [{"message": "new"}] * 7)
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_records", topic=topic) == 7, 10)
         # Nothing of a wait for a lock: neither what is asked on the control connection, nor a lag since the record before.
-        self.wait_until(lambda: 0 < self.gauge(consumer, "logmill_consumer_lag_seconds", topic=topic) < 60, 5)
+        self.wait_until(lambda: 0 < self.gauge(consumer, "logmill_consumer_lag_seconds", topic=topic) < 3600, 5)
         world.rows("select logmill.check_offsets(array['%s'], array[0], array[5])" % topic, timeout=30)
         holder.communicate("rollback;\n", timeout=60)
         self.wait_until(lambda: self.stored(world) == 12)
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_records", topic=topic) == 0, 5)
         self.wait_until(lambda: self.gauge(consumer, "logmill_consumer_lag_seconds", topic=topic) == 0, 5)
 
-        # Who holds another position than the stored one has lost the partition, and says nothing.
-        world.rows("update logmill.ingest_offset set checked_at = '-infinity'")
-        world.rows("select logmill.check_offsets(array['%s'], array[0], array[5])" % topic)
-        self.assertEqual(world.value("select count(*) from logmill.ingest_offset where topic = '%s' and checked_at > '-infinity'" % topic), "0")
+        # Who holds another position than the stored one has lost the partition, and says nothing. In one transaction: the consumer,
+        # whose position it is, says so every ten seconds.
+        self.assertEqual(world.rows("begin; update logmill.ingest_offset set checked_at = '-infinity'; "
+                                    "select logmill.check_offsets(array['%s'], array[0], array[5]); select count(*) from "
+                                    "logmill.ingest_offset where topic = '%s' and checked_at > '-infinity'; commit" % (topic, topic))[-1], ["0"])
         self.wait_until(checked, 15)
         self.assertIn("stored to its end", world.ctl("status", "--postgres-url", world.admin_url, check=False).stdout)
         consumer.kill()
+        self.wait_until(lambda: world.value("select count(*) from pg_stat_activity where datname = current_database() and "
+                                            "application_name like 'logmill-consumer%'") == "0", what="the end of what it had under way")
         world.rows("update logmill.ingest_offset set checked_at = now() - interval '5 minutes', updated_at = now() - interval '5 minutes'")
         self.assertIn("NOBODY STORES IT", world.ctl("status", "--postgres-url", world.admin_url, check=False).stdout)
 
@@ -228,9 +233,8 @@ class Hangup(Operated):
         world.programs.append(consumer)
         self.addCleanup(self.ends_well, consumer)
 
-        unmet = self.wait_until(lambda: self.unmet(consumer), 10)
         self.wait_until(lambda: "postgres" in self.unmet(consumer) and "refused" in self.unmet(consumer)["postgres"]["reason"], 10)
-        self.assertRegex(unmet["postgres"]["since"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+        self.assertRegex(self.unmet(consumer)["postgres"]["since"], r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
         self.wait_until(lambda: self.unmet(consumer)["postgres"]["seconds"] >= 1, 10)
         write()
         self.hangup(consumer, "postgres_url has changed and holds from now on")
@@ -238,7 +242,8 @@ class Hangup(Operated):
 
         old = {"message": "two hours old", "timestamp": int((time.time() - 7200) * 1e6)}
         self.send(world, [old])
-        self.wait_until(lambda: self.stored(world) == 1)
+        # The row is there before the consumer hears that it is.
+        self.wait_until(lambda: consumer.metric("logmill_consumer_stored_total") == 1)
         write(**{"window.raw.past": "1h", "batch.rows": 1, "log_level": "debug", "connections": 3})
         said = self.hangup(consumer, "3 taken, 1 need a restart")
         for name in (r"window\.raw\.past", r"batch\.rows", "log_level"):
@@ -261,7 +266,7 @@ class Hangup(Operated):
         before = len(consumer.log())
         self.send(world, [old])
         self.wait_until(lambda: ingest.dead_letters(world) == 2)
-        self.assertIn('"level":"DEBUG"', consumer.log()[before:], "what was refused changed the level")
+        self.wait_until(lambda: '"level":"DEBUG"' in consumer.log()[before:], what="a level that what was refused has not changed")
 
     def test_the_other_programs_stay_and_take_what_they_can(self):
         world = self.world(partitions=1)
