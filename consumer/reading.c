@@ -55,12 +55,12 @@ static void give_back_empty(struct co_reading *reading, struct co_partition *par
     co_partition_unref(partition);
 }
 
-/* The topic is known to hold a tenth of a full batch more; for a batch that flows already a hundredth will
- * do, so that the end of a backlog goes with it. */
+/* The topic is known to hold a tenth of a full batch more; for a batch that flows already a record will do, so
+ * that the end of a backlog goes with it. */
 static bool is_behind(const struct co_reading *reading, const struct co_partition *partition)
 {
     bool flows = partition->filling != NULL && partition->filling->open;
-    int64_t low, high, enough = (int64_t)reading->pool->policy.rows / (flows ? 100 : 10);
+    int64_t low, high, enough = flows ? 1 : (int64_t)reading->pool->policy.rows / 10;
 
     return partition->state == CO_PARTITION_RUNNING &&
            rd_kafka_get_watermark_offsets(reading->prompter->kafka, partition->topic, partition->number, &low,
