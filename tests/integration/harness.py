@@ -38,6 +38,18 @@ CATEGORIES = ("raw", "summary", "training", "tagged")
 NULL = "\x02null\x02"
 PATIENCE = 4                                                # times as long as a quiet machine may need, before a test fails
 
+# Agents of several tests share a server, and with it the connections that the roles may have: eight agents would be all. Roles belong
+# to the server, so one world does this for the next.
+ROOM = """
+do $$
+declare r record;
+begin
+    perform pg_advisory_xact_lock(7777);
+    for r in select rolname from pg_roles where rolname in ('logmill_reader', 'logmill_agent') and rolconnlimit between 0 and 149 loop
+        execute format('alter role %I connection limit 150', r.rolname);
+    end loop;
+end $$"""
+
 
 def is_free(port):
     with socket.socket() as s:
@@ -286,7 +298,7 @@ class World:
         self.prefix = self.name + "."
         self.directory = tempfile.mkdtemp(prefix="logmill-test-")
         self.programs = []
-        psql(servers.postgres, 'create database "%s"' % self.name)
+        psql(servers.postgres, 'create database "%s";%s' % (self.name, ROOM))
         base = servers.postgres.rsplit("/", 1)[0]
         self.host = base.split("@", 1)[1]
         self.admin_url = "%s/%s" % (base, self.name)

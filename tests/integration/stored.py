@@ -1,14 +1,18 @@
 """Rows as the consumer would have stored them, for the tests of the agent: logs, rollups, names and progress.
 
-5,000 records, one every 17 seconds back from the start of the present hour, in category raw; four services, all levels, errors with
-types, some with endpoint and status. Nothing lies in the current hour, so a late record into it changes only what it should.
+5,000 records, one every 16 seconds back from the start of the present hour, in category raw; four services, all levels, errors with
+types, some with endpoint and status. Nothing lies in the current hour, so a late record into it changes only what it should; all of
+it lies in the last 24 hours until nearly two have passed, so that a question about those has one answer whenever it is asked.
 """
 import contextlib
 import subprocess
 
 import harness
 
+# A test may hold a lock, or not read its export, for longer than the reader's own time-outs.
 ROWS = """
+do $$ begin execute format('alter role logmill_reader in database %I set lock_timeout = 0', current_database());
+      execute format('alter role logmill_reader in database %I set idle_in_transaction_session_timeout = 0', current_database()); end $$;
 select logmill.ensure_leaf('raw', date_trunc('hour', now(), 'UTC') - i * interval '1 hour') from generate_series(-1, 25) i;
 insert into logmill.logs (created_at, category, level, log_type, service, environment, message, host, component, error_type,
                           http_status, endpoint, method, duration_ms, user_id, trace_id, client_ip, tags, metadata,
@@ -20,7 +24,7 @@ select at, 'raw', (enum_range(null::logmill.log_level))[1 + i % 5], 'BACKEND',
        case when i % 2 = 0 then (array[200, 404, 500])[1 + i % 3] end, case when i % 2 = 0 then '/api/items/' || i % 5 end,
        case when i % 2 = 0 then 'GET' end, i % 300, 'u' || i % 50, lpad(to_hex(i / 2), 32, '0'), ('10.0.0.' || i % 20)::inet,
        array['a', 'b' || i % 3], jsonb_build_object('retry', i % 4), i % 2, i, at, i % 3
-from generate_series(1, 5000) i, lateral (select date_trunc('hour', now(), 'UTC') - i * interval '17 s' as at) t;
+from generate_series(1, 5000) i, lateral (select date_trunc('hour', now(), 'UTC') - i * interval '16 s' as at) t;
 insert into logmill.log_name
 select k.kind, k.value, category, service, environment, kafka_partition, min(created_at), max(created_at), count(*)
 from logmill.logs, lateral (values ('service', service), ('environment', environment), ('host', host), ('component', component),
@@ -52,6 +56,9 @@ def late(world, at, offset, level="ERROR", service="payment-service"):
     world.rows("begin; set search_path = logmill;" + LATE.format(at=at, level=level, service=service, offset=offset) + "commit;")
 
 
+PATIENT = ("--statement-timeout", "1h")                     # statements wait for locks as long as a test holds them
+
+
 class Agents(harness.Case):
     """One database with stored rows for the whole class; agents are started as needed."""
 
@@ -73,7 +80,7 @@ class Agents(harness.Case):
             raise AssertionError("programs that SIGTERM did not end: %s" % stuck)
 
     def start(self, *options, **more):
-        agent = self.shared.start("logmill-agent", *(self.agent_options + options), **more)
+        agent = self.shared.start("logmill-agent", *(PATIENT + self.agent_options + options), **more)
         self.addCleanup(lambda: self.assertIn(agent.terminate(), (0,), agent.log()[-2000:]))
         return agent
 

@@ -239,17 +239,23 @@ class Cache(Agents):
 
     def test_a_closed_window_is_cached_until_a_late_record_raises_its_hour(self):
         question = "how many logs between %s and %s?"
-        to = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '2 hours', 'YYYY-MM-DD HH24:MI')")
-        start = self.shared.value("select to_char(date_trunc('hour', now(), 'UTC') - interval '4 hours', 'YYYY-MM-DD HH24:MI')")
-        question = question % (start, to)
+        at = "select to_char(date_trunc('hour', now(), 'UTC') - interval '%d hours', 'YYYY-MM-DD HH24:MI')"
+        start, to, then = (self.shared.value(at % hours) for hours in (5, 3, 2))
+        beside, question = question % (to, then), question % (start, to)
         first = self.ask(self.agent, question)
         n = list(first["results"][0].values())[0]
         self.wait_until(lambda: self.ask(self.agent, question)["cached"] == "process", 10, "a hit once the epochs are polled")
         stored.late(self.shared, start + ":30+00", 900001)
         self.wait_until(lambda: list(self.ask(self.agent, question)["results"][0].values())[0] == n + 1, 5, "the late record")
         self.wait_until(lambda: self.ask(self.agent, question)["cached"] == "process", 10, "a hit again")
-        stored.late(self.shared, to + ":01+00", 900002)   # an hour outside the window
-        time.sleep(2.2)
+        # In the hour after the window; that the agent knows of it is told by a hit for that hour which counts it.
+        beside_n = list(self.ask(self.agent, beside)["results"][0].values())[0]
+        stored.late(self.shared, to + ":01+00", 900002)
+
+        def known():
+            a = self.ask(self.agent, beside)
+            return a["cached"] == "process" and list(a["results"][0].values())[0] == beside_n + 1
+        self.wait_until(known, 10, "the late record beside the window")
         self.assertEqual("process", self.ask(self.agent, question)["cached"])
 
     def test_an_answer_of_a_past_that_was_lost_is_not_found_in_another(self):
@@ -324,7 +330,7 @@ class Cancelling(Agents):
         agent = self.start("--statement-timeout", "300ms")
         with self.locked():
             self.refused(agent, 504, "statement_timeout")
-        self.ask(agent, HOUR)
+        self.wait_until(lambda: self.ask(agent, HOUR), 20, "one that does not take so long")
 
     def test_a_statement_that_would_cost_too_much_is_not_run_and_narrower_ones_are_offered(self):
         agent = self.start("--max-cost", "10")
@@ -334,14 +340,15 @@ class Cancelling(Agents):
         self.ask(agent, HOUR)                                # rollups are not asked for their cost
 
     def test_sigterm_waits_for_a_question_under_way_and_answers_it(self):
-        agent = self.start()
+        agent = self.start("--drain-timeout", "5m")
         answers = []
         with self.locked():
             t = threading.Thread(target=lambda: answers.append(self.ask(agent, HOUR)))
             t.start()
             self.wait_until(lambda: self.waiting() == 1, 10)
             agent.process.terminate()
-            time.sleep(0.3)
+            self.wait_until(lambda: "stopping" in agent.log(), 10)
+            self.assertEqual([], answers)
             self.assertTrue(agent.running())
         t.join()
         self.assertEqual(1, len(answers))
@@ -349,12 +356,12 @@ class Cancelling(Agents):
         self.assertEqual("answered", self.shared.value("select verdict from logmill.audit_log order by at desc limit 1"))
 
     def test_a_second_sigterm_does_not_wait(self):
-        agent = self.start()
+        agent = self.start("--drain-timeout", "5m")
         with self.locked():
             s = self.connect(agent, HOUR)
             self.wait_until(lambda: self.waiting() == 1, 10)
             agent.process.terminate()
-            time.sleep(0.3)
+            self.wait_until(lambda: "stopping" in agent.log(), 10)  # two signals at once would be one
             agent.process.terminate()
             self.assertEqual(0, agent.wait(10))
             s.close()

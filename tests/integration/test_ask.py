@@ -248,6 +248,7 @@ class Asking(stored.Agents):
         with self.locked():
             t = self.on_terminal("--refresh", "How many errors in the last hour?")
             t.until("the agent searches")
+            self.wait_until(lambda: self.waiting() == 1, 20)
             os.kill(t.pid, signal.SIGINT)
             text, code = t.end()
             self.assertEqual(130, code, text)

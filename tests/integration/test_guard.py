@@ -13,7 +13,7 @@ import harness
 
 ROWS = """
 select logmill.ensure_leaf(c, at) from unnest(enum_range(null::logmill.log_category)) c,
-    (values ('2026-03-17 00:00+00'::timestamptz), ('2026-03-18 00:00+00'), (now()), (now() - interval '1 hour')) t (at);
+    (values ('2026-03-17 00:00+00'::timestamptz), ('2026-03-18 00:00+00'), (now()), (now() - interval '1 hour'), (now() + interval '1 hour')) t (at);
 insert into logmill.logs (created_at, category, level, log_type, service, environment, message, host, error_type, http_status,
                           endpoint, duration_ms, user_id, trace_id, client_ip, tags, metadata, kafka_partition, kafka_offset,
                           ingested_at, pattern)

@@ -1,4 +1,5 @@
 """What a page in a browser may do: ask across origins, after the preflight that a browser makes, and open a WebSocket with a ticket."""
+import concurrent.futures
 import http.client
 import json
 import re
@@ -192,15 +193,19 @@ class Tickets(harness.Case):
         self.assertNotIn(ticket, agent.log())
 
     def test_what_is_no_ticket_opens_nothing(self):
-        ticket = self.ticket(keys["reads"])
-        for wrong in (ticket[:-1], ticket[:-1] + ("0" if ticket[-1] != "0" else "1"), "0" * 48, "x" * 500, ticket.upper()):
-            self.assertEqual(401, self.client("ticket." + wrong).status, wrong)
-        self.assertEqual(400, self.client("ticket." + ticket, "key." + keys["reads"]).status)
-        self.assertEqual(403, self.client("ticket." + ticket, Origin="https://elsewhere.example").status)
-        for header in ({"X-API-Key": ticket}, {"Authorization": "Bearer " + ticket}):       # it is no key
-            self.assertEqual(401, agent.post("/query", {"question": HOUR}, header)[0])
-        self.assertEqual(401, agent.get("/schema?ticket=" + ticket)[0])
-        self.assertEqual(101, self.client("ticket." + ticket).status)                       # and is still good
+        def asked(header):                                                                  # it is no key
+            return agent.post("/query", {"question": HOUR}, header)[0]
+        for status, use in ((401, lambda t: self.client("ticket." + t[:-1]).status),
+                            (401, lambda t: self.client("ticket." + t[:-1] + ("0" if t[-1] != "0" else "1")).status),
+                            (401, lambda t: self.client("ticket." + "0" * 48).status), (401, lambda t: self.client("ticket." + "x" * 500).status),
+                            (401, lambda t: self.client("ticket." + t.upper()).status),
+                            (400, lambda t: self.client("ticket." + t, "key." + keys["reads"]).status),
+                            (403, lambda t: self.client("ticket." + t, Origin="https://elsewhere.example").status),
+                            (401, lambda t: asked({"X-API-Key": t})), (401, lambda t: asked({"Authorization": "Bearer " + t})),
+                            (401, lambda t: agent.get("/schema?ticket=" + t)[0])):
+            ticket = self.ticket(keys["reads"])
+            self.assertEqual(status, use(ticket))
+            self.assertEqual(101, self.client("ticket." + ticket).status)                   # and is still good
 
     def test_only_who_may_read_gets_one(self):
         for headers in ({}, {"X-API-Key": "lm_x"}):
@@ -210,10 +215,19 @@ class Tickets(harness.Case):
 
     def test_no_more_than_so_many_unused(self):
         key = re.search(r"lm_\w+", world.ctl("keys", "create", "--postgres-url", world.admin_url).stdout).group(0)
-        tickets = [self.ticket(key) for _ in range(64)]
-        status, body, headers = agent.post("/ws/ticket", b"", {"X-API-Key": key})
-        self.assertEqual((429, "too_many_requests"), (status, body["error"]["code"]))
-        self.assertEqual(101, self.client("ticket." + tickets[0]).status)
+        tickets, refused = [], []
+
+        def take(_):
+            while not refused:
+                begin = time.monotonic()
+                status, body, _ = agent.post("/ws/ticket", b"", {"X-API-Key": key})
+                (tickets if status == 200 else refused).append((begin, body))
+        with concurrent.futures.ThreadPoolExecutor(16) as several:                          # none is to end before the last is taken
+            list(several.map(take, range(16)))
+        self.assertEqual({"too_many_requests"}, {body["error"]["code"] for _, body in refused})
+        ended = sum(begin < tickets[-1][0] - 50 for begin, _ in tickets)
+        self.assertIn(len(tickets), range(64, 65 + ended))
+        self.assertEqual(101, self.client("ticket." + tickets[-1][1]["ticket"]).status)
         self.ticket(key)
 
     def test_a_key_revoked_meanwhile_opens_nothing(self):

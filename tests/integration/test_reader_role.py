@@ -8,12 +8,13 @@ the owner's that writes. libpq is called through ctypes, for psql 15 cannot send
 import csv
 import ctypes
 import ctypes.util
-import time
+import os
 import unittest
 
 import harness
 
 TIMEOUT_MS = 1500
+LONG_MS = 60000                                             # for what is to run, or to be refused, on a slow machine too
 SECRET = "s3cr3t-never-to-be-seen"
 
 SCAFFOLD = """
@@ -28,7 +29,7 @@ create function logmill_read.bump() returns integer language sql security define
 reset role;
 create function public.bump() returns integer language sql security definer
     as $$ insert into public.app_users values (2, 'bump', '') returning 1 $$;
-select logmill.ensure_leaf('raw', date_trunc('hour', now()) - i * interval '1 hour') from generate_series(0, 30) i;
+select logmill.ensure_leaf('raw', date_trunc('hour', now()) - i * interval '1 hour') from generate_series(-1, 30) i;
 insert into logmill.logs (created_at, category, level, log_type, service, environment, message, error_type, duration_ms, user_id,
                           endpoint, tags, metadata, kafka_partition, kafka_offset, ingested_at, pattern)
 select now() - i * interval '5 s', 'raw', (enum_range(null::logmill.log_level))[1 + i % 5], 'BACKEND', 'svc' || i % 7,
@@ -38,11 +39,13 @@ from generate_series(1, 20000) i;
 update logmill.logs set message = '{secret}', deleted_at = now() where kafka_offset <= 5;
 """
 
-# Counts of every table and the objects there are: nothing of it may move. Statistics and the like are not data.
+# Counts of every table and the objects there are: nothing of it may move. Statistics and the like are not data, and other databases
+# of the server are other tests' to set up.
 STATE = """
 select 'tables', count(*)::text from pg_class
 union all select 'functions', count(*)::text from pg_proc
 union all select 'role settings', md5(string_agg(s::text, ' ' order by s::text)) from pg_db_role_setting s
+    where setdatabase in (0, (select oid from pg_database where datname = current_database()))
 union all select 'large objects', count(*)::text from pg_largeobject_metadata
 union all select 'prepared transactions', count(*)::text from pg_prepared_xacts where database = current_database()
 union all select c.oid::regclass::text, (xpath('/row/n/text()', query_to_xml('select count(*) as n from ' || c.oid::regclass,
@@ -149,15 +152,19 @@ class ReaderRole(harness.Case):
         self.assertIsNone(code, text)
         return text
 
-    def request(self, run, sql, end="ROLLBACK"):
+    def cpu(self):
+        """Seconds that the reader's backend has computed."""
+        with open("/proc/%d/stat" % self.reader.pid, encoding="ascii", errors="replace") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def request(self, run, sql, end="ROLLBACK", timeout=LONG_MS):
         """As the agent does it, up to DISCARD ALL."""
-        code, text = self.reader.simple("BEGIN READ ONLY; SET LOCAL statement_timeout = %d" % TIMEOUT_MS)
+        code, text = self.reader.simple("BEGIN READ ONLY; SET LOCAL statement_timeout = %d" % timeout)
         self.assertIsNone(code, text)
-        start = time.monotonic()
         answer = run(sql)
-        took = time.monotonic() - start
         self.reader.simple(end)
-        return answer, took
+        return answer
 
     def hostile(self, run, strict, end="ROLLBACK"):
         """`strict`: no lock and no setting may be left even before DISCARD ALL."""
@@ -166,8 +173,10 @@ class ReaderRole(harness.Case):
         self.assertGreater(len(rows), 50)
         for case in rows:
             with self.subTest(case=case["id"], sql=case["payload"]):
-                (_, text), took = self.request(run, case["payload"], end)
-                self.assertLess(took, TIMEOUT_MS / 1000 + 10)
+                # It ends by itself or is ended. By the backend's own clock: others may hold the machine up.
+                spent = self.cpu()
+                _, text = self.request(run, case["payload"], end, TIMEOUT_MS)
+                self.assertLess(self.cpu() - spent, TIMEOUT_MS / 1000 + 10)
                 self.assertNotIn(SECRET, text)
                 self.assertNotIn(self.hash, text)
                 self.assertNotIn("SCRAM-SHA-256$", text)
@@ -195,9 +204,9 @@ class ReaderRole(harness.Case):
     def test_legitimate_sql_runs(self):
         for case in cases("legit_sql.tsv"):
             with self.subTest(case=case["id"], sql=case["sql"]):
-                (code, text), _ = self.request(self.reader.extended, case["sql"])
+                code, text = self.request(self.reader.extended, case["sql"])
                 self.assertIsNone(code, text)
-        (_, count), _ = self.request(self.reader.extended, "SELECT count(*) FROM logs")
+        _, count = self.request(self.reader.extended, "SELECT count(*) FROM logs")
         self.assertEqual(count, "19995")                    # five are deleted
 
     def test_every_view_can_be_read(self):
@@ -207,7 +216,7 @@ class ReaderRole(harness.Case):
                          "log_pattern", "log_rollup_day", "log_rollup_hour", "log_rollup_minute", "logs", "performance_metrics",
                          "rows_since"])
         for view in views:
-            (code, text), _ = self.request(self.reader.extended, "SELECT * FROM %s LIMIT 3" % view)
+            code, text = self.request(self.reader.extended, "SELECT * FROM %s LIMIT 3" % view)
             self.assertIsNone(code, text)
             code, text = self.reader.simple("BEGIN; SET LOCAL transaction_read_only = off; DELETE FROM %s" % view)
             self.assertIn(code, ("42501", "55000"), text)   # no privilege, or not a view that could be deleted from
@@ -242,7 +251,7 @@ class ReaderRole(harness.Case):
         for code, statements in refused.items():
             for sql in statements:
                 with self.subTest(sql=sql):
-                    self.reader.simple("BEGIN READ WRITE; SET LOCAL statement_timeout = %d" % TIMEOUT_MS)
+                    self.reader.simple("BEGIN READ WRITE; SET LOCAL statement_timeout = %d" % LONG_MS)
                     got, text = self.reader.extended(sql)
                     self.reader.simple("ROLLBACK")
                     self.assertEqual(got, code, text)

@@ -59,6 +59,13 @@ class Client:
     def send(self, *arguments, **options):
         self.s.sendall(frame(*arguments, **options))
 
+    def pour(self, data):
+        """Bytes of which the server may not want the last."""
+        try:
+            self.s.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass                                        # what it said before can still be read
+
     def say(self, message):
         self.send(TEXT, json.dumps(message).encode())
 
