@@ -160,7 +160,7 @@ static void hidden_columns(struct ag_plan *plan)
     }
 }
 
-static bool by_clock_only(const struct ag_plan *plan)
+bool ag_group_by_clock(const struct ag_plan *plan)
 {
     for (size_t i = 0; i < plan->grouped_count; i++) {
         if (plan->grouped[i].field != AG_HOUR_OF_DAY && plan->grouped[i].field != AG_DAY_OF_WEEK) {
@@ -207,7 +207,7 @@ static int plan_aggregate(struct ag_plan *plan)
     if (ag_measure_columns(plan) != 0) {
         return -1;
     }
-    if (plan->out->bucket_us > 0 || lists_names(intent) || by_clock_only(plan)) {
+    if (plan->out->bucket_us > 0 || lists_names(intent) || ag_group_by_clock(plan)) {
         plan->key_count = keys; /* by time, by name, by the clock: not by the measure */
     }
     if (plan->group_count == 0) {

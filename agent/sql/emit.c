@@ -154,6 +154,14 @@ void ag_emit_from(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
     lm_buffer_append_text(sql, ") AS parts\n");
 }
 
+void ag_emit_having(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
+{
+    for (size_t i = 0; i < plan->having_count; i++) {
+        indented(sql, indent);
+        lm_buffer_printf(sql, "%s %s\n", i == 0 ? "HAVING" : "   AND", plan->having[i]);
+    }
+}
+
 void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool outer)
 {
     const char *texts[AG_MAX_KEYS];
@@ -177,9 +185,6 @@ void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     ag_emit_list(sql, indent, "SELECT", texts, plan->out->column_count);
     ag_emit_from(plan, sql, indent);
     ag_emit_list(sql, indent, "GROUP BY", plan->groups, plan->group_count);
-    for (size_t i = 0; i < plan->having_count; i++) {
-        indented(sql, indent);
-        lm_buffer_printf(sql, "%s %s\n", i == 0 ? "HAVING" : "   AND", plan->having[i]);
-    }
+    ag_emit_having(plan, sql, indent);
     ag_emit_order(plan, sql, indent, false);
 }

@@ -1,5 +1,5 @@
 /*
- * Percentiles over more than may be read row by row: from the logarithmic buckets of log_duration_minute,
+ * Percentiles over more than is sorted row by row: from the logarithmic buckets of log_duration_minute,
  * each within 3 % of the durations in it. The edges of the window are put into the same buckets.
  */
 #include "agent/sql/plan.h"
@@ -37,30 +37,59 @@ static const char *percentile(struct ag_plan *plan, double p, const char *side)
         p, side[0] == '\0' ? "" : " AND ", side);
 }
 
+/* "p95_duration_ms", "p99_9_duration_ms" */
+static const char *percentile_name(struct ag_plan *plan, double p)
+{
+    char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", p * 100);
+    char *point = strchr(name, '.');
+    if (point != NULL) {
+        *point = '_';
+    }
+    return name;
+}
+
+/* Of the first percentile: which groups, and in what order. `other` is the other window's, or NULL. */
+static void rank(struct ag_plan *plan, const char *name, const char *expr, const char *other)
+{
+    const struct ag_intent *intent = plan->intent;
+    bool fewest = intent->order == AG_FEWEST;
+    bool up = fewest || intent->order == AG_FASTEST;
+    ag_measure_threshold(plan, expr);
+    if (plan->out->bucket_us > 0 || plan->grouped_count == 0) {
+        return;
+    }
+    if (other != NULL && intent->rank) {
+        /* What rose most is among what rose. */
+        ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %s", expr, fewest ? "<" : ">", other));
+        ag_plan_add_key(plan, name, ag_plan_text(plan, "%s - %s", expr, other),
+                        fewest ? "" : " DESC NULLS LAST");
+        return;
+    }
+    if (ag_group_by_clock(plan)) {
+        return;
+    }
+    if (intent->rank) {
+        ag_plan_add_key(plan, "samples", ag_plan_text(plan, "max(total) < %d", AG_MIN_SAMPLES), "");
+    }
+    ag_plan_add_key(plan, name, name, up ? "" : " DESC NULLS LAST");
+}
+
 static void columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     bool compared = plan->sides && plan->out->bucket_us == 0;
     for (size_t i = 0; i < intent->measure.p_count; i++) {
-        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", intent->measure.p[i] * 100);
-        char *point = strchr(name, '.');
-        if (point != NULL) {
-            *point = '_';
-        }
-        ag_plan_add_column(plan, name,
-                           percentile(plan, intent->measure.p[i], compared ? "side = 'current'" : ""),
-                           AG_NUMBER, "ms", AG_ROLE_MEASURE)
-            ->measures = AG_PERCENTILE;
+        double p = intent->measure.p[i];
+        const char *name = percentile_name(plan, p);
+        const char *expr = percentile(plan, p, compared ? "side = 'current'" : "");
+        const char *other = compared ? percentile(plan, p, "side = 'previous'") : NULL;
+        ag_plan_add_column(plan, name, expr, AG_NUMBER, "ms", AG_ROLE_MEASURE)->measures = AG_PERCENTILE;
         if (compared) {
-            ag_plan_add_column(plan, ag_plan_text(plan, "previous_%s", name),
-                               percentile(plan, intent->measure.p[i], "side = 'previous'"), AG_NUMBER, "ms",
+            ag_plan_add_column(plan, ag_plan_text(plan, "previous_%s", name), other, AG_NUMBER, "ms",
                                AG_ROLE_PREVIOUS);
         }
-        if (i == 0 && plan->out->bucket_us == 0 && plan->grouped_count > 0) {
-            if (intent->rank) {
-                ag_plan_add_key(plan, "samples", ag_plan_text(plan, "max(total) < %d", AG_MIN_SAMPLES), "");
-            }
-            ag_plan_add_key(plan, name, name, intent->order == AG_FEWEST ? "" : " DESC NULLS LAST");
+        if (i == 0) {
+            rank(plan, name, expr, other);
         }
     }
     if (!compared) {
@@ -77,7 +106,7 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     plan->out->sorted_by_answer = intent->shape == AG_BUSIEST || intent->shape == AG_SPIKE;
     plan->extra_where = "duration_ms IS NOT NULL";
     plan->nested = true;
-    if (ag_group_items(plan) != 0) {
+    if (ag_measure_check(plan) != 0 || ag_group_items(plan) != 0) {
         return -1;
     }
     ag_plan_add_item(plan, "duration_bucket", bucket_of_row, "bucket");
@@ -85,6 +114,9 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     ag_group_columns(plan);
     if (series) {
         ag_plan_add_key(plan, "bucket", "bucket", "");
+    }
+    if (series && plan->sides) {
+        ag_plan_add_key(plan, "side", "side", "");
     }
     columns(plan);
     ag_group_keys(plan);
@@ -115,6 +147,7 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     ag_emit_list(sql, 4, "GROUP BY", by, by_count + 1);
     lm_buffer_append_text(sql, ") AS durations\n");
     ag_emit_list(sql, 0, "GROUP BY", plan->groups, plan->group_count);
+    ag_emit_having(plan, sql, 0);
     if (plan->group_count == 0) {
         plan->limit = 0;
     }

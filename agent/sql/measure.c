@@ -260,7 +260,7 @@ static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_
     }
 }
 
-static int check_measure(struct ag_plan *plan)
+int ag_measure_check(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     if (ag_measure_is_duration(intent) && intent->measure.field != AG_DURATION) {
@@ -313,7 +313,7 @@ static int matching_item(struct ag_plan *plan)
 int ag_measure_items(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (check_measure(plan) != 0) {
+    if (ag_measure_check(plan) != 0) {
         return -1;
     }
     if (plan->mixed &&
@@ -419,6 +419,19 @@ static void order_by(struct ag_plan *plan, const char *name, const char *expr)
     ag_plan_add_key(plan, name, expr, up ? "" : null ? " DESC NULLS LAST" : " DESC");
 }
 
+void ag_measure_threshold(struct ag_plan *plan, const char *expr)
+{
+    static const char *const signs[] = {
+        [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
+    const struct ag_intent *intent = plan->intent;
+    enum ag_op op = intent->threshold.op;
+    if (!intent->threshold.set || plan->grouped_count + (plan->out->bucket_us > 0) == 0) {
+        return;
+    }
+    const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
+    ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
+}
+
 int ag_measure_columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
@@ -432,12 +445,8 @@ int ag_measure_columns(struct ag_plan *plan)
         const char *name = measure_name(plan, measured[i]);
         const char *expr = measure_expr(plan, measured[i], compared ? current : "");
         ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE)->measures = measured[i].fn;
-        if (i == 0 && intent->threshold.set && plan->grouped_count + (plan->out->bucket_us > 0) > 0) {
-            static const char *const signs[] = {
-                [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
-            enum ag_op op = intent->threshold.op;
-            const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
-            ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
+        if (i == 0) {
+            ag_measure_threshold(plan, expr);
         }
         if (intent->shape == AG_WITHOUT) {
             const char *matching = ag_measure_count(plan, ag_plan_item(plan, "matching"));

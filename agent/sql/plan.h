@@ -62,6 +62,8 @@ struct ag_plan {
     const char *fold_unit; /* of AG_FOLDS, AG_DURATION_FOLDS: the longest unit that answers, "slot", "hour" or
                               "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
+    int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
+                              later begins */
     struct ag_item items[AG_MAX_ITEMS];
     size_t item_count;
     size_t filter_count;     /* of the intent's filters, how many restrict the rows (AG_SHARE and AG_WITHOUT
@@ -152,6 +154,7 @@ void ag_emit_list(struct lm_buffer *sql, unsigned indent, const char *head, cons
 void ag_emit_where(struct lm_buffer *sql, unsigned indent, const char *const *conditions, size_t count);
 void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 void ag_emit_from(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
+void ag_emit_having(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 /* The statement's ORDER BY and LIMIT; `outer`: of a statement around it. */
 void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool outer);
 /* The conditions of a part, bounds first; how many. */
@@ -159,12 +162,16 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
                           const char *out[AG_MAX_FILTERS + 6]);
 
 /* measure.c */
+/* LM_FATAL where the measure asks for what cannot be measured. */
+int ag_measure_check(struct ag_plan *plan) LM_MUST_CHECK;
 /* Adds the items the measure is made of, for the plan's source. */
 int ag_measure_items(struct ag_plan *plan) LM_MUST_CHECK;
 /* Adds the measure's columns, both sides' where the plan has sides, and what goes with them. */
 int ag_measure_columns(struct ag_plan *plan) LM_MUST_CHECK;
 /* Expression of the count of rows under `filter` ("" or a condition). */
 const char *ag_measure_count(struct ag_plan *plan, const char *filter);
+/* The intent's threshold as a condition on the groups, where it has one and there are groups. */
+void ag_measure_threshold(struct ag_plan *plan, const char *expr);
 bool ag_measure_is_duration(const struct ag_intent *intent);
 /* Beside durations or different values the records themselves are counted. */
 bool ag_measure_counts(const struct ag_intent *intent);
@@ -193,6 +200,8 @@ void ag_group_columns(struct ag_plan *plan);
 void ag_group_keys(struct ag_plan *plan);
 /* "service IS NULL OR host IS NULL" over the groups that can be NULL; NULL where none can. */
 const char *ag_group_null(struct ag_plan *plan, bool outer);
+/* All groups are hours of the day or days of the week, in whose order they come. */
+bool ag_group_by_clock(const struct ag_plan *plan);
 /* out->row_limit from the question, the request and `most`; plan->limit is one more. */
 void ag_row_limit(struct ag_plan *plan, int most);
 /* The groups, with what AG_NAMES, AG_SILENT and AG_NEW add to them. */

@@ -3,6 +3,10 @@
  * rollup says which minute, one look at the rows of that minute says when in it. Where the rows of the minute
  * are no longer kept, the minute is the answer. Over long windows days or hours are folded, and the rollup is
  * asked twice: for the day or hour, and within it, by its index from the right end, for the minute.
+ *
+ * A group is silent when its last moment in the whole of both windows lies before the later one, and new when
+ * its first does not lie before it. From folds that is how they are found: the start of a unit leaves out
+ * nearly all groups, the moment itself decides about the rest.
  */
 #include "agent/sql/plan.h"
 
@@ -112,42 +116,46 @@ static void emit_unordered(struct ag_plan *plan, struct lm_buffer *sql, unsigned
     plan->limit = limit;
 }
 
-/* SELECT t.group…, the moment, t.count FROM (statement) AS t; the statement calls the minute "seen". */
-static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, bool last, int64_t from_us,
-                         int64_t to_us)
+/* What the statement calls the moment, of which it knows only the unit. */
+static void rename_moment(struct ag_plan *plan, const char *from, const char *to)
 {
     struct ag_sql *out = plan->out;
+    for (size_t i = 0; i < out->column_count; i++) {
+        if (strcmp(out->columns[i].name, from) == 0) {
+            out->columns[i].name = to;
+        }
+    }
+}
+
+/* SELECT t.group…, the moment, t.count FROM (statement) AS t; the statement calls the minute "seen". With
+ * `limited` the groups are cut as soon as their minutes are known. */
+static void emit_moments(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool last,
+                         int64_t from_us, int64_t to_us, bool limited)
+{
     const char *name = last ? "last_seen" : "first_seen";
     struct lm_buffer inner;
     lm_buffer_init(&inner, sql->max);
-    for (size_t i = 0; i < out->column_count; i++) {
-        if (strcmp(out->columns[i].name, name) == 0) {
-            out->columns[i].name = "seen";
-        }
-    }
-    emit_columns(plan, sql, 0, last, false, from_us, to_us);
-    lm_buffer_append_text(sql, "FROM (\n");
+    rename_moment(plan, name, "seen");
+    emit_columns(plan, sql, indent, last, false, from_us, to_us);
+    lm_buffer_printf(sql, "%*sFROM (\n", (int)indent, "");
     if (plan->source == AG_FOLDS) {
-        emit_columns(plan, sql, 4, last, true, from_us, to_us);
-        lm_buffer_append_text(sql, "    FROM (\n");
-        emit_unordered(plan, &inner, 8);
+        emit_columns(plan, sql, indent + 4, last, true, from_us, to_us);
+        lm_buffer_printf(sql, "%*sFROM (\n", (int)indent + 4, "");
+        emit_unordered(plan, &inner, indent + 8);
         append(plan, sql, &inner);
-        lm_buffer_append_text(sql, "    ) AS t\n");
-        emit_order(plan, sql, 4, "seen", last);
-        if (plan->limit > 0) {
-            lm_buffer_printf(sql, "    LIMIT %d\n", plan->limit);
+        lm_buffer_printf(sql, "%*s) AS t\n", (int)indent + 4, "");
+        if (limited) {
+            emit_order(plan, sql, indent + 4, "seen", last);
+        }
+        if (limited && plan->limit > 0) {
+            lm_buffer_printf(sql, "%*sLIMIT %d\n", (int)indent + 4, "", plan->limit);
         }
     } else {
-        ag_emit_statement(plan, &inner, 4);
+        ag_emit_statement(plan, &inner, indent + 4);
         append(plan, sql, &inner);
     }
-    lm_buffer_append_text(sql, ") AS t\n");
-    emit_order(plan, sql, 0, name, last);
-    for (size_t i = 0; i < out->column_count; i++) {
-        if (strcmp(out->columns[i].name, "seen") == 0) {
-            out->columns[i].name = name;
-        }
-    }
+    lm_buffer_printf(sql, "%*s) AS t\n", (int)indent, "");
+    rename_moment(plan, "seen", name);
 }
 
 static void add_seen(struct ag_plan *plan, bool last)
@@ -189,8 +197,36 @@ int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql)
     if (plan->grouped_count == 0) {
         plan->limit = 0;
     }
-    emit_moments(plan, sql, last, plan->out->from_us, plan->out->to_us);
+    emit_moments(plan, sql, 0, last, plan->out->from_us, plan->out->to_us, true);
+    emit_order(plan, sql, 0, last ? "last_seen" : "first_seen", last);
     return 0;
+}
+
+/* By folds: of the groups whose unit leaves it open, those whose moment is on the right side of where the
+ * later window begins. */
+static void emit_change(struct ag_plan *plan, struct lm_buffer *sql, bool silent, int64_t from_us)
+{
+    const char *texts[AG_MAX_COLUMNS];
+    const char *name = silent ? "last_seen" : "first_seen";
+    const char *split = ag_plan_instant(plan, plan->change_us);
+    /* No unit is longer than an hour. */
+    const char *may = silent ? ag_plan_text(plan, "%s < %s", plan->selects[plan->grouped_count], split)
+                             : ag_plan_text(plan, "%s >= %s", plan->selects[plan->grouped_count],
+                                            ag_plan_instant(plan, plan->change_us - AG_HOUR));
+    ag_plan_add_having(plan, may);
+    for (size_t i = 0; i < plan->out->column_count; i++) {
+        texts[i] = ag_plan_text(plan, "t.%s", plan->out->columns[i].name);
+    }
+    ag_emit_list(sql, 0, "SELECT", texts, plan->out->column_count);
+    lm_buffer_append_text(sql, "FROM (\n");
+    emit_moments(plan, sql, 4, silent, from_us, plan->out->to_us, false);
+    /* Or PostgreSQL would look every moment up twice, once for the condition. */
+    lm_buffer_append_text(sql, "    OFFSET 0\n");
+    lm_buffer_printf(sql, ") AS t\nWHERE t.%s %s %s\n", name, silent ? "<" : ">=", split);
+    emit_order(plan, sql, 0, name, silent);
+    if (plan->limit > 0) {
+        lm_buffer_printf(sql, "LIMIT %d\n", plan->limit);
+    }
 }
 
 int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
@@ -203,6 +239,10 @@ int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
     }
     add_seen(plan, silent);
     seen_columns(plan, silent);
+    if (plan->source == AG_FOLDS) {
+        emit_change(plan, sql, silent, silent ? out->from_us : out->against_from_us);
+        return 0;
+    }
     const char *side = silent ? "side = 'current'" : "side = 'previous'";
     ag_plan_add_having(plan, ag_plan_text(plan, "%s = 0", ag_measure_count(plan, side)));
     for (size_t i = 0; i < plan->grouped_count; i++) {
@@ -212,7 +252,8 @@ int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
         }
     }
     if (plan->mixed && plan->source == AG_MINUTES) {
-        emit_moments(plan, sql, silent, out->from_us, out->to_us);
+        emit_moments(plan, sql, 0, silent, out->from_us, out->to_us, true);
+        emit_order(plan, sql, 0, silent ? "last_seen" : "first_seen", silent);
     } else {
         ag_emit_statement(plan, sql, 0);
     }

@@ -55,6 +55,9 @@ static bool hours_measure(const struct ag_intent *intent)
 /* Below it, and the last minutes are not folded yet, the minutes are as quick. */
 #define WORTH_FOLDS (AG_HOUR / 2)
 
+/* The durations of an hour are sorted row by row; of more there are histograms, within 3 %. */
+#define EXACT_PERCENTILES AG_HOUR
+
 static bool by_clock(enum ag_field field)
 {
     return field == AG_HOUR_OF_DAY || field == AG_DAY_OF_WEEK;
@@ -181,13 +184,14 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
 {
     const struct ag_sql *out = plan->out;
     const struct ag_intent *intent = plan->intent;
-    /* What goes from the rollup to the moment in it goes by the minute; of one window it gets there by days
-     * or, for each group, by hours. Two windows would be more SELECTs than the guard takes. */
-    bool seen = intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
-    bool moments = intent->shape == AG_SILENT || intent->shape == AG_NEW || (seen && table != AG_MINUTES);
+    /* What goes from the rollup to the moment in it goes by the minute, and gets there by days or, for each
+     * group, by hours. Two windows would be more SELECTs than the guard takes, but for two that are one. */
+    bool change = intent->shape == AG_SILENT || intent->shape == AG_NEW;
+    bool seen = change || intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
+    bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
-    if ((table != AG_MINUTES && table != AG_DURATIONS) || moments || !time_fits(plan, SLOT) ||
-        past_us < WORTH_FOLDS) {
+    if ((table != AG_MINUTES && table != AG_DURATIONS) || (seen && table != AG_MINUTES) || apart ||
+        !time_fits(plan, SLOT) || past_us < WORTH_FOLDS) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
@@ -208,9 +212,10 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);
     if (minutes && intent->measure.fn == AG_PERCENTILE && intent->measure.also_count == 0) {
-        int64_t scan = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
-        bool beyond = plan->out->to_us - plan->out->from_us > scan ||
-                      plan->out->against_to_us - plan->out->against_from_us > scan;
+        int64_t scan_us = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
+        int64_t exact_us = scan_us < EXACT_PERCENTILES ? scan_us : EXACT_PERCENTILES;
+        bool beyond = plan->out->to_us - plan->out->from_us > exact_us ||
+                      plan->out->against_to_us - plan->out->against_from_us > exact_us;
         return beyond ? AG_DURATIONS : AG_LOGS;
     }
     if (minutes && minutes_measure(intent)) {

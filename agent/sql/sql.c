@@ -45,16 +45,28 @@ static int check_scan(struct ag_plan *plan)
     return ag_window_check(plan, plan->context->scan_window_us);
 }
 
+static bool is_change(const struct ag_intent *intent)
+{
+    return intent->shape == AG_SILENT || intent->shape == AG_NEW;
+}
+
 static int add_parts(struct ag_plan *plan)
 {
     struct ag_sql *out = plan->out;
     const struct ag_intent *intent = plan->intent;
-    if (intent->shape == AG_SILENT) {
-        int64_t silent = intent->silent_us > 0 ? intent->silent_us : SILENT_DEFAULT;
-        if (out->to_us - silent <= out->from_us) {
-            return lm_error_set(plan->error, LM_FATAL, "bad_request",
-                                "the window is not longer than the silence that is looked for");
-        }
+    int64_t silent = intent->silent_us > 0 ? intent->silent_us : SILENT_DEFAULT;
+    if (intent->shape == AG_SILENT && out->to_us - silent <= out->from_us) {
+        return lm_error_set(plan->error, LM_FATAL, "bad_request",
+                            "the window is not longer than the silence that is looked for");
+    }
+    plan->part_count = 0;
+    plan->mixed = false;
+    plan->sides = false;
+    if (is_change(intent) && plan->source == AG_FOLDS) {
+        bool new = intent->shape == AG_NEW;
+        plan->change_us = new ? out->from_us : out->to_us - silent;
+        ag_window_add(plan, plan->source, new ? out->against_from_us : out->from_us, out->to_us, false);
+    } else if (intent->shape == AG_SILENT) {
         plan->sides = true;
         ag_window_add(plan, plan->source, out->from_us, out->to_us - silent, true);
         ag_window_add(plan, plan->source, out->to_us - silent, out->to_us, false);
@@ -71,21 +83,26 @@ static int add_parts(struct ag_plan *plan)
     return 0;
 }
 
-/* The moment within the minute takes a SELECT more, and a statement may have eight. */
+/* The moment within the minute takes SELECTs as well, and a statement may have eight. */
 #define MAX_PARTS_OF_MOMENTS 5
+#define MAX_PARTS_OF_FOLDED_CHANGE 2
 
 static int plan_parts(struct ag_plan *plan)
 {
     if (add_parts(plan) != 0) {
         return -1;
     }
+    if (is_change(plan->intent) && plan->source == AG_FOLDS &&
+        plan->part_count > MAX_PARTS_OF_FOLDED_CHANGE) {
+        plan->source = AG_MINUTES;
+        if (add_parts(plan) != 0) {
+            return -1;
+        }
+    }
     if (plan->mixed) {
         ag_window_join(plan);
     }
-    bool change = plan->intent->shape == AG_SILENT || plan->intent->shape == AG_NEW;
-    if (change && plan->source == AG_MINUTES && plan->part_count > MAX_PARTS_OF_MOMENTS) {
-        plan->part_count = 0;
-        plan->mixed = false;
+    if (is_change(plan->intent) && plan->source == AG_MINUTES && plan->part_count > MAX_PARTS_OF_MOMENTS) {
         plan->source = AG_LOGS;
         return add_parts(plan);
     }
@@ -122,7 +139,7 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     if (check_scan(plan) != 0) {
         return -1;
     }
-    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+    if (is_change(intent)) {
         return ag_write_change(plan, sql);
     }
     if (intent->shape == AG_EVIDENCE) {

@@ -213,6 +213,9 @@ static void assert_same(const char *spec, const struct outcome *a, const struct 
             const char *x = PQgetvalue(a->rows, row, (int)i);
             const char *y = PQgetvalue(b->rows, other, (int)i);
             bool null = PQgetisnull(a->rows, row, (int)i) != PQgetisnull(b->rows, other, (int)i);
+            if (a->sql.source == AG_FROM_DURATIONS && a->sql.columns[i].type == AG_NUMBER) {
+                continue; /* within 3 % of a sample: percentiles_from_histograms_are_close */
+            }
             if (null || !same_cell(x, y, a->sql.columns[i].type, tolerance)) {
                 fail_msg("%s\nrow %d, %s: \"%s\" and \"%s\"\n%s\n%s", spec, row, a->sql.columns[i].name, x, y,
                          a->sql.text, b->sql.text);
@@ -427,8 +430,24 @@ static void lists_filled_from_the_coarse_index_are_the_same_rows(void **state)
     }
 }
 
+/* Answered from folded hours, whose units say too little by themselves. */
+static bool is_folded(const char *spec)
+{
+    struct lm_arena arena;
+    struct lm_error error;
+    struct outcome folds = {.rows = NULL};
+    lm_arena_init(&arena, (size_t)1 << 20);
+    assert_true(intent_spec_parse(spec, &arena, &folds.intent));
+    const struct ag_sql_context context = {.now_us = SPEC_NOW, .max_rows = 100, .rows_since_us = INT64_MIN};
+    bool written = ag_sql_write(&folds.intent, &context, &arena, &folds.sql, &error) == 0;
+    bool folded = written && strstr(folds.sql.text, "log_rollup(") != NULL;
+    lm_arena_free(&arena);
+    return folded;
+}
+
 static void silent_and_new_are_the_same_from_rollups(void **state)
 {
+    int folded = 0;
     for (int i = 0; i < 40; i++) {
         char spec[MAX_SPEC];
         bool silent = random_draw(2) == 0;
@@ -442,7 +461,9 @@ static void silent_and_new_are_the_same_from_rollups(void **state)
         random_add(spec, random_coarse_filter());
         random_window(spec, "in");
         compare(*state, spec, 0);
+        folded += is_folded(spec);
     }
+    assert_true(folded > 3);
 }
 
 /* Who had none of something: the same from rollups as from rows, and nobody who had one. */
