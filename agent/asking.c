@@ -226,7 +226,7 @@ static enum ag_step take_sql(struct ag_run *run, const char *text)
     ag_intent_init(&run->understanding.intent);
     run->understanding.intent.zone = run->request.zone;
     run->understanding.intent.language = run->understanding.language;
-    run->rows_since_us = INT64_MIN;
+    run->rows_since_us = run->counts_since_us = INT64_MIN;
     run->sql = (struct ag_sql){.text = text,
                                .row_limit = run->request.max_results,
                                .source = AG_FROM_LOGS,

@@ -44,8 +44,9 @@ static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM lo
 const char *const ag_categories[AG_CATEGORY_COUNT] = {"raw", "summary", "training", "tagged"};
 
 static const char since_sql[] =
-    "SELECT category::text, least((extract(epoch FROM since) * 1000000)::numeric, "
-    "9000000000000000000)::bigint FROM rows_since";
+    "SELECT category::text, least((extract(epoch FROM r.since) * 1000000)::numeric, "
+    "9000000000000000000)::bigint, (extract(epoch FROM c.since) * 1000000)::bigint "
+    "FROM rows_since r FULL JOIN counts_since c USING (category)";
 
 /* The cluster, its history (a restore to a point in time begins another), and the database in it. */
 static const char database_sql[] =
@@ -169,7 +170,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
     names->full_us = lm_clock_mono_us();
     lm_gauge_set(names->count_gauge, (double)fetched->rows);
     ag_fetched_free(fetched);
-    run(names, since_sql, 2, AG_CATEGORY_COUNT, on_since);
+    run(names, since_sql, 3, AG_CATEGORY_COUNT, on_since);
 }
 
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
@@ -193,6 +194,18 @@ static void run(struct ag_names *names, const char *sql, size_t columns, size_t 
     }
 }
 
+static int64_t since(const char *cell)
+{
+    return cell != NULL ? strtoll(cell, NULL, 10) : INT64_MIN;
+}
+
+static void forget_since(struct ag_kept *kept)
+{
+    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
+        kept->rows_since_us[i] = kept->counts_since_us[i] = INT64_MIN;
+    }
+}
+
 static void on_since(struct ag_fetched *fetched, const struct lm_error *error, void *context)
 {
     struct ag_names *names = context;
@@ -200,12 +213,13 @@ static void on_since(struct ag_fetched *fetched, const struct lm_error *error, v
         end_reading(names, error);
         return;
     }
-    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
-        names->kept.rows_since_us[i] = INT64_MIN;
-        for (size_t row = 0; row < fetched->rows; row++) {
-            const char *const *cells = fetched->cells + row * fetched->columns;
-            if (cells[0] != NULL && cells[1] != NULL && strcmp(cells[0], ag_categories[i]) == 0) {
-                names->kept.rows_since_us[i] = strtoll(cells[1], NULL, 10);
+    forget_since(&names->kept);
+    for (size_t row = 0; row < fetched->rows; row++) {
+        const char *const *cells = fetched->cells + row * fetched->columns;
+        for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
+            if (strcmp(cells[0], ag_categories[i]) == 0) {
+                names->kept.rows_since_us[i] = since(cells[1]);
+                names->kept.counts_since_us[i] = since(cells[2]);
             }
         }
     }
@@ -300,9 +314,7 @@ int ag_names_open(const struct ag_names_options *options, struct ag_names **out,
         return lm_error_set(error, LM_FATAL, "memory", "out of memory for the names");
     }
     *names = (struct ag_names){.options = *options, .copy = copy, .counted = -1};
-    for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
-        names->kept.rows_since_us[i] = INT64_MIN;
-    }
+    forget_since(&names->kept);
     names->count_gauge =
         lm_gauge(options->metrics, "logmill_agent_names", NULL, "Names known from the data.");
     (void)uv_timer_init(options->loop, &names->timer);

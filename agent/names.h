@@ -29,6 +29,8 @@ struct ag_kept {
     bool services_overflowed; /* a rollup holds services under "(other)" */
     /* By category, in the order of ag_categories: rows before it were dropped; INT64_MIN: none were. */
     int64_t rows_since_us[AG_CATEGORY_COUNT];
+    /* The same of what was counted, which outlives the rows. */
+    int64_t counts_since_us[AG_CATEGORY_COUNT];
     /* Names this very database and no other, wherever it is restored or copied to; "": not known. */
     char database[AG_DATABASE_SIZE];
 };

@@ -72,29 +72,32 @@ static int64_t as_of(const struct ag_run *run, json_t *warnings)
     return since_us < seen_us ? since_us : seen_us;
 }
 
-/* Does one of the windows reach before what is kept? The rollups outlive the rows: there only a ragged first
- * minute or hour, which is counted from rows, can miss some. */
-static bool is_incomplete(const struct ag_run *run)
+/* From when on the answer has everything, where one of its windows reaches before that; else INT64_MIN. The
+ * rollups outlive the rows: of what is counted a ragged first minute or hour, which is read from rows, may be
+ * missing before they are gone themselves. */
+static int64_t complete_from(const struct ag_run *run)
 {
     const struct ag_sql *sql = &run->sql;
     const int64_t starts[] = {sql->from_us, sql->against_from_us < sql->against_to_us ? sql->against_from_us
                                                                                       : sql->from_us};
     const int64_t whole_us = sql->source == AG_FROM_PATTERNS ? LM_HOUR_US : LM_MINUTE_US;
+    int64_t from_us = INT64_MIN;
     for (size_t i = 0; i < 2; i++) {
         const bool rows = sql->source == AG_FROM_LOGS || starts[i] % whole_us != 0;
-        if (rows && starts[i] < run->rows_since_us) {
-            return true;
+        const int64_t since_us = rows ? run->rows_since_us : run->counts_since_us;
+        if (starts[i] < since_us && since_us > from_us) {
+            from_us = since_us;
         }
     }
-    return false;
+    return from_us;
 }
 
-static void append_coverage(const struct ag_run *run, const struct ag_zone *zone, json_t *warnings,
-                            struct lm_buffer *out)
+static void append_coverage(const struct ag_run *run, int64_t from_us, const struct ag_zone *zone,
+                            json_t *warnings, struct lm_buffer *out)
 {
     char since[40];
     char text[256];
-    ag_zone_format(zone, run->rows_since_us, since);
+    ag_zone_format(zone, from_us, since);
     snprintf(text, sizeof(text),
              run->understanding.language == AG_KO
                  ? "기록은 %s부터 보관되어 있어, 그 이전은 답에 들어 있지 않습니다."
@@ -138,8 +141,8 @@ static int write_result(struct ag_run *run, const struct ag_answer *answer, cons
     lm_buffer_append_json(&out, run->sql.text, strlen(run->sql.text));
     if (run->asking.wrote_sql) {
         warn(answer->warnings, "unverified_sql", ag_asking_interpretation(run));
-    } else if (is_incomplete(run)) {
-        append_coverage(run, zone, answer->warnings, &out);
+    } else if (complete_from(run) != INT64_MIN) {
+        append_coverage(run, complete_from(run), zone, answer->warnings, &out);
     }
     const bool complete =
         append_json(&out, "results", answer->results) && append_json(&out, "columns", answer->columns) &&

@@ -105,6 +105,7 @@ struct ag_run {
     char *judged; /* what the guard lets run; malloc */
 
     int64_t rows_since_us; /* of the categories asked for; INT64_MIN: nothing was dropped */
+    int64_t counts_since_us;
 
     uint8_t key[AG_KEY_SIZE];
     bool keyed;

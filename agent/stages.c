@@ -130,13 +130,13 @@ static bool asks_for(const struct ag_intent *intent, const char *category)
     return true;
 }
 
-/* From when on every category that is asked for still holds its rows. */
-static int64_t rows_since(const struct ag_run *run)
+/* From when on every category that is asked for has all it ever had, of these times by category. */
+static int64_t all_since(const struct ag_run *run, const int64_t by_category[AG_CATEGORY_COUNT])
 {
     int64_t since_us = INT64_MIN;
     for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
-        if (run->kept.rows_since_us[i] > since_us && asks_for(&run->understanding.intent, ag_categories[i])) {
-            since_us = run->kept.rows_since_us[i];
+        if (by_category[i] > since_us && asks_for(&run->understanding.intent, ag_categories[i])) {
+            since_us = by_category[i];
         }
     }
     return since_us;
@@ -145,7 +145,8 @@ static int64_t rows_since(const struct ag_run *run)
 static enum ag_step write_sql(struct ag_run *run)
 {
     struct lm_error error;
-    run->rows_since_us = rows_since(run);
+    run->rows_since_us = all_since(run, run->kept.rows_since_us);
+    run->counts_since_us = all_since(run, run->kept.counts_since_us);
     const struct ag_sql_context context = sql_context(run);
     if (ag_sql_write(&run->understanding.intent, &context, &run->arena, &run->sql, &error) == 0) {
         return AG_STEP_NEXT;

@@ -141,6 +141,15 @@ static const struct lm_config_option options[] = {
      .default_text = "UTC",
      .description = "IANA time zone whose days the rollups are folded into: the one most questions are asked "
                     "in."},
+    {.name = "rollup_retention",
+     .type = LM_CONFIG_DURATION,
+     .offset = FIELD(rollup_retention_ms),
+     .default_text = "400d",
+     .min = 41 * DAY_MS, /* slots are kept for 40 days */
+     .max = 36525 * DAY_MS,
+     .reloadable = true,
+     .description = "What was counted (rollups, error patterns, names) is forgotten this long after, but not "
+                    "while its rows are kept."},
     {.name = "lock_timeout",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(lock_timeout_ms),

@@ -168,8 +168,8 @@ static void on_tick(uv_timer_t *timer)
     lm_gauge_set(consumer->batch_memory, (double)co_reading_memory(&consumer->reading));
     co_assignment_tick(consumer->assignment);
     co_progress_tick(&consumer->progress, late_us);
-    co_folds_tick(&consumer->folds);
-    co_summaries_tick(&consumer->summaries);
+    for (size_t i = 0; i < CO_CHORE_COUNT; i++)
+        co_chore_tick(&consumer->chores[i]);
     for (struct co_partition *p = co_assignment_first(consumer->assignment); p != NULL; p = p->next)
         co_intake_tick(consumer->intake, p);
     co_writer_tick(consumer->writer);
@@ -438,6 +438,25 @@ struct co_consumer *co_consumer_new(void)
     return calloc(1, sizeof(struct co_consumer));
 }
 
+static void set_chores(struct co_consumer *consumer)
+{
+    const struct co_config *config = consumer->config;
+
+    consumer->folds =
+        (struct co_folds){.zone = config->fold_zone,
+                          .made = lm_counter(consumer->metrics, "logmill_consumer_folds_total", NULL,
+                                             "Hours and days this consumer had folded out of the minutes.")};
+    consumer->expiry = (struct co_expiry){
+        .retention_ms = config->rollup_retention_ms,
+        .hours = lm_counter(consumer->metrics, "logmill_consumer_rollup_hours_expired_total", NULL,
+                            "Hours of a category whose counts this consumer had forgotten.")};
+    consumer->chores[0] = (struct co_chore){.kind = &co_folds_kind, .context = &consumer->folds};
+    consumer->chores[1] = (struct co_chore){.kind = &co_summaries_kind};
+    consumer->chores[2] = (struct co_chore){.kind = &co_expiry_kind, .context = &consumer->expiry};
+    for (size_t i = 0; i < CO_CHORE_COUNT; i++)
+        consumer->chores[i].control = consumer->control;
+}
+
 int co_consumer_open(struct lm_service *service, const struct co_config *config, struct co_consumer *consumer,
                      struct lm_error *error)
 {
@@ -459,11 +478,7 @@ int co_consumer_open(struct lm_service *service, const struct co_config *config,
     consumer->reading.prompter = &consumer->prompter;
     consumer->progress.control = consumer->control;
     consumer->progress.assignment = consumer->assignment;
-    consumer->summaries.control = consumer->control;
-    consumer->folds.control = consumer->control;
-    consumer->folds.zone = config->fold_zone;
-    consumer->folds.made = lm_counter(consumer->metrics, "logmill_consumer_folds_total", NULL,
-                                      "Hours and days this consumer had folded out of the minutes.");
+    set_chores(consumer);
     (void)co_consumer_change_phase(consumer, CO_RUNNING);
     (void)uv_timer_start(&consumer->tick, on_tick, 1000, 1000);
     lm_log(LM_LOG_INFO, "consumer", "ready: logmill-consumer %s, librdkafka %s, libpq %d, libuv %s, %s",
@@ -491,6 +506,7 @@ void co_consumer_reconfigure(void *context)
     co_assignment_set(consumer->assignment, config->source_expiry_ms * 1000, writer.retry_base_ms,
                       writer.retry_cap_ms);
     co_leaves_set_ahead(consumer->leaves, config->leaves_ahead_ms);
+    consumer->expiry.retention_ms = config->rollup_retention_ms;
     consumer->pool.policy = policy_of(config);
     consumer->pool.budget = batch_memory(config);
     co_reading_go_on(&consumer->reading);

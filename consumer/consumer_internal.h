@@ -10,6 +10,7 @@
 #include "consumer/assignment.h"
 #include "consumer/consumer.h"
 #include "consumer/dead_letter.h"
+#include "consumer/expiry.h"
 #include "consumer/folds.h"
 #include "consumer/intake.h"
 #include "consumer/kafka.h"
@@ -38,6 +39,8 @@ enum co_closing_step {
     CO_CLOSE_HANDLES,
     CO_CLOSED
 };
+
+#define CO_CHORE_COUNT 3
 
 struct co_consumer {
     struct lm_service *service;
@@ -73,8 +76,9 @@ struct co_consumer {
 
     struct co_reading reading;
     struct co_progress progress;
+    struct co_chore chores[CO_CHORE_COUNT];
     struct co_folds folds;
-    struct co_summaries summaries;
+    struct co_expiry expiry;
     uv_timer_t tick; /* once a second */
     uv_timer_t phase_timer;
     unsigned open_handles; /* of ours */

@@ -445,6 +445,16 @@ class Coverage(harness.Case):
         status, counted, _ = agent.post("/query", {"question": "how many logs between %s and %s?" % (day, to), "timezone": "UTC"})
         self.assertEqual([total], list(counted["results"][0].values()), counted)
         self.assertNotIn("coverage", counted)
+        # The rollups in turn: what the consumers have forgotten is said of what is counted as well.
+        world.rows("insert into logmill.expired_rollup select 'raw', s, s from (select '%s+00'::timestamptz as s) q" % since)
+
+        def incomplete():
+            counted.update(coverage=None)
+            counted.update(agent.post("/query", {"question": "how many logs between %s and %s?" % (day, to), "timezone": "UTC",
+                                                 "refresh": True})[1])
+            return counted["coverage"]
+        self.wait_until(incomplete, 60, "the agent has heard of it")
+        self.assertEqual((since, False), (counted["coverage"]["from"][:19], counted["coverage"]["complete"]))
 
 
 class Starting(Agents):
