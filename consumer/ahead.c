@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define BYTES_MAX ((size_t)1 << 20)
+/* One message may be a megabyte: what is taken beyond BYTES_MAX is bounded. */
+#define TAKEN_AT_ONCE 32
 #define ARENA_MAX ((size_t)64 << 20)
 
 void co_ahead_clear(struct co_ahead *ahead)
@@ -24,20 +26,29 @@ void co_ahead_free(struct co_ahead *ahead)
     *ahead = (struct co_ahead){0};
 }
 
-void co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue)
+bool co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue, size_t most)
 {
-    rd_kafka_message_t *message;
+    rd_kafka_message_t *taken[TAKEN_AT_ONCE];
+    ssize_t count;
 
     if (ahead->messages == NULL &&
         (ahead->messages = calloc(CO_AHEAD_MAX, sizeof(ahead->messages[0]))) == NULL)
-        return;
+        return false;
     memmove(&ahead->messages[0], &ahead->messages[ahead->first], ahead->count * sizeof(ahead->messages[0]));
     ahead->first = 0;
-    while (ahead->count < CO_AHEAD_MAX && ahead->bytes < BYTES_MAX &&
-           (message = rd_kafka_consume_queue(queue, 0)) != NULL) {
-        ahead->messages[ahead->count++] = (struct co_ahead_message){.message = message};
-        ahead->bytes += message->len;
-    }
+    do {
+        size_t room = CO_AHEAD_MAX - ahead->count < most ? CO_AHEAD_MAX - ahead->count : most;
+        count =
+            room == 0 || ahead->bytes >= BYTES_MAX
+                ? 0
+                : rd_kafka_consume_batch_queue(queue, 0, taken, room < TAKEN_AT_ONCE ? room : TAKEN_AT_ONCE);
+        for (ssize_t i = 0; i < count; i++) {
+            ahead->messages[ahead->count++] = (struct co_ahead_message){.message = taken[i]};
+            ahead->bytes += taken[i]->len;
+            most--;
+        }
+    } while (count > 0);
+    return true;
 }
 
 rd_kafka_message_t *co_ahead_take(struct co_ahead *ahead, bool *replay_answered, bool *replay_stored)

@@ -1,7 +1,7 @@
 /*
- * Messages taken from a partition's queue before their turn. When a record must wait for PostgreSQL (is this
- * producer known, was this dead letter stored before), those behind it most likely must too: what all of them
- * need is asked in one question. They keep their order: a partition's next message is taken from here first.
+ * Messages taken from a partition's queue, many in one go, and not yet their turn. When a record must wait
+ * for PostgreSQL (is this producer known, was this dead letter stored before), those behind it most likely
+ * must too: what all of them need is asked in one question.
  *
  * Bounded in messages and bytes. Loop thread.
  */
@@ -33,8 +33,9 @@ struct co_ahead {
 void co_ahead_clear(struct co_ahead *ahead);
 void co_ahead_free(struct co_ahead *ahead);
 
-/* Takes what the queue holds, without waiting; without memory nothing. */
-void co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue);
+/* Takes what the queue holds, without waiting: `most` at most, in one go, which is cheaper than one by one.
+ * False without memory. */
+bool co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue, size_t most);
 /* The next one, the caller's from then on; NULL: none. */
 rd_kafka_message_t *co_ahead_take(struct co_ahead *ahead, bool *replay_answered, bool *replay_stored);
 

@@ -195,12 +195,12 @@ static bool write_question(struct co_partition *partition, struct lm_buffer *sql
     switch (partition->hold) {
     case CO_HOLD_SOURCE:
         lookup->source = partition->held_source;
-        co_ahead_fill(&partition->ahead, partition->queue);
+        (void)co_ahead_fill(&partition->ahead, partition->queue, CO_AHEAD_MAX);
         question->result = on_source;
         return co_ahead_ask_sources(&partition->ahead, lookup->intake->schemas, partition->sources,
                                     partition->topic, partition->number, lookup->source, sql) == 0;
     case CO_HOLD_REPLAY:
-        co_ahead_fill(&partition->ahead, partition->queue);
+        (void)co_ahead_fill(&partition->ahead, partition->queue, CO_AHEAD_MAX);
         question->result = on_replay;
         co_ahead_ask_replays(&partition->ahead, message, sql);
         return true;

@@ -314,15 +314,14 @@ static bool process_event(struct co_intake *intake, struct co_partition *partiti
     }
 }
 
-/* What was taken before its turn comes first. NULL: nothing is there. */
-static rd_kafka_message_t *next_message(struct co_partition *partition)
+/* NULL: nothing is there. */
+static rd_kafka_message_t *next_message(struct co_partition *partition, size_t most)
 {
-    rd_kafka_message_t *message =
-        co_ahead_take(&partition->ahead, &partition->replay_answered, &partition->replay_stored);
-    if (message != NULL)
-        return message;
-    partition->replay_answered = false; /* what was answered was about another */
-    return rd_kafka_consume_queue(partition->queue, 0);
+    if (partition->ahead.count == 0 && !co_ahead_fill(&partition->ahead, partition->queue, most)) {
+        partition->replay_answered = false; /* what was answered was about another */
+        return rd_kafka_consume_queue(partition->queue, 0);
+    }
+    return co_ahead_take(&partition->ahead, &partition->replay_answered, &partition->replay_stored);
 }
 
 bool co_intake_read(struct co_intake *intake, struct co_partition *partition, size_t limit)
@@ -335,7 +334,7 @@ bool co_intake_read(struct co_intake *intake, struct co_partition *partition, si
         if (partition->state != CO_PARTITION_RUNNING || partition->filling == NULL ||
             co_batch_full(partition->filling, &intake->options.pool->policy))
             return false;
-        message = next_message(partition);
+        message = next_message(partition, limit - i);
         if (message == NULL)
             return false;
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {

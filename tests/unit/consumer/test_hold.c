@@ -30,6 +30,8 @@ static struct {
 } kafka;
 
 rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
+ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
+                                            rd_kafka_message_t **messages, size_t size);
 void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
 int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
 bool __wrap_co_replay_read(const rd_kafka_message_t *message, struct co_replay *out);
@@ -45,6 +47,15 @@ rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int t
 {
     (void)queue, (void)timeout_ms;
     return kafka.next < kafka.count ? &kafka.messages[kafka.next++] : NULL;
+}
+
+ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
+                                            rd_kafka_message_t **messages, size_t size)
+{
+    size_t taken = 0;
+    while (taken < size && (messages[taken] = __wrap_rd_kafka_consume_queue(queue, timeout_ms)) != NULL)
+        taken++;
+    return (ssize_t)taken;
 }
 
 void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)

@@ -36,6 +36,8 @@ static struct kafka {
 } kafka;
 
 rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
+ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
+                                            rd_kafka_message_t **messages, size_t size);
 void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
 int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
 rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *message,
@@ -52,6 +54,15 @@ rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int t
         return NULL;
     kafka.held[kafka.next]++;
     return &kafka.messages[kafka.next++];
+}
+
+ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
+                                            rd_kafka_message_t **messages, size_t size)
+{
+    size_t taken = 0;
+    while (taken < size && (messages[taken] = __wrap_rd_kafka_consume_queue(queue, timeout_ms)) != NULL)
+        taken++;
+    return (ssize_t)taken;
 }
 
 void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)
@@ -135,6 +146,7 @@ static void forget_batch(struct run *run)
         co_batch_free(partition->filling);
     if (partition->held != NULL)
         rd_kafka_message_destroy(partition->held);
+    co_ahead_clear(&partition->ahead);
     partition->held = NULL;
     partition->filling = NULL;
 }
