@@ -1,6 +1,6 @@
 /*
- * Names sorted once, looked up by binary search: by folded text for exact links, by part for links like
- * "payment" to payment-service, and by a bounded edit distance for suggestions.
+ * Names sorted once, looked up by binary search: by folded text for exact links and beginnings, by part for
+ * links like "payment" to payment-service. What is only alike is found by nearest.c.
  */
 #include "agent/catalogue.h"
 
@@ -13,7 +13,6 @@
 #include <xxhash.h>
 
 #define MAX_NAME 255
-#define MAX_EDIT 64
 
 struct part {
     const char *text; /* points into a name's parts, not terminated there */
@@ -161,6 +160,7 @@ int ag_catalogue_add(struct ag_catalogue *catalogue, enum ag_kind kind, const ch
     name.value = strdup(value);
     name.folded = folded;
     name.parts = parts_of(value);
+    ag_letters(folded, strlen(folded), &name.letters);
     catalogue->names[catalogue->count++] = name;
     return name.value && name.parts ? 0 : -1;
 }
@@ -305,12 +305,11 @@ const struct ag_name *ag_catalogue_at(const struct ag_catalogue *catalogue, enum
     return &catalogue->names[catalogue->first[kind] + index];
 }
 
-size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_t len,
-                         const struct ag_name **out, size_t max)
+/* The first in by_folded that is not before it. */
+static size_t first_folded(const struct ag_catalogue *c, const char *folded, size_t len)
 {
     size_t low = 0;
     size_t high = c->sealed ? c->count : 0;
-    size_t found = 0;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -320,6 +319,31 @@ size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_
         else
             high = middle;
     }
+    return low;
+}
+
+/* The first in `parts` that is not before it. */
+static size_t first_part(const struct ag_catalogue *c, const char *part, size_t len)
+{
+    size_t low = 0;
+    size_t high = c->part_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare_parts(c->parts[middle].text, c->parts[middle].len, part, len) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_t len,
+                         const struct ag_name **out, size_t max)
+{
+    size_t low = first_folded(c, folded, len);
+    size_t found = 0;
+
     for (; c->sealed && low < c->count; low++) {
         const char *text = c->by_folded[low]->folded;
         if (compare_parts(text, strlen(text), folded, len) != 0)
@@ -369,120 +393,61 @@ const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const str
 size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max)
 {
-    size_t len = strlen(part);
-    size_t low = 0;
-    size_t high = c->part_count;
+    struct ag_part_walk walk = ag_catalogue_part_walk(c, part, strlen(part));
+    const struct ag_name *name;
     size_t found = 0;
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (compare_parts(c->parts[middle].text, c->parts[middle].len, part, len) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < c->part_count && compare_parts(c->parts[low].text, c->parts[low].len, part, len) == 0;
-         low++) {
-        if (c->parts[low].name->kind != kind ||
-            (found > 0 && found <= max && out[found - 1] == c->parts[low].name))
+    while ((name = ag_catalogue_part_next(c, &walk)) != NULL) {
+        if (name->kind != kind)
             continue;
         if (found < max)
-            out[found] = c->parts[low].name;
+            out[found] = name;
         found++;
     }
     return found;
 }
 
-static size_t decode(const char *text, size_t len, int32_t out[MAX_EDIT])
+struct ag_part_walk ag_catalogue_part_walk(const struct ag_catalogue *c, const char *part, size_t len)
 {
-    size_t n = 0;
-    size_t at = 0;
-
-    while (at < len) {
-        utf8proc_int32_t cp;
-        utf8proc_ssize_t step =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
-        if (step <= 0 || n == MAX_EDIT)
-            return MAX_EDIT + 1;
-        out[n++] = cp;
-        at += (size_t)step;
-    }
-    return n;
+    return (struct ag_part_walk){.part = part, .len = len, .at = first_part(c, part, len)};
 }
 
-unsigned ag_edit_distance(const char *a, size_t a_len, const char *b, size_t b_len, unsigned limit)
+const struct ag_name *ag_catalogue_part_next(const struct ag_catalogue *c, struct ag_part_walk *walk)
 {
-    int32_t x[MAX_EDIT];
-    int32_t y[MAX_EDIT];
-    unsigned rows[3][MAX_EDIT + 1];
-    size_t n = decode(a, a_len, x);
-    size_t m = decode(b, b_len, y);
-
-    if (n > MAX_EDIT || m > MAX_EDIT || (n > m ? n - m : m - n) > limit)
-        return limit + 1;
-    for (size_t j = 0; j <= m; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= n; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *before = rows[(i + 2) % 3];
-        const unsigned *two_before = rows[(i + 1) % 3];
-        unsigned best = row[0] = (unsigned)i;
-        for (size_t j = 1; j <= m; j++) {
-            unsigned cost = before[j - 1] + (x[i - 1] != y[j - 1]);
-            if (before[j] + 1 < cost)
-                cost = before[j] + 1;
-            if (row[j - 1] + 1 < cost)
-                cost = row[j - 1] + 1;
-            if (i > 1 && j > 1 && x[i - 1] == y[j - 2] && x[i - 2] == y[j - 1] &&
-                two_before[j - 2] + 1 < cost)
-                cost = two_before[j - 2] + 1;
-            row[j] = cost;
-            best = cost < best ? cost : best;
-        }
-        if (best > limit)
-            return limit + 1;
+    while (walk->at < c->part_count) {
+        const struct part *p = &c->parts[walk->at];
+        if (compare_parts(p->text, p->len, walk->part, walk->len) != 0)
+            break;
+        walk->at++;
+        if (p->name != walk->last) /* a part that a name has twice */
+            return walk->last = p->name;
     }
-    return rows[n % 3][m] <= limit ? rows[n % 3][m] : limit + 1;
+    return NULL;
 }
 
-/* Smaller is closer. A shared part ("coupon-service", "payment-service" share "service") counts a little. */
-static unsigned closeness(const struct ag_name *name, const char *folded, size_t len)
+/* The first part of a name that starts so; NULL where none does. */
+static const char *starting_part(const struct ag_name *name, const char *start, size_t len)
 {
-    unsigned limit = (unsigned)(len / 2 + 2);
-    unsigned distance = ag_edit_distance(name->folded, strlen(name->folded), folded, len, limit);
-    const char *inside = len >= 3 && len < 64 ? strstr(name->folded, folded) : NULL;
-
-    return inside ? 1 : distance * 2 > 2 * limit ? 1000 : distance * 2;
+    for (const char *part = name->parts; (part = strchr(part, ' ')) != NULL; part++) {
+        if (part[1] != '\0' && strncmp(part + 1, start, len) == 0)
+            return part + 1;
+    }
+    return NULL;
 }
 
-size_t ag_catalogue_nearest(const struct ag_catalogue *c, enum ag_kind kind, const char *folded, size_t len,
-                            const struct ag_name **out, size_t max)
+void ag_catalogue_starting(const struct ag_catalogue *c, const char *start, size_t len,
+                           ag_catalogue_visit visit, void *context)
 {
-    unsigned best[16];
-    size_t found = 0;
-    size_t from = !c->sealed || kind == AG_KIND_COUNT ? 0 : c->first[kind];
-    size_t to = !c->sealed ? 0 : kind == AG_KIND_COUNT ? c->count : c->first[kind + 1];
-
-    if (max > 16)
-        max = 16;
-    for (size_t i = from; i < to; i++) {
-        const struct ag_name *name = &c->names[i];
-        unsigned cost = closeness(name, folded, len);
-        size_t at = found;
-        if (cost >= 1000)
-            continue;
-        while (at > 0 && (best[at - 1] > cost || (best[at - 1] == cost && out[at - 1]->n < name->n)))
-            at--;
-        if (at >= max)
-            continue;
-        if (found < max)
-            found++;
-        for (size_t k = found - 1; k > at; k--) {
-            best[k] = best[k - 1];
-            out[k] = out[k - 1];
-        }
-        best[at] = cost;
-        out[at] = name;
+    for (size_t i = first_folded(c, start, len); c->sealed && i < c->count; i++) {
+        if (strncmp(c->by_folded[i]->folded, start, len) != 0)
+            break;
+        visit(c->by_folded[i], true, context);
     }
-    return found;
+    for (size_t i = first_part(c, start, len); i < c->part_count; i++) {
+        const struct part *p = &c->parts[i];
+        if (p->len < len || memcmp(p->text, start, len) != 0)
+            break;
+        if (strncmp(p->name->folded, start, len) != 0 && starting_part(p->name, start, len) == p->text)
+            visit(p->name, false, context);
+    }
 }

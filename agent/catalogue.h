@@ -32,6 +32,12 @@ int ag_kind_from_name(const char *name);
 /* The field a name of this kind filters. */
 enum ag_field ag_kind_field(enum ag_kind kind);
 
+/* What a text is written with: a bound on how alike two can be. */
+struct ag_letters {
+    uint64_t classes; /* bit c % 64 of every code point c */
+    unsigned count;   /* code points */
+};
+
 struct ag_name {
     enum ag_kind kind;
     const char *value;  /* as stored */
@@ -39,6 +45,7 @@ struct ag_name {
     const char *parts;  /* folded parts split at - _ . / : and case changes, each between single spaces: "
                            payment service " */
     int64_t n;          /* rows seen, for ranking suggestions */
+    struct ag_letters letters; /* of `folded` */
 };
 
 struct ag_catalogue;
@@ -71,6 +78,21 @@ const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, e
 /* Names of `kind` with `part` (folded) among their parts. */
 size_t ag_catalogue_with_part(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max);
+/* The same of every kind, without a bound: each name once. `part` must outlive the walk. */
+struct ag_part_walk {
+    const char *part;
+    size_t len;
+    size_t at;
+    const struct ag_name *last;
+};
+struct ag_part_walk ag_catalogue_part_walk(const struct ag_catalogue *catalogue, const char *part,
+                                           size_t len);
+/* NULL: no more. */
+const struct ag_name *ag_catalogue_part_next(const struct ag_catalogue *catalogue, struct ag_part_walk *walk);
+/* Each name that starts with `start` (folded, not empty; `whole`), then each other of which a part does. */
+typedef void (*ag_catalogue_visit)(const struct ag_name *name, bool whole, void *context);
+void ag_catalogue_starting(const struct ag_catalogue *catalogue, const char *start, size_t len,
+                           ag_catalogue_visit visit, void *context);
 /* The first name in the intent's filters that is not in the data, or NULL; its kind into `kind` (may be
  * NULL). Keys of the metadata and what is only searched for are not looked at. */
 const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const struct ag_intent *intent,
@@ -79,6 +101,7 @@ const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const str
  * then frequency. */
 size_t ag_catalogue_nearest(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *folded,
                             size_t len, const struct ag_name **out, size_t max);
+void ag_letters(const char *text, size_t len, struct ag_letters *out);
 /* Damerau-Levenshtein distance over bytes of ASCII or code points, at most `limit` + 1; both under 64 code
  * points, else that. */
 unsigned ag_edit_distance(const char *a, size_t a_len, const char *b, size_t b_len, unsigned limit);

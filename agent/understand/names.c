@@ -230,41 +230,82 @@ static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *n
     return end;
 }
 
+/* Which kinds the words from a token on may spell, the first that is meant alone. */
+static const enum ag_kind spelled_kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_TYPE, AG_KIND_COMPONENT,
+                                             AG_KIND_SERVICE,    AG_KIND_HOST,       AG_KIND_ERROR_TYPE};
+#define SPELLED_KINDS (sizeof spelled_kinds / sizeof *spelled_kinds)
+#define IN_SHORT (SPELLED_KINDS - 1)
+
+/* The name of a kind that takes the most words. */
+struct spelling {
+    const struct ag_name *best;
+    size_t end;
+    bool tie; /* another takes as many */
+};
+
+/* Names with this part are the only ones that a word which means it can begin. */
+static void try_part(const struct ag_parse *p, size_t i, const char *part, size_t len,
+                     struct spelling found[SPELLED_KINDS])
+{
+    struct ag_part_walk walk = ag_catalogue_part_walk(p->catalogue, part, len);
+    const struct ag_name *name;
+
+    while ((name = ag_catalogue_part_next(p->catalogue, &walk)) != NULL) {
+        for (size_t k = 0; k < SPELLED_KINDS; k++) {
+            size_t end = name->kind == spelled_kinds[k] ? spells(p, i, name, k == IN_SHORT) : i;
+            if (end > found[k].end)
+                found[k] = (struct spelling){name, end, false};
+            else if (end > i && end == found[k].end && name != found[k].best)
+                found[k].tie = true;
+        }
+    }
+}
+
+/* By each part that token `i` may stand for, as means_part() has it. */
+static void find_spellings(const struct ag_parse *p, size_t i, struct spelling found[SPELLED_KINDS])
+{
+    const struct ag_token *token = &p->tokens->items[i];
+    size_t len = strlen(token->text);
+
+    for (size_t k = 0; k < SPELLED_KINDS; k++)
+        found[k] = (struct spelling){.end = i};
+    for (const struct ag_reading *r = token->readings; r; r = r->next) {
+        const char *root = r->concept == AG_C_DOMAIN ? r->value : "";
+        while (*root) {
+            size_t n = strcspn(root, ",");
+            try_part(p, i, root, n, found);
+            root += n + (root[n] == ',');
+        }
+    }
+    if ((unsigned char)token->text[0] >= 0x80)
+        return;
+    try_part(p, i, token->text, len, found);
+    if (len > 1 && token->text[len - 1] == 's')
+        try_part(p, i, token->text, len - 1, found);
+}
+
 static void spelled_rule(struct ag_parse *p)
 {
-    static const enum ag_kind kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_TYPE, AG_KIND_COMPONENT,
-                                         AG_KIND_SERVICE,    AG_KIND_HOST,       AG_KIND_ERROR_TYPE};
-    const size_t last = sizeof kinds / sizeof *kinds - 1; /* in short */
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
-        bool done = false;
+        struct spelling found[SPELLED_KINDS];
         if (t->items[i].rule ||
             !(ag_is(t, i, AG_C_DOMAIN) || ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_FAIL)))
             continue;
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !done; k++) {
-            const struct ag_name *best = NULL;
-            size_t best_end = i;
-            size_t ties = 0;
-            for (size_t n = 0; n < ag_catalogue_count(p->catalogue, kinds[k]); n++) {
-                const struct ag_name *name = ag_catalogue_at(p->catalogue, kinds[k], n);
-                size_t end = spells(p, i, name, k == last);
-                ties = end > best_end ? 1 : end == best_end && end > i ? ties + 1 : ties;
-                if (end > best_end) {
-                    best_end = end;
-                    best = name;
-                }
-            }
-            if (best && ties == 1) {
-                size_t from = i;
-                size_t to = best_end;
-                enum ag_kind said = ag_kind_said(p, to);
-                if (said == kinds[k] || (kinds[k] == AG_KIND_SERVICE && ag_is(t, to, AG_C_SERVICE_WORD)))
-                    to += !ag_is(t, to + 1, AG_C_BY);
-                ag_mention_add(p, from, to, ag_kind_field(kinds[k]), NULL, AG_IN,
-                               ag_keep(p, best->value, strlen(best->value)), "name in words");
-                done = true;
-            }
+        find_spellings(p, i, found);
+        for (size_t k = 0; k < SPELLED_KINDS; k++) {
+            size_t to = found[k].end;
+            enum ag_kind said;
+            if (!found[k].best || found[k].tie)
+                continue;
+            said = ag_kind_said(p, to);
+            if (said == spelled_kinds[k] ||
+                (spelled_kinds[k] == AG_KIND_SERVICE && ag_is(t, to, AG_C_SERVICE_WORD)))
+                to += !ag_is(t, to + 1, AG_C_BY);
+            ag_mention_add(p, i, to, ag_kind_field(spelled_kinds[k]), NULL, AG_IN,
+                           ag_keep(p, found[k].best->value, strlen(found[k].best->value)), "name in words");
+            break;
         }
     }
 }

@@ -137,6 +137,160 @@ static void hostile_names_are_left_out(void **state)
     ag_catalogue_free(c);
 }
 
+/* -- the index says what looking at every name says -- */
+
+#define MANY 2000
+#define WANTED 5
+
+static unsigned draw(unsigned below)
+{
+    static uint64_t seed = 20261121;
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)((seed >> 33) % below);
+}
+
+/* Words alike enough to be mistaken for each other, some of them in Hangul, in twos and threes; some are one
+ * letter off. */
+static void random_text(char *out, size_t size)
+{
+    static const char *const words[] = {"pay",     "payment", "order", "orders", "gate",
+                                        "gateway", "web",     "결제",  "결재",   "user",
+                                        "users",   "auth",    "a",     "search", "Client"};
+    static const char *const joints[] = {"-", "_", ".", "", "-"};
+    size_t len = 0;
+    for (unsigned i = 1 + draw(3); i > 0; i--)
+        len += (size_t)snprintf(out + len, size - len, "%s%s", words[draw(sizeof words / sizeof *words)],
+                                i > 1 ? joints[draw(sizeof joints / sizeof *joints)] : "");
+    if (draw(3) == 0)
+        snprintf(out + len, size - len, "-%u", draw(40));
+    else if (len > 2 && (unsigned char)out[len - 2] < 0x80 && (unsigned char)out[len - 1] < 0x80 &&
+             draw(3) == 0)
+        out[len - 1] = (char)('a' + draw(26));
+}
+
+static struct ag_catalogue *many(void)
+{
+    struct ag_catalogue *c = ag_catalogue_new();
+    char text[128];
+
+    assert_non_null(c);
+    for (int i = 0; i < MANY; i++) {
+        random_text(text, sizeof text);
+        assert_int_equal(ag_catalogue_add(c, (enum ag_kind)draw(AG_KIND_COUNT), text, 1 + draw(4)), 0);
+    }
+    assert_int_equal(ag_catalogue_seal(c), 0);
+    return c;
+}
+
+/* As far as the order is settled: what is as close, and as frequent, may come in any. */
+static unsigned cost_of(const struct ag_name *name, const char *folded, size_t len)
+{
+    unsigned limit = (unsigned)(len / 2 + 2);
+    if (len >= 3 && len < 64 && strstr(name->folded, folded))
+        return 1;
+    return 2 * ag_edit_distance(name->folded, strlen(name->folded), folded, len, limit);
+}
+
+static void the_nearest_are_those_of_a_look_at_every_name(void **state)
+{
+    struct ag_catalogue *c = many();
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        const struct ag_name *found[WANTED];
+        const struct ag_name *best[WANTED];
+        char text[128];
+        enum ag_kind kind = (enum ag_kind)draw(AG_KIND_COUNT + 1);
+        size_t count = 0;
+        random_text(text, sizeof text);
+        size_t len = strlen(text);
+        for (int k = 0; k < AG_KIND_COUNT; k++) {
+            size_t n =
+                kind == AG_KIND_COUNT || kind == (enum ag_kind)k ? ag_catalogue_count(c, (enum ag_kind)k) : 0;
+            for (size_t j = 0; j < n; j++) {
+                const struct ag_name *name = ag_catalogue_at(c, (enum ag_kind)k, j);
+                unsigned cost = cost_of(name, text, len);
+                size_t at = count;
+                if (cost > 2 * (len / 2 + 2))
+                    continue;
+                while (at > 0 && (cost_of(best[at - 1], text, len) > cost ||
+                                  (cost_of(best[at - 1], text, len) == cost && best[at - 1]->n < name->n)))
+                    at--;
+                if (at == WANTED)
+                    continue;
+                count += count < WANTED;
+                memmove((void *)(best + at + 1), (void *)(best + at), (count - at - 1) * sizeof *best);
+                best[at] = name;
+            }
+        }
+        assert_int_equal(ag_catalogue_nearest(c, kind, text, len, found, WANTED), count);
+        for (size_t j = 0; j < count; j++)
+            assert_ptr_equal(found[j], best[j]);
+    }
+    ag_catalogue_free(c);
+}
+
+struct seen {
+    const struct ag_name *names[2 * MANY];
+    size_t count, whole;
+};
+
+static void see(const struct ag_name *name, bool whole, void *context)
+{
+    struct seen *seen = context;
+    for (size_t i = 0; i < seen->count; i++)
+        assert_ptr_not_equal(seen->names[i], name);
+    seen->names[seen->count++] = name;
+    seen->whole += whole;
+}
+
+static bool part_is(const struct ag_name *name, const char *part, size_t len, bool begins)
+{
+    for (const char *at = name->parts; (at = strchr(at, ' ')) != NULL; at++) {
+        if (at[1] != '\0' && strncmp(at + 1, part, len) == 0 && (begins || at[1 + len] == ' '))
+            return true;
+    }
+    return false;
+}
+
+static void beginnings_and_parts_are_those_of_a_look_at_every_name(void **state)
+{
+    static const char *const starts[] = {"p",      "pay", "payment", "us", "결", "a",
+                                         "orders", "1",   "client",  "zz", "-"};
+    struct ag_catalogue *c = many();
+    struct seen *seen = test_malloc(sizeof *seen);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        size_t len = strlen(starts[i]);
+        size_t whole = 0;
+        size_t begun = 0;
+        size_t having = 0;
+        for (int k = 0; k < AG_KIND_COUNT; k++) {
+            for (size_t j = 0; j < ag_catalogue_count(c, (enum ag_kind)k); j++) {
+                const struct ag_name *name = ag_catalogue_at(c, (enum ag_kind)k, j);
+                bool starts_so = strncmp(name->folded, starts[i], len) == 0;
+                whole += starts_so;
+                begun += starts_so || part_is(name, starts[i], len, true);
+                having += part_is(name, starts[i], len, false);
+            }
+        }
+        seen->count = seen->whole = 0;
+        ag_catalogue_starting(c, starts[i], len, see, seen);
+        assert_int_equal(seen->whole, whole);
+        assert_int_equal(seen->count, begun);
+        seen->count = 0;
+        struct ag_part_walk walk = ag_catalogue_part_walk(c, starts[i], len);
+        for (const struct ag_name *name; (name = ag_catalogue_part_next(c, &walk)) != NULL;) {
+            assert_true(part_is(name, starts[i], len, false));
+            see(name, false, seen);
+        }
+        assert_int_equal(seen->count, having);
+    }
+    test_free(seen);
+    ag_catalogue_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +301,8 @@ int main(void)
         cmocka_unit_test(edit_distance_counts_slips_up_to_its_limit),
         cmocka_unit_test(the_version_is_of_names_and_not_of_counts),
         cmocka_unit_test(hostile_names_are_left_out),
+        cmocka_unit_test(the_nearest_are_those_of_a_look_at_every_name),
+        cmocka_unit_test(beginnings_and_parts_are_those_of_a_look_at_every_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
