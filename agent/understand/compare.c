@@ -195,49 +195,30 @@ static bool names_other_side(const struct ag_parse *p)
     return ag_said(p, AG_C_SAME_TIME) || p->than_a_time;
 }
 
-/* What is said to be more or less: "more errors than …", 어제보다 많아. */
-static void take_degrees(struct ag_parse *p, size_t from, size_t to)
+/* "grew since yesterday", "up since last week": what is so far of that unit against the one named. The name
+ * of the unit, or NULL. */
+static const char *since_unit(struct ag_parse *p, const struct ag_time_found *f)
 {
-    static const char *const degrees[] = {"more",   "fewer",   "less", "higher", "lower", "worse",
-                                          "better", "greater", "많",   "높",     "낮",    "심"};
+    static const struct {
+        const char *name;
+        char unit;
+    } units[] = {{"day", 'd'}, {"week", 'w'}, {"month", 'M'}};
 
-    for (size_t i = from; i < to; i++) {
-        for (size_t n = 0; n < sizeof degrees / sizeof *degrees; n++) {
-            bool korean = (unsigned char)degrees[n][0] >= 0x80;
-            if (korean ? ag_is(p->tokens, i, AG_C_HANGUL) &&
-                             strncmp(ag_word(p, i), degrees[n], strlen(degrees[n])) == 0
-                       : strcmp(ag_word(p, i), degrees[n]) == 0)
-                ag_consume(p->tokens, i, i + 1, "than");
-        }
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        int64_t start = ag_zone_floor(p->zone, p->now, units[i].unit);
+        if (f->to_us >= p->now && f->from_us == ag_zone_add(p->zone, start, units[i].unit, -1))
+            return units[i].name;
     }
+    return NULL;
 }
 
-/* "higher than yesterday", "more errors than the hour before", 어제보다 많아: set against a time, not against
- * a number. */
-void ag_than_rule(struct ag_parse *p)
+static bool says_since(const struct ag_parse *p, const struct ag_time_found *f)
 {
-    struct ag_tokens *t = p->tokens;
-
-    for (size_t i = 0; i < t->count; i++) {
-        bool korean = ag_is_korean(p, i);
-        size_t beside = korean ? ag_before(p, i) : ag_after(p, i);
-        bool time = beside < t->count && ag_is(t, beside, AG_C_SHIFT);
-        for (size_t k = 0; k < p->time_count; k++)
-            time = time || (korean ? p->times[k].to == i : p->times[k].from == beside);
-        if (!time)
-            continue;
-        if (korean && strcmp(ag_word(p, i), "보다") == 0) {
-            take_degrees(p, i, t->count);
-        } else if ((ag_is(t, i, AG_C_ABOVE) || ag_is(t, i, AG_C_BELOW)) && strstr(ag_word(p, i), " than")) {
-            ag_consume(t, i, i + 1, "than");
-            p->said[AG_C_COMPARE] = i + 1;
-            p->than_a_time = true;
-            if (strncmp(ag_word(p, i), "slower", 6) == 0 || strncmp(ag_word(p, i), "faster", 6) == 0)
-                p->said[AG_C_SLOW] = i + 1;
-        } else if (strcmp(ag_word(p, i), "than") == 0) {
-            take_degrees(p, 0, i);
-        }
+    for (size_t i = f->from > 0 ? f->from - 1 : 0; i <= f->to; i++) {
+        if (ag_reads(p, i, AG_C_SINCE) || (ag_reads(p, i, AG_C_AFTER) && f->to_us >= p->now))
+            return true;
     }
+    return false;
 }
 
 static void compare_windows(struct ag_parse *p)
@@ -261,6 +242,18 @@ static void compare_windows(struct ag_parse *p)
                    false);
         set_against(p, window_before(p, p->intent->window.symbolic));
         return;
+    }
+    if (!unit && says_since(p, &p->times[0])) {
+        const char *since = since_unit(p, &p->times[0]);
+        if (since) {
+            set_window(p, ag_sayf(p, "%s 0", since), true);
+            set_against(p, ag_sayf(p, "%s -1 so far", since));
+            return;
+        }
+        if (p->now - p->times[0].from_us < 12 * AG_HOUR) {
+            before_after(p);
+            return;
+        }
     }
     if (!unit && names_other_side(p) && calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
         /* "compared with yesterday": the current one against it; "did errors rise yesterday" is not that. */

@@ -344,6 +344,22 @@ static size_t past_event(const struct ag_parse *p, size_t i)
     return ag_is(p->tokens, at, AG_C_EVENT_ANCHOR) ? at + 1 : i;
 }
 
+/* "since the deploy at 13:50", "after we deployed at 13:50": what happened then, and "at", stand between the
+ * relation and the time. The token of the time, or `i`. */
+static size_t past_english_event(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+    size_t at = i;
+
+    while (strcmp(ag_word(p, at), "we") == 0 || strcmp(ag_word(p, at), "they") == 0 ||
+           strcmp(ag_word(p, at), "our") == 0)
+        at++;
+    if (ag_is_korean(p, at) || !ag_is(t, at, AG_C_EVENT_ANCHOR))
+        return i;
+    at++;
+    return strcmp(ag_word(p, at), "at") == 0 || ag_is(t, at, AG_C_AROUND) ? at + 1 : i;
+}
+
 /* 3월 16일 하루 동안: all of that day. 하루 전 is another. */
 static bool says_whole_day(const struct ag_parse *p, size_t i)
 {
@@ -370,6 +386,8 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 
     if (led && ag_is(t, start, AG_C_NOISE) && strcmp(ag_word(p, start), "the") == 0)
         start++;
+    if (led)
+        start = past_english_event(p, start);
     end = ag_moment_read(p, start, opened || at_word, NULL, &a);
     if (end == start)
         return i;
@@ -399,6 +417,9 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
         size_t behind = trailing(p, happening, &a, &relation);
         end = behind > happening ? behind : trailing(p, end, &a, &relation);
     }
+    /* "after the 13:50 deploy" */
+    if (led && relation != ALONE && a.has_clock && !ag_is_korean(p, end) && ag_is(t, end, AG_C_EVENT_ANCHOR))
+        end++;
     if (a.has_date && !a.has_clock && says_whole_day(p, end))
         end++;
     if (ag_is(t, end, AG_C_DURING) && ag_is_korean(p, end))

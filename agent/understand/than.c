@@ -1,0 +1,235 @@
+/*
+ * Comparisons said as a degree: 어제보다 많아, "worse than yesterday", "are errors up?", "is staging slower
+ * than production". What is set against is another time or another name, never a number.
+ */
+#include "agent/understand/parse.h"
+
+#include <string.h>
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (strcmp(word, words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool begins_with_one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (strncmp(word, words[k], strlen(words[k])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is said to be more or less: "more errors than …", 어제보다 많아. A superlative is none. */
+static bool is_degree(const struct ag_parse *p, size_t i)
+{
+    static const char *const english[] = {"more",  "fewer",  "less",    "higher", "lower",
+                                          "worse", "better", "greater", "busier"};
+    static const char *const korean[] = {"많", "높", "낮", "심", "적", "더"};
+
+    if (!ag_is_korean(p, i))
+        return is_one_of(ag_word(p, i), english, sizeof english / sizeof *english);
+    return (ag_is(p->tokens, i, AG_C_HANGUL) || ag_is(p->tokens, i, AG_C_MOST) ||
+            ag_is(p->tokens, i, AG_C_HIGHEST) || ag_is(p->tokens, i, AG_C_LOWEST) ||
+            ag_is(p->tokens, i, AG_C_FEWEST)) &&
+           begins_with_one_of(ag_word(p, i), korean, sizeof korean / sizeof *korean);
+}
+
+static void take_degrees(struct ag_parse *p, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        if (is_degree(p, i))
+            ag_consume(p->tokens, i, i + 1, "than");
+    }
+}
+
+/* "than it was", "than they were in": up to what is set against. */
+static size_t past_was(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"it",  "they", "we", "was",    "were", "had", "did",
+                                        "saw", "in",   "on", "during", "over", "at"};
+
+    while (is_one_of(ag_word(p, i), words, sizeof words / sizeof *words))
+        i++;
+    return i;
+}
+
+/* Does a time, or a word such as "the day before", stand at token `i`, or end there? */
+static bool is_a_time(const struct ag_parse *p, size_t i, bool ends)
+{
+    if (ag_is(p->tokens, i, AG_C_SHIFT))
+        return true;
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (ends ? p->times[k].to == i : p->times[k].from == i)
+            return true;
+    }
+    return false;
+}
+
+/* The name that begins at token `i`, or ends there. */
+static const struct ag_mention *name_at(const struct ag_parse *p, size_t i, bool ends)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (!m->negated && m->op == AG_IN && m->field != AG_LEVEL && m->field != AG_HTTP_STATUS &&
+            m->field != AG_STATUS_CLASS && (ends ? m->to == i : m->from == i))
+            return m;
+    }
+    return NULL;
+}
+
+/* Is another name of the same kind said, the one that is set against this one? */
+static bool has_counterpart(const struct ag_parse *p, const struct ag_mention *name)
+{
+    size_t others = 0;
+
+    for (size_t k = 0; name && k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m != name && m->field == name->field && m->field != AG_METADATA && !m->negated && m->op == AG_IN)
+            others++;
+    }
+    return others == 1;
+}
+
+/* "worse" without anything measured: how large a part of the records are errors. */
+static void worse_is_error_rate(struct ag_parse *p)
+{
+    static const enum ag_concept measures[] = {AG_C_ERROR,   AG_C_RATE, AG_C_FAIL_RATE, AG_C_OK_RATE,
+                                               AG_C_PERCENT, AG_C_SLOW, AG_C_DURATION,  AG_C_REQUEST,
+                                               AG_C_LOG,     AG_C_FAST, AG_C_FAIL,      AG_C_BUSIEST};
+    size_t worse = SIZE_MAX;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        for (size_t k = 0; k < sizeof measures / sizeof *measures; k++) {
+            if (ag_reads(p, i, measures[k]))
+                return;
+        }
+        if (strcmp(word, "worse") == 0 || strcmp(word, "better") == 0)
+            worse = i;
+    }
+    if (worse == SIZE_MAX || p->mention_count == 0 || ag_mentions_field(p, AG_LEVEL) ||
+        ag_mentions_field(p, AG_HTTP_STATUS) || ag_mentions_field(p, AG_STATUS_CLASS) || p->found.p_count > 0)
+        return;
+    p->said[AG_C_RATE] = worse + 1;
+    ag_assume(p, "worse_is_error_rate", "", "Better or worse is taken to be by error rate.");
+}
+
+static void set_against(struct ag_parse *p, size_t i, bool time)
+{
+    ag_consume(p->tokens, i, i + 1, "than");
+    p->said[AG_C_COMPARE] = i + 1;
+    p->than_a_time = p->than_a_time || time;
+}
+
+/* "higher than yesterday", "more errors than the hour before", "slower than order-service". */
+static void english_than(struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+    size_t len = strlen(word);
+    bool plain = strcmp(word, "than") == 0;
+    size_t at = past_was(p, ag_after(p, i));
+    bool time = is_a_time(p, at, false);
+
+    if (len < 4 || strcmp(word + len - 4, "than") != 0 ||
+        !(time || has_counterpart(p, name_at(p, at, false))) ||
+        (!plain && !ag_is(p->tokens, i, AG_C_ABOVE) && !ag_is(p->tokens, i, AG_C_BELOW)))
+        return;
+    ag_consume(p->tokens, ag_after(p, i), at, "than");
+    take_degrees(p, 0, i);
+    worse_is_error_rate(p);
+    if (plain)
+        return;
+    set_against(p, i, time);
+    if (strncmp(word, "slower", 6) == 0 || strncmp(word, "faster", 6) == 0)
+        p->said[AG_C_SLOW] = i + 1;
+}
+
+/* 어제보다 많아, 어제보다 많이 났어, 결제가 주문보다 에러 많아. */
+static void korean_than(struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+    bool plain = strcmp(word, "보다") == 0;
+    bool time = is_a_time(p, i, true);
+
+    if (strncmp(word, "보다", strlen("보다")) != 0 || !(time || has_counterpart(p, name_at(p, i, true))))
+        return;
+    take_degrees(p, i + 1, p->tokens->count);
+    if (plain)
+        return;
+    set_against(p, i, time);
+    if (strstr(word, "느린") || strstr(word, "빠른"))
+        p->said[AG_C_SLOW] = i + 1;
+}
+
+/* Does token `i` end what is said of something: "are errors up?", "up today", "up compared to last week"? */
+static bool ends_a_predicate(const struct ag_parse *p, size_t i)
+{
+    return i == p->tokens->count || ag_reads(p, i, AG_C_STOP) || ag_reads(p, i, AG_C_COMMA) ||
+           ag_reads(p, i, AG_C_COMPARE) || is_a_time(p, i, false) || ag_reads(p, i, AG_C_NOW);
+}
+
+static bool asks_yes_or_no(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"is", "are", "was", "were", "has", "have"};
+    size_t clause = i;
+
+    while (clause > 0 && !ag_reads(p, clause - 1, AG_C_COMMA) && !ag_reads(p, clause - 1, AG_C_STOP))
+        clause--;
+    return is_one_of(ag_word(p, clause), words, sizeof words / sizeof *words);
+}
+
+/* "is payment-service down" does not compare: errors, traffic or latency are up or down. */
+static bool says_a_measure(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept measures[] = {AG_C_ERROR,    AG_C_LEVEL,        AG_C_RATE, AG_C_FAIL_RATE,
+                                               AG_C_OK_RATE,  AG_C_STATUS_CLASS, AG_C_LOG,  AG_C_REQUEST,
+                                               AG_C_DURATION, AG_C_COUNT,        AG_C_FAIL, AG_C_RESPONSE};
+
+    while (i-- > 0) {
+        for (size_t k = 0; k < sizeof measures / sizeof *measures; k++) {
+            if (ag_reads(p, i, measures[k]))
+                return true;
+        }
+    }
+    return ag_mentions_field(p, AG_HTTP_STATUS) || p->found.p_count > 0;
+}
+
+/* "are errors up?", "is latency down since yesterday", "up from last week". */
+static void up_or_down(struct ag_parse *p, size_t i)
+{
+    static const char *const ways[] = {"up", "down", "worse", "better", "higher", "lower", "elevated"};
+    bool leads = ag_reads(p, i + 1, AG_C_FROM) || strcmp(ag_word(p, i + 1), "on") == 0;
+
+    if (!is_one_of(ag_word(p, i), ways, sizeof ways / sizeof *ways) || p->tokens->items[i].rule ||
+        !asks_yes_or_no(p, i))
+        return;
+    if ((strcmp(ag_word(p, i), "up") == 0 || strcmp(ag_word(p, i), "down") == 0) && !says_a_measure(p, i))
+        return;
+    if (leads && (is_a_time(p, i + 1, false) || is_a_time(p, i + 2, false))) {
+        ag_consume(p->tokens, i + 1, i + 2, "than");
+        p->than_a_time = true;
+    } else if (!ends_a_predicate(p, i + 1)) {
+        return;
+    }
+    ag_consume(p->tokens, i, i + 1, "than");
+    if (!ag_said(p, AG_C_COMPARE))
+        p->said[AG_C_COMPARE] = i + 1;
+    worse_is_error_rate(p);
+}
+
+void ag_than_rule(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_is_korean(p, i))
+            korean_than(p, i);
+        else
+            english_than(p, i);
+    }
+    for (size_t i = 0; i < p->tokens->count; i++)
+        up_or_down(p, i);
+}
