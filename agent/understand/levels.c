@@ -76,7 +76,7 @@ static bool asks_for_a_share(const struct ag_parse *p)
         if (ag_is(p->tokens, i, AG_C_PERCENT))
             return true;
     }
-    return false;
+    return p->part_at != 0;
 }
 
 /* "FATAL 에러", "errors, FATAL only": a level named beside "error" and not listed with it is the level meant.

@@ -89,15 +89,17 @@ struct ag_parse {
     struct ag_found found;
     size_t said[AG_C_COUNT_OF]; /* token index + 1 of the first with this concept that a rule consumed as
                                    such; 0: none */
-    const char *outcome_share;  /* outcomes.c: the event type whose share among both outcomes is asked for */
-    bool negation_dropped;      /* "A but not B" said no more than A */
-    bool than_a_time;           /* "more than yesterday": set against that time */
-    bool negated_whole;         /* "no errors", "did not hit": of everything a group has, not of a record */
-    bool left_out;              /* "without debug": the same of a group, or of records broken down by one */
-    bool stopped;               /* an outcome other than understood has been decided */
-    bool memory;                /* the arena is exhausted */
-    size_t which;               /* token index + 1 of a word that could be several names; 0: none */
-    unsigned searches;          /* costly look-ups made so far; bounded */
+    size_t part_at; /* shares.c: token index + 1 of 그중 or "of them", behind which a part of the whole is
+                       counted; 0: none */
+    const char *outcome_share; /* outcomes.c: the event type whose share among both outcomes is asked for */
+    bool negation_dropped;     /* "A but not B" said no more than A */
+    bool than_a_time;          /* "more than yesterday": set against that time */
+    bool negated_whole;        /* "no errors", "did not hit": of everything a group has, not of a record */
+    bool left_out;             /* "without debug": the same of a group, or of records broken down by one */
+    bool stopped;              /* an outcome other than understood has been decided */
+    bool memory;               /* the arena is exhausted */
+    size_t which;              /* token index + 1 of a word that could be several names; 0: none */
+    unsigned searches;         /* costly look-ups made so far; bounded */
 };
 
 /* Decides the outcome; the first decision stays. `message` and `hint` are constant or live in the arena. */
@@ -141,13 +143,15 @@ bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
-void ag_numbers_rule(struct ag_parse *p);  /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
-void ag_text_rule(struct ag_parse *p);     /* search.c: quoted and contained text */
+void ag_background_rule(struct ag_parse *p); /* background.c: what is told and asks nothing */
+void ag_numbers_rule(struct ag_parse *p); /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
+void ag_text_rule(struct ag_parse *p);    /* search.c: quoted and contained text */
 void ag_ids_rule(
     struct ag_parse *p); /* values.c: user u1234, trace …, error code …, tag …, addresses, paths */
 void ag_status_rule(struct ag_parse *p);    /* statuses.c */
 void ag_recurring_rule(struct ag_parse *p); /* recurring.c: weekdays, working hours */
 void ag_level_rule(struct ag_parse *p);     /* levels.c */
+void ag_part_rule(struct ag_parse *p);      /* shares.c: "how many, and how many of them are FATAL" */
 void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */

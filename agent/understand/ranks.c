@@ -343,7 +343,7 @@ void ag_each_rule(struct decision *d)
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 
-    if (!wanted || d->intent->group_count > 0)
+    if (!wanted || d->intent->group_count > 0 || d->p->part_at)
         return;
     for (size_t i = 0; i < d->intent->filter_count; i++) {
         const struct ag_filter *f = &d->intent->filters[i];

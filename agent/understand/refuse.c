@@ -121,6 +121,10 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         return false;
     if (parts_sentences(p, i))
         return true;
+    /* 처음 나온 게 언제고 지금까지 몇 건: all there is. */
+    if (ag_is(p->tokens, i, AG_C_SO_FAR) &&
+        (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))
+        return true;
     /* "services involved in trace …" are those of its records. */
     if (ag_is(p->tokens, i, AG_C_PART_OF) &&
         (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID)))

@@ -57,6 +57,30 @@ static bool describes_errors(const struct decision *d, enum ag_concept concept)
     return at && ag_reads(d->p, ag_after(d->p, at - 1), AG_C_ERROR);
 }
 
+/* "peak requests per minute", 분당 최대 요청 수: the fullest of the buckets. */
+static bool peak_per(struct decision *d)
+{
+    const char *per = ag_heard(d, AG_C_PER) ? ag_heard_value(d, AG_C_PER) : "";
+    bool peak = ag_heard(d, AG_C_BUSIEST) || ag_heard(d, AG_C_MAXIMUM) || ag_heard(d, AG_C_HIGHEST);
+
+    if (!peak || !*per || *per == 's' || ag_heard(d, AG_C_DURATION) || ag_heard(d, AG_C_AVERAGE) ||
+        d->p->found.p_count > 0 || d->p->found.bucket_us || d->p->target_count > 0 ||
+        d->intent->group_count > 0 || ag_heard(d, AG_C_RATE) || ag_heard(d, AG_C_SLOW) ||
+        strstr(ag_word(d->p, d->p->said[AG_C_PER] - 1), "평균"))
+        return false;
+    ag_use(d, AG_C_PER);
+    ag_use(d, AG_C_BUSIEST);
+    ag_use(d, AG_C_MAXIMUM);
+    ag_use(d, AG_C_HIGHEST);
+    d->p->said[AG_C_PER] = 0;
+    ag_take(d->p, AG_C_TIME_SLOT);
+    d->intent->shape = AG_BUSIEST;
+    d->intent->bucket_us = ag_unit_us(*per);
+    d->intent->order = AG_MOST;
+    d->intent->limit = 1;
+    return true;
+}
+
 /* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
 bool ag_busiest_rule(struct decision *d)
 {
@@ -67,6 +91,8 @@ bool ag_busiest_rule(struct decision *d)
                 ag_heard(d, AG_C_LOWEST);
     bool slot = false;
 
+    if (peak_per(d))
+        return true;
     if (!extreme && !most)
         return false;
     /* "quiet errors" are no quiet hour. */

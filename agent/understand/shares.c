@@ -56,7 +56,7 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
 static void mark_parts(struct ag_parse *p, size_t hinge)
 {
     const struct ag_mention *first = NULL;
-    bool whole = false;
+    bool whole = p->part_at != 0;
 
     for (size_t k = 0; k < p->mention_count; k++) {
         const struct ag_mention *m = &p->mentions[k];
@@ -80,6 +80,10 @@ void ag_share_parts(struct ag_parse *p)
     size_t percent = percent_at(p);
     size_t hinge;
 
+    if (p->part_at) {
+        mark_parts(p, p->part_at - 1);
+        return;
+    }
     if (percent == SIZE_MAX || p->outcome_share)
         return;
     hinge = korean_hinge(p);
@@ -87,6 +91,51 @@ void ag_share_parts(struct ag_parse *p)
         hinge = english_hinge(p, percent);
     if (hinge != SIZE_MAX)
         mark_parts(p, hinge);
+}
+
+/* "of them", "of which", 그중: the whole stands before it. */
+static bool points_at_the_whole(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"그중",      "그 중",      "그중에",       "그중에서",
+                                        "그 중에",   "그 중에서",  "이중",         "이 중",
+                                        "그 가운데", "그중에서도", "of those",     "of these",
+                                        "of them",   "among them", "out of those", "of which"};
+
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        if (strcmp(ag_word(p, i), words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "how many errors today, and how many of them are FATAL", 에러 몇 건이고 그중 FATAL은 몇 건: a number of the
+ * whole and of a part. */
+void ag_part_rule(struct ag_parse *p)
+{
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        bool whole = false;
+        bool counted = false;
+        size_t end = i + 1;
+        if (p->tokens->items[i].rule)
+            continue;
+        if (strcmp(ag_word(p, i), "of") == 0 &&
+            (strcmp(ag_word(p, i + 1), "them") == 0 || strcmp(ag_word(p, i + 1), "those") == 0 ||
+             strcmp(ag_word(p, i + 1), "these") == 0 || strcmp(ag_word(p, i + 1), "which") == 0))
+            end = i + 2;
+        else if (!points_at_the_whole(p, i))
+            continue;
+        for (size_t k = 0; k < i; k++) {
+            whole = whole || ag_reads(p, k, AG_C_LOG) || ag_reads(p, k, AG_C_REQUEST);
+            counted = counted || ag_reads(p, k, AG_C_COUNT);
+        }
+        for (size_t k = 0; k < p->mention_count; k++)
+            whole = whole || p->mentions[k].to <= i;
+        if (!whole || !counted)
+            continue;
+        ag_consume(p->tokens, i, end, "part");
+        p->part_at = i + 1;
+        return;
+    }
 }
 
 static void part_filter(const struct ag_parse *p, struct ag_filter *part)
@@ -133,9 +182,17 @@ bool ag_share_rule(struct decision *d)
     struct ag_found *found = &d->p->found;
     struct ag_filter part;
 
-    if (!ag_heard(d, AG_C_PERCENT) || d->p->outcome_share)
+    if ((!ag_heard(d, AG_C_PERCENT) && !d->p->part_at) || d->p->outcome_share)
         return false;
     part_filter(d->p, &part);
+    if (d->p->part_at && part.field == AG_NO_FIELD) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "전체 가운데 어느 부분을 세는지 알 수 없습니다.",
+                       "It is not clear which part of the whole is to be counted."),
+                ag_say(d->p, "예: \"오늘 에러 몇 건이고 그중 FATAL은 몇 건?\"",
+                       "For example \"how many errors today, and how many of them are FATAL?\""));
+        return true;
+    }
     if (part.field != AG_NO_FIELD && !found->length_set) {
         if (ag_heard(d, AG_C_REQUEST))
             ag_add_requests(d);

@@ -120,6 +120,15 @@ static bool is_a_person(struct ag_parse *p, size_t i, size_t *to)
         *to = i + 2;
         return true;
     }
+    /* "when was pt20417 last seen", "what was pt20417 doing" */
+    if (i > 0 &&
+        (strcmp(ag_word(p, i - 1), "was") == 0 || strcmp(ag_word(p, i - 1), "is") == 0 ||
+         strcmp(ag_word(p, i - 1), "when was") == 0 || strcmp(ag_word(p, i - 1), "what was") == 0 ||
+         strcmp(ag_word(p, i - 1), "what is") == 0) &&
+        (strncmp(next, "last seen", 9) == 0 || strncmp(next, "last active", 11) == 0 ||
+         strcmp(next, "doing") == 0 ||
+         (strcmp(next, "last") == 0 && strcmp(ag_word(p, i + 2), "active") == 0)))
+        return true;
     for (size_t k = i + 1; k < t->count; k++) {
         const char *what = ag_word(p, k);
         bool asks =

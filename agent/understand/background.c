@@ -1,0 +1,208 @@
+/*
+ * What is told before the question and asks nothing: "we got complaints from users, so …", 결제가 안된다고
+ * 문의가 들어왔는데. Such a clause is set aside, and the answer says so. It must tell of somebody who said or
+ * saw something, ask nothing, name no time, and leave a question that stands by itself. A name in it that the
+ * question leaves out is kept as a condition.
+ */
+#include "agent/understand/link.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define COUNT_OF(words) (sizeof words / sizeof *words)
+
+static bool is_one_of(const char *word, const char *const *words, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (strcmp(word, words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool holds_one_of(const char *text, const char *const *words, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (strstr(text, words[k]))
+            return true;
+    }
+    return false;
+}
+
+static bool ends_with_one_of(const char *text, const char *const *words, size_t n)
+{
+    size_t len = strlen(text);
+
+    for (size_t k = 0; k < n; k++) {
+        size_t m = strlen(words[k]);
+        if (len >= m && strcmp(text + len - m, words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The matching letters of tokens [from, to). */
+static const char *letters(struct ag_parse *p, size_t from, size_t to)
+{
+    char *text = ag_text_utf8(&p->text, p->tokens->items[from].from, p->tokens->items[to - 1].to, p->arena);
+
+    p->memory = p->memory || !text;
+    return text ? text : "";
+}
+
+/* Does somebody say, report or complain in tokens [from, to)? */
+static bool tells(struct ag_parse *p, size_t from, size_t to)
+{
+    static const char *const verbs[] = {"complaint", "complaints", "complain",  "complained", "complaining",
+                                        "complains", "say",        "says",      "said",       "saying",
+                                        "claim",     "claims",     "reporting", "reported",   "reports",
+                                        "noticed",   "heard",      "told",      "tickets",    "paged",
+                                        "alerted",   "grumbling",  "yelling",   "screaming",  "mentioned",
+                                        "asked",     "asking",     "calls",     "telling",    "worried"};
+    static const char *const korean[] = {"문의",   "신고", "제보", "연락",   "컴플레인", "클레임",  "항의",
+                                         "민원",   "불만", "난리", "전화가", "다고 하",  "다고 해", "다고 그",
+                                         "다는데", "대요", "다네", "라던데", "다던데",   "라는데",  "얘기가"};
+    bool said = false;
+
+    if (p->language == AG_KO)
+        return holds_one_of(letters(p, from, to), korean, COUNT_OF(korean));
+    for (size_t i = from; i < to; i++) {
+        said = said || is_one_of(ag_word(p, i), verbs, COUNT_OF(verbs));
+    }
+    return said;
+}
+
+/* Is anything asked, or a time named, in tokens [from, to)? */
+static bool asks_or_times(const struct ag_parse *p, size_t from, size_t to)
+{
+    static const enum ag_concept words[] = {
+        AG_C_COUNT,   AG_C_RATE,  AG_C_WHICH,   AG_C_TOP,      AG_C_MOST,    AG_C_PERCENT,
+        AG_C_NUMBER,  AG_C_CLOCK, AG_C_DATE,    AG_C_DAY_REF,  AG_C_INSTANT, AG_C_SPAN,
+        AG_C_COMPARE, AG_C_WHY,   AG_C_LIST,    AG_C_QUOTED,   AG_C_PATH,    AG_C_ADDRESS,
+        AG_C_NOT,     AG_C_ONLY,  AG_C_WITHOUT, AG_C_BY_BEFORE};
+
+    for (size_t i = from; i < to; i++) {
+        for (size_t k = 0; k < COUNT_OF(words); k++) {
+            if (ag_reads(p, i, words[k]) && !ag_reads(p, i, AG_C_NOISE))
+                return true;
+        }
+        if (ag_reads(p, i, AG_C_NUMBER) && isdigit((unsigned char)ag_word(p, i)[0]))
+            return true;
+        if (ag_reads(p, i, AG_C_SHOW) && !ag_is_korean(p, i) && strncmp(ag_word(p, i), "report", 6) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Do tokens [from, to) make a question: something that is measured or shown? */
+static bool asks_by_itself(const struct ag_parse *p, size_t from, size_t to)
+{
+    static const enum ag_concept subjects[] = {AG_C_LOG,      AG_C_ERROR,   AG_C_LEVEL,    AG_C_REQUEST,
+                                               AG_C_RATE,     AG_C_SLOW,    AG_C_FAIL,     AG_C_STATUS_CLASS,
+                                               AG_C_DURATION, AG_C_SLOWEST, AG_C_FAIL_RATE};
+
+    for (size_t i = from; i < to; i++) {
+        for (size_t k = 0; k < COUNT_OF(subjects); k++) {
+            if (ag_reads(p, i, subjects[k]))
+                return true;
+        }
+        if (p->tokens->items[i].name_count > 0)
+            return true;
+    }
+    return p->found.p_count > 0;
+}
+
+/* 고객, users: who said it, and no condition. */
+static bool is_people(const struct ag_parse *p, size_t i)
+{
+    const char *roots = ag_reads_value(p, i, AG_C_DOMAIN);
+
+    return (roots && (strncmp(roots, "user", 4) == 0 || strncmp(roots, "customer", 8) == 0 ||
+                      strncmp(roots, "member", 6) == 0)) ||
+           ag_names_field(p, i, "user_id");
+}
+
+static bool is_a_name(const struct ag_parse *p, size_t i)
+{
+    return !is_people(p, i) && (p->tokens->items[i].name_count > 0 || ag_reads(p, i, AG_C_DOMAIN));
+}
+
+/* u1234: letters and digits, whatever they are of. */
+static bool is_identifier(const struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+
+    return ag_is(p->tokens, i, AG_C_WORD) && strpbrk(word, "0123456789") && strlen(word) > 3;
+}
+
+/* 이 분, "this user": who was named before. */
+static void take_pronouns(struct ag_parse *p, size_t from)
+{
+    static const char *const these[] = {"이", "그", "해당", "this", "that"};
+    static const char *const people[] = {"분", "사람", "고객", "고객님", "유저", "회원", "user", "customer"};
+
+    for (size_t i = from; i + 1 < p->tokens->count; i++) {
+        if (is_one_of(ag_word(p, i), these, COUNT_OF(these)) &&
+            is_one_of(ag_word(p, i + 1), people, COUNT_OF(people)))
+            ag_consume(p->tokens, i, i + 2, "background");
+    }
+}
+
+static void set_aside(struct ag_parse *p, size_t from, size_t to, size_t rest_from, size_t rest_to)
+{
+    const char *typed = ag_typed(p, p->tokens->items[from].from, p->tokens->items[to - 1].to);
+    bool named = false;
+    bool kept = false;
+
+    for (size_t i = rest_from; i < rest_to; i++)
+        named = named || is_a_name(p, i) || is_identifier(p, i);
+    for (size_t i = from; i < to; i++) {
+        if (is_identifier(p, i) && is_people(p, i + 1)) {
+            ag_mention_add(p, i, i + 2, AG_USER_ID, NULL, AG_IN,
+                           ag_typed(p, p->tokens->items[i].from, p->tokens->items[i].to), "identifier");
+            kept = true;
+        } else if (p->tokens->items[i].rule || is_identifier(p, i) || (!named && is_a_name(p, i))) {
+            kept = kept || is_identifier(p, i);
+        } else {
+            ag_consume(p->tokens, i, i + 1, "background");
+        }
+    }
+    if (kept)
+        take_pronouns(p, rest_from);
+    ag_assume(p, "background", ag_sayf(p, "\"%s\"은(는) 배경 설명으로 보고 조건에서 뺐습니다.", typed),
+              ag_sayf(p, "\"%s\" is taken as background, not as a condition.", typed));
+}
+
+/* Does a clause end before token `i`: a comma, a stop, "so", 는데? */
+static bool parts_clauses(const struct ag_parse *p, size_t i)
+{
+    static const char *const endings[] = {"는데", "은데", "던데", "인데", "해서", "와서", "길래", "니까",
+                                          "네",   "네요", "대서", "래서", "셔서", "데요", "대요", "래요"};
+
+    if (ag_reads(p, i, AG_C_COMMA) || ag_reads(p, i, AG_C_STOP) ||
+        (strcmp(ag_word(p, i), "so") == 0 && i > 2) ||
+        (ag_reads(p, i, AG_C_DASH) && !p->tokens->items[i].glued))
+        return true;
+    return ag_is_korean(p, i - 1) && !p->tokens->items[i].glued &&
+           ends_with_one_of(ag_word(p, i - 1), endings, COUNT_OF(endings));
+}
+
+void ag_background_rule(struct ag_parse *p)
+{
+    const size_t count = p->tokens->count;
+
+    for (size_t i = count > 2 ? count - 2 : 0; i > 1; i--) {
+        if (!parts_clauses(p, i))
+            continue;
+        if (tells(p, 0, i) && !asks_or_times(p, 0, i) && asks_by_itself(p, i, count)) {
+            set_aside(p, 0, i, i, count);
+            return;
+        }
+        /* "errors in the last hour? users are complaining" */
+        if (p->language == AG_EN && ag_reads(p, i, AG_C_STOP) && tells(p, i + 1, count) &&
+            !asks_or_times(p, i + 1, count) && asks_by_itself(p, 0, i)) {
+            set_aside(p, i + 1, count, 0, i);
+            return;
+        }
+    }
+}
