@@ -30,6 +30,7 @@ struct ag_catalogue {
     size_t part_count;
     uint64_t version;
     bool sealed;
+    struct ag_samples *samples;
     uint8_t starts[65536 / 8]; /* by the first two bytes of folded names */
 };
 
@@ -74,6 +75,7 @@ void ag_catalogue_free(struct ag_catalogue *catalogue)
         free((char *)(uintptr_t)catalogue->names[i].folded);
         free((char *)(uintptr_t)catalogue->names[i].parts);
     }
+    ag_samples_drop(catalogue->samples);
     free(catalogue->names);
     free((void *)catalogue->by_folded);
     free(catalogue->parts);
@@ -288,6 +290,17 @@ int ag_catalogue_seal(struct ag_catalogue *c)
     qsort(c->parts, c->part_count, sizeof *c->parts, by_part);
     c->sealed = true;
     return 0;
+}
+
+void ag_catalogue_set_samples(struct ag_catalogue *catalogue, struct ag_samples *samples)
+{
+    ag_samples_drop(catalogue->samples);
+    catalogue->samples = samples ? ag_samples_hold(samples) : NULL;
+}
+
+const struct ag_samples *ag_catalogue_samples(const struct ag_catalogue *catalogue)
+{
+    return catalogue->samples;
 }
 
 uint64_t ag_catalogue_version(const struct ag_catalogue *catalogue)

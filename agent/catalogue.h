@@ -6,6 +6,7 @@
 #define LOGMILL_AGENT_CATALOGUE_H
 
 #include "agent/intent.h"
+#include "agent/samples.h"
 #include "common/error.h"
 
 #include <stdbool.h>
@@ -60,6 +61,11 @@ int ag_catalogue_add(struct ag_catalogue *catalogue, enum ag_kind kind, const ch
 /* Sorts and indexes; after it the snapshot is read-only and may be read by any thread. 0 or -1 without
  * memory. */
 int ag_catalogue_seal(struct ag_catalogue *catalogue) LM_MUST_CHECK;
+/* Values of fields that are not catalogued, met in a sample; may be NULL. The catalogue holds them. Only
+ * before it is handed out. */
+void ag_catalogue_set_samples(struct ag_catalogue *catalogue, struct ag_samples *samples);
+/* NULL where there are none. */
+const struct ag_samples *ag_catalogue_samples(const struct ag_catalogue *catalogue);
 /* Hash of kinds and values (not of counts): part of cache keys. */
 uint64_t ag_catalogue_version(const struct ag_catalogue *catalogue);
 

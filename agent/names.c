@@ -17,6 +17,7 @@
 #define YOUNG_US LM_SECOND_US
 #define FIRST_AGAIN_MS 50
 #define MAX_NAMES 1000000
+#define MAX_SAMPLE 50000
 #define MAX_BYTES ((size_t)64 << 20)
 
 struct ag_names {
@@ -30,6 +31,8 @@ struct ag_names {
     int64_t counted;     /* what the last full reading was made from */
     int64_t read_us;     /* monotonic; when the copy was last known to be current */
     int64_t full_us;
+    struct ag_samples *samples; /* NULL: none were taken yet */
+    int64_t sampled_us;
     struct ag_names_waiter *first;
     void (*closed)(void *context);
     void *closed_context;
@@ -40,6 +43,24 @@ struct ag_names {
 static const char count_sql[] = "SELECT count(*) AS n, coalesce(bool_or(kind = 'service' AND value = "
                                 "'(other)'), false) AS other FROM log_name";
 static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM log_name GROUP BY kind, value";
+
+/* Of the newest two days and the newest half hour, the first rows that come: no order, so that no more is
+ * read. */
+static const char sample_sql[] =
+    "WITH r AS MATERIALIZED ("
+    "(SELECT user_id, session_id, page_path, error_code, tags, metadata FROM logs "
+    "WHERE created_at >= (SELECT max(last_seen) - interval '2 days' FROM log_name) LIMIT 3000) UNION ALL "
+    "(SELECT user_id, session_id, page_path, error_code, tags, metadata FROM logs "
+    "WHERE created_at >= (SELECT max(last_seen) - interval '30 minutes' FROM log_name) LIMIT 3000)) "
+    "SELECT DISTINCT 'user_id', NULL, regexp_replace(user_id, '[0-9]+', '#', 'g') FROM r "
+    "WHERE user_id IS NOT NULL UNION ALL "
+    "SELECT DISTINCT 'session_id', NULL, regexp_replace(session_id, '[0-9]+', '#', 'g') FROM r "
+    "WHERE session_id IS NOT NULL UNION ALL "
+    "SELECT DISTINCT 'page_path', NULL, page_path FROM r WHERE page_path IS NOT NULL UNION ALL "
+    "SELECT DISTINCT 'error_code', NULL, error_code FROM r WHERE error_code IS NOT NULL UNION ALL "
+    "SELECT DISTINCT 'tag', NULL, t FROM r, unnest(tags) AS t UNION ALL "
+    "SELECT DISTINCT 'metadata', m.key, m.value FROM r, jsonb_each_text(metadata) AS m WHERE length(m.value) "
+    "<= 64";
 
 const char *const ag_categories[AG_CATEGORY_COUNT] = {"raw", "summary", "training", "tagged"};
 
@@ -54,6 +75,8 @@ static const char database_sql[] =
     "pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()";
 
 static void on_timer(uv_timer_t *timer);
+static void on_names(struct ag_fetched *fetched, const struct lm_error *error, void *context);
+static void on_sample(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 static void on_since(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 static void on_database(struct ag_fetched *fetched, const struct lm_error *error, void *context);
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
@@ -148,6 +171,53 @@ static int fill(struct ag_catalogue *catalogue, const struct ag_fetched *fetched
     return ag_catalogue_seal(catalogue);
 }
 
+static enum ag_field field_named(const char *name)
+{
+    for (int field = AG_NO_FIELD + 1; field < AG_FIELD_COUNT; field++) {
+        if (strcmp(ag_field_name((enum ag_field)field), name) == 0) {
+            return (enum ag_field)field;
+        }
+    }
+    return AG_NO_FIELD;
+}
+
+static struct ag_samples *samples_of(const struct ag_fetched *fetched, const struct ag_mask *mask)
+{
+    struct ag_samples *samples = ag_samples_new();
+    for (size_t i = 0; samples != NULL && i < fetched->rows; i++) {
+        const char *const *cells = fetched->cells + i * fetched->columns;
+        const enum ag_field field = cells[0] != NULL ? field_named(cells[0]) : AG_NO_FIELD;
+        if (field != AG_NO_FIELD && cells[2] != NULL && !ag_mask_field(mask, field, cells[1]) &&
+            ag_samples_add(samples, field, cells[1], cells[2]) != 0) {
+            ag_samples_drop(samples);
+            return NULL;
+        }
+    }
+    if (samples != NULL && ag_samples_seal(samples) != 0) {
+        ag_samples_drop(samples);
+        return NULL;
+    }
+    return samples;
+}
+
+/* A sample that could not be taken leaves the one before: names are read all the same. */
+static void on_sample(struct ag_fetched *fetched, const struct lm_error *error, void *context)
+{
+    struct ag_names *names = context;
+    struct ag_samples *samples = fetched != NULL ? samples_of(fetched, names->options.mask) : NULL;
+    if (fetched == NULL && error->decision == LM_RETRY) {
+        end_reading(names, error);
+        return;
+    }
+    ag_fetched_free(fetched);
+    names->sampled_us = lm_clock_mono_us();
+    if (samples != NULL) {
+        ag_samples_drop(names->samples);
+        names->samples = samples;
+    }
+    run(names, names_sql, 3, MAX_NAMES, on_names);
+}
+
 static void on_names(struct ag_fetched *fetched, const struct lm_error *error, void *context)
 {
     struct ag_names *names = context;
@@ -164,6 +234,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
         end_reading(names, &memory);
         return;
     }
+    ag_catalogue_set_samples(copy->catalogue, names->samples);
     ag_names_drop(names->copy);
     copy->generation = names->generation;
     names->copy = copy;
@@ -258,7 +329,11 @@ static void on_count(struct ag_fetched *fetched, const struct lm_error *error, v
         return;
     }
     names->counted = counted;
-    run(names, names_sql, 3, MAX_NAMES, on_names);
+    if (names->sampled_us == 0 || lm_clock_mono_us() - names->sampled_us >= FULL_EVERY_US) {
+        run(names, sample_sql, 3, MAX_SAMPLE, on_sample);
+    } else {
+        run(names, names_sql, 3, MAX_NAMES, on_names);
+    }
 }
 
 static void start_reading(struct ag_names *names)
@@ -330,6 +405,7 @@ static void on_closed(uv_handle_t *handle)
     void (*closed)(void *) = names->closed;
     void *context = names->closed_context;
     ag_names_drop(names->copy);
+    ag_samples_drop(names->samples);
     free(names);
     if (closed != NULL) {
         closed(context);

@@ -187,10 +187,33 @@ static bool parts_clauses(const struct ag_parse *p, size_t i)
            ends_with_one_of(ag_word(p, i - 1), endings, COUNT_OF(endings));
 }
 
+/* "CS인데요 …", 운영팀입니다: who asks. One unknown word or a team, and no more. */
+static void introduction(struct ag_parse *p)
+{
+    static const char *const endings[] = {"인데", "인데요", "입니다", "이에요",
+                                          "예요", "에요",   "이요",   "인데여"};
+    static const char *const teams[] = {"팀", "센터", "담당", "담당자", "개발자", "운영자",
+                                        "cs", "ops",  "qa팀", "기획",   "마케팅"};
+    size_t end = 0;
+
+    while (end < 3 && end + 1 < p->tokens->count && !is_one_of(ag_word(p, end), endings, COUNT_OF(endings)))
+        end++;
+    if (end == 0 || end > 2 || !p->tokens->items[end].glued ||
+        !is_one_of(ag_word(p, end), endings, COUNT_OF(endings)) || end + 2 >= p->tokens->count ||
+        !ends_with_one_of(letters(p, 0, end), teams, COUNT_OF(teams)))
+        return;
+    for (size_t i = 0; i < end; i++) {
+        if (p->tokens->items[i].name_count > 0)
+            return;
+    }
+    ag_consume(p->tokens, 0, end + 1, "background");
+}
+
 void ag_background_rule(struct ag_parse *p)
 {
     const size_t count = p->tokens->count;
 
+    introduction(p);
     for (size_t i = count > 2 ? count - 2 : 0; i > 1; i--) {
         if (!parts_clauses(p, i))
             continue;

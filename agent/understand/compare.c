@@ -311,6 +311,9 @@ static void default_window(struct ag_parse *p)
              (in->order == AG_NEWEST || in->order == AG_OLDEST))
         assume_window(p, "all", "시간 제한 없이 보관된 모든 기록에서 찾았습니다.",
                       "Everything kept is searched.");
+    else if (p->since_version)
+        assume_window(p, "last 30 day", "그 버전이 낸 기록을 최근 30일에서 찾았습니다.",
+                      "What that version did is searched in the last 30 days.");
     else if (groups_days(in))
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "어느 기간의 요일인지 알 수 없습니다.", "It is not said over which weeks."),
@@ -429,7 +432,7 @@ static bool ranks_by_change(struct ag_parse *p)
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         const char *way = ag_reads_value(p, i, AG_C_COMPARE);
-        if (!way || !*way)
+        if ((!way || !*way) && !(p->intent->measure.field == AG_DURATION && ag_reads(p, i, AG_C_SLOW)))
             continue;
         if (change != SIZE_MAX)
             return false;
@@ -446,7 +449,8 @@ static bool ranks_by_change(struct ag_parse *p)
     if (change > 0 && ag_said(p, AG_C_TOP) && ag_before(p, change) != SIZE_MAX &&
         ag_reads(p, ag_before(p, change), AG_C_BY_BEFORE))
         beside = true;
-    if (beside && strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
+    if (beside && ag_reads(p, change, AG_C_COMPARE) &&
+        strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
         p->intent->order = AG_FEWEST;
     return beside;
 }

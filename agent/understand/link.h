@@ -34,9 +34,13 @@ bool ag_is_done(const struct ag_parse *p, size_t i);
 void ag_stranger_rule(struct ag_parse *p);
 /* apposition.c: "u1077 이 고객" names the user twice. */
 void ag_apposition_rule(struct ag_parse *p);
+/* sampled.c: values met in a sample of the rows. */
+void ag_sampled_rule(struct ag_parse *p);
 /* metadata.c */
 void ag_metadata_rule(struct ag_parse *p);
 /* search.c: quoted texts nobody else took. */
 void ag_quoted_rule(struct ag_parse *p);
+/* search.c: words before 로그 that are no names. */
+void ag_untitled_text_rule(struct ag_parse *p);
 
 #endif

@@ -435,6 +435,18 @@ static void check_numbers(struct ag_parse *p)
             ag_say(p, "예: \"에러가 많은 서비스 상위 5개\"", "For example \"top 5 services by errors\"."));
 }
 
+/* 트래픽 몰린 시간대, "when was traffic highest": how busy it was, by all that was recorded. */
+static bool is_traffic_by_time(const struct decision *d)
+{
+    const char *word = ag_word(d->p, d->p->said[AG_C_REQUEST] - 1);
+
+    if (d->intent->shape != AG_BUSIEST || (strcmp(word, "traffic") != 0 && strcmp(word, "트래픽") != 0))
+        return false;
+    ag_assume(d->p, "traffic_is_records", "트래픽은 모든 기록의 수로 보았습니다.",
+              "Traffic is taken to be the number of all records.");
+    return true;
+}
+
 static void take_flags(struct ag_parse *p)
 {
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
@@ -495,7 +507,8 @@ void ag_measure_rule(struct ag_parse *p)
             ag_stop(p, AG_NOT_UNDERSTOOD,
                     ag_say(p, "두 가지를 한꺼번에 셀 수 없습니다.", "Ask for one of the two at a time."),
                     NULL);
-        ag_add_requests(&d);
+        if (!is_traffic_by_time(&d))
+            ag_add_requests(&d);
     }
     only_responses(&d);
     check_negations(p, broken_down);

@@ -109,7 +109,9 @@ bool ag_duration_rule(struct decision *d)
     bool page = ag_heard(d, AG_C_PAGE_LOAD);
     bool slow_one = (ag_heard(d, AG_C_AVERAGE) || ag_heard(d, AG_C_MAXIMUM) || ag_heard(d, AG_C_MINIMUM)) &&
                     ag_heard(d, AG_C_SLOW) && !ag_heard(d, AG_C_REQUEST);
-    bool duration = ag_heard(d, AG_C_DURATION) || page || slow_one;
+    bool longer = d->p->found.length_set && !ag_heard(d, AG_C_REQUEST) && !ag_heard(d, AG_C_LOG) &&
+                  (ag_heard(d, AG_C_AVERAGE) || ag_heard(d, AG_C_MAXIMUM)); /* 평균 500ms 넘는 서비스 */
+    bool duration = ag_heard(d, AG_C_DURATION) || page || slow_one || longer;
     size_t n = duration || d->p->found.p_count > 0 ? take_statistics(d) : 0;
 
     if (n == SIZE_MAX || ((n > 0 || duration) && counts_as_well(d))) {

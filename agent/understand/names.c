@@ -552,10 +552,13 @@ void ag_names_rule(struct ag_parse *p)
     exact_rule(p);
     ag_apposition_rule(p);
     ag_metadata_rule(p);
+    ag_sampled_rule(p);
     ag_outcomes_rule(p);
     part_rule(p);
     if (!p->stopped)
         ambiguous_rule(p);
+    if (!p->stopped)
+        ag_untitled_text_rule(p);
     if (!p->stopped)
         ag_stranger_rule(p);
     if (!p->stopped)

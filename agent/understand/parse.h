@@ -92,6 +92,7 @@ struct ag_parse {
     size_t part_at; /* shares.c: token index + 1 of 그중 or "of them", behind which a part of the whole is
                        counted; 0: none */
     const char *outcome_share; /* outcomes.c: the event type whose share among both outcomes is asked for */
+    bool since_version;        /* "since the 2.15.0 rollout": that version's records, whenever */
     bool negation_dropped;     /* "A but not B" said no more than A */
     bool than_a_time;          /* "more than yesterday": set against that time */
     bool negated_whole;        /* "no errors", "did not hit": of everything a group has, not of a record */

@@ -193,6 +193,43 @@ static void contained_rule(struct ag_parse *p)
     }
 }
 
+/* A word nobody knows, or of business that names nothing here. */
+static bool names_nothing(struct ag_parse *p, size_t i)
+{
+    const struct ag_token *token = &p->tokens->items[i];
+    const struct ag_name *found[AG_MAX_CANDIDATES];
+
+    if (token->rule || token->name_count > 0 || token->slip)
+        return false;
+    for (const struct ag_reading *r = token->readings; r; r = r->next) {
+        if (r->concept != AG_C_HANGUL && r->concept != AG_C_DOMAIN)
+            return false;
+    }
+    return token->readings->concept == AG_C_HANGUL || ag_candidates(p, i, AG_KIND_SERVICE, found) == 0;
+}
+
+/* 원장 불일치 로그: two words or more that are no name and no word of asking, before 로그, are what it says.
+ */
+void ag_untitled_text_rule(struct ag_parse *p)
+{
+    for (size_t i = 2; i < p->tokens->count; i++) {
+        size_t from = i;
+        bool unknown = false;
+        if (!ag_is(p->tokens, i, AG_C_LOG) || !ag_is_korean(p, i) || p->tokens->items[i].glued)
+            continue;
+        while (from > 0 && names_nothing(p, from - 1)) {
+            from--;
+            unknown = unknown || ag_is(p->tokens, from, AG_C_HANGUL);
+        }
+        if (i - from < 2 || !unknown || p->tokens->items[i - 1].glued)
+            continue;
+        ag_mention_add(p, from, i, AG_MESSAGE, NULL, AG_CONTAINS,
+                       ag_typed(p, p->tokens->items[from].from, p->tokens->items[i - 1].to), "text");
+        ag_assume(p, "text_search", "이름이 아닌 말은 메시지에서 찾았습니다.",
+                  "Words that are no name are searched for in messages.");
+    }
+}
+
 void ag_text_rule(struct ag_parse *p)
 {
     take_quoted(p, false);

@@ -132,6 +132,30 @@ static bool silent_throughout(const struct decision *d)
             ag_has_field(d->intent, AG_COMPONENT));
 }
 
+/* "which services haven't logged anything in the last hour": seen before, and not in that time. */
+static bool silent_for_so_long(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    const char *word = ag_word(p, p->said[AG_C_STOPPED] - 1);
+    bool nothing =
+        strstr(word, "anything") || strstr(word, "logged") || strstr(word, "been") || strstr(word, "안 ");
+    struct ag_target *target = ag_free_target(d);
+
+    if (!nothing || !target || p->time_count != 1 || p->times[0].past_is_vague ||
+        p->times[0].to_us < p->now || d->intent->group_count > 0 ||
+        strncmp(p->times[0].symbolic, "last ", 5) != 0)
+        return false;
+    ag_group_by(d, target);
+    d->intent->shape = AG_SILENT;
+    d->intent->silent_us = p->now - p->times[0].from_us;
+    ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+    p->times[0].symbolic = "last 30 day";
+    p->times[0].from_us = p->now - 30 * AG_DAY;
+    ag_assume(p, "silent_since", "최근 30일에 기록이 있었으나 말한 시간 동안 없는 것을 찾았습니다.",
+              "Looked for what was seen in the last 30 days and not in the time said.");
+    return true;
+}
+
 bool ag_stopped_rule(struct decision *d)
 {
     /* "silent errors" are not what fell silent. */
@@ -140,6 +164,8 @@ bool ag_stopped_rule(struct decision *d)
         return false;
     if (!ag_use(d, AG_C_STOPPED))
         return false;
+    if (silent_for_so_long(d))
+        return true;
     if (silent_throughout(d)) {
         ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
         ag_use(d, AG_C_COUNT);

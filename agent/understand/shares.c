@@ -17,6 +17,14 @@ static size_t percent_at(const struct ag_parse *p)
     return SIZE_MAX;
 }
 
+/* 전체 트래픽에서, 모든 에러에서: of all there is. */
+static bool says_all(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i - 2, AG_C_TOTAL) &&
+           (ag_reads(p, i - 1, AG_C_REQUEST) || ag_reads(p, i - 1, AG_C_LOG) ||
+            ag_reads(p, i - 1, AG_C_ERROR) || ag_reads(p, i - 1, AG_C_LEVEL));
+}
+
 /* 중, 중에, 가운데 behind the whole. */
 static size_t korean_hinge(const struct ag_parse *p)
 {
@@ -27,6 +35,8 @@ static size_t korean_hinge(const struct ag_parse *p)
             if (strcmp(ag_word(p, i), words[k]) == 0)
                 return i;
         }
+        if (strcmp(ag_word(p, i), "에서") == 0 && i > 1 && says_all(p, i))
+            return i;
     }
     return SIZE_MAX;
 }
@@ -56,7 +66,7 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
 static void mark_parts(struct ag_parse *p, size_t hinge)
 {
     const struct ag_mention *first = NULL;
-    bool whole = p->part_at != 0;
+    bool whole = p->part_at != 0 || (hinge > 1 && says_all(p, hinge));
 
     for (size_t k = 0; k < p->mention_count; k++) {
         const struct ag_mention *m = &p->mentions[k];

@@ -461,12 +461,14 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
     unsigned limit = len >= 8 ? 2 : 1;
     unsigned best_distance = limit + 1;
     bool tie = false;
+    bool best_omits = false;
 
     if (len < 4)
         return NULL;
     for (const struct surface *s = v->surfaces; s; s = s->next) {
         size_t n = strlen(s->text);
         unsigned distance;
+        bool omits;
         if (n < 5 || (unsigned char)s->text[0] >= 0x80 || s->readings->suffix || s->text[0] != word[0] ||
             (n > len ? n - len : len - n) > limit)
             continue;
@@ -479,11 +481,14 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
         /* Two slips at the very end are another word: business is not busiest. */
         if (distance > 1 && (n < 9 || word[len - 1] != s->text[n - 1]))
             continue;
-        if (distance == best_distance && best->concept != s->readings->concept)
+        omits = n > len;
+        if (distance == best_distance && best->concept != s->readings->concept && omits == best_omits)
             tie = true;
-        if (distance < best_distance) {
+        /* A letter left out is likelier than one put in: servce is service and not serve. */
+        if (distance < best_distance || (distance == best_distance && omits && !best_omits)) {
             best_distance = distance;
             best = s->readings;
+            best_omits = omits;
             tie = false;
         }
     }

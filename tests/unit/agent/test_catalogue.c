@@ -291,6 +291,48 @@ static void beginnings_and_parts_are_those_of_a_look_at_every_name(void **state)
     ag_catalogue_free(c);
 }
 
+static void add_sample(struct ag_samples *samples, enum ag_field field, const char *key, const char *value)
+{
+    assert_int_equal(ag_samples_add(samples, field, key, value), 0);
+}
+
+static void few_values_are_known_by_themselves_and_many_by_their_form(void **state)
+{
+    struct ag_samples *samples = ag_samples_new();
+    struct ag_catalogue *c = some();
+    const struct ag_sample *found[4];
+    char text[32];
+
+    (void)state;
+    assert_non_null(samples);
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "eu", found, 4), 0);
+    add_sample(samples, AG_METADATA, "region", "EU-West");
+    add_sample(samples, AG_METADATA, "zone", "eu-west");
+    add_sample(samples, AG_USER_ID, NULL, "pl-#");
+    add_sample(samples, AG_METADATA, "region", "a\x1b[0m");
+    for (int i = 0; i < 200; i++) {
+        snprintf(text, sizeof text, "ord-%d", i);
+        add_sample(samples, AG_METADATA, "order_id", text);
+        snprintf(text, sizeof text, "%c%cx%d", 'a' + i % 26, 'a' + i / 26, i); /* of no form */
+        add_sample(samples, AG_METADATA, "pod", text);
+    }
+    assert_int_equal(ag_samples_seal(samples), 0);
+    ag_catalogue_set_samples(c, samples);
+    ag_samples_drop(samples);
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "eu-west", found, 4), 2);
+    assert_string_equal(found[0]->value, "EU-West");
+    assert_string_equal(found[0]->key, "region");
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "pl-20042", found, 4), 1);
+    assert_int_equal(found[0]->field, AG_USER_ID);
+    assert_null(found[0]->value);
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "ord-987654", found, 4), 1);
+    assert_string_equal(found[0]->key, "order_id");
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "aax0", found, 4), 0);
+    assert_int_equal(ag_samples_find(ag_catalogue_samples(c), "pl-2004x", found, 4), 0);
+    assert_int_equal(ag_samples_count(ag_catalogue_samples(c)), 4);
+    ag_catalogue_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +345,7 @@ int main(void)
         cmocka_unit_test(hostile_names_are_left_out),
         cmocka_unit_test(the_nearest_are_those_of_a_look_at_every_name),
         cmocka_unit_test(beginnings_and_parts_are_those_of_a_look_at_every_name),
+        cmocka_unit_test(few_values_are_known_by_themselves_and_many_by_their_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "agent/understand/vocabulary.h"
 #include "agent/understand/zone.h"
 #include "tests/unit/agent/intent_line.h"
+#include "tests/unit/agent/names_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,28 +28,6 @@ struct fixture {
     struct ag_catalogue *catalogue;
 };
 
-static struct ag_catalogue *read_names(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    struct ag_catalogue *catalogue = ag_catalogue_new();
-    char line[1024];
-
-    assert_non_null(file);
-    assert_non_null(catalogue);
-    while (fgets(line, sizeof line, file)) {
-        char *value = strchr(line, '\t');
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '#' || !value)
-            continue;
-        *value++ = '\0';
-        assert_true(ag_kind_from_name(line) >= 0);
-        assert_int_equal(ag_catalogue_add(catalogue, (enum ag_kind)ag_kind_from_name(line), value, 1), 0);
-    }
-    fclose(file);
-    assert_int_equal(ag_catalogue_seal(catalogue), 0);
-    return catalogue;
-}
-
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -57,7 +36,7 @@ static int set_up(void **state)
     assert_non_null(f);
     f->vocabulary = ag_vocabulary_new(NULL, &error);
     assert_non_null(f->vocabulary);
-    f->catalogue = read_names(LOGMILL_TEST_DATA "/understand_names.tsv");
+    f->catalogue = names_file_read(LOGMILL_TEST_DATA "/understand_names.tsv");
     *state = f;
     return 0;
 }
@@ -158,7 +137,7 @@ static void questions_of_the_table_come_to_what_it_says(void **state)
 static void questions_about_a_hospital_come_to_what_they_ask(void **state)
 {
     const struct fixture *shop = *state;
-    struct fixture f = {shop->vocabulary, read_names(LOGMILL_TEST_DATA "/hospital_names.tsv")};
+    struct fixture f = {shop->vocabulary, names_file_read(LOGMILL_TEST_DATA "/hospital_names.tsv")};
 
     check_table(&f, LOGMILL_TEST_DATA "/understood_hospital.tsv", 150);
     ag_catalogue_free(f.catalogue);

@@ -5,6 +5,7 @@
 #include "agent/understand/understand.h"
 #include "agent/understand/vocabulary.h"
 #include "tests/unit/agent/intent_line.h"
+#include "tests/unit/agent/names_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,26 +26,13 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    FILE *file = fopen(LOGMILL_TEST_DATA "/understand_names.tsv", "r");
     struct lm_error error;
-    char line[1024];
 
     assert_non_null(f);
-    assert_non_null(file);
     f->vocabulary = ag_vocabulary_new(NULL, &error);
-    f->catalogue = ag_catalogue_new();
+    f->catalogue = names_file_read(LOGMILL_TEST_DATA "/understand_names.tsv");
     assert_non_null(f->vocabulary);
     assert_non_null(f->catalogue);
-    while (fgets(line, sizeof line, file)) {
-        char *value = strchr(line, '\t');
-        if (line[0] == '#' || !value)
-            continue;
-        *value++ = '\0';
-        value[strcspn(value, "\n")] = '\0';
-        assert_int_equal(ag_catalogue_add(f->catalogue, (enum ag_kind)ag_kind_from_name(line), value, 1), 0);
-    }
-    fclose(file);
-    assert_int_equal(ag_catalogue_seal(f->catalogue), 0);
     *state = f;
     return 0;
 }

@@ -3,13 +3,15 @@
  *
  *   understand_lines CATALOGUE ZONE NOW < QUESTIONS
  *
- * CATALOGUE is a file of kind<TAB>value lines. A question line is id<TAB>id of the question it follows, or
- * empty<TAB>question. Prints id<TAB>outcome<TAB>intent as a line (intent_line.h), or message and suggestions.
+ * CATALOGUE is a file of kind<TAB>value lines (names_file.h). A question line is id<TAB>id of the question it
+ * follows, or empty<TAB>question. Prints id<TAB>outcome<TAB>intent as a line (intent_line.h), or message and
+ * suggestions.
  */
 #include "agent/understand/understand.h"
 #include "agent/understand/vocabulary.h"
 #include "agent/understand/zone.h"
 #include "tests/unit/agent/intent_line.h"
+#include "tests/unit/agent/names_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,28 +24,6 @@ struct asked {
     struct ag_intent intent;
     bool understood;
 };
-
-static struct ag_catalogue *read_catalogue(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    struct ag_catalogue *catalogue = ag_catalogue_new();
-    char line[1024];
-
-    while (file && catalogue && fgets(line, sizeof line, file)) {
-        char *value = strchr(line, '\t');
-        int kind;
-        line[strcspn(line, "\n")] = '\0';
-        if (!value)
-            continue;
-        *value++ = '\0';
-        kind = ag_kind_from_name(line);
-        if (kind >= 0 && ag_catalogue_add(catalogue, (enum ag_kind)kind, value, 1) < 0)
-            return NULL;
-    }
-    if (file)
-        fclose(file);
-    return catalogue && ag_catalogue_seal(catalogue) == 0 ? catalogue : NULL;
-}
 
 static void print(const char *id, const struct ag_understanding *u, const struct ag_zone *zone)
 {
@@ -79,7 +59,7 @@ static void print(const char *id, const struct ag_understanding *u, const struct
 int main(int argc, char **argv)
 {
     struct lm_error error = {0};
-    struct ag_catalogue *catalogue = argc == 4 ? read_catalogue(argv[1]) : NULL;
+    struct ag_catalogue *catalogue = argc == 4 ? names_file_read(argv[1]) : NULL;
     struct ag_vocabulary *vocabulary = ag_vocabulary_new(NULL, &error);
     struct ag_zone *zone = argc == 4 ? ag_zone_new(argv[2]) : NULL;
     struct asked *asked = calloc(MAX_QUESTIONS, sizeof *asked);
