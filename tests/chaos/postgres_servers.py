@@ -166,10 +166,13 @@ class Proxy:
 
     def upstream(self, client, server, swallow):
         try:
+            streamed = 0                                    # however large the pieces are that it comes in
             while data := client.recv(65536):
                 last = data.rstrip(b"\0")
+                streamed += len(data)
                 moment = ("commit" if last.endswith(b"COMMIT") else "rollback" if last.endswith(b"ROLLBACK")
-                          else "copy" if len(data) > 30000 else None)
+                          else "copy" if streamed > 30000 else None)
+                streamed = 0 if moment else streamed
                 blow = self.strike(moment) if moment else None
                 if callable(blow):
                     blow(data, server.sendall)

@@ -82,6 +82,7 @@ class Brokers(cluster.Case):
             for kind in ROUNDS:
                 ingest.pause(self.dice, 0.5, 2)
                 self.strike(kind)
+            harness.wait_until(lambda: len(acknowledged) > 5, 30, "poison acknowledged")
         finally:
             lines.stop()
             ship.process.stdin.close()

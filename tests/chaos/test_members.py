@@ -18,6 +18,7 @@ import ingest
 STORM = 60 if harness.LONG else 4                           # joins, one every two seconds
 ZOMBIES = 8 if harness.LONG else 1                          # of each kind
 RATE = 5000
+LARGE = 30000                                               # records of a batch, more than sockets hold
 SESSION = ["--kafka=session.timeout.ms=2000", "--kafka=heartbeat.interval.ms=300"]
 
 
@@ -44,6 +45,7 @@ def connections(world, condition):
                            "'logmill-consumer' and " + condition))
 
 
+PLENTY = "--grace=10m"
 IN_COPY = "state = 'active' and query like 'BEGIN;COPY%'"
 CLOSING = "wait_event_type = 'Lock' and query not like 'BEGIN;COPY%'"
 COPIED = "state = 'idle in transaction'"
@@ -64,38 +66,48 @@ class Members(cluster.Case):
         ingest.check_exactly_once(self, world, count, partitions)
         self.assertEqual(ingest.dead_letters(world), 0)
 
-    def fall_asleep(self, world, sleeper, condition, lock):
-        """SIGSTOP, once what the sleeper has in PostgreSQL is as wanted."""
+    def fall_asleep(self, world, sleeper, condition, lock, count):
+        """SIGSTOP, once what the sleeper has in PostgreSQL of the records up to `count` is as wanted."""
         with held(world, lock):
+            ingest.generate(world, count, first=count - 2 * LARGE, sources=40, partitions=1)
             harness.wait_until(lambda: connections(world, condition), 20, condition)
             sleeper.process.send_signal(signal.SIGSTOP)
             self.addCleanup(sleeper.process.send_signal, signal.SIGCONT)
         harness.wait_until(lambda: connections(world, "wait_event_type = 'Lock'") == 0, 10)
 
+    def zombie(self, world, kind, sleeper, start, count):
+        """A round of it: the heir, and whether the sleeper's batch was still open when the heir had stored all."""
+        if kind == "copy":                                  # more than the connection's buffers hold: it stays in COPY
+            self.fall_asleep(world, sleeper, IN_COPY, LEAVES, count)
+            harness.wait_until(lambda: connections(world, IN_COPY + " and wait_event = 'ClientRead'") > 0, 20, "all it was sent is read")
+        else:                                               # one batch closes, the next has been copied behind it
+            self.fall_asleep(world, sleeper, COPIED + " and exists (select from pg_stat_activity b where b.datname = "
+                             "current_database() and b.wait_event_type = 'Lock')", OFFSETS, count)
+        heir = start()
+        harness.wait_until(lambda: ingest.stored(world) == count, 40, "the heir has stored all")
+        still_open = connections(world, "xact_start is not null") > 0
+        sleeper.process.send_signal(signal.SIGCONT)
+        harness.wait_until(lambda: connections(world, "xact_start is not null") == 0, 20, "the sleeper gives its batch up")
+        self.assertEqual(sleeper.terminate(), 0)
+        return heir, still_open
+
     def test_a_zombie_with_a_batch_in_copy_or_before_its_closing_message_is_fenced(self):
         world = self.world(servers=self.servers, partitions=1)
-        large = ["--batch-rows=30000", "--batch-bytes=64MiB", "--batch-age=1s", "--memory=256MiB"]
-        sleeper, count = self.start(world, *large), 1000
+        # All of a round comes under a lock, and a batch is open for long enough to become full. (An heir's first is cut in two: it does
+        # not know the leaf yet.)
+        large = ["--batch-rows=%d" % LARGE, "--batch-bytes=64MiB", "--batch-age=3s", "--memory=256MiB"]
+        start = lambda: self.start(world, *large)
+        consumer, count = start(), LARGE
         ingest.generate(world, count, sources=40, partitions=1)
         for kind in ("copy", "closing") * ZOMBIES:
-            harness.wait_until(lambda: ingest.stored(world) == count, 30)
-            count += 70000
-            more = self.feed(world, count, first=count - 70000, partitions=1)
-            if kind == "copy":                              # more than the connection's buffers hold: it stays in COPY
-                self.fall_asleep(world, sleeper, IN_COPY, LEAVES)
-                harness.wait_until(lambda: connections(world, IN_COPY + " and wait_event = 'ClientRead'") > 0, 20, "all it was sent is read")
-            else:                                           # one batch closes, the next has been copied behind it
-                self.fall_asleep(world, sleeper, COPIED + " and exists (select from pg_stat_activity b where b.datname = "
-                                 "current_database() and b.wait_event_type = 'Lock')", OFFSETS)
-                self.assertEqual(connections(world, COPIED), 1)
-            heir = self.start(world, *large)
-            more.join()
-            harness.wait_until(lambda: ingest.stored(world) == count, 40, "the heir has stored all")
-            self.assertGreater(connections(world, "xact_start is not null"), 0, "the sleeper's batch is still open")
-            sleeper.process.send_signal(signal.SIGCONT)
-            harness.wait_until(lambda: connections(world, "xact_start is not null") == 0, 20, "the sleeper gives its batch up")
-            self.assertEqual(sleeper.terminate(), 0)
-            sleeper = heir
+            # PostgreSQL ends a transaction that is idle for thirty seconds: an heir that takes longer has shown nothing.
+            for _ in range(3):
+                harness.wait_until(lambda: ingest.stored(world) == count, 30)
+                count += 2 * LARGE
+                consumer, still_open = self.zombie(world, kind, consumer, start, count)
+                if still_open:
+                    break
+            self.assertTrue(still_open, kind)
         self.check(world, count, partitions=1)
 
     def test_a_storm_of_consumers_that_join_and_leave_loses_and_doubles_nothing(self):
@@ -145,26 +157,24 @@ class Members(cluster.Case):
         self.assertIn("55P03", consumer.get("/metrics")[1])
         self.check(world, 300, partitions=1)
 
-    def stop(self, consumer, grace):
-        """SIGTERM; 0 within the grace period, and what a busy machine adds."""
+    def stop(self, consumer):
+        """SIGTERM; 0 soon, and what a busy machine adds, where the grace period is PLENTY or what it waits for never comes."""
         harness.wait_until(consumer.log, 10)
-        begun = time.monotonic()
-        self.assertEqual(consumer.terminate(grace + 10), 0, consumer.log()[-2000:])
-        self.assertLess(time.monotonic() - begun, grace + 10, consumer.log()[-2000:])
+        self.assertEqual(consumer.terminate(15), 0, consumer.log()[-2000:])
 
     def test_sigterm_in_every_phase_ends_within_the_grace_period_and_loses_nothing(self):
         world = self.world(servers=self.servers)
         count = 10000
         ingest.generate(world, count, sources=40)
 
-        filling = self.start(world, "--batch-age=50s", "--batch-rows=200000")
+        filling = self.start(world, "--batch-age=1m", "--batch-rows=200000", PLENTY)
         harness.wait_until(lambda: filling.metric("logmill_consumer_records_total") == count, 20)
         self.assertEqual(ingest.stored(world), 0)
-        self.stop(filling, 5)
+        self.stop(filling)
         self.assertEqual(ingest.stored(world), count)
 
         for condition, lock in ((IN_COPY, LEAVES), (COPIED, OFFSETS)):
-            consumer = self.start(world, "--batch-rows=1000", "--connections=6")
+            consumer = self.start(world, "--batch-rows=1000", "--connections=6", PLENTY)
             ingest.generate(world, count + 1000, first=count, sources=40)
             harness.wait_until(lambda: ingest.stored(world) == count + 1000, 20)
             with held(world, lock):
@@ -173,24 +183,26 @@ class Members(cluster.Case):
                 consumer.process.terminate()
                 time.sleep(0.3)
                 self.assertTrue(consumer.running())
-            self.stop(consumer, 5)
+            self.stop(consumer)
             count += 10000
+        count += 1000                                       # all of the others may be stored
+        ingest.generate(world, count, first=count - 1000, sources=40)
         with held(world, OFFSETS):                          # it does not get to an end: it gives up what is not committed
             consumer = self.start(world, "--grace=1s")
             harness.wait_until(lambda: connections(world, CLOSING), 20)
-            self.stop(consumer, 1)
+            self.stop(consumer)
 
         feeder = self.feed(world, count + 6 * RATE, first=count, rate=RATE)
         count += 6 * RATE
         stays = self.start(world, "--grace=2s")
         for _ in range(20 if harness.LONG else 3):          # while the group is being shared out anew
-            consumer = self.start(world)
+            consumer = self.start(world, PLENTY)
             ingest.pause(self.dice, 0.1, 1)
-            self.stop(consumer, 5)
+            self.stop(consumer)
         self.servers.stop_postgres("immediate")
         try:
             harness.wait_until(lambda: "postgres" in stays.get("/readyz")[1], 20)
-            self.stop(stays, 2)
+            self.stop(stays)
         finally:
             self.servers.up("postgres")
         self.start(world)

@@ -167,18 +167,24 @@ class Locks(PostgresCase):
 
     def test_a_deadlock_is_tried_again(self):
         world = self.world(partitions=1)
-        consumer = self.start(world, "--lock-timeout=60s", "--connections=1")
+        consumer = self.start(world, "--lock-timeout=5m", "--connections=1")
         self.feed(world, 1000, partitions=1)
         harness.wait_until(lambda: ingest.stored(world) == self.total, 30)
-        # The other never looks for deadlocks itself: it is the consumer that finds and ends this one.
-        session = postgres_servers.Session(self, world.admin_url, "set deadlock_timeout = '10min'; begin;"
-                                           "lock table logmill.log_rollup_minute in access exclusive mode")
+        # Who waits looks for a deadlock once, a second after it began to: the consumer must be the last to wait. It has the first of
+        # three locks, and does not get on to the third before another waits for the first. The other never looks itself.
+        gate = postgres_servers.Session(self, world.admin_url, "begin; lock table logmill.log_rollup_minute in access exclusive mode")
+        other = postgres_servers.Session(self, world.admin_url, "set deadlock_timeout = '10min'; begin;"
+                                         "lock table logmill.ingest_source in share row exclusive mode")
         self.feed(world, 1000, partitions=1)
-        harness.wait_until(lambda: world.value("""select count(*) from pg_stat_activity
-            where %s and wait_event_type = 'Lock'""" % postgres_servers.CONSUMERS) == "1", 20)
-        session.say("select from logmill.ingest_offset for update")
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "
+        harness.wait_until(lambda: world.value(waiting + postgres_servers.CONSUMERS) == "1", 20)
+        thread = threading.Thread(target=other.say, args=("select from logmill.ingest_offset for update",))
+        thread.start()
+        harness.wait_until(lambda: world.value(waiting + "datname = current_database() and application_name = 'psql'") == "1", 20)
+        gate.say("commit")
         harness.wait_until(lambda: self.retries(consumer, "40P01") > 0, 20)
-        session.say("commit")
+        thread.join()
+        other.say("commit")
         self.finish(world, consumer, partitions=1)
 
     def test_a_connection_ended_while_its_batch_waits_for_the_one_before_loses_nothing(self):

@@ -146,7 +146,7 @@ def produce(world, topic, value, key=None, headers=(), partition=0):
         command += ["-k", key] if key is not None else []
         for name, content in headers:
             command += ["-H", "%s=%s" % (name, content)]
-        subprocess.run(command + [f.name], check=True, capture_output=True, timeout=30)
+        subprocess.run(command + [f.name], check=True, capture_output=True, timeout=30 * harness.PATIENCE)
 
 
 def letters(world, topic=None):
@@ -175,4 +175,5 @@ def delete_topic(world, topic):
 
 
 def kafka_admin(world, *arguments):
-    subprocess.run([str(harness.BIN / "logmill-test-kafka"), world.servers.brokers] + [str(a) for a in arguments], check=True, timeout=60)
+    subprocess.run([str(harness.BIN / "logmill-test-kafka"), world.servers.brokers] + [str(a) for a in arguments], check=True,
+                   timeout=60 * harness.PATIENCE)

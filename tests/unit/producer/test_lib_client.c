@@ -77,7 +77,7 @@ static void what_several_threads_log_is_delivered_to_the_last_record(void **stat
     assert_int_equal(stats.accepted, THREADS * EACH);
     assert_int_equal(stats.delivered, THREADS * EACH);
     assert_int_equal(stats.pending, 0);
-    assert_int_equal(logmill_close(client, 5000), LOGMILL_OK);
+    assert_int_equal(logmill_close(client, 60000), LOGMILL_OK);
 }
 
 static void closing_delivers_what_nobody_flushed(void **state)
@@ -129,7 +129,7 @@ static void a_record_over_the_limit_is_refused_at_once(void **state)
     assert_int_equal(logmill_log(client, LOGMILL_INFO, "", NULL, 0), LOGMILL_INVALID);
     assert_int_equal(logmill_log(client, LOGMILL_INFO, "\xff", NULL, 0), LOGMILL_INVALID);
     assert_int_equal(logmill_flush(client, 30000), LOGMILL_OK);
-    assert_int_equal(logmill_close(client, 1000), LOGMILL_OK);
+    assert_int_equal(logmill_close(client, 60000), LOGMILL_OK);
     free(message);
 }
 
@@ -153,7 +153,7 @@ static void a_forked_child_may_not_use_its_parents_client(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_int_equal(logmill_close(client, 1000), LOGMILL_OK);
+    assert_int_equal(logmill_close(client, 60000), LOGMILL_OK);
 }
 
 static void options_that_cannot_be_are_said_in_a_sentence(void **state)
