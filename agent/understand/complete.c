@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Questions read for one completion, each in some 30 µs however many names there are. */
+/* Questions read for one completion. */
 #define MAX_READ 120
 #define MAX_COMPLETIONS 24 /* of the last word */
 /* Names that start with it come first, then words, then names with such a part. */

@@ -19,7 +19,7 @@ struct ag_suggested {
 /*
  * Fills `out` with completions of `typed` (text, zone and now as in a question; the text may be empty), the
  * best first, and returns how many. Texts live in `arena`, which should allow AG_SUGGEST_ARENA bytes; without
- * memory there are fewer. Any thread. At most 120 questions are read, about 30 µs each.
+ * memory there are fewer. Any thread. At most 120 questions are read.
  */
 #define AG_SUGGEST_ARENA ((size_t)8 << 20)
 size_t ag_complete(const struct ag_question *typed, const struct ag_vocabulary *vocabulary,
