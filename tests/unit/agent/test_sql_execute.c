@@ -466,6 +466,48 @@ static void silent_and_new_are_the_same_from_rollups(void **state)
     assert_true(folded > 3);
 }
 
+/* A service that lives from 04:10:20 to 04:49:40, in one folded hour: whether it is new or silent is decided
+ * within that hour. */
+static void silent_and_new_are_decided_within_a_folded_hour(void **state)
+{
+    static const struct {
+        const char *spec;
+        bool found;
+    } asked[] = {
+        {"count; new; by service; where service in brief; in 2026-03-16T04:10:20Z/2026-03-16T09:00:00Z",
+         true},
+        {"count; new; by service; where service in brief; in 2026-03-16T04:10:21Z/2026-03-16T09:00:00Z",
+         false},
+        {"count; silent 15019; where service in brief; in 2026-03-15T01:00:00Z/2026-03-16T09:00:00Z", true},
+        {"count; silent 15020; where service in brief; in 2026-03-15T01:00:00Z/2026-03-16T09:00:00Z", false},
+    };
+    struct world *world = *state;
+    change(world,
+           "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
+           "pattern, kafka_partition, kafka_offset, ingested_at) "
+           "SELECT '2026-03-16 04:10:20Z'::timestamptz + i * interval '40 s', 'raw', 'INFO', 'BACKEND', "
+           "'brief', 'production', 'm', 7, 0, 910000 + i, now() FROM generate_series(0, 59) i;"
+           "TRUNCATE logmill.log_rollup_minute, logmill.error_pattern_hour, logmill.log_pattern",
+           "a service of forty minutes");
+    refill(world);
+    change(world,
+           "SELECT logmill.raise_epochs('raw', 0, ARRAY[extract(epoch FROM '2026-03-16 04:00Z'::timestamptz)"
+           "::bigint * 1000000]);" FOLD_HOURS,
+           "folded");
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome outcome;
+        lm_arena_init(&arena, (size_t)1 << 20);
+        assert_true(is_folded(asked[i].spec));
+        compare(world, asked[i].spec, 0);
+        assert_true(ask(world, asked[i].spec, &arena, false, &outcome, &error));
+        assert_int_equal(PQntuples(outcome.rows), asked[i].found);
+        PQclear(outcome.rows);
+        lm_arena_free(&arena);
+    }
+}
+
 /* Who had none of something: the same from rollups as from rows, and nobody who had one. */
 static void who_had_none_is_the_same_from_rollups(void **state)
 {
@@ -565,6 +607,7 @@ int main(void)
         cmocka_unit_test(whatever_is_asked_runs_or_is_refused),
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
+        cmocka_unit_test(silent_and_new_are_decided_within_a_folded_hour),
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(percentiles_from_histograms_are_close),
