@@ -1,6 +1,7 @@
 /*
  * Percentiles over more than is sorted row by row: from the logarithmic buckets of log_duration_minute,
- * each within 3 % of the durations in it. The edges of the window are put into the same buckets.
+ * each within 3 % of the durations in it (2 * gamma^i / (1 + gamma), in milliseconds gamma^i / 1030). The
+ * edges of the window are put into the same buckets.
  */
 #include "agent/sql/plan.h"
 
@@ -27,14 +28,21 @@ static size_t partition(struct ag_plan *plan, const char *out[AG_MAX_KEYS])
     return count;
 }
 
-/* The lowest bucket that reaches the percentile's rank, as milliseconds: the middle of the bucket. */
+/* As percentile_cont: between the two durations next to the rank, each the middle of its bucket, in
+ * milliseconds. Of few durations the lower one alone may be far from it. */
 static const char *percentile(struct ag_plan *plan, double p, const char *side)
 {
+    const char *rank = ag_plan_text(plan, "%.15g * (total - 1)", p);
+    const char *and = side[0] == '\0' ? "" : " AND ";
+    const char *share =
+        ag_plan_text(plan, "max(%s - floor(%s))%s%s%s", rank, rank, side[0] == '\0' ? "" : " FILTER (WHERE ",
+                     side, side[0] == '\0' ? "" : ")");
+
     return ag_plan_text(
         plan,
-        "2 * exp(min(duration_bucket) FILTER (WHERE upto > %.15g * (total - 1)%s%s) * " LOG_GAMMA
-        ") / 2.06 / 1000",
-        p, side[0] == '\0' ? "" : " AND ", side);
+        "(exp(" LOG_GAMMA " * min(duration_bucket) FILTER (WHERE upto > floor(%s)%s%s)) * (1 - %s)"
+        " + exp(" LOG_GAMMA " * min(duration_bucket) FILTER (WHERE upto > ceil(%s)%s%s)) * %s) / 1030",
+        rank, and, side, share, rank, and, side, share);
 }
 
 /* "p95_duration_ms", "p99_9_duration_ms" */

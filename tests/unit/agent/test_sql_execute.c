@@ -552,7 +552,9 @@ static void percentiles_from_histograms_are_close(void **state)
         if (random_draw(2) == 0) {
             random_add(spec, "where service in api");
         }
-        random_add(spec, "in 2026-03-13T11:22:33Z/2026-03-18T05:35:20Z");
+        /* In the short one a group has few durations: the two a percentile lies between are far apart. */
+        random_add(spec, i % 2 == 0 ? "in 2026-03-13T11:22:33Z/2026-03-18T05:35:20Z"
+                                    : "in 2026-03-18T04:10:33Z/2026-03-18T05:35:20Z");
         struct lm_arena arena;
         struct lm_error error;
         struct outcome exact;
@@ -575,13 +577,10 @@ static void percentiles_from_histograms_are_close(void **state)
                 assert_true(other < PQntuples(close.rows));
             }
             assert_string_equal(PQgetvalue(exact.rows, row, samples), PQgetvalue(close.rows, other, samples));
-            if (atoi(PQgetvalue(exact.rows, row, samples)) < 400) {
-                continue; /* too few: the two samples a percentile lies between are far apart */
-            }
             for (size_t column = 0; column < exact.sql.column_count; column++) {
                 if (exact.sql.columns[column].role == AG_ROLE_MEASURE) {
                     assert_true(same_cell(PQgetvalue(exact.rows, row, (int)column),
-                                          PQgetvalue(close.rows, other, (int)column), AG_NUMBER, 0.06));
+                                          PQgetvalue(close.rows, other, (int)column), AG_NUMBER, 0.031));
                     compared++;
                 }
             }
