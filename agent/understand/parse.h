@@ -153,6 +153,7 @@ void ag_status_rule(struct ag_parse *p);    /* statuses.c */
 void ag_recurring_rule(struct ag_parse *p); /* recurring.c: weekdays, working hours */
 void ag_level_rule(struct ag_parse *p);     /* levels.c */
 void ag_part_rule(struct ag_parse *p);      /* shares.c: "how many, and how many of them are FATAL" */
+void ag_rate_of_rule(struct ag_parse *p);   /* shares.c: "5xx rate" */
 void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */

@@ -57,6 +57,29 @@ static bool is_innocent(const struct ag_parse *p, size_t i)
     return before != SIZE_MAX && ag_is(p->tokens, before, AG_C_CONTAINS);
 }
 
+/* "did errors drop compared to yesterday": what went down. A command begins with the verb, or has what it is
+ * to destroy behind it. */
+static bool declines(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept behind[] = {AG_C_COMPARE, AG_C_STOP,    AG_C_COMMA, AG_C_AND,
+                                             AG_C_OR,      AG_C_DAY_REF, AG_C_SINCE, AG_C_AFTER,
+                                             AG_C_DURING,  AG_C_NOW,     AG_C_SPAN,  AG_C_THIS};
+    static const char *const words[] = {"in", "from", "off", "between", "over", "by"};
+    size_t next = i + 1;
+
+    if (!ag_reads(p, i, AG_C_COMPARE) || begins(p, i))
+        return false;
+    for (size_t n = 0; n < sizeof words / sizeof *words; n++) {
+        if (strcmp(ag_word(p, next), words[n]) == 0)
+            return true;
+    }
+    for (size_t n = 0; n < sizeof behind / sizeof *behind; n++) {
+        if (ag_reads(p, next, behind[n]))
+            return true;
+    }
+    return next == p->tokens->count;
+}
+
 void ag_refusal_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -70,7 +93,7 @@ void ag_refusal_rule(struct ag_parse *p)
                            "Ask about the logs, for example \"errors today\"."));
         } else if (ag_is(t, i, AG_C_SQL) && !is_innocent(p, i)) {
             refuse(p);
-        } else if (ag_is(t, i, AG_C_DESTROY) && !is_innocent(p, i)) {
+        } else if (ag_is(t, i, AG_C_DESTROY) && !is_innocent(p, i) && !declines(p, i)) {
             refuse(p);
         } else if (ag_is(t, i, AG_C_DESTROY_VERB) && !is_innocent(p, i) &&
                    (ag_is_korean(p, i) ? closes(p, i) : begins(p, i))) {

@@ -74,6 +74,7 @@ static bool peak_per(struct decision *d)
     ag_use(d, AG_C_HIGHEST);
     d->p->said[AG_C_PER] = 0;
     ag_take(d->p, AG_C_TIME_SLOT);
+    ag_take(d->p, AG_C_WHEN); /* "and when?": the bucket says so */
     d->intent->shape = AG_BUSIEST;
     d->intent->bucket_us = ag_unit_us(*per);
     d->intent->order = AG_MOST;
@@ -156,14 +157,47 @@ static bool silent_for_so_long(struct decision *d)
     return true;
 }
 
+/* "since when is payment-service silent", 언제부터 로그가 안 들어와요, "when did it stop logging": the last
+ * it left. */
+static bool silent_since_when(struct decision *d)
+{
+    bool named = ag_has_field(d->intent, AG_SERVICE) || ag_has_field(d->intent, AG_HOST) ||
+                 ag_has_field(d->intent, AG_COMPONENT);
+
+    if (!named || d->intent->group_count > 0 || ag_free_target(d) || ag_heard(d, AG_C_COUNT))
+        return false;
+    if (!ag_use(d, AG_C_FIRST) && !ag_take(d->p, AG_C_WHEN))
+        return false;
+    ag_take(d->p, AG_C_WHEN);
+    ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+    ag_assume(d->p, "silent_is_last_seen", "언제부터 없는지는 마지막 기록의 시각으로 답합니다.",
+              "Since when it is silent is told by the time of its last record.");
+    return true;
+}
+
+/* "stop logging", "please go silent": told to the machine, not asked. */
+static bool is_told(const struct decision *d)
+{
+    size_t at = d->p->said[AG_C_STOPPED] ? d->p->said[AG_C_STOPPED] - 1 : 0;
+    const char *word = ag_word(d->p, at);
+
+    if (strncmp(word, "stop ", 5) != 0 && strncmp(word, "go ", 3) != 0)
+        return false;
+    while (at > 0 && ag_reads(d->p, at - 1, AG_C_NOISE) && strcmp(ag_word(d->p, at - 1), "did") != 0)
+        at--;
+    return at == 0;
+}
+
 bool ag_stopped_rule(struct decision *d)
 {
     /* "silent errors" are not what fell silent. */
     if (ag_heard(d, AG_C_COUNT) && ag_has_error_filter(d->intent) && d->intent->group_count == 0 &&
         !ag_free_target(d))
         return false;
-    if (!ag_use(d, AG_C_STOPPED))
+    if (is_told(d) || !ag_use(d, AG_C_STOPPED))
         return false;
+    if (silent_since_when(d))
+        return true;
     if (silent_for_so_long(d))
         return true;
     if (silent_throughout(d)) {

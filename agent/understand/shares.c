@@ -7,6 +7,21 @@
 
 #include <string.h>
 
+/* "5xx rate", "WARN rates": the share of what stands before, where no rate has a name of its own. */
+void ag_rate_of_rule(struct ag_parse *p)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        const char *word = ag_word(p, m->to);
+        bool graded = m->field == AG_STATUS_CLASS || m->field == AG_HTTP_STATUS || m->field == AG_LEVEL;
+        if (!graded || m->negated || p->said[AG_C_PERCENT] ||
+            (strcmp(word, "rate") != 0 && strcmp(word, "rates") != 0) || p->tokens->items[m->to].rule)
+            continue;
+        ag_consume(p->tokens, m->to, m->to + 1, ag_concept_name(AG_C_PERCENT));
+        p->said[AG_C_PERCENT] = m->to + 1;
+    }
+}
+
 static size_t percent_at(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {

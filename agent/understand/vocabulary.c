@@ -427,15 +427,16 @@ size_t ag_vocabulary_match(const struct ag_vocabulary *v, const uint32_t *text, 
             uint32_t on;
             if (v->nodes[p.node].readings && p.at > 0)
                 count = add_match(out, count, max, p.at, v->nodes[p.node].readings);
+            /* As it is written first: of two surfaces of one length that one counts. */
+            if (p.at < len && text[p.at] != ' ' && n < MAX_PATHS &&
+                (on = find_edge(v, p.node, text[p.at])) != 0)
+                next[n++] = (struct path){on, p.at + 1};
             if (gap && n < MAX_PATHS) {
                 if (p.at < len && joins(text[p.at]))
                     next[n++] = (struct path){gap, p.at + 1};
                 else if ((on = p.at < len ? find_edge(v, gap, text[p.at]) : 0) != 0)
                     next[n++] = (struct path){on, p.at + 1};
             }
-            if (p.at < len && text[p.at] != ' ' && n < MAX_PATHS &&
-                (on = find_edge(v, p.node, text[p.at])) != 0)
-                next[n++] = (struct path){on, p.at + 1};
         }
         memcpy(paths, next, n * sizeof *next);
         active = n;
