@@ -2,9 +2,11 @@
  * What is told before the question and asks nothing: "we got complaints from users, so …", 결제가 안된다고
  * 문의가 들어왔는데. Such a clause is set aside, and the answer says so. It must tell of somebody who said or
  * saw something, ask nothing, name no time, and leave a question that stands by itself. A name in it that the
- * question leaves out is kept as a condition.
+ * question leaves out is kept as a condition. What happened before a time in brackets is told as well: 설정
+ * 바꾼 뒤로(오늘 9시 반).
  */
 #include "agent/understand/link.h"
+#include "agent/understand/moment.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -150,7 +152,8 @@ static void take_pronouns(struct ag_parse *p, size_t from)
 
 static void set_aside(struct ag_parse *p, size_t from, size_t to, size_t rest_from, size_t rest_to)
 {
-    const char *typed = ag_typed(p, p->tokens->items[from].from, p->tokens->items[to - 1].to);
+    const char *typed;
+    size_t first;
     bool named = false;
     bool kept = false;
 
@@ -167,8 +170,12 @@ static void set_aside(struct ag_parse *p, size_t from, size_t to, size_t rest_fr
             ag_consume(p->tokens, i, i + 1, "background");
         }
     }
+    for (first = from;
+         first + 1 < to && (!p->tokens->items[first].rule || ag_reads(p, first, AG_C_PARTICLE));)
+        first++;
     if (kept)
         take_pronouns(p, rest_from);
+    typed = ag_typed(p, p->tokens->items[first].from, p->tokens->items[to - 1].to);
     ag_assume(p, "background", ag_sayf(p, "\"%s\"은(는) 배경 설명으로 보고 조건에서 뺐습니다.", typed),
               ag_sayf(p, "\"%s\" is taken as background, not as a condition.", typed));
 }
@@ -209,11 +216,81 @@ static void introduction(struct ag_parse *p)
     ag_consume(p->tokens, 0, end + 1, "background");
 }
 
+/* May token `i` belong to what happened: no time, nothing asked or measured? */
+static bool may_have_happened(const struct ag_parse *p, size_t i)
+{
+    return !ag_reads(p, i, AG_C_COMMA) && !ag_reads(p, i, AG_C_STOP) && !asks_or_times(p, i, i + 1) &&
+           !ag_reads(p, i, AG_C_LOG) && !ag_reads(p, i, AG_C_ERROR) && !ag_reads(p, i, AG_C_LEVEL) &&
+           !ag_reads(p, i, AG_C_REQUEST) && !ag_reads(p, i, AG_C_FAIL) && !ag_reads(p, i, AG_C_STATUS_CLASS);
+}
+
+/* The ")" behind a time in brackets that open at `open`, or SIZE_MAX where they hold anything else. */
+static size_t time_closes(struct ag_parse *p, size_t open)
+{
+    struct ag_moment moment;
+    size_t end = ag_moment_read(p, open + 1, false, NULL, &moment);
+
+    if (end == open + 1 || moment.bare_number)
+        return SIZE_MAX;
+    if (ag_reads(p, end, AG_C_FROM) && ag_is_korean(p, end))
+        end++;
+    return strcmp(ag_word(p, end), ")") == 0 ? end : SIZE_MAX;
+}
+
+static bool says_since(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_SINCE) || ag_reads(p, i, AG_C_AFTER);
+}
+
+/* 설정, "cache": words of business that name no service here are part of what happened. */
+static void take_nameless(struct ag_parse *p, size_t from, size_t to)
+{
+    const struct ag_name *found[AG_MAX_CANDIDATES];
+
+    for (size_t i = from; i < to; i++) {
+        if (p->tokens->items[i].name_count == 0 && ag_reads(p, i, AG_C_DOMAIN) &&
+            ag_candidates(p, i, AG_KIND_SERVICE, found) == 0)
+            ag_consume(p->tokens, i, i + 1, "background");
+    }
+}
+
+/* 설정 바꾼 뒤로(오늘 9시 반), "since the config change (9:30 today)": what happened is told, and the time in
+ * brackets is when. */
+static bool told_since(struct ag_parse *p, size_t open)
+{
+    const size_t count = p->tokens->count;
+    const bool korean = ag_is_korean(p, open - 1);
+    size_t close;
+    size_t from = open - 1;
+
+    if (strcmp(ag_word(p, open), "(") != 0 || (korean && !says_since(p, from)) ||
+        (close = time_closes(p, open)) == SIZE_MAX)
+        return false;
+    while (from > 0 && (korean || !says_since(p, from)) && may_have_happened(p, from - 1))
+        from--;
+    if (from + 1 >= open || (!korean && !says_since(p, from)))
+        return false;
+    if (asks_by_itself(p, close + 1, count) || (from > 0 && asks_by_itself(p, 0, from)))
+        take_nameless(p, from, open);
+    if (asks_by_itself(p, close + 1, count))
+        set_aside(p, from, open, close + 1, count);
+    else if (from > 0 && asks_by_itself(p, 0, from))
+        set_aside(p, from, open, 0, from);
+    else
+        return false;
+    p->since_told = open + 2;
+    return true;
+}
+
 void ag_background_rule(struct ag_parse *p)
 {
     const size_t count = p->tokens->count;
 
     introduction(p);
+    for (size_t i = 1; i < count; i++) {
+        if (told_since(p, i))
+            return;
+    }
     for (size_t i = count > 2 ? count - 2 : 0; i > 1; i--) {
         if (!parts_clauses(p, i))
             continue;

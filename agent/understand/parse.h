@@ -92,15 +92,17 @@ struct ag_parse {
     size_t part_at; /* shares.c: token index + 1 of 그중 or "of them", behind which a part of the whole is
                        counted; 0: none */
     const char *outcome_share; /* outcomes.c: the event type whose share among both outcomes is asked for */
-    bool since_version;        /* "since the 2.15.0 rollout": that version's records, whenever */
-    bool negation_dropped;     /* "A but not B" said no more than A */
-    bool than_a_time;          /* "more than yesterday": set against that time */
-    bool negated_whole;        /* "no errors", "did not hit": of everything a group has, not of a record */
-    bool left_out;             /* "without debug": the same of a group, or of records broken down by one */
-    bool stopped;              /* an outcome other than understood has been decided */
-    bool memory;               /* the arena is exhausted */
-    size_t which;              /* token index + 1 of a word that could be several names; 0: none */
-    unsigned searches;         /* costly look-ups made so far; bounded */
+    size_t since_told;  /* background.c: token index + 1 of a time in brackets behind what happened then; 0:
+                           none */
+    bool since_version; /* "since the 2.15.0 rollout": that version's records, whenever */
+    bool negation_dropped; /* "A but not B" said no more than A */
+    bool than_a_time;      /* "more than yesterday": set against that time */
+    bool negated_whole;    /* "no errors", "did not hit": of everything a group has, not of a record */
+    bool left_out;         /* "without debug": the same of a group, or of records broken down by one */
+    bool stopped;          /* an outcome other than understood has been decided */
+    bool memory;           /* the arena is exhausted */
+    size_t which;          /* token index + 1 of a word that could be several names; 0: none */
+    unsigned searches;     /* costly look-ups made so far; bounded */
 };
 
 /* Decides the outcome; the first decision stays. `message` and `hint` are constant or live in the arena. */

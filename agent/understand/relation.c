@@ -379,6 +379,7 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
     bool opened = false;
     bool led = leading(p, i, &relation, &opened);
     bool at_word = strcmp(ag_word(p, i), "at") == 0 && !t->items[i].rule;
+    bool told = p->since_told == i + 1;
     size_t start = led || at_word ? i + 1 : i;
     size_t end;
     size_t next;
@@ -417,6 +418,8 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
         size_t behind = trailing(p, happening, &a, &relation);
         end = behind > happening ? behind : trailing(p, end, &a, &relation);
     }
+    if (told)
+        relation = SINCE;
     /* "after the 13:50 deploy" */
     if (led && relation != ALONE && a.has_clock && !ag_is_korean(p, end) && ag_is(t, end, AG_C_EVENT_ANCHOR))
         end++;

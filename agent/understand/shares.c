@@ -56,6 +56,12 @@ static size_t korean_hinge(const struct ag_parse *p)
     return SIZE_MAX;
 }
 
+/* 로그 중에, "of requests are": the whole is all there is of them. */
+static bool is_of_records(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_LOG) || ag_reads(p, i, AG_C_REQUEST);
+}
+
 /* The verb between whole and part: "of errors come from", "of 5xx are", "of requests had". */
 static size_t english_hinge(const struct ag_parse *p, size_t percent)
 {
@@ -67,6 +73,12 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
 
     for (size_t i = percent + 1; i < p->tokens->count; i++) {
         bool named = false;
+        /* "what percentage of requests are mobile" */
+        if (is_of_records(p, i - 1) &&
+            (strcmp(ag_word(p, i), "are") == 0 || strcmp(ag_word(p, i), "is") == 0 ||
+             strcmp(ag_word(p, i), "were") == 0 || strcmp(ag_word(p, i), "come from") == 0 ||
+             strcmp(ag_word(p, i), "came from") == 0))
+            return i;
         for (size_t k = 0; k < p->mention_count; k++)
             named = named || (p->mentions[k].to <= i && p->mentions[k].from > percent);
         for (size_t k = 0; named && k < sizeof words / sizeof *words; k++) {
@@ -82,6 +94,7 @@ static void mark_parts(struct ag_parse *p, size_t hinge)
 {
     const struct ag_mention *first = NULL;
     bool whole = p->part_at != 0 || (hinge > 1 && says_all(p, hinge));
+    bool of_records = hinge > 0 && is_of_records(p, hinge - 1);
 
     for (size_t k = 0; k < p->mention_count; k++) {
         const struct ag_mention *m = &p->mentions[k];
@@ -94,7 +107,11 @@ static void mark_parts(struct ag_parse *p, size_t hinge)
             return;
         first = first ? first : m;
     }
-    if (!whole || !first)
+    if (!first || !(whole || of_records))
+        return;
+    /* Of all records, those of a level or status are a rate. */
+    if (!whole &&
+        (first->field == AG_LEVEL || first->field == AG_HTTP_STATUS || first->field == AG_STATUS_CLASS))
         return;
     for (size_t k = 0; k < p->mention_count; k++)
         p->mentions[k].of_part = p->mentions[k].from > hinge;
