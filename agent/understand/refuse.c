@@ -64,7 +64,8 @@ static bool declines(const struct ag_parse *p, size_t i)
     static const enum ag_concept behind[] = {AG_C_COMPARE, AG_C_STOP,    AG_C_COMMA, AG_C_AND,
                                              AG_C_OR,      AG_C_DAY_REF, AG_C_SINCE, AG_C_AFTER,
                                              AG_C_DURING,  AG_C_NOW,     AG_C_SPAN,  AG_C_THIS};
-    static const char *const words[] = {"in", "from", "off", "between", "over", "by"};
+    static const char *const words[] = {"in",  "on",      "at",   "for", "from",
+                                        "off", "between", "over", "by",  "last"};
     size_t next = i + 1;
 
     if (!ag_reads(p, i, AG_C_COMPARE) || begins(p, i))

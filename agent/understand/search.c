@@ -97,6 +97,9 @@ static void take_quoted(struct ag_parse *p, bool all)
             to = next + 1;
         } else if (contains_word(p, next, &negative)) {
             to = next + 1;
+            /* 'reset' 포함된 메시지 */
+            if (is_message_field(p, to) && !t->items[to].rule && !ag_grouped_by(p, to) && ag_is_korean(p, to))
+                to++;
         } else if (before != SIZE_MAX && contains_word(p, before, &negative)) {
             from = before;
         } else if (before != SIZE_MAX && is_message_field(p, before)) {
