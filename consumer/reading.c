@@ -55,8 +55,8 @@ static void give_back_empty(struct co_reading *reading, struct co_partition *par
     co_partition_unref(partition);
 }
 
-/* The topic is known to hold a tenth of a full batch more; for a batch that flows already a record will do, so
- * that the end of a backlog goes with it. */
+/* The topic is known to hold a tenth of a full batch more; for a batch that flows already a record will do,
+ * so that the end of a backlog goes with it. */
 static bool is_behind(const struct co_reading *reading, const struct co_partition *partition)
 {
     bool flows = partition->filling != NULL && partition->filling->open;
