@@ -20,6 +20,7 @@ struct co_assignment {
     struct lm_counter *rebalances;
     struct lm_gauge *assigned;
     int64_t expired_us; /* monotonic time sources were expired last */
+    struct lm_log_limit expiry_limit;
     struct condition_name {
         struct lm_condition *condition;
         char name[280];
@@ -336,6 +337,7 @@ void co_assignment_commit(struct co_assignment *assignment)
 
 /* A portion of a partition's producers is gone through. */
 struct expiry {
+    struct co_assignment *assignment;
     struct co_partition *partition;
     bool more;
     int64_t next;
@@ -355,7 +357,8 @@ static void on_expired(const struct lm_error *error, void *context)
     struct co_partition *partition = expiry->partition;
 
     if (error != NULL && strcmp(error->kind, "closing") != 0)
-        lm_log_error(LM_LOG_WARN, "assignment", error, "producers' old sequences were not removed");
+        lm_log_limited(&expiry->assignment->expiry_limit, LM_LOG_AGAIN_MS, LM_LOG_WARN, "assignment",
+                       "producers' old sequences were not removed: %s", error->text);
     partition->expiry_asked = false;
     partition->expiring = error == NULL && expiry->more;
     partition->expiry_from = expiry->next;
@@ -364,7 +367,7 @@ static void on_expired(const struct lm_error *error, void *context)
 }
 
 /* One portion; the next tick brings the next. */
-static void expire_sources(const struct co_assignment *assignment, struct co_partition *partition)
+static void expire_sources(struct co_assignment *assignment, struct co_partition *partition)
 {
     struct expiry *expiry = calloc(1, sizeof(*expiry));
     struct lm_buffer sql;
@@ -372,6 +375,7 @@ static void expire_sources(const struct co_assignment *assignment, struct co_par
 
     if (expiry == NULL)
         return;
+    expiry->assignment = assignment;
     expiry->partition = partition;
     lm_buffer_init(&sql, 4096);
     lm_buffer_append_text(&sql, "SELECT logmill.expire_sources(");
