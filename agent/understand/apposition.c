@@ -11,12 +11,8 @@ static bool is_pronoun(const struct ag_parse *p, size_t i)
     static const char *const words[] = {"이",   "그",   "해당", "위",   "이거", "이것", "이게", "이건",
                                         "이걸", "그거", "그것", "그게", "그건", "얘",   "걔",   "쟤"};
 
-    for (size_t k = 0; i < p->tokens->count && !p->tokens->items[i].rule && k < sizeof words / sizeof *words;
-         k++) {
-        if (strcmp(ag_word(p, i), words[k]) == 0)
-            return true;
-    }
-    return false;
+    return i < p->tokens->count && !p->tokens->items[i].rule &&
+           ag_says(p, i, words, sizeof words / sizeof *words);
 }
 
 /* 분, 사람, 님: whoever a user is. */
@@ -24,11 +20,8 @@ static bool is_person(const struct ag_parse *p, size_t i)
 {
     static const char *const words[] = {"분", "사람", "친구", "님", "분이", "고객님", "회원님", "유저님"};
 
-    for (size_t k = 0; i < p->tokens->count && k < sizeof words / sizeof *words; k++) {
-        if (strcmp(ag_word(p, i), words[k]) == 0)
-            return true;
-    }
-    return ag_names_field(p, i, "user_id") || ag_reads(p, i, AG_C_DOMAIN);
+    return ag_says(p, i, words, sizeof words / sizeof *words) || ag_names_field(p, i, "user_id") ||
+           ag_reads(p, i, AG_C_DOMAIN);
 }
 
 static bool says_kind(const struct ag_parse *p, size_t i, enum ag_field field)

@@ -13,15 +13,6 @@
 
 #define COUNT_OF(words) (sizeof words / sizeof *words)
 
-static bool is_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        if (strcmp(word, words[k]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool holds_one_of(const char *text, const char *const *words, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
@@ -69,7 +60,7 @@ static bool tells(struct ag_parse *p, size_t from, size_t to)
     if (p->language == AG_KO)
         return holds_one_of(letters(p, from, to), korean, COUNT_OF(korean));
     for (size_t i = from; i < to; i++) {
-        said = said || is_one_of(ag_word(p, i), verbs, COUNT_OF(verbs));
+        said = said || ag_says(p, i, verbs, COUNT_OF(verbs));
     }
     return said;
 }
@@ -144,8 +135,7 @@ static void take_pronouns(struct ag_parse *p, size_t from)
     static const char *const people[] = {"분", "사람", "고객", "고객님", "유저", "회원", "user", "customer"};
 
     for (size_t i = from; i + 1 < p->tokens->count; i++) {
-        if (is_one_of(ag_word(p, i), these, COUNT_OF(these)) &&
-            is_one_of(ag_word(p, i + 1), people, COUNT_OF(people)))
+        if (ag_says(p, i, these, COUNT_OF(these)) && ag_says(p, i + 1, people, COUNT_OF(people)))
             ag_consume(p->tokens, i, i + 2, "background");
     }
 }
@@ -203,11 +193,10 @@ static void introduction(struct ag_parse *p)
                                         "cs", "ops",  "qa팀", "기획",   "마케팅"};
     size_t end = 0;
 
-    while (end < 3 && end + 1 < p->tokens->count && !is_one_of(ag_word(p, end), endings, COUNT_OF(endings)))
+    while (end < 3 && end + 1 < p->tokens->count && !ag_says(p, end, endings, COUNT_OF(endings)))
         end++;
-    if (end == 0 || end > 2 || !p->tokens->items[end].glued ||
-        !is_one_of(ag_word(p, end), endings, COUNT_OF(endings)) || end + 2 >= p->tokens->count ||
-        !ends_with_one_of(letters(p, 0, end), teams, COUNT_OF(teams)))
+    if (end == 0 || end > 2 || !p->tokens->items[end].glued || !ag_says(p, end, endings, COUNT_OF(endings)) ||
+        end + 2 >= p->tokens->count || !ends_with_one_of(letters(p, 0, end), teams, COUNT_OF(teams)))
         return;
     for (size_t i = 0; i < end; i++) {
         if (p->tokens->items[i].name_count > 0)

@@ -274,11 +274,7 @@ static bool in_leads_on(const struct ag_parse *p, size_t i)
     static const char *const words[] = {"the",  "our",   "a",   "an",   "this", "that",
                                         "each", "every", "all", "past", "last"};
 
-    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-        if (strcmp(ag_word(p, i + 2), words[k]) == 0)
-            return true;
-    }
-    return false;
+    return ag_says(p, i + 2, words, sizeof words / sizeof *words);
 }
 
 /* "who logged in today", "users that have logged in": of people. */

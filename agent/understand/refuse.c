@@ -70,10 +70,8 @@ static bool declines(const struct ag_parse *p, size_t i)
 
     if (!ag_reads(p, i, AG_C_COMPARE) || begins(p, i))
         return false;
-    for (size_t n = 0; n < sizeof words / sizeof *words; n++) {
-        if (strcmp(ag_word(p, next), words[n]) == 0)
-            return true;
-    }
+    if (ag_says(p, next, words, sizeof words / sizeof *words))
+        return true;
     for (size_t n = 0; n < sizeof behind / sizeof *behind; n++) {
         if (ag_reads(p, next, behind[n]))
             return true;

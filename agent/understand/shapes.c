@@ -122,6 +122,13 @@ bool ag_busiest_rule(struct decision *d)
     return true;
 }
 
+/* Is it asked about one that writes records, and may fall silent? */
+static bool names_a_writer(const struct decision *d)
+{
+    return ag_has_field(d->intent, AG_SERVICE) || ag_has_field(d->intent, AG_HOST) ||
+           ag_has_field(d->intent, AG_COMPONENT);
+}
+
 /* "has batch stopped in the last 30 minutes": what fell silent before a short window has nothing in it. */
 static bool silent_throughout(const struct decision *d)
 {
@@ -129,8 +136,7 @@ static bool silent_throughout(const struct decision *d)
 
     return p->time_count == 1 && !p->times[0].past_is_vague && p->times[0].to_us >= p->now &&
            p->now - p->times[0].from_us <= AG_HOUR && d->intent->group_count == 0 && p->target_count == 0 &&
-           (ag_has_field(d->intent, AG_SERVICE) || ag_has_field(d->intent, AG_HOST) ||
-            ag_has_field(d->intent, AG_COMPONENT));
+           names_a_writer(d);
 }
 
 /* "which services haven't logged anything in the last hour": seen before, and not in that time. */
@@ -161,10 +167,7 @@ static bool silent_for_so_long(struct decision *d)
  * it left. */
 static bool silent_since_when(struct decision *d)
 {
-    bool named = ag_has_field(d->intent, AG_SERVICE) || ag_has_field(d->intent, AG_HOST) ||
-                 ag_has_field(d->intent, AG_COMPONENT);
-
-    if (!named || d->intent->group_count > 0 || ag_free_target(d) || ag_heard(d, AG_C_COUNT))
+    if (!names_a_writer(d) || d->intent->group_count > 0 || ag_free_target(d) || ag_heard(d, AG_C_COUNT))
         return false;
     if (!ag_use(d, AG_C_FIRST) && !ag_take(d->p, AG_C_WHEN))
         return false;

@@ -46,10 +46,8 @@ static size_t korean_hinge(const struct ag_parse *p)
     static const char *const words[] = {"중", "중에", "중에서", "가운데", "중에서도"};
 
     for (size_t i = 1; i < p->tokens->count; i++) {
-        for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-            if (strcmp(ag_word(p, i), words[k]) == 0)
-                return i;
-        }
+        if (ag_says(p, i, words, sizeof words / sizeof *words))
+            return i;
         if (strcmp(ag_word(p, i), "에서") == 0 && i > 1 && says_all(p, i))
             return i;
     }
@@ -70,21 +68,17 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
         "came from", "come from",  "coming from", "originate from", "belong to",   "have",  "had",
         "has",       "returned",   "return",      "from",           "came out of", "by",    "on",
         "in",        "ended in a", "ended in an", "ended up in a"};
+    static const char *const being[] = {"are", "is", "were", "come from", "came from"};
 
     for (size_t i = percent + 1; i < p->tokens->count; i++) {
         bool named = false;
         /* "what percentage of requests are mobile" */
-        if (is_of_records(p, i - 1) &&
-            (strcmp(ag_word(p, i), "are") == 0 || strcmp(ag_word(p, i), "is") == 0 ||
-             strcmp(ag_word(p, i), "were") == 0 || strcmp(ag_word(p, i), "come from") == 0 ||
-             strcmp(ag_word(p, i), "came from") == 0))
+        if (is_of_records(p, i - 1) && ag_says(p, i, being, sizeof being / sizeof *being))
             return i;
         for (size_t k = 0; k < p->mention_count; k++)
             named = named || (p->mentions[k].to <= i && p->mentions[k].from > percent);
-        for (size_t k = 0; named && k < sizeof words / sizeof *words; k++) {
-            if (strcmp(ag_word(p, i), words[k]) == 0)
-                return i;
-        }
+        if (named && ag_says(p, i, words, sizeof words / sizeof *words))
+            return i;
     }
     return SIZE_MAX;
 }
@@ -143,26 +137,22 @@ static bool points_at_the_whole(const struct ag_parse *p, size_t i)
                                         "그 가운데", "그중에서도", "of those",     "of these",
                                         "of them",   "among them", "out of those", "of which"};
 
-    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-        if (strcmp(ag_word(p, i), words[k]) == 0)
-            return true;
-    }
-    return false;
+    return ag_says(p, i, words, sizeof words / sizeof *words);
 }
 
 /* "how many errors today, and how many of them are FATAL", 에러 몇 건이고 그중 FATAL은 몇 건: a number of the
  * whole and of a part. */
 void ag_part_rule(struct ag_parse *p)
 {
+    static const char *const them[] = {"them", "those", "these", "which"};
+
     for (size_t i = 1; i < p->tokens->count; i++) {
         bool whole = false;
         bool counted = false;
         size_t end = i + 1;
         if (p->tokens->items[i].rule)
             continue;
-        if (strcmp(ag_word(p, i), "of") == 0 &&
-            (strcmp(ag_word(p, i + 1), "them") == 0 || strcmp(ag_word(p, i + 1), "those") == 0 ||
-             strcmp(ag_word(p, i + 1), "these") == 0 || strcmp(ag_word(p, i + 1), "which") == 0))
+        if (strcmp(ag_word(p, i), "of") == 0 && ag_says(p, i + 1, them, sizeof them / sizeof *them))
             end = i + 2;
         else if (!points_at_the_whole(p, i))
             continue;

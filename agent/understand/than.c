@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-static bool is_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        if (strcmp(word, words[k]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool begins_with_one_of(const char *word, const char *const *words, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
@@ -32,7 +23,7 @@ static bool is_degree(const struct ag_parse *p, size_t i)
     static const char *const korean[] = {"많", "높", "낮", "심", "적", "더"};
 
     if (!ag_is_korean(p, i))
-        return is_one_of(ag_word(p, i), english, sizeof english / sizeof *english);
+        return ag_says(p, i, english, sizeof english / sizeof *english);
     return (ag_is(p->tokens, i, AG_C_HANGUL) || ag_is(p->tokens, i, AG_C_MOST) ||
             ag_is(p->tokens, i, AG_C_HIGHEST) || ag_is(p->tokens, i, AG_C_LOWEST) ||
             ag_is(p->tokens, i, AG_C_FEWEST)) &&
@@ -53,7 +44,7 @@ static size_t past_was(const struct ag_parse *p, size_t i)
     static const char *const words[] = {"it",  "they", "we", "was",    "were", "had", "did",
                                         "saw", "in",   "on", "during", "over", "at"};
 
-    while (is_one_of(ag_word(p, i), words, sizeof words / sizeof *words))
+    while (ag_says(p, i, words, sizeof words / sizeof *words))
         i++;
     return i;
 }
@@ -180,7 +171,7 @@ static bool asks_yes_or_no(const struct ag_parse *p, size_t i)
 
     while (clause > 0 && !ag_reads(p, clause - 1, AG_C_COMMA) && !ag_reads(p, clause - 1, AG_C_STOP))
         clause--;
-    return is_one_of(ag_word(p, clause), words, sizeof words / sizeof *words);
+    return ag_says(p, clause, words, sizeof words / sizeof *words);
 }
 
 /* "is payment-service down" does not compare: errors, traffic or latency are up or down. */
@@ -205,8 +196,7 @@ static void up_or_down(struct ag_parse *p, size_t i)
     static const char *const ways[] = {"up", "down", "worse", "better", "higher", "lower", "elevated"};
     bool leads = ag_reads(p, i + 1, AG_C_FROM) || strcmp(ag_word(p, i + 1), "on") == 0;
 
-    if (!is_one_of(ag_word(p, i), ways, sizeof ways / sizeof *ways) || p->tokens->items[i].rule ||
-        !asks_yes_or_no(p, i))
+    if (!ag_says(p, i, ways, sizeof ways / sizeof *ways) || p->tokens->items[i].rule || !asks_yes_or_no(p, i))
         return;
     if ((strcmp(ag_word(p, i), "up") == 0 || strcmp(ag_word(p, i), "down") == 0) && !says_a_measure(p, i))
         return;

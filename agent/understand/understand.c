@@ -94,6 +94,17 @@ const char *ag_word(const struct ag_parse *p, size_t i)
     return i < p->tokens->count ? p->tokens->items[i].text : "";
 }
 
+bool ag_says(const struct ag_parse *p, size_t i, const char *const *words, size_t count)
+{
+    const char *word = ag_word(p, i);
+
+    for (size_t k = 0; k < count; k++) {
+        if (strcmp(word, words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool ag_is_korean(const struct ag_parse *p, size_t i)
 {
     return (unsigned char)ag_word(p, i)[0] >= 0xE0;

@@ -209,11 +209,7 @@ static bool hangs_on(const struct ag_parse *p, size_t i)
     static const char *const words[] = {"붙은", "붙어", "달린", "달려", "가진", "있는"};
 
     i += ag_reads(p, i, AG_C_PARTICLE);
-    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
-        if (strcmp(ag_word(p, i), words[k]) == 0)
-            return true;
-    }
-    return false;
+    return ag_says(p, i, words, sizeof words / sizeof *words);
 }
 
 /* "tagged with security", 태그가 canary인, canary 태그: a tag may be any word. */
