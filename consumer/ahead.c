@@ -29,25 +29,23 @@ void co_ahead_free(struct co_ahead *ahead)
 bool co_ahead_fill(struct co_ahead *ahead, rd_kafka_queue_t *queue, size_t most)
 {
     rd_kafka_message_t *taken[TAKEN_AT_ONCE];
-    ssize_t count;
+    size_t until = ahead->count + most < CO_AHEAD_MAX ? ahead->count + most : CO_AHEAD_MAX;
 
     if (ahead->messages == NULL &&
         (ahead->messages = calloc(CO_AHEAD_MAX, sizeof(ahead->messages[0]))) == NULL)
         return false;
     memmove(&ahead->messages[0], &ahead->messages[ahead->first], ahead->count * sizeof(ahead->messages[0]));
     ahead->first = 0;
-    do {
-        size_t room = CO_AHEAD_MAX - ahead->count < most ? CO_AHEAD_MAX - ahead->count : most;
-        count =
-            room == 0 || ahead->bytes >= BYTES_MAX
-                ? 0
-                : rd_kafka_consume_batch_queue(queue, 0, taken, room < TAKEN_AT_ONCE ? room : TAKEN_AT_ONCE);
+    while (ahead->count < until && ahead->bytes < BYTES_MAX) {
+        size_t room = until - ahead->count < TAKEN_AT_ONCE ? until - ahead->count : TAKEN_AT_ONCE;
+        ssize_t count = rd_kafka_consume_batch_queue(queue, 0, taken, room);
+        if (count <= 0)
+            break;
         for (ssize_t i = 0; i < count; i++) {
             ahead->messages[ahead->count++] = (struct co_ahead_message){.message = taken[i]};
             ahead->bytes += taken[i]->len;
-            most--;
         }
-    } while (count > 0);
+    }
     return true;
 }
 
