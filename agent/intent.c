@@ -122,6 +122,16 @@ const char *ag_field_name(enum ag_field field)
     return (unsigned)field < AG_FIELD_COUNT ? field_names[field] : "";
 }
 
+enum ag_field ag_field_named(const char *name)
+{
+    for (int field = AG_NO_FIELD + 1; field < AG_FIELD_COUNT; field++) {
+        if (strcmp(ag_field_name((enum ag_field)field), name) == 0) {
+            return (enum ag_field)field;
+        }
+    }
+    return AG_NO_FIELD;
+}
+
 const char *ag_measure_name(enum ag_measure_fn fn)
 {
     return (size_t)fn < sizeof measure_names / sizeof *measure_names ? measure_names[fn] : "";

@@ -195,6 +195,8 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
 
 /* "service", "http_status", … ; the SQL column is the same where it is one. */
 const char *ag_field_name(enum ag_field field);
+/* AG_NO_FIELD: none has this name. */
+enum ag_field ag_field_named(const char *name);
 const char *ag_measure_name(enum ag_measure_fn fn);
 /* May `also` be measured beside `fn`? */
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);

@@ -171,22 +171,12 @@ static int fill(struct ag_catalogue *catalogue, const struct ag_fetched *fetched
     return ag_catalogue_seal(catalogue);
 }
 
-static enum ag_field field_named(const char *name)
-{
-    for (int field = AG_NO_FIELD + 1; field < AG_FIELD_COUNT; field++) {
-        if (strcmp(ag_field_name((enum ag_field)field), name) == 0) {
-            return (enum ag_field)field;
-        }
-    }
-    return AG_NO_FIELD;
-}
-
 static struct ag_samples *samples_of(const struct ag_fetched *fetched, const struct ag_mask *mask)
 {
     struct ag_samples *samples = ag_samples_new();
     for (size_t i = 0; samples != NULL && i < fetched->rows; i++) {
         const char *const *cells = fetched->cells + i * fetched->columns;
-        const enum ag_field field = cells[0] != NULL ? field_named(cells[0]) : AG_NO_FIELD;
+        const enum ag_field field = cells[0] != NULL ? ag_field_named(cells[0]) : AG_NO_FIELD;
         if (field != AG_NO_FIELD && cells[2] != NULL && !ag_mask_field(mask, field, cells[1]) &&
             ag_samples_add(samples, field, cells[1], cells[2]) != 0) {
             ag_samples_drop(samples);

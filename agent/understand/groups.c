@@ -5,15 +5,6 @@
 
 #include <string.h>
 
-static enum ag_field field_named(const char *name)
-{
-    for (int f = AG_NO_FIELD + 1; f < AG_FIELD_COUNT; f++) {
-        if (strcmp(ag_field_name((enum ag_field)f), name) == 0)
-            return (enum ag_field)f;
-    }
-    return AG_NO_FIELD;
-}
-
 static struct ag_target *target_over(struct ag_parse *p, size_t i)
 {
     for (size_t k = 0; k < p->target_count; k++) {
@@ -76,7 +67,7 @@ static void find_targets(struct ag_parse *p)
             }
         }
         p->targets[p->target_count++] = (struct ag_target){
-            .from = i, .to = i + 1, .field = pattern ? AG_PATTERN : field_named(name), .grouped = pattern};
+            .from = i, .to = i + 1, .field = pattern ? AG_PATTERN : ag_field_named(name), .grouped = pattern};
     }
 }
 

@@ -59,22 +59,13 @@ static bool takes_value(enum ag_field field)
            field == AG_ERROR_CODE || field == AG_TAG || field == AG_BROWSER || field == AG_DEVICE;
 }
 
-static enum ag_field field_named(const char *name)
-{
-    for (int f = AG_NO_FIELD + 1; f < AG_FIELD_COUNT; f++) {
-        if (strcmp(ag_field_name((enum ag_field)f), name) == 0)
-            return (enum ag_field)f;
-    }
-    return AG_NO_FIELD;
-}
-
 static void id_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
         const char *name = ag_value(t, i, AG_C_FIELD);
-        enum ag_field field = name ? field_named(name) : AG_NO_FIELD;
+        enum ag_field field = name ? ag_field_named(name) : AG_NO_FIELD;
         size_t at = past_link(p, i + 1);
         size_t before = i > 0 ? i - 1 : SIZE_MAX;
         if (!takes_value(field) || ag_is(t, i + 1, AG_C_BY))
@@ -402,7 +393,7 @@ static void value_rule(struct ag_parse *p)
             continue;
         memcpy(name, value, (size_t)(equals - value));
         name[equals - value] = '\0';
-        field = field_named(name);
+        field = ag_field_named(name);
         if (ag_is(t, end, AG_C_SERVICE_WORD) && !ag_is(t, end + 1, AG_C_BY))
             continue; /* a service's name, not a kind of log */
         named = ag_names_field(p, end, name) && !t->items[end].rule && !ag_is(t, end + 1, AG_C_BY);
