@@ -1,12 +1,12 @@
-# cmake -DDIRECTORY=sql -DOUTPUT=FILE.c -P embed_sql.cmake
-# Writes every migration of DIRECTORY, byte for byte and in the order of their numbers, as the table that ctl/migrations.h declares.
-file(GLOB files RELATIVE ${DIRECTORY} ${DIRECTORY}/*.sql)
-list(SORT files)
+# cmake -DFILES=PATH;... -DOUTPUT=FILE.c -P embed_sql.cmake
+# Writes the migrations, byte for byte and in the order of their numbers, as the table that ctl/migrations.h declares.
+list(SORT FILES COMPARE FILE_BASENAME)
 set(arrays "")
 set(table "")
 set(i 0)
-foreach(name ${files})
-    file(READ ${DIRECTORY}/${name} hex HEX)
+foreach(file ${FILES})
+    get_filename_component(name ${file} NAME)
+    file(READ ${file} hex HEX)
     # Character constants, for a byte above 127 does not fit a char; a line here is a line there.
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
     string(REPLACE "'\\x0a'," "'\\x0a',\n    " bytes "${bytes}")
