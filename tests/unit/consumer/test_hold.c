@@ -2,12 +2,15 @@
  * What is known of a held record is forgotten with it: the next one is asked about anew, and /readyz does not
  * go on saying what it waited for.
  *
- * librdkafka's queue, the dead-letter topic and the control connection are stood in for (--wrap).
+ * librdkafka's queue (fake_queue.h), the dead-letter topic and the control connection are stood in for
+ * (--wrap).
  */
 #include "common/clock.h"
 #include "common/log.h"
 #include "consumer/intake.h"
 #include "consumer/replay.h"
+
+#include "tests/unit/consumer/fake_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,20 +23,14 @@
 #define UNKNOWN "\xC3\x01somebody's"
 
 static struct {
-    rd_kafka_message_t messages[4];
-    bool put_back[4];
-    size_t count, next;
-    unsigned questions, letters, given_back;
+    bool put_back[4]; /* by offset */
+    size_t count;
+    unsigned questions, letters;
     bool answers;             /* or no question can be asked */
     struct co_question asked; /* the last one */
     bool no_memory;           /* for the schema that was found */
-} kafka;
+} fakes;
 
-rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
-ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
-                                            rd_kafka_message_t **messages, size_t size);
-void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
-int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
 bool __wrap_co_replay_read(const rd_kafka_message_t *message, struct co_replay *out);
 int64_t __wrap_co_replay_time_us(const rd_kafka_message_t *message);
 int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
@@ -43,38 +40,10 @@ int __wrap_co_control_ask(struct co_control *control, const struct co_question *
 int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t len, uint64_t *fingerprint,
                              struct lm_error *error);
 
-rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms)
-{
-    (void)queue, (void)timeout_ms;
-    return kafka.next < kafka.count ? &kafka.messages[kafka.next++] : NULL;
-}
-
-ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
-                                            rd_kafka_message_t **messages, size_t size)
-{
-    size_t taken = 0;
-    while (taken < size && (messages[taken] = __wrap_rd_kafka_consume_queue(queue, timeout_ms)) != NULL)
-        taken++;
-    return (ssize_t)taken;
-}
-
-void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)
-{
-    (void)message;
-    kafka.given_back++;
-}
-
-int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
-{
-    (void)message;
-    *type = RD_KAFKA_TIMESTAMP_CREATE_TIME;
-    return INT64_C(1700000000000);
-}
-
 bool __wrap_co_replay_read(const rd_kafka_message_t *message, struct co_replay *out)
 {
     *out = (struct co_replay){.topic = LM_SLICE("logs.raw"), .offset = 100 + message->offset};
-    return kafka.put_back[message->offset];
+    return fakes.put_back[message->offset];
 }
 
 int64_t __wrap_co_replay_time_us(const rd_kafka_message_t *message)
@@ -87,7 +56,7 @@ int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, r
                            const struct lm_error *why, unsigned attempts)
 {
     (void)letters, (void)batch, (void)message, (void)why, (void)attempts;
-    kafka.letters++;
+    fakes.letters++;
     return 0;
 }
 
@@ -95,9 +64,9 @@ int __wrap_co_control_ask(struct co_control *control, const struct co_question *
                           struct lm_error *error)
 {
     (void)control, (void)error;
-    kafka.questions++;
-    kafka.asked = *question;
-    return kafka.answers ? 0 : -1;
+    fakes.questions++;
+    fakes.asked = *question;
+    return fakes.answers ? 0 : -1;
 }
 
 int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t len, uint64_t *fingerprint,
@@ -105,7 +74,7 @@ int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t
 {
     (void)set, (void)json, (void)len;
     *fingerprint = 1; /* not the one that was asked for */
-    if (!kafka.no_memory)
+    if (!fakes.no_memory)
         return 0;
     return lm_error_set(error, LM_RETRY, "memory", "no memory for an Avro schema");
 }
@@ -113,7 +82,7 @@ int __wrap_lm_schema_set_add(struct lm_schema_set *set, const char *json, size_t
 /* The question asked last has come to its end. */
 static void answer(const struct lm_error *error)
 {
-    kafka.asked.done(error, kafka.asked.context);
+    fakes.asked.done(error, fakes.asked.context);
 }
 
 static void on_event(void *context)
@@ -148,7 +117,8 @@ static void open_world(struct world *world, int64_t schema_wait_us)
                                         .position_refused = on_refused,
                                         .awake = on_event};
 
-    memset(&kafka, 0, sizeof(kafka));
+    memset(&fakes, 0, sizeof(fakes));
+    fake_queue_clear();
     co_pool_init(&world->pool, &policy, 1 << 24);
     for (int i = 0; i < LM_CATEGORY_COUNT; i++)
         options.windows[i] = (struct co_window){100 * 365 * LM_DAY_US, LM_DAY_US};
@@ -163,8 +133,6 @@ static void open_world(struct world *world, int64_t schema_wait_us)
 
 static void close_world(struct world *world)
 {
-    if (world->partition->held != NULL)
-        kafka.given_back++;
     world->partition->held = NULL;
     co_batch_free(world->partition->filling);
     co_partition_unref(world->partition);
@@ -176,10 +144,8 @@ static void close_world(struct world *world)
 
 static void add_message(const char *value, bool put_back)
 {
-    kafka.put_back[kafka.count] = put_back;
-    kafka.messages[kafka.count] =
-        (rd_kafka_message_t){.payload = (void *)value, .len = strlen(value), .offset = (int64_t)kafka.count};
-    kafka.count++;
+    fakes.put_back[fakes.count++] = put_back;
+    fake_queue_add(value);
 }
 
 static void what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_ones(void **state)
@@ -190,14 +156,14 @@ static void what_was_answered_about_a_record_given_up_is_not_taken_for_the_next_
     open_world(&world, 0);
     add_message(UNKNOWN, true);
     add_message(TEXT, true);
-    kafka.answers = true;
+    fakes.answers = true;
     (void)co_intake_read(world.intake, world.partition, 1);
     assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
     world.partition->replay_answered = world.partition->replay_stored =
         true; /* read ahead, and stored before */
     answer(NULL);
-    kafka.answers = false;
-    assert_int_equal(kafka.letters, 1);
+    fakes.answers = false;
+    assert_int_equal(fakes.letters, 1);
     (void)co_intake_read(world.intake, world.partition, 1);
     assert_int_equal(world.partition->filling->repeat_count, 0);
     assert_int_equal(world.partition->hold, CO_HOLD_REPLAY);
@@ -211,7 +177,7 @@ static void what_became_known_by_somebody_elses_question_is_not_waited_for_any_m
     (void)state;
     open_world(&world, LM_DAY_US);
     add_message(TEXT, false);
-    world.partition->held = __wrap_rd_kafka_consume_queue(NULL, 0);
+    world.partition->held = rd_kafka_consume_queue(NULL, 0);
     world.partition->hold = CO_HOLD_REGISTRY;
     world.partition->hold_unanswered = true; /* and /readyz says so */
     world.partition->state = CO_PARTITION_HOLDING;
@@ -231,19 +197,19 @@ static void a_schema_is_given_up_when_it_was_looked_for_and_not_before(void **st
     (void)state;
     open_world(&world, LM_SECOND_US);
     add_message(UNKNOWN, false);
-    kafka.answers = true;
+    fakes.answers = true;
     (void)co_intake_read(world.intake, world.partition, 1);
     (void)lm_error_set(&error, LM_RETRY, "connection_lost", "the server closed the connection");
     answer(&error);
     co_intake_tick(world.intake, world.partition);
     assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
-    assert_int_equal(kafka.letters, 0);
+    assert_int_equal(fakes.letters, 0);
     world.partition->hold_again_us = 0;
     co_intake_tick(world.intake, world.partition);
-    assert_int_equal(kafka.questions, 2);
+    assert_int_equal(fakes.questions, 2);
     answer(NULL);
     assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
-    assert_int_equal(kafka.letters, 1);
+    assert_int_equal(fakes.letters, 1);
     close_world(&world);
 }
 
@@ -255,7 +221,7 @@ static void answer_schema(void)
 
     assert_int_equal(PQsetResultAttrs(result, 1, &column), 1);
     assert_int_equal(PQsetvalue(result, 0, 0, (char *)"{}", 2), 1);
-    kafka.asked.result(result, kafka.asked.context);
+    fakes.asked.result(result, fakes.asked.context);
     PQclear(result);
     answer(NULL);
 }
@@ -267,11 +233,11 @@ static void a_schema_that_is_there_is_not_given_up_for_want_of_memory(void **sta
     (void)state;
     open_world(&world, LM_SECOND_US);
     add_message(UNKNOWN, false);
-    kafka.answers = kafka.no_memory = true;
+    fakes.answers = fakes.no_memory = true;
     (void)co_intake_read(world.intake, world.partition, 1);
     answer_schema();
     assert_int_equal(world.partition->state, CO_PARTITION_HOLDING);
-    assert_int_equal(kafka.letters, 0);
+    assert_int_equal(fakes.letters, 0);
     close_world(&world);
 }
 
@@ -282,12 +248,12 @@ static void a_schema_under_anothers_fingerprint_is_none(void **state)
     (void)state;
     open_world(&world, LM_SECOND_US);
     add_message(UNKNOWN, false);
-    kafka.answers = true;
+    fakes.answers = true;
     (void)co_intake_read(world.intake, world.partition, 1);
     answer_schema();
     assert_int_equal(world.partition->state, CO_PARTITION_RUNNING);
-    assert_int_equal(kafka.questions, 1);
-    assert_int_equal(kafka.letters, 1);
+    assert_int_equal(fakes.questions, 1);
+    assert_int_equal(fakes.letters, 1);
     close_world(&world);
 }
 
@@ -308,8 +274,8 @@ static void what_the_dead_letters_have_is_not_stored_though_it_would_pass(void *
     assert_int_equal(world.partition->filling->row_count, 2);
     assert_int_equal(world.partition->filling->letter_count, 1);
     assert_int_equal(world.partition->position, 3);
-    assert_int_equal(kafka.letters, 0);
-    assert_int_equal(kafka.given_back, 3);
+    assert_int_equal(fakes.letters, 0);
+    assert_int_equal(fake_queue_held(), 0);
     close_world(&world);
 }
 

@@ -3,78 +3,41 @@
  * each. Whatever failed is tried again as the consumer would, and in the end the batch must hold what it
  * holds where nothing failed: every record, once, and every message given back once.
  *
- * librdkafka's queue, the dead-letter topic and the control connection are stood in for (--wrap).
+ * librdkafka's queue (fake_queue.h), the dead-letter topic and the control connection are stood in for
+ * (--wrap).
  */
-#include "../common/failing_alloc.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "consumer/closing.h"
 #include "consumer/intake.h"
 
-#include <stdio.h>
+#include "tests/unit/common/failing_alloc.h"
+#include "tests/unit/consumer/fake_queue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#define RECORDS 160
+#define RECORDS FAKE_QUEUE_SIZE
 #define TEXT_SIZE 512
 
 static const struct co_policy policy = {.rows = 10000, .bytes = 1 << 22, .age_us = 50000};
 
-static struct kafka {
-    char texts[RECORDS][TEXT_SIZE];
-    rd_kafka_message_t messages[RECORDS];
-    int held[RECORDS]; /* how often it was handed out and not given back */
-    int next;
-    int letters;
-} kafka;
+static char texts[RECORDS][TEXT_SIZE];
+static int letters;
 
-rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms);
-ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
-                                            rd_kafka_message_t **messages, size_t size);
-void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message);
-int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type);
 rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *message,
                                                     rd_kafka_headers_t **headers);
-int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+int __wrap_co_letters_send(struct co_letters *topics, struct co_batch *batch, rd_kafka_message_t *message,
                            const struct lm_error *why, unsigned attempts);
 int __wrap_co_control_ask(struct co_control *control, const struct co_question *question,
                           struct lm_error *error);
-
-rd_kafka_message_t *__wrap_rd_kafka_consume_queue(rd_kafka_queue_t *queue, int timeout_ms)
-{
-    (void)queue, (void)timeout_ms;
-    if (kafka.next == RECORDS)
-        return NULL;
-    kafka.held[kafka.next]++;
-    return &kafka.messages[kafka.next++];
-}
-
-ssize_t __wrap_rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
-                                            rd_kafka_message_t **messages, size_t size)
-{
-    size_t taken = 0;
-    while (taken < size && (messages[taken] = __wrap_rd_kafka_consume_queue(queue, timeout_ms)) != NULL)
-        taken++;
-    return (ssize_t)taken;
-}
-
-void __wrap_rd_kafka_message_destroy(rd_kafka_message_t *message)
-{
-    kafka.held[message->offset]--;
-}
-
-int64_t __wrap_rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type)
-{
-    *type = RD_KAFKA_TIMESTAMP_CREATE_TIME;
-    return INT64_C(1700000000000) + message->offset;
-}
 
 rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *message,
                                                     rd_kafka_headers_t **headers)
@@ -83,15 +46,15 @@ rd_kafka_resp_err_t __wrap_rd_kafka_message_headers(const rd_kafka_message_t *me
     return RD_KAFKA_RESP_ERR__NOENT;
 }
 
-int __wrap_co_letters_send(struct co_letters *letters, struct co_batch *batch, rd_kafka_message_t *message,
+int __wrap_co_letters_send(struct co_letters *topics, struct co_batch *batch, rd_kafka_message_t *message,
                            const struct lm_error *why, unsigned attempts)
 {
-    (void)letters, (void)batch, (void)why, (void)attempts;
+    (void)topics, (void)batch, (void)why, (void)attempts;
     void *memory = malloc(1); /* a letter needs some */
     if (memory == NULL)
         return -1;
     free(memory);
-    kafka.letters++;
+    letters++;
     rd_kafka_message_destroy(message);
     return 0;
 }
@@ -107,17 +70,17 @@ int __wrap_co_control_ask(struct co_control *control, const struct co_question *
 /* Services, errors, sources, repeats, metadata and now and then poison. */
 static void write_messages(void)
 {
+    fake_queue_clear();
     for (int i = 0; i < RECORDS; i++) {
         bool repeat = i % 10 == 9; /* source 5 has sent its sequence 5 by then */
         (void)snprintf(
-            kafka.texts[i], TEXT_SIZE,
+            texts[i], TEXT_SIZE,
             "{%s\"service\":\"service-%d\",\"level\":\"%s\",\"host\":\"host-%d\",\"duration_ms\":%d,"
             "\"source\":%d,\"sequence\":%d,\"error_type\":\"E%d\",\"timestamp\":%lld,\"key-%d\":true}",
             i % 23 == 22 ? "" : "\"message\":\"\\ud55c request took long\",", i % 40,
             i % 3 == 0 ? "ERROR" : "INFO", i, i, repeat ? 5 : i % 50, repeat ? 1 : i, i % 7,
             1700000000000000LL + i * 20000000LL, i);
-        kafka.messages[i] = (rd_kafka_message_t){
-            .payload = kafka.texts[i], .len = strlen(kafka.texts[i]), .offset = i, .partition = 0};
+        fake_queue_add(texts[i]);
     }
 }
 
@@ -171,8 +134,8 @@ static void start_over(struct run *run)
     partition->filling->keeps_messages = run->keeps_messages;
     partition->position = 0;
     partition->state = CO_PARTITION_RUNNING;
-    kafka.next = 0;
-    kafka.letters = 0;
+    fake_queue_rewind();
+    letters = 0;
 }
 
 static void on_refused(struct co_partition *partition, void *context)
@@ -203,7 +166,6 @@ static void open_run(struct run *run, bool keeps_messages)
     assert_int_equal(co_intake_open(&options, &run->intake, &error), 0);
     run->partition = co_partition_new("logs.raw", 0, LM_RAW);
     assert_non_null(run->partition);
-    memset(kafka.held, 0, sizeof(kafka.held));
     start_over(run);
 }
 
@@ -215,8 +177,7 @@ static void close_run(struct run *run)
     co_intake_free(run->intake);
     co_patterns_free(run->patterns);
     co_pool_free(&run->pool);
-    for (int i = 0; i < RECORDS; i++)
-        assert_int_equal(kafka.held[i], 0);
+    assert_int_equal(fake_queue_held(), 0);
 }
 
 static void read_all(struct run *run)
@@ -266,7 +227,7 @@ static struct summary summarize(const struct co_batch *batch)
                               .hours = batch->rollup.hour_count,
                               .names = batch->name_count,
                               .next_offset = batch->next_offset,
-                              .letters = kafka.letters};
+                              .letters = letters};
     for (size_t i = 0; i < batch->rollup.group_count; i++)
         summary.n += batch->rollup.groups[i].n;
     for (size_t i = 1; batch->keeps_messages && i < batch->row_count; i++) { /* others have no list of rows */
