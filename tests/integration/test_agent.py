@@ -431,7 +431,7 @@ class Coverage(harness.Case):
             world.rows('alter table logmill.logs_raw detach partition logmill."%s"; drop table logmill."%s"' % (name, name))
         kept = int(world.value("select count(*) from logmill.logs"))
         self.assertLess(kept, total)
-        agent = world.start("logmill-agent", "--scan-window", "10d")
+        agent = world.start("logmill-agent", "--scan-window", "10d", "--names-refresh", "100ms")
         status, rows, _ = agent.post("/query", {"question": "show all logs of the last 2 days", "max_results": 10000})
         self.assertEqual((200, kept), (status, rows["count"]), rows)
         self.assertEqual(False, rows["coverage"]["complete"])
@@ -445,8 +445,11 @@ class Coverage(harness.Case):
         status, counted, _ = agent.post("/query", {"question": "how many logs between %s and %s?" % (day, to), "timezone": "UTC"})
         self.assertEqual([total], list(counted["results"][0].values()), counted)
         self.assertNotIn("coverage", counted)
-        # The rollups in turn: what the consumers have forgotten is said of what is counted as well.
+        # The rollups in turn: what the consumers have forgotten is said of what is counted as well. The agent asks for it with the
+        # names, which it reads again for a new one, and else once a minute.
         world.rows("insert into logmill.expired_rollup select 'raw', s, s from (select '%s+00'::timestamptz as s) q" % since)
+        world.rows("insert into logmill.log_name values ('service', 'brand-new-service', 'raw', 'brand-new-service', 'production', 0, now(), "
+                   "now(), 1)")
 
         def incomplete():
             counted.update(coverage=None)
