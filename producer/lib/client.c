@@ -194,6 +194,9 @@ static int start_thread(struct logmill *client)
 
 static void free_client(struct logmill *client)
 {
+    if (!client) {
+        return;
+    }
     for (size_t i = 0; i < LM_CATEGORY_COUNT; i++) {
         free(client->topics[i]);
     }
@@ -280,52 +283,34 @@ static int property_map(const char *const *properties, struct lm_config_map *map
     return 0;
 }
 
-int logmill_open(const struct logmill_options *options, struct logmill **out, char *why, size_t why_size)
+static int open_loop(struct logmill *client, struct lm_error *error)
 {
-    static const struct logmill_options defaults;
-    struct lm_config_map properties = {0};
-    struct lm_error error = {0};
-    struct logmill *client;
-
-    *out = NULL;
-    if (!options) {
-        options = &defaults;
-    }
-    if (options->category > LOGMILL_TAGGED) {
-        lm_error_set(&error, LM_FATAL, "options", "category %d is none of the four", (int)options->category);
-        goto fail;
-    }
-    client = calloc(1, sizeof(*client));
-    if (!client) {
-        lm_error_set(&error, LM_FATAL, "memory", "no memory for a client");
-        goto fail;
-    }
-    if (set_constants(client, options) != 0) {
-        lm_error_set(&error, LM_FATAL, "memory", "no memory for a client");
-        goto fail_client;
-    }
-    if (property_map(options->kafka, &properties) != 0) {
-        lm_error_set(&error, LM_FATAL, "options", "kafka: a property has no value, or no memory");
-        goto fail_client;
-    }
-    if (pl_queue_init(&client->queue, options->queue_records ? options->queue_records : DEFAULT_RECORDS,
-                      options->queue_bytes ? options->queue_bytes : DEFAULT_BYTES) != 0) {
-        lm_error_set(&error, LM_FATAL, "memory", "no memory for the queue");
-        goto fail_client;
-    }
     if (uv_loop_init(&client->loop) != 0) {
-        lm_error_set(&error, LM_FATAL, "loop", "the event loop could not be made: too many open files?");
-        goto fail_queue;
+        goto fail;
     }
     if (uv_async_init(&client->loop, &client->wake, on_wake) != 0) {
-        lm_error_set(&error, LM_FATAL, "loop", "the event loop could not be made: too many open files?");
-        uv_loop_close(&client->loop);
-        goto fail_queue;
+        goto fail_loop;
     }
     uv_timer_init(&client->loop, &client->deadline);
     client->wake.data = client;
     client->deadline.data = client;
-    if (lm_kafka_producer_open(
+    return 0;
+
+fail_loop:
+    uv_loop_close(&client->loop);
+fail:
+    return lm_error_set(error, LM_FATAL, "loop", "the event loop could not be made: too many open files?");
+}
+
+static int open_producer(struct logmill *client, const char *const *kafka, struct lm_error *error)
+{
+    struct lm_config_map properties;
+    int result = -1;
+
+    if (property_map(kafka, &properties) != 0) {
+        lm_error_set(error, LM_FATAL, "options", "kafka: a property has no value, or no memory");
+    } else {
+        result = lm_kafka_producer_open(
             &(struct lm_kafka_producer_options){
                 .loop = &client->loop,
                 .brokers = client->brokers,
@@ -337,30 +322,60 @@ int logmill_open(const struct logmill_options *options, struct logmill **out, ch
                 .room = on_room,
                 .context = client,
             },
-            &client->producer, &error) != 0) {
+            &client->producer, error);
+    }
+    free(properties.names);
+    free(properties.values);
+    return result;
+}
+
+int logmill_open(const struct logmill_options *options, struct logmill **out, char *why, size_t why_size)
+{
+    static const struct logmill_options defaults;
+    struct lm_error error;
+    struct logmill *client = NULL;
+
+    *out = NULL;
+    if (!options) {
+        options = &defaults;
+    }
+    if (options->category > LOGMILL_TAGGED) {
+        lm_error_set(&error, LM_FATAL, "options", "category %d is none of the four", (int)options->category);
+        goto fail;
+    }
+    client = calloc(1, sizeof(*client));
+    if (!client || set_constants(client, options) != 0) {
+        lm_error_set(&error, LM_FATAL, "memory", "no memory for a client");
+        goto fail;
+    }
+    if (pl_queue_init(&client->queue, options->queue_records ? options->queue_records : DEFAULT_RECORDS,
+                      options->queue_bytes ? options->queue_bytes : DEFAULT_BYTES) != 0) {
+        lm_error_set(&error, LM_FATAL, "memory", "no memory for the queue");
+        goto fail;
+    }
+    if (open_loop(client, &error) != 0) {
+        goto fail_queue;
+    }
+    if (open_producer(client, options->kafka, &error) != 0) {
         goto fail_loop;
     }
     if (start_thread(client) != 0) {
         lm_error_set(&error, LM_FATAL, "thread", "the background thread could not be started");
-        lm_kafka_producer_close(client->producer, 0, NULL, NULL);
-        goto fail_loop;
+        goto fail_producer;
     }
-    free(properties.names);
-    free(properties.values);
     *out = client;
     return LOGMILL_OK;
 
+fail_producer:
+    lm_kafka_producer_close(client->producer, 0, NULL, NULL);
 fail_loop:
     close_handles(client);
     uv_run(&client->loop, UV_RUN_DEFAULT);
     uv_loop_close(&client->loop);
 fail_queue:
     pl_queue_free(&client->queue);
-fail_client:
-    free(properties.names);
-    free(properties.values);
-    free_client(client);
 fail:
+    free_client(client);
     if (why && why_size > 0) {
         snprintf(why, why_size, "%s", error.text);
     }

@@ -78,12 +78,56 @@ static void append_value(struct lm_buffer *out, const struct logmill_field *fiel
     }
 }
 
+/* The record's own fields, its tags, and what has no place of its own as an object, built in `metadata`.
+ * LOGMILL_OK, LOGMILL_INVALID or LOGMILL_NOMEM. */
+static int fill_fields(struct lm_record *record, const struct pl_event *event, struct lm_arena *arena,
+                       struct lm_buffer *metadata)
+{
+    record->tags = lm_arena_alloc(arena, event->field_count * sizeof(*record->tags));
+    if (!record->tags) {
+        return LOGMILL_NOMEM;
+    }
+    for (size_t i = 0; i < event->field_count; i++) {
+        const struct logmill_field *field = &event->fields[i];
+        const struct lm_record_field *known;
+
+        if (!field->name) {
+            return LOGMILL_INVALID;
+        }
+        if (field->type == LOGMILL_FIELD_TEXT && !field->value.text) {
+            continue;
+        }
+        if (strcmp(field->name, "tag") == 0 && field->type == LOGMILL_FIELD_TEXT) {
+            record->tags[record->tag_count++] = slice_of(field->value.text);
+            continue;
+        }
+        known = known_field(field->name);
+        if (known && fill_known(record, known, field)) {
+            continue;
+        }
+        lm_buffer_append_char(metadata, metadata->len == 0 ? '{' : ',');
+        lm_buffer_append_json(metadata, field->name, strlen(field->name));
+        lm_buffer_append_char(metadata, ':');
+        append_value(metadata, field);
+    }
+    if (metadata->len > 0) {
+        lm_buffer_append_char(metadata, '}');
+        record->text[LM_METADATA].data =
+            metadata->failed ? NULL : lm_arena_copy(arena, metadata->data, metadata->len);
+        record->text[LM_METADATA].len = metadata->len;
+        if (!record->text[LM_METADATA].data) {
+            return LOGMILL_NOMEM;
+        }
+    }
+    return LOGMILL_OK;
+}
+
 int pl_event_record(const struct pl_event *event, const struct pl_defaults *defaults, struct lm_arena *arena,
                     struct lm_record *record)
 {
     struct lm_buffer metadata;
     struct lm_error error;
-    int result = LOGMILL_NOMEM;
+    int result = LOGMILL_OK;
 
     if (!event->message || (event->field_count > 0 && !event->fields) || event->category > LOGMILL_TAGGED ||
         event->level > LOGMILL_FATAL) {
@@ -103,52 +147,14 @@ int pl_event_record(const struct pl_event *event, const struct pl_defaults *defa
     record->source = defaults->source;
     record->has_source = true;
 
-    lm_buffer_init(&metadata, METADATA_MAX);
     if (event->field_count > 0) {
-        record->tags = lm_arena_alloc(arena, event->field_count * sizeof(*record->tags));
-        if (!record->tags) {
-            goto done;
-        }
+        lm_buffer_init(&metadata, METADATA_MAX);
+        result = fill_fields(record, event, arena, &metadata);
+        lm_buffer_free(&metadata);
     }
-    for (size_t i = 0; i < event->field_count; i++) {
-        const struct logmill_field *field = &event->fields[i];
-        const struct lm_record_field *known;
-
-        if (!field->name) {
-            result = LOGMILL_INVALID;
-            goto done;
-        }
-        if (field->type == LOGMILL_FIELD_TEXT && !field->value.text) {
-            continue;
-        }
-        if (strcmp(field->name, "tag") == 0 && field->type == LOGMILL_FIELD_TEXT) {
-            record->tags[record->tag_count++] = slice_of(field->value.text);
-            continue;
-        }
-        known = known_field(field->name);
-        if (known && fill_known(record, known, field)) {
-            continue;
-        }
-        lm_buffer_append_char(&metadata, metadata.len == 0 ? '{' : ',');
-        lm_buffer_append_json(&metadata, field->name, strlen(field->name));
-        lm_buffer_append_char(&metadata, ':');
-        append_value(&metadata, field);
-    }
-    if (metadata.len > 0) {
-        lm_buffer_append_char(&metadata, '}');
-        record->text[LM_METADATA].data =
-            metadata.failed ? NULL : lm_arena_copy(arena, metadata.data, metadata.len);
-        record->text[LM_METADATA].len = metadata.len;
-        if (!record->text[LM_METADATA].data) {
-            goto done;
-        }
-    }
-    if (lm_record_complete(record, record->category, event->timestamp_us, arena, &error) == 0) {
-        result = LOGMILL_OK;
-    } else {
+    if (result == LOGMILL_OK &&
+        lm_record_complete(record, record->category, event->timestamp_us, arena, &error) != 0) {
         result = error.decision == LM_DEAD_LETTER ? LOGMILL_INVALID : LOGMILL_NOMEM;
     }
-done:
-    lm_buffer_free(&metadata);
     return result;
 }

@@ -1,11 +1,14 @@
 /*
  * The smallest useful program: sends a few records and says what became of them.
  *
- *     logmill-example BROKERS [TOPIC_PREFIX]
+ *     logmill-example BROKERS [TOPIC_PREFIX [SECONDS]]
+ *
+ * SECONDS is how long it waits for Kafka, twice: for the records, and as it closes; 10.
  */
 #include <logmill.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 int main(int argc, char **argv)
 {
@@ -15,6 +18,7 @@ int main(int argc, char **argv)
         .service = "example",
         .environment = "development",
     };
+    const unsigned wait_ms = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) * 1000 : 10000;
     struct logmill *log;
     struct logmill_stats stats;
     char why[256];
@@ -37,11 +41,11 @@ int main(int argc, char **argv)
     if (logmill_log_event(log, LOGMILL_SUMMARY, LOGMILL_WARN, 0, "example finished", NULL, 0) != LOGMILL_OK) {
         fprintf(stderr, "logmill-example: the summary was not accepted\n");
     }
-    if (logmill_flush(log, 10000) != LOGMILL_OK) {
-        fprintf(stderr, "logmill-example: not everything was delivered within 10 s\n");
+    if (logmill_flush(log, wait_ms) != LOGMILL_OK) {
+        fprintf(stderr, "logmill-example: not everything was delivered within %u s\n", wait_ms / 1000);
     }
     logmill_get_stats(log, &stats);
     printf("accepted %llu, delivered %llu, dropped %llu\n", (unsigned long long)stats.accepted,
            (unsigned long long)stats.delivered, (unsigned long long)stats.dropped);
-    return logmill_close(log, 5000) == LOGMILL_OK && stats.delivered == stats.accepted ? 0 : 1;
+    return logmill_close(log, wait_ms) == LOGMILL_OK && stats.delivered == stats.accepted ? 0 : 1;
 }
