@@ -34,6 +34,14 @@ static int listen_on(unsigned short *port, int backlog)
     return fd;
 }
 
+/* Where a port of this machine is no PostgreSQL. */
+static struct lm_pg *start_at(struct fixture *f, unsigned short port, unsigned timeout_ms)
+{
+    char conninfo[128];
+    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
+    return start(f, conninfo, timeout_ms);
+}
+
 /* ---- without a server ---- */
 
 static void open_with_an_unknown_keyword_is_fatal(void **state)
@@ -76,9 +84,7 @@ static void connect_to_a_closed_port_is_retry(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 0); /* bound, not listening: refused */
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    start(f, conninfo, 0);
+    start_at(f, port, 0);
     wait_until(f, &f->opened, 1);
     assert_int_equal(f->open_error.decision, LM_RETRY);
     assert_string_equal(f->open_error.kind, "connect");
@@ -91,10 +97,8 @@ static void connect_to_a_silent_server_times_out(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 5);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
     uint64_t before = uv_hrtime();
-    start(f, conninfo, 200);
+    start_at(f, port, 200);
     wait_until(f, &f->opened, 1);
     assert_string_equal(f->open_error.kind, "connect_timeout");
     assert_int_equal(f->open_error.decision, LM_RETRY);
@@ -107,9 +111,7 @@ static void connect_to_a_server_that_hangs_up_is_retry(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 5);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    start(f, conninfo, 5000);
+    start_at(f, port, 5000);
     int peer = accept(fd, NULL, NULL);
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     setsockopt(peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -124,9 +126,7 @@ static void connect_to_a_server_that_talks_nonsense_is_retry(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 5);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    start(f, conninfo, 1000);
+    start_at(f, port, 1000);
     int peer = accept(fd, NULL, NULL);
     assert_int_equal(send(peer, "HTTP/1.1 400 Bad Request\r\n\r\n", 28, 0), 28);
     wait_until(f, &f->opened, 1);
@@ -140,9 +140,7 @@ static void close_while_connecting_leaves_nothing(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 5);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    struct lm_pg *pg = start(f, conninfo, 0);
+    struct lm_pg *pg = start_at(f, port, 0);
     struct lm_pg_request request = {.sql = "SELECT 1", .done = on_done, .context = f};
     struct lm_error error;
     assert_int_equal(lm_pg_send(pg, &request, &error), 0);
@@ -157,9 +155,7 @@ static void statements_queued_while_connecting_fail_with_the_connection(void **s
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 0);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    f->pg = start(f, conninfo, 0);
+    f->pg = start_at(f, port, 0);
     send_sql(f, f->pg, "SELECT 1");
     struct lm_error error;
     struct lm_pg_copy copy = {
@@ -178,9 +174,7 @@ static void queue_is_bounded(void **state)
     struct fixture *f = *state;
     unsigned short port;
     int fd = listen_on(&port, 5);
-    char conninfo[128];
-    snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=x dbname=x", port);
-    struct lm_pg *pg = start(f, conninfo, 0);
+    struct lm_pg *pg = start_at(f, port, 0);
     struct lm_pg_request request = {.sql = "SELECT 1", .done = on_done, .context = f};
     struct lm_error error;
     int taken = 0;

@@ -387,21 +387,29 @@ static void a_copy_killed_in_the_middle_is_lost(void **state)
     assert_string_equal(f->done_error.sqlstate, "57P01");
 }
 
+/* A COPY of 100 MB that cannot end before c->holder lets go. Its chunk, which the caller frees. */
+static char *start_held_back(struct copy_fixture *c)
+{
+    struct fixture *f = &c->fixture;
+    char *chunk = text_chunk(), copy[128];
+    run_sql(f, f->pg, "CREATE TEMP TABLE t (line text)");
+    hold_back(c, copy);
+    c->chunk = chunk;
+    c->chunk_len = COPY_CHUNK;
+    c->to_send = (size_t)100 << 20;
+    copy_with(c, copy, on_copy_started);
+    wait_until(f, &f->started, 1);
+    assert_true(c->sent < c->to_send);
+    return chunk;
+}
+
 static void a_copy_killed_while_we_send_is_lost(void **state)
 {
     struct copy_fixture *c = *state;
     struct fixture *f = &c->fixture;
     struct lm_pg *pg = connected(f);
-    char *chunk = text_chunk(), copy[128];
-    run_sql(f, pg, "CREATE TEMP TABLE t (line text)");
-    hold_back(c, copy);
-    c->chunk = chunk;
-    c->chunk_len = COPY_CHUNK;
-    c->to_send = (size_t)100 << 20;
+    char *chunk = start_held_back(c);
     int done = f->done;
-    copy_with(c, copy, on_copy_started);
-    wait_until(f, &f->started, 1);
-    assert_true(c->sent < c->to_send);
     terminate(f, lm_pg_backend_pid(pg));
     wait_until(f, &f->lost, 1);
     assert_int_equal(f->done, done + 1);
@@ -436,16 +444,8 @@ static void close_in_the_middle_of_a_copy_leaves_nothing(void **state)
     struct copy_fixture *c = *state;
     struct fixture *f = &c->fixture;
     struct lm_pg *pg = connected(f);
-    char *chunk = text_chunk(), copy[128];
-    run_sql(f, pg, "CREATE TEMP TABLE t (line text)");
-    hold_back(c, copy);
-    c->chunk = chunk;
-    c->chunk_len = COPY_CHUNK;
-    c->to_send = (size_t)100 << 20;
+    char *chunk = start_held_back(c);
     int done = f->done;
-    copy_with(c, copy, on_copy_started);
-    wait_until(f, &f->started, 1);
-    assert_true(c->sent < c->to_send);
     f->pg = NULL;
     close_now(f, pg);
     assert_int_equal(f->done, done);
