@@ -37,6 +37,9 @@ struct ag_access_options {
     struct lm_metrics *metrics;
 };
 
+/* Before the loop runs: where keys are needed it asks PostgreSQL, for up to 5 s, whether there is one. 0, or
+ * -1 with LM_FATAL: no memory, a mask that cannot be, no key at all though `listen` is not this machine's
+ * address. *out, where it is not NULL, is to be closed in either case. */
 int ag_access_open(const struct ag_access_options *options, struct ag_access **out,
                    struct lm_error *error) LM_MUST_CHECK;
 /* For other things that are asked as logmill_agent. */

@@ -4,9 +4,9 @@
  *
  *   generate_sql    ag_asking_wanted → ag_asking_prepare (a prompt, AG_STEP_MODEL)
  *   the loop        ag_asking_start: the request; its reply goes back to generate_sql
- *   generate_sql    ag_asking_read: an intent, from which our code writes the SQL as ever, or SQL of the
- * model's any stage       ag_asking_again: what came of the reply is told to the model, at most three
- * attempts in all at the end      ag_asking_insight: a sentence about the result, where that may be shared
+ *   generate_sql    ag_asking_read: an intent, from which our code writes the SQL as ever, or its SQL
+ *   any stage       ag_asking_again: what came of the reply is told to the model; three attempts at most
+ *   at the end      ag_asking_insight: a sentence about the result, where that may be shared
  *
  * Without a usable reply the answer is what the built-in engine had to say. Nothing of this lets a model do
  * what it may not: the intent names what the asker may know, SQL passes the guard and runs as the asker's

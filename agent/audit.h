@@ -47,6 +47,7 @@ struct ag_audit_options {
     struct lm_metrics *metrics;
 };
 
+/* Begins to connect; rows may be added at once. `conninfo` is copied. 0, or -1 without memory (LM_FATAL). */
 int ag_audit_open(const struct ag_audit_options *options, struct ag_audit **out,
                   struct lm_error *error) LM_MUST_CHECK;
 /* No row fits any more: nothing may be asked. */

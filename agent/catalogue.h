@@ -51,6 +51,7 @@ struct ag_name {
 
 struct ag_catalogue;
 
+/* NULL without memory. */
 struct ag_catalogue *ag_catalogue_new(void);
 /* NULL is allowed. */
 void ag_catalogue_free(struct ag_catalogue *catalogue);

@@ -29,6 +29,7 @@ struct ag_epochs_options {
     unsigned poll_ms;
 };
 
+/* Polls nothing until it is asked. 0, or -1 without memory (LM_FATAL). */
 int ag_epochs_open(const struct ag_epochs_options *options, struct ag_epochs **out,
                    struct lm_error *error) LM_MUST_CHECK;
 /* The version of the hours that the spans touch, as last polled. False while nothing current is known (not

@@ -55,6 +55,7 @@ struct ag_keyring_options {
     bool open_without_keys; /* as long as no key was ever made, who shows none is an admin */
 };
 
+/* NULL without memory. */
 struct ag_keyring *ag_keyring_new(const struct ag_keyring_options *options);
 /* Is the key that the waiter shows good? */
 void ag_keyring_ask(struct ag_keyring *keyring, struct ag_key_waiter *waiter);

@@ -39,6 +39,7 @@ struct ag_waiter {
     void *context;
 };
 
+/* Begins to connect; `conninfo` and `labels` must outlive it. 0, or -1 without memory (LM_FATAL). */
 int ag_pool_open(const struct ag_pool_options *options, struct ag_pool **out,
                  struct lm_error *error) LM_MUST_CHECK;
 /* `ready` is called once, from the loop, maybe before this returns. -1 with LM_RETRY "unavailable" when no

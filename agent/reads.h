@@ -24,6 +24,7 @@ struct ag_reads_options {
     struct lm_metrics *metrics;
 };
 
+/* The primary is read until the replica is known to be near. 0, or -1 without memory (LM_FATAL). */
 int ag_reads_open(const struct ag_reads_options *options, struct ag_reads **out,
                   struct lm_error *error) LM_MUST_CHECK;
 /* The connections to the server that is read now. */

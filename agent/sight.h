@@ -42,6 +42,7 @@ struct ag_sights_options {
     const struct ag_mask *mask;    /* outlives them too */
 };
 
+/* NULL without memory. */
 struct ag_sights *ag_sights_new(const struct ag_sights_options *options);
 /*
  * The sight of this scope role ("" for no scope), made where there is none; `services` and `environments` are

@@ -23,6 +23,8 @@ struct ag_store_request {
     void *context;
 };
 
+/* Begins to connect; `conninfo` is copied, `condition` (may be NULL) is met while it is up. 0, or -1 without
+ * memory (LM_FATAL). */
 int ag_store_open(uv_loop_t *loop, const char *conninfo, struct lm_condition *condition,
                   struct ag_store **out, struct lm_error *error) LM_MUST_CHECK;
 /* 0, or -1 with LM_RETRY: no connection is up, or too much waits for it; then `done` is not called. */

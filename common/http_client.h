@@ -16,6 +16,7 @@
 struct lm_http_client;
 struct lm_http_call;
 
+/* 0, or -1 without memory (LM_FATAL). */
 int lm_http_client_open(uv_loop_t *loop, struct lm_http_client **out, struct lm_error *error) LM_MUST_CHECK;
 /* Cancels what is under way, then calls `closed` once on the loop; freed by then. */
 void lm_http_client_close(struct lm_http_client *client, void (*closed)(void *context), void *context);

@@ -52,6 +52,9 @@ struct lm_kafka_producer_options {
     void *context;
 };
 
+/* `brokers` and `properties` are read here only. 0, or -1: LM_FATAL for a property it does not know or that
+ * may not be changed, and without memory or threads. What had been begun by then ends on the loop, which must
+ * run once more before it is closed. */
 int lm_kafka_producer_open(const struct lm_kafka_producer_options *options, struct lm_kafka_producer **out,
                            struct lm_error *error) LM_MUST_CHECK;
 

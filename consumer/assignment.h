@@ -5,9 +5,9 @@
  * pool, each on its own.
  *
  *   no row yet                 INSERT the low watermark, ON CONFLICT DO NOTHING
- *   below the low watermark    retention has deleted what we had not read: move by compare-and-set, count and
- * say it beyond the end             the topic was made anew: stop, say so, look again until `logmill-ctl
- * offsets` decides
+ *   below the low watermark    retention has deleted what we had not read: move by compare-and-set, say it
+ *   beyond the end             the topic was made anew: stop, say so, look again until a person decides
+ *                              (`logmill-ctl offsets`)
  */
 #ifndef LOGMILL_CONSUMER_ASSIGNMENT_H
 #define LOGMILL_CONSUMER_ASSIGNMENT_H
@@ -41,6 +41,7 @@ struct co_assignment_options {
     void *context;
 };
 
+/* Reads nothing before co_assignment_attach. 0, or -1 without memory (LM_FATAL). */
 int co_assignment_open(const struct co_assignment_options *options, struct co_assignment **out,
                        struct lm_error *error) LM_MUST_CHECK;
 /* Partitions are given back and co_assignment_settled. */

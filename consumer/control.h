@@ -31,6 +31,7 @@ struct co_question {
     void *context;
 };
 
+/* Begins to connect; it may be asked at once. 0, or -1 without memory (LM_FATAL). */
 int co_control_open(const struct co_control_options *options, struct co_control **out,
                     struct lm_error *error) LM_MUST_CHECK;
 /* 0, or -1 with LM_RETRY: no memory, closing, or 10,000 questions wait already. */

@@ -33,6 +33,7 @@ struct co_letters_options {
     void *context;
 };
 
+/* 0, or -1 as lm_kafka_producer_open, or without memory (LM_FATAL). */
 int co_letters_open(const struct co_letters_options *options, struct co_letters **out,
                     struct lm_error *error) LM_MUST_CHECK;
 

@@ -32,6 +32,7 @@ struct co_intake_options {
     void *context;
 };
 
+/* What the options point to must outlive it. 0, or -1 without memory (LM_FATAL). */
 int co_intake_open(const struct co_intake_options *options, struct co_intake **out,
                    struct lm_error *error) LM_MUST_CHECK;
 /* After co_control_close and co_letters_close. */

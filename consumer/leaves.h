@@ -16,6 +16,7 @@ struct co_leaves_options {
     int64_t ahead_ms; /* how far ahead of time leaves are made, every ten minutes */
 };
 
+/* Knows no leaf yet. 0, or -1 without memory (LM_FATAL). */
 int co_leaves_open(const struct co_leaves_options *options, struct co_leaves **out,
                    struct lm_error *error) LM_MUST_CHECK;
 

@@ -14,6 +14,7 @@ struct co_pool {
     size_t spare_count;
 };
 
+/* Free with co_pool_free, when all batches have been given back or freed. */
 void co_pool_init(struct co_pool *pool, const struct co_policy *policy, size_t budget);
 void co_pool_free(struct co_pool *pool);
 /* An empty batch; NULL without memory. */

@@ -6,8 +6,8 @@
  *   no such id (404, code 40403)    its records are dead-lettered, but the latest (schema_wait, intake.c):
  *                                   a registry may lag behind the one that gave the id out
  *   not Avro, references, no good   its records are dead-lettered
- *   anything else                   retried with back-off for ever: no such record is lost because the
- * registry is down, wants another password or is something else that speaks HTTP
+ *   anything else                   retried with back-off for ever: no record is lost because the registry
+ *                                   is down, wants another password or is something else that speaks HTTP
  */
 #ifndef LOGMILL_CONSUMER_REGISTRY_H
 #define LOGMILL_CONSUMER_REGISTRY_H
@@ -29,6 +29,7 @@ struct co_registry_options {
     struct lm_metrics *metrics;
 };
 
+/* Asks nothing yet. 0, or -1 without memory (LM_FATAL). */
 int co_registry_open(const struct co_registry_options *options, struct co_registry **out,
                      struct lm_error *error) LM_MUST_CHECK;
 /*

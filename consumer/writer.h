@@ -51,6 +51,7 @@ struct co_writer_settings {
     uint32_t retry_base_ms, retry_cap_ms;
 };
 
+/* Begins to connect; at most CO_LANES_MAX connections. 0, or -1 without memory (LM_FATAL). */
 int co_writer_open(const struct co_writer_options *options, struct co_writer **out,
                    struct lm_error *error) LM_MUST_CHECK;
 

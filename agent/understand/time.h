@@ -5,11 +5,11 @@
  *   all                               everything kept
  *   last N UNIT                       rolling, ends at now:        "last 1 hour", "last 30 minute"
  *   last N UNIT -K                    the K-th such span before it: "last 1 hour -1"
- *   UNIT K                            calendar unit, K <= 0:       "day 0" (open: ends at now), "week -1",
- * "hour -3" UNIT K so far                     the part of it that corresponds to now in the current one: "day
- * -1 so far" day K HH:MM-HH:MM                 a part of that day; up to 36:00, which is the next day: "day
- * -1 20:00-28:00" INSTANT/INSTANT, INSTANT/now      half-open, RFC 3339 with offset:
- * "2026-03-17T14:00:00+09:00/2026-03-17T15:00:00+09:00"
+ *   UNIT K                            calendar unit, K <= 0:       "day 0" (open: ends at now), "week -1"
+ *   UNIT K so far                     as much of it as has passed of the current one: "day -1 so far"
+ *   day K HH:MM-HH:MM                 a part of that day, up to 36:00 of the next one: "day -1 20:00-28:00"
+ *   INSTANT/INSTANT, INSTANT/now      half-open, RFC 3339 with offset:
+ *                                     "2026-03-17T14:00:00+09:00/2026-03-17T15:00:00+09:00"
  *
  * UNIT is second, minute, hour, day, week, month, quarter or year. N is 1 to 1000000. What would end after
  * now ends at now. Number and unit roll: N × 3600 s and N × 86400 s for hours and days, weeks of 7 × 86400 s;

@@ -27,6 +27,7 @@ enum gw_answer {
     GW_ANSWER_INGEST /* 200 {"accepted", "rejected", "errors"} */
 };
 
+/* Of `accepted` records and those rejected; takes the request. */
 void gw_reply_result(struct lm_http_request *http, enum gw_answer answer, size_t accepted,
                      const struct gw_rejections *rejections);
 /* {"error": {"code", "message"}}. */

@@ -6,8 +6,11 @@
  *     char why[256];
  *
  *     if (logmill_open(&options, &log, why, sizeof(why)) != LOGMILL_OK) …
- *     struct logmill_field fields[] = {logmill_text("user_id", "u1234"),
- * logmill_number("duration_ms", 12.5)}; logmill_log(log, LOGMILL_INFO, "order placed", fields, 2);
+ *     struct logmill_field fields[] = {
+ *         logmill_text("user_id", "u1234"),
+ *         logmill_number("duration_ms", 12.5),
+ *     };
+ *     logmill_log(log, LOGMILL_INFO, "order placed", fields, 2);
  *     logmill_close(log, 5000);
  *
  * Promises. Logging never blocks: a record is encoded into a bounded queue that one background thread

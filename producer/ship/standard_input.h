@@ -12,6 +12,8 @@
 
 struct sh_standard_input;
 
+/* Begins to read; input that cannot be opened is logged and at its end, not an error. 0, or -1 without memory
+ * (LM_FATAL). `output` must outlive it. */
 int sh_standard_input_open(uv_loop_t *loop, struct sh_output *output, struct sh_standard_input **out,
                            struct lm_error *error) LM_MUST_CHECK;
 /* Once a poll interval: sends what has waited long enough. */

@@ -1,12 +1,15 @@
 /*
  * Intents written as one line, for tests: clauses separated by ';', any order but the measure first.
  *
- *   count | distinct FIELD | names FIELD | error_rate | failure_rate | share | avg | min | max | sum | p 0.5
- * 0.95 | rate SECONDS | first_seen | last_seen | list where FIELD OP VALUE|VALUE      (metadata.KEY is a
- * field too; OP as ag_op_name writes it) by FIELD                        in FROM/TO | in all          against
- * FROM/TO series [SECONDS] | busiest [SECONDS] | spike [SECONDS] | silent [SECONDS] | new | without |
- * evidence rank   limit N order NAME   also FN | p 0.95 …   having OP NUMBER   zone NAME   ko | en   unstated
- * closed
+ *   count | distinct FIELD | names FIELD | error_rate | failure_rate | share | avg | min | max | sum |
+ *     p 0.5 0.95 | rate SECONDS | first_seen | last_seen | list
+ *   where FIELD OP VALUE|VALUE      metadata.KEY is a field too; OP as ag_op_name writes it
+ *   by FIELD
+ *   in FROM/TO | in all
+ *   against FROM/TO
+ *   series [SECONDS] | busiest [SECONDS] | spike [SECONDS] | silent [SECONDS] | new | without | evidence
+ *   rank | limit N | order NAME | also FN | also p 0.95 … | having OP NUMBER | zone NAME | ko | en
+ *   unstated | closed
  *
  * Times are RFC 3339; without `in` the window is the hour before now (2026-03-18T14:35:20+09:00).
  */
