@@ -57,6 +57,10 @@ bool ag_seen_rule(struct decision *d);
 void ag_share_parts(struct ag_parse *p);
 bool ag_share_rule(struct decision *d);
 
+/* only.c: who had nothing else ("users who only hit checkout") is held back. `broken_down`: by a field said
+ * with by. */
+void ag_only_rule(struct ag_parse *p, bool broken_down);
+
 /* several.c: several measures in one question; true when it decided. */
 bool ag_several_rule(struct decision *d);
 

@@ -143,6 +143,10 @@ static bool counts_another_thing(const struct decision *d)
 
     if (strcmp(ag_word(p, next), "명") == 0)
         return d->intent->measure.fn != AG_DISTINCT;
+    /* 두 개 이상의 서비스에서 에러 겪은 사용자 */
+    if (d->intent->group_count > 1 && ag_reads(p, next, AG_C_COUNTER) &&
+        ag_reads(p, next + 1, AG_C_AT_LEAST) && ag_reads(p, ag_after(p, next + 1), AG_C_FIELD))
+        return true;
     if (ag_reads(p, next, AG_C_COUNTER) && (d->intent->measure.field == AG_DURATION || is_ratio(d->intent)))
         return true; /* 응답시간 50건 이상, 실패율 10건 이상 */
     while (next < p->tokens->count && ag_reads(p, next, AG_C_PREPOSITION))
@@ -387,7 +391,9 @@ static void check_negations(struct ag_parse *p, bool broken_down)
                 ag_say(p, "예: \"지난주 주말들 에러\", \"지난주 시간대별 에러\"",
                        "For example \"errors on weekends last month\"."));
     if ((several && whole && p->intent->shape != AG_WITHOUT) ||
-        (p->intent->measure.fn == AG_DISTINCT && p->negation_dropped))
+        ((p->intent->measure.fn == AG_DISTINCT || p->intent->measure.fn == AG_NAMES ||
+          (p->intent->group_count > 0 && !broken_down)) &&
+         p->negation_dropped))
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "무엇이 없었던 것을 찾는 질문은 아직 답하지 못합니다.",
                        "Who had none of something cannot be asked yet."),
@@ -511,6 +517,7 @@ void ag_measure_rule(struct ag_parse *p)
             ag_add_requests(&d);
     }
     only_responses(&d);
+    ag_only_rule(p, broken_down);
     check_negations(p, broken_down);
     length_rule(&d);
     ag_series_rule(&d);

@@ -41,6 +41,18 @@ static size_t trailing_part(const struct ag_tokens *t, size_t i, struct ag_momen
     return at + 1;
 }
 
+/* 9~11시, "10-11am", "12-13h": a number at `i` that is an hour by what stands at the other end. */
+static bool opens_dash(const struct ag_tokens *t, size_t i)
+{
+    size_t to = i + 2;
+
+    return ag_is(t, i + 1, AG_C_DASH) && t->items[i + 1].glued && to < t->count && t->items[to].glued &&
+           (ag_is(t, to, AG_C_CLOCK) ||
+            (ag_is(t, to, AG_C_NUMBER) &&
+             (ag_is(t, to + 1, AG_C_OCLOCK) || ag_is(t, to + 1, AG_C_AM) || ag_is(t, to + 1, AG_C_PM) ||
+              (ag_is_unit(t, to + 1, "h") && strcmp(t->items[to + 1].text, "h") == 0))));
+}
+
 /* 오후 2시 30분, 밤 12시, 3시 반, 14:05, 2:30pm, 2 pm, noon */
 static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_moment *m)
 {
@@ -95,6 +107,16 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
         m->hour = value;
         m->precision = 'h';
         end = at + 1;
+    } else if (ag_is_whole(t, at, 0, 24, &value) && opens_dash(t, at)) {
+        m->hour = value;
+        m->precision = 'h';
+        m->bare_number = true;
+        end = at + 1;
+    } else if (bare && at > 0 && ag_is_whole(t, at, 0, 24, &value) && ag_is(t, at - 1, AG_C_DASH) &&
+               ag_is_unit(t, at + 1, "h") && strcmp(t->items[at + 1].text, "h") == 0) {
+        m->hour = value;
+        m->precision = 'h';
+        end = at + 2;
     } else if (bare && before == AG_NO_MERIDIEM && ag_is_whole(t, at, 0, 24, &value) &&
                !ag_is(t, at + 1, AG_C_UNIT) && !ag_is(t, at + 1, AG_C_COUNTER) &&
                !ag_is(t, at + 1, AG_C_PERCENT)) {

@@ -50,6 +50,22 @@ static bool joins_denied(const struct ag_parse *p, size_t i)
     return ag_joins_list(p, i) || (ag_is(p->tokens, i, AG_C_PARTICLE) && strcmp(ag_word(p, i), "도") == 0);
 }
 
+/* 오늘 에러, 결제 빼고: a comma lists what is of one kind; behind another kind it begins what is left out. */
+static bool begins_anew(const struct ag_parse *p, const struct ag_mention *left_out)
+{
+    size_t comma = left_out->from - 1;
+    size_t end = comma;
+    bool same = false;
+
+    if (!ag_is(p->tokens, comma, AG_C_COMMA))
+        return false;
+    while (end > 0 && ag_is(p->tokens, end - 1, AG_C_PARTICLE))
+        end--;
+    for (size_t k = 0; k < p->mention_count; k++)
+        same = same || (p->mentions[k].to == end && p->mentions[k].field == left_out->field);
+    return !same;
+}
+
 /* Korean: what stands before, and what is joined to that. */
 static bool negate_before(struct ag_parse *p, size_t at)
 {
@@ -68,10 +84,53 @@ static bool negate_before(struct ag_parse *p, size_t at)
         negate(p, m->from, m->to);
         ag_consume(p->tokens, m->to, at, "not");
         any = true;
-        if (start == 0 || !joins_denied(p, start - 1))
+        if (start == 0 || !joins_denied(p, start - 1) || begins_anew(p, m))
             return true;
         end = start;
     }
+}
+
+/* "and everything from staging", "or those in production": all there is of that is left out as well. The
+ * token of the mention, or `i`. */
+static size_t past_everything(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"anything", "everything", "all",  "whatever", "those",
+                                        "stuff",    "things",     "ones", "any"};
+    size_t at = i;
+
+    if (!ag_says(p, at, words, sizeof words / sizeof *words))
+        return i;
+    while (at < p->tokens->count &&
+           (ag_says(p, at, words, sizeof words / sizeof *words) || ag_is(p->tokens, at, AG_C_LOG) ||
+            ag_is(p->tokens, at, AG_C_REQUEST) || ag_is(p->tokens, at, AG_C_PREPOSITION) ||
+            ag_is(p->tokens, at, AG_C_NOISE) || ag_is(p->tokens, at, AG_C_VERB)))
+        at++;
+    return at;
+}
+
+/* "but not payment in staging", "excluding payment and in production": whether the second is left out as well
+ * or is where the first is, is not said. */
+static void ask_how_far(struct ag_parse *p)
+{
+    ag_stop(
+        p, AG_NOT_UNDERSTOOD,
+        ag_say(p, "무엇까지 제외하는지 분명하지 않습니다.", "It is not clear how far the exclusion goes."),
+        ag_say(p, "예: \"결제 서비스와 스테이징 빼고\"",
+               "For example \"errors in staging, excluding payment-service\"."));
+}
+
+/* "except those from payment in staging": what is left out is both. */
+static bool narrows_what_is_denied(struct ag_parse *p, size_t at, const struct ag_mention *m)
+{
+    size_t end = m->to;
+
+    if (past_everything(p, at + 1) == at + 1 && strcmp(ag_word(p, at), "except those") != 0 &&
+        strcmp(ag_word(p, at), "except from") != 0)
+        return false;
+    while (ag_is(p->tokens, end, AG_C_LOG) || ag_is(p->tokens, end, AG_C_SERVICE_WORD) ||
+           ag_is(p->tokens, end, AG_C_PREPOSITION))
+        end++;
+    return end > m->to && ag_is(p->tokens, end - 1, AG_C_PREPOSITION) && starting_at(p, end);
 }
 
 /* English: what stands behind, and what is joined to that. */
@@ -84,10 +143,14 @@ static bool negate_after(struct ag_parse *p, size_t at)
         const struct ag_mention *m;
         while (!(m = starting_at(p, start)) && start < p->tokens->count && is_filler(p, start))
             start++;
-        if (!m)
+        if (!m || (any && ag_is(p->tokens, ag_after(p, m->to - 1), AG_C_ONLY)))
             return any;
         negate(p, m->from, m->to);
         any = true;
+        if (narrows_what_is_denied(p, at, m)) {
+            ask_how_far(p);
+            return true;
+        }
         start = m->to;
         while (m && start < p->tokens->count &&
                (is_filler(p, start) && !starting_at(p, start) && !ag_is(p->tokens, start, AG_C_PREPOSITION)))
@@ -96,8 +159,13 @@ static bool negate_after(struct ag_parse *p, size_t at)
             return true;
         for (bool nor = false; ag_joins_list(p, start) || (nor && is_filler(p, start)); start++)
             nor = nor || strcmp(ag_word(p, start), "nor") == 0;
-        if (!starting_at(p, start))
+        start = past_everything(p, start);
+        if (!starting_at(p, start)) {
+            if (ag_is(p->tokens, start, AG_C_PREPOSITION) && ag_reads(p, start - 1, AG_C_AND) &&
+                starting_at(p, ag_after(p, start)))
+                ask_how_far(p);
             return true;
+        }
     }
 }
 

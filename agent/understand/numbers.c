@@ -223,6 +223,9 @@ static bool is_amount(const struct ag_parse *p, size_t i, size_t end)
     if (!ag_is_korean(p, i) && end == i + 1 && i > 0)
         return (ag_reads(p, i - 1, AG_C_VERB) && !ag_reads(p, i - 1, AG_C_SHOW)) ||
                strcmp(ag_word(p, i - 1), "with") == 0;
+    /* 에러 10건인 서비스 */
+    if (end > i + 1 && strcmp(ag_word(p, k), "인") == 0 && ag_is(p->tokens, k + 1, AG_C_FIELD))
+        return true;
     if (!ag_is(p->tokens, k, AG_C_VERB))
         return false;
     while (ag_is(p->tokens, k, AG_C_VERB) || ag_is(p->tokens, k, AG_C_ENDING))

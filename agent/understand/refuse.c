@@ -122,6 +122,21 @@ static bool parts_sentences(const struct ag_parse *p, size_t i)
     return !(before && behind);
 }
 
+/* 정확히 10건: courtesy elsewhere, but not before a number. 한 번만 asks nicely only where
+ * something is to be shown. */
+static bool limits_a_number(const struct ag_parse *p, size_t i)
+{
+    static const char *const exact[] = {"정확히", "정확하게", "딱"};
+    static const char *const once[] = {"한번만", "한 번만"};
+    size_t next = ag_after(p, i);
+
+    if (ag_says(p, i, exact, sizeof exact / sizeof *exact))
+        return ag_reads(p, next, AG_C_NUMBER) && !ag_reads(p, next + 1, AG_C_UNIT);
+    return ag_says(p, i, once, sizeof once / sizeof *once) && next < p->tokens->count &&
+           !ag_reads(p, next, AG_C_SHOW) && !ag_reads(p, next, AG_C_ENDING) &&
+           !ag_reads(p, next, AG_C_STOP) && !ag_reads(p, next, AG_C_NOISE);
+}
+
 /* May a token be left alone? Only what adds nothing to what was understood. */
 static bool may_stay(const struct ag_parse *p, size_t i)
 {
@@ -140,6 +155,8 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     /* "!payment-service" is a negation in other languages than ours. */
     if (strcmp(ag_word(p, i), "!") == 0 && i + 1 < p->tokens->count && p->tokens->items[i + 1].glued &&
         !ag_is(p->tokens, i + 1, AG_C_STOP))
+        return false;
+    if (limits_a_number(p, i))
         return false;
     if (parts_sentences(p, i))
         return true;

@@ -57,6 +57,45 @@ static bool is_seam(const struct ag_text *text, size_t at)
     return false;
 }
 
+/* "am", "pm" or "h" at text[at, at + n); how many letters. */
+static size_t hour_mark(const struct ag_text *text, size_t at)
+{
+    if ((text->cp[at] == 'a' || text->cp[at] == 'p') && text->cp[at + 1] == 'm')
+        return 2;
+    return text->cp[at] == 'h' ? 1 : 0;
+}
+
+/* The dash of "10-11am", "9:00-11:30", "12-13h": between two hours, and no part of a longer name. */
+static bool is_between_hours(const struct ag_text *text, size_t at)
+{
+    size_t left = at;
+    size_t right = at + 1;
+    size_t digits = 0;
+
+    if (text->cp[at] != '-')
+        return false;
+    if (left > 1 && hour_mark(text, left - 2) == 2)
+        left -= 2;
+    else if (left > 0 && text->cp[left - 1] == 'h')
+        left--;
+    while (left > 0 && digits < 6 && (digit(text->cp[left - 1]) || text->cp[left - 1] == ':')) {
+        left--;
+        digits++;
+    }
+    if (digits == 0 || digits > 5 || (digits > 2 && text->cp[at - 3] != ':') || text->cp[left] == ':' ||
+        (left > 0 && (alnum(text->cp[left - 1]) || joint(text->cp[left - 1]) || text->cp[left - 1] == '/')))
+        return false;
+    for (digits = 0; digit(text->cp[right]) && digits < 3; right++)
+        digits++;
+    if (digits == 0 || digits > 2)
+        return false;
+    if (text->cp[right] == ':' && digit(text->cp[right + 1]) && digit(text->cp[right + 2]))
+        right += 3;
+    right += hour_mark(text, right);
+    return !alnum(text->cp[right]) && text->cp[right] != '/' &&
+           !(joint(text->cp[right]) && alnum(text->cp[right + 1]));
+}
+
 bool ag_scan_starts(const struct ag_text *text, size_t at)
 {
     uint32_t before = at > 0 ? text->cp[at - 1] : ' ';
@@ -69,7 +108,7 @@ bool ag_scan_starts(const struct ag_text *text, size_t at)
     if (before == '-' && at > 3 && text->cp[at - 2] == 'n' && text->cp[at - 3] == 'o' &&
         text->cp[at - 4] == 'n' && (at == 4 || !alnum(text->cp[at - 5])))
         return true;
-    if (at > 1 && is_seam(text, at - 1))
+    if (at > 1 && (is_seam(text, at - 1) || is_between_hours(text, at - 1)))
         return true;
     if (joint(before) && at > 1 && alnum(text->cp[at - 2]))
         return letter(text->cp[at]) && digit(text->cp[at - 2]);
@@ -85,7 +124,7 @@ bool ag_scan_ends(const struct ag_text *text, size_t at)
         return true;
     if (alnum(next))
         return false;
-    return is_seam(text, at) || !(joint(next) && alnum(text->cp[at + 1]));
+    return is_seam(text, at) || is_between_hours(text, at) || !(joint(next) && alnum(text->cp[at + 1]));
 }
 
 static size_t number(const struct ag_text *t, size_t at, size_t most, int *out)
@@ -306,7 +345,8 @@ static size_t word_at(const struct ag_text *t, size_t at)
     size_t n = 0;
 
     while (alnum(t->cp[at + n]) || t->cp[at + n] == '_' ||
-           (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1]) && !is_seam(t, at + n)))
+           (n > 0 && joint(t->cp[at + n]) && alnum(t->cp[at + n + 1]) && !is_seam(t, at + n) &&
+            !is_between_hours(t, at + n)))
         n++;
     return n;
 }

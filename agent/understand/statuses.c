@@ -111,10 +111,9 @@ static void status_list(struct ag_parse *p, size_t i)
         end = next;
         while (ag_joins_list(p, next))
             next++;
-        if (next > end && is_status_number(p, next)) {
-            ag_consume(t, end, next, "status");
+        /* What joins them is left: a negation reaches over it. */
+        if (next > end && is_status_number(p, next))
             end = next;
-        }
     }
     while (is_status_noun(p, end)) {
         ag_consume(t, end, end + 1, "status");

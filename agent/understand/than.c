@@ -110,6 +110,20 @@ static void worse_is_error_rate(struct ag_parse *p)
     ag_assume(p, "worse_is_error_rate", "", "Better or worse is taken to be by error rate.");
 }
 
+/* "less than 2 hours ago" is an age, "fewer errors than 2 hours ago" a comparison. */
+static bool is_an_age(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"less than", "more than", "over", "under"};
+    size_t next = ag_after(p, i);
+
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (p->times[k].from == next)
+            return ag_says(p, i, words, sizeof words / sizeof *words) && ag_reads(p, next, AG_C_NUMBER) &&
+                   ag_reads(p, p->times[k].to - 1, AG_C_AGO);
+    }
+    return false;
+}
+
 static void set_against(struct ag_parse *p, size_t i, bool time)
 {
     ag_consume(p->tokens, i, i + 1, "than");
@@ -126,7 +140,7 @@ static void english_than(struct ag_parse *p, size_t i)
     size_t at = past_was(p, ag_after(p, i));
     bool time = is_a_time(p, at, false);
 
-    if (len < 4 || strcmp(word + len - 4, "than") != 0 ||
+    if (len < 4 || strcmp(word + len - 4, "than") != 0 || is_an_age(p, i) ||
         !(time || has_counterpart(p, name_at(p, at, false))) ||
         (!plain && !ag_is(p->tokens, i, AG_C_ABOVE) && !ag_is(p->tokens, i, AG_C_BELOW)))
         return;

@@ -53,6 +53,18 @@ static size_t past_link(const struct ag_parse *p, size_t i)
     return i;
 }
 
+/* "users with retries", 유저의 timeout 로그: a plain word behind those is what they had, no name of theirs.
+ */
+static bool is_plain_word(const struct ag_parse *p, size_t link, size_t at)
+{
+    bool names = false;
+
+    for (size_t i = link; i < at; i++)
+        names = names || !(ag_is(p->tokens, i, AG_C_PARTICLE) || strcmp(ag_word(p, i), "with") == 0);
+    return !names && ag_is(p->tokens, at, AG_C_WORD) && !strpbrk(ag_word(p, at), "0123456789") &&
+           strcmp(ag_word(p, at + 1), "인") != 0;
+}
+
 static bool takes_value(enum ag_field field)
 {
     return field == AG_USER_ID || field == AG_SESSION_ID || field == AG_TRACE_ID || field == AG_SPAN_ID ||
@@ -72,7 +84,7 @@ static void id_rule(struct ag_parse *p)
             continue;
         if (i > 0 && ag_is(t, ag_before(p, i), AG_C_BY_BEFORE))
             continue;
-        if (is_value(p, at) && t->items[at].name_count == 0 &&
+        if (is_value(p, at) && t->items[at].name_count == 0 && !is_plain_word(p, i + 1, at) &&
             (at > i + 1 || !ag_is(t, at, AG_C_WORD) || strpbrk(t->items[at].text, "0123456789"))) {
             ag_mention_add(p, i, at + 1, field, NULL, AG_IN, value_text(p, at), "identifier");
             if (strcmp(ag_word(p, at + 1), "인") == 0)
