@@ -112,6 +112,8 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
         for (size_t k = 0; k < to->filters[i].value_count; k++)
             to->filters[i].values[k] = copy_text(from->filters[i].values[k], arena, &failed);
     }
+    for (size_t i = 0; i < to->part_count; i++)
+        to->parts[i].name = copy_text(from->parts[i].name, arena, &failed);
     for (size_t i = 0; i < to->group_count; i++)
         to->groups[i].key = copy_text(from->groups[i].key, arena, &failed);
     return failed ? -1 : 0;
@@ -160,17 +162,46 @@ bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn)
         if (intent->measure.also[i] == fn)
             return true;
     }
+    for (size_t i = 0; i < intent->part_count; i++) {
+        if (intent->parts[i].fn == fn)
+            return true;
+    }
     return false;
 }
 
-static bool is_statistic(enum ag_measure_fn fn)
+bool ag_measure_is_statistic(enum ag_measure_fn fn)
 {
     return fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM || fn == AG_PERCENTILE;
 }
 
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also)
 {
-    if (is_statistic(fn))
-        return is_statistic(also) || also == AG_COUNT || also == AG_ERROR_RATE;
+    if (ag_measure_is_statistic(fn))
+        return ag_measure_is_statistic(also) || also == AG_COUNT || also == AG_ERROR_RATE;
     return fn == AG_DISTINCT && also == AG_COUNT;
+}
+
+bool ag_measure_of_part(enum ag_measure_fn fn)
+{
+    return ag_measure_is_statistic(fn) || fn == AG_COUNT || fn == AG_DISTINCT || fn == AG_ERROR_RATE ||
+           fn == AG_FAILURE_RATE;
+}
+
+void ag_intent_of_part(const struct ag_intent *intent, size_t part, struct ag_intent *out)
+{
+    const struct ag_measured_part *one = &intent->parts[part - 1];
+
+    *out = *intent;
+    out->measure.fn = one->fn;
+    out->measure.field = one->field;
+    out->measure.p[0] = one->p;
+    out->measure.p_count = one->fn == AG_PERCENTILE ? 1 : 0;
+    out->part_count = 0;
+    out->filter_count = 0;
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        if (intent->filters[i].part != 0 && intent->filters[i].part != part)
+            continue;
+        out->filters[out->filter_count] = intent->filters[i];
+        out->filters[out->filter_count++].part = 0;
+    }
 }

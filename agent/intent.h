@@ -95,6 +95,8 @@ enum ag_op {
 #define AG_MAX_GROUPS 2
 #define AG_MAX_PERCENTILES 4
 #define AG_MAX_ALSO 4
+#define AG_MAX_MEASURED_PARTS 4
+#define AG_MAX_PART_NAME 64 /* bytes */
 
 struct ag_filter {
     enum ag_field field;
@@ -102,6 +104,16 @@ struct ag_filter {
     enum ag_op op;
     const char *values[AG_MAX_VALUES]; /* canonical text: numbers as decimal text, levels upper case */
     size_t value_count;
+    unsigned part; /* 0: of every record asked about; else of ag_intent.parts[part - 1] alone */
+};
+
+/* One of several things asked for at once, each with records and a measure of its own: "how many errors, and
+ * how many warnings", "errors of A and the p95 of B". All are of one window. */
+struct ag_measured_part {
+    const char *name; /* the question's words for it; the name of its column */
+    enum ag_measure_fn fn;
+    enum ag_field field;
+    double p; /* of AG_PERCENTILE */
 };
 
 struct ag_group {
@@ -164,7 +176,9 @@ struct ag_intent {
         enum ag_measure_fn also[AG_MAX_ALSO];
         size_t also_count;
         int64_t rate_unit_us;
-    } measure;
+    } measure;                                            /* of several parts, the first's */
+    struct ag_measured_part parts[AG_MAX_MEASURED_PARTS]; /* none, or two and more, of AG_PLAIN */
+    size_t part_count;
     enum ag_shape shape;
     struct ag_filter filters[AG_MAX_FILTERS];
     size_t filter_count;
@@ -187,6 +201,10 @@ void ag_intent_init(struct ag_intent *intent);
 /* A copy whose texts live in `arena`; 0 or -1 without memory. */
 int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct ag_intent *to) LM_MUST_CHECK;
 
+/* One part asked for alone, with what all are asked about. `part` counts from 1. Texts stay where they are.
+ */
+void ag_intent_of_part(const struct ag_intent *intent, size_t part, struct ag_intent *out);
+
 /* Buckets of whole months, as bucket_us: calendar months of the zone, whatever their length. */
 #define AG_BUCKET_MONTH (INT64_C(30) * 86400 * 1000000)
 #define AG_BUCKET_WEEK (INT64_C(7) * 86400 * 1000000)
@@ -200,8 +218,11 @@ enum ag_field ag_field_named(const char *name);
 const char *ag_measure_name(enum ag_measure_fn fn);
 /* May `also` be measured beside `fn`? */
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
-/* Is `fn` what is measured, alone or beside others? */
+/* Can `fn` be that of a part? A number of the records, not the records or moments. */
+bool ag_measure_of_part(enum ag_measure_fn fn);
+/* Is `fn` what is measured, alone, beside others or in a part? */
 bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn);
+bool ag_measure_is_statistic(enum ag_measure_fn fn); /* of durations */
 const char *ag_op_name(enum ag_op op);
 const char *ag_shape_name(enum ag_shape shape);
 const char *ag_order_name(enum ag_order order);

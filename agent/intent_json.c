@@ -37,7 +37,7 @@ static json_t *measure_json(const struct ag_intent *intent)
             failed |= json_array_append_new(also, json_string(ag_measure_name(intent->measure.also[i])));
         failed |= put(m, "also", also);
     }
-    if (ag_intent_measures(intent, AG_PERCENTILE)) {
+    if (intent->measure.p_count > 0 && ag_intent_measures(intent, AG_PERCENTILE)) {
         json_t *p = json_array();
         for (size_t i = 0; i < intent->measure.p_count; i++)
             failed |= json_array_append_new(p, json_real(intent->measure.p[i]));
@@ -68,6 +68,31 @@ static json_t *filters_json(const struct ag_intent *intent)
         for (size_t k = 0; k < f->value_count; k++)
             failed |= json_array_append_new(values, json_string(f->values[k]));
         failed |= put(o, "values", values);
+        if (f->part)
+            failed |= put(o, "part", json_integer(f->part));
+        failed |= json_array_append_new(list, o);
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static json_t *parts_json(const struct ag_intent *intent)
+{
+    json_t *list = json_array();
+    int failed = list ? 0 : -1;
+
+    for (size_t i = 0; i < intent->part_count && !failed; i++) {
+        const struct ag_measured_part *part = &intent->parts[i];
+        json_t *o = json_object();
+        failed |= put(o, "name", json_string(part->name));
+        failed |= put(o, "fn", json_string(ag_measure_name(part->fn)));
+        if (part->field != AG_NO_FIELD)
+            failed |= put(o, "field", json_string(ag_field_name(part->field)));
+        if (part->fn == AG_PERCENTILE)
+            failed |= put(o, "p", json_real(part->p));
         failed |= json_array_append_new(list, o);
     }
     if (failed) {
@@ -102,6 +127,8 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     int failed = put(o, "v", json_integer(1));
 
     failed |= put(o, "measure", measure_json(intent));
+    if (intent->part_count > 0)
+        failed |= put(o, "parts", parts_json(intent));
     if (intent->shape != AG_PLAIN)
         failed |= put(o, "shape", json_string(ag_shape_name(intent->shape)));
     failed |= put(o, "filters", filters_json(intent));
@@ -298,8 +325,10 @@ static bool op_fits(enum ag_field field, enum ag_op op, size_t values)
 static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_filter *filter,
                        struct lm_error *error)
 {
-    static const char *const keys[] = {"field", "key", "op", "values", NULL};
+    static const char *const keys[] = {"field", "key", "op", "values", "part", NULL};
     const json_t *values = json_object_get(json, "values");
+    const json_t *part = json_object_get(json, "part");
+    int64_t number = 0;
     int field = name_index(json_object_get(json, "field"), field_of, AG_FIELD_COUNT);
     int op = name_index(json_object_get(json, "op"), op_of, AG_NOT_NULL + 1);
 
@@ -324,6 +353,9 @@ static int read_filter(const json_t *json, struct lm_arena *arena, struct ag_fil
     }
     if (!op_fits(filter->field, filter->op, filter->value_count))
         return BAD(error, "a filter's operation does not fit its field or values");
+    if (part && integer_of(part, 1, AG_MAX_MEASURED_PARTS, "a filter's part", &number, error) < 0)
+        return -1;
+    filter->part = (unsigned)number;
     return 0;
 }
 
@@ -412,6 +444,65 @@ static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_
             return -1;
         intent->measure.rate_unit_us = per * 1000000;
     }
+    return 0;
+}
+
+static int read_part(const json_t *json, struct lm_arena *arena, struct ag_measured_part *part,
+                     struct lm_error *error)
+{
+    static const char *const keys[] = {"name", "fn", "field", "p", NULL};
+    const json_t *field = json_object_get(json, "field");
+    const json_t *p = json_object_get(json, "p");
+    int fn = name_index(json_object_get(json, "fn"), measure_of, AG_NAMES + 1);
+    int index = field ? name_index(field, field_of, AG_FIELD_COUNT) : AG_NO_FIELD;
+
+    if (known_keys(json, keys, "a part", error) < 0 ||
+        text_of(json_object_get(json, "name"), arena, "a part's name", &part->name, error) < 0)
+        return -1;
+    if (strlen(part->name) > AG_MAX_PART_NAME)
+        return BAD(error, "a part's name has at most %d bytes", AG_MAX_PART_NAME);
+    if (fn < 0 || index < 0 || !ag_measure_of_part((enum ag_measure_fn)fn) ||
+        !measure_fits((enum ag_measure_fn)fn, (enum ag_field)index))
+        return BAD(error, "a part names an unknown function, or one that does not fit its field");
+    part->fn = (enum ag_measure_fn)fn;
+    part->field = (enum ag_field)index;
+    part->p = json_number_value(p);
+    if ((p != NULL) != (part->fn == AG_PERCENTILE) || (p && !(part->p > 0 && part->p < 1)))
+        return BAD(error, "a part's p belongs to percentile and is a fraction between 0 and 1");
+    return 0;
+}
+
+/* All of them, and what goes with them: no shape, comparison or order, each name once, the first the measure.
+ */
+static int read_parts(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                      struct lm_error *error)
+{
+    const json_t *list = json_object_get(json, "parts");
+
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        if (intent->filters[i].part > json_array_size(list))
+            return BAD(error, "a filter is of a part that is not there");
+    }
+    if (!list)
+        return 0;
+    if (!json_is_array(list) || json_array_size(list) < 2 || json_array_size(list) > AG_MAX_MEASURED_PARTS)
+        return BAD(error, "parts must be an array of 2 to %d", AG_MAX_MEASURED_PARTS);
+    if (intent->shape != AG_PLAIN || intent->compare != AG_NO_COMPARE || intent->measure.also_count > 0 ||
+        intent->limit > 0 || intent->threshold.set || intent->rank)
+        return BAD(error, "parts go without shape, comparison, order, limit and threshold");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (read_part(json_array_get(list, i), arena, &intent->parts[i], error) < 0)
+            return -1;
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(intent->parts[k].name, intent->parts[i].name) == 0)
+                return BAD(error, "two parts have one name");
+        }
+        intent->part_count++;
+    }
+    if (intent->parts[0].fn != intent->measure.fn || intent->parts[0].field != intent->measure.field ||
+        intent->measure.p_count > 1 ||
+        (intent->measure.p_count == 1 && intent->measure.p[0] != intent->parts[0].p))
+        return BAD(error, "the measure must be that of the first part");
     return 0;
 }
 
@@ -512,9 +603,9 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
 int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
                         struct lm_error *error)
 {
-    static const char *const keys[] = {"v",      "measure", "shape",     "filters",  "group_by",
-                                       "time",   "compare", "order",     "rank",     "limit",
-                                       "bucket", "silent",  "threshold", "language", NULL};
+    static const char *const keys[] = {"v",      "measure",   "parts",    "shape", "filters", "group_by",
+                                       "time",   "compare",   "order",    "rank",  "limit",   "bucket",
+                                       "silent", "threshold", "language", NULL};
     const json_t *filters = json_object_get(json, "filters");
     const json_t *groups = json_object_get(json, "group_by");
     const json_t *threshold = json_object_get(json, "threshold");
@@ -542,7 +633,7 @@ int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_in
     }
     if (threshold && read_threshold(threshold, intent, error) < 0)
         return -1;
-    if (read_numbers(json, intent, error) < 0)
+    if (read_numbers(json, intent, error) < 0 || read_names(json, intent, error) < 0)
         return -1;
-    return read_names(json, intent, error);
+    return read_parts(json, arena, intent, error);
 }

@@ -164,9 +164,14 @@ const char *ag_mask_asked(const struct ag_mask *mask, const struct ag_intent *in
     if (ag_mask_field(mask, intent->measure.field, NULL)) {
         return ag_field_name(intent->measure.field);
     }
+    for (size_t i = 0; i < intent->part_count; i++) {
+        if (ag_mask_field(mask, intent->parts[i].field, NULL)) {
+            return ag_field_name(intent->parts[i].field);
+        }
+    }
     if (measures_durations(intent) && ag_mask_field(mask, AG_DURATION, NULL)) {
         return "duration_ms";
     }
-    const bool statuses = intent->measure.fn == AG_FAILURE_RATE;
+    const bool statuses = ag_intent_measures(intent, AG_FAILURE_RATE);
     return statuses && ag_mask_field(mask, AG_HTTP_STATUS, NULL) ? "http_status" : NULL;
 }

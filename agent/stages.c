@@ -116,7 +116,7 @@ static bool asks_for(const struct ag_intent *intent, const char *category)
 {
     for (size_t i = 0; i < intent->filter_count; i++) {
         const struct ag_filter *filter = &intent->filters[i];
-        if (filter->field != AG_CATEGORY || filter->op != AG_IN) {
+        if (filter->field != AG_CATEGORY || filter->op != AG_IN || filter->part != 0) {
             continue;
         }
         bool named = false;

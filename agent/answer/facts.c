@@ -101,6 +101,9 @@ struct ag_subject ag_subject_of(const struct ag_intent *intent)
     for (size_t i = 0; i < intent->filter_count; i++) {
         const struct ag_filter *filter = &intent->filters[i];
         bool one = filter->op == AG_IN && filter->value_count == 1;
+        if (filter->part != 0) {
+            continue;
+        }
         if (intent->measure.fn == AG_SHARE && i + 1 == intent->filter_count) {
             break; /* it is the part, not the whole */
         }

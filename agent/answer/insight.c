@@ -155,7 +155,12 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
                            .phrases = intent->language == AG_KO ? &ag_phrases_ko : &ag_phrases_en,
                            .out = out,
                            .column = facts.measure};
-    if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
+    if (intent->part_count > 0) {
+        said.number = (int64_t)facts.named;
+        ag_put_phrase(&said, table->row_count == 0               ? AG_SAY_NOTHING
+                             : facts.group < table->column_count ? AG_SAY_PARTS_BY
+                                                                 : AG_SAY_PARTS);
+    } else if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
         say_change(&said);
     } else if (intent->shape == AG_WITHOUT) {
         say_without(&said);

@@ -237,10 +237,28 @@ static void put_without(struct lm_buffer *out, const struct ag_reading *reading)
     put_filter(out, &intent->filters[intent->filter_count - 1]);
 }
 
+/* Each part with all of its conditions. */
+static void put_parts(struct lm_buffer *out, const struct ag_reading *reading)
+{
+    for (size_t part = 1; part <= reading->intent->part_count; part++) {
+        struct ag_intent one;
+        struct ag_reading each = *reading;
+        ag_intent_of_part(reading->intent, part, &one);
+        each.intent = &one;
+        each.filters = one.filter_count;
+        say(out, part > 1 ? "; " : "");
+        put_measure(out, &one);
+        put_filters(out, &each);
+    }
+}
+
 void ag_interpretation_en(const struct ag_reading *reading, struct lm_buffer *out)
 {
     const struct ag_intent *intent = reading->intent;
-    if (intent->shape == AG_WITHOUT) {
+    if (intent->part_count > 0) {
+        put_parts(out, reading);
+        put_how(out, reading);
+    } else if (intent->shape == AG_WITHOUT) {
         put_without(out, reading);
     } else {
         if (reading->change) {

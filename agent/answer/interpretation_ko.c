@@ -271,6 +271,22 @@ static void put_without(struct lm_buffer *out, const struct ag_intent *intent)
     say(out, " 찾습니다.");
 }
 
+/* Each part with all of its conditions. */
+static void put_parts(struct lm_buffer *out, const struct ag_reading *reading)
+{
+    for (size_t part = 1; part <= reading->intent->part_count; part++) {
+        struct ag_intent one;
+        ag_intent_of_part(reading->intent, part, &one);
+        say(out, part > 1 ? ", " : "");
+        put_filters(out, &one, one.filter_count);
+        put_measured(out, &one);
+    }
+    ag_put_particle(out, AG_EUL_REUL);
+    say(out, " ");
+    put_groups(out, reading->intent);
+    put_end(out, reading->intent);
+}
+
 void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *out)
 {
     const struct ag_intent *intent = reading->intent;
@@ -281,6 +297,10 @@ void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *ou
         put_window(out, reading->zone, intent->against.from_us, intent->against.to_us, false);
     }
     lm_buffer_printf(out, "(%s) ", intent->zone);
+    if (intent->part_count > 0) {
+        put_parts(out, reading);
+        return;
+    }
     put_filters(out, intent, reading->filters);
     if (reading->change) {
         say(out, "기록에서 ");

@@ -42,6 +42,8 @@ const struct ag_phrases ag_phrases_en = {
             [AG_SAY_LAST_SEEN] = "Last seen at {value}; {other} {subject} {window}.",
             [AG_SAY_SHARE] = "The {measure} among {subjects} is {value}{more measures}{basis}, {window}.",
             [AG_SAY_NUMBER] = "The {measure} of {subjects} is {value}{more measures}{basis}, {window}.",
+            [AG_SAY_PARTS] = "{parts}, {window}.",
+            [AG_SAY_PARTS_BY] = "{among}{group} has {parts}, {window}.",
             [AG_SAY_GROUPS] =
                 "{among}{group} {superlative}{leads by}: {value}{leader share}{runner-up}, {window}.",
             [AG_SAY_SERIES_TOTAL] = "{count} {subject} {window}, the most {bucket}{bucket group}: {value}.",
@@ -90,6 +92,7 @@ const struct ag_phrases ag_phrases_en = {
             [AG_PERIOD_DAY] = "on {day}",
             [AG_PERIOD_LONG] = "in the period from {day}",
             [AG_MORE_MEASURES] = ", {measure} is {value}",
+            [AG_PART_ITEM] = "{column}: {value}",
             [AG_BASIS_PART] = " ({value} of {other})",
             [AG_BASIS_SAMPLE] = " (1 sample)",
             [AG_BASIS_SAMPLES] = " ({count} samples)",

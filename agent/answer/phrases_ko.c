@@ -39,6 +39,8 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_LAST_SEEN] = "{window} {subject} 중 마지막은 {value}이고, 모두 {other}입니다.",
             [AG_SAY_SHARE] = "{window} {subject}의 {measure}{은} {value}{more measures}입니다{basis}.",
             [AG_SAY_NUMBER] = "{window} {subject}의 {measure}{은} {value}{more measures}입니다{basis}.",
+            [AG_SAY_PARTS] = "{window} {parts}입니다.",
+            [AG_SAY_PARTS_BY] = "{window} {group}{은} {parts}입니다.",
             [AG_SAY_GROUPS] = "{window} {subject}{among}{group}{이} {leads by}{value}{leader share}{로} "
                               "{superlative}.{runner-up}",
             [AG_SAY_SERIES_TOTAL] = "{window} {subject}{은} 모두 {count}건이고, {bucket}{bucket group}에 "
@@ -87,6 +89,7 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_PERIOD_DAY] = "{day}",
             [AG_PERIOD_LONG] = "{day}부터의 구간",
             [AG_MORE_MEASURES] = ", {measure}{은} {value}",
+            [AG_PART_ITEM] = "{column} {value}",
             [AG_BASIS_PART] = "({other} 중 {value})",
             [AG_BASIS_SAMPLE] = "(표본 {count}개)",
             [AG_BASIS_SAMPLES] = "(표본 {count}개)",

@@ -13,11 +13,14 @@ static void put_figure(const struct ag_said *said, double value)
     const struct ag_column *column = &said->table->columns[said->column];
     if (column->type == AG_INTEGER && value == floor(value)) {
         ag_put_count(said->out, (int64_t)value);
-        bool rows = intent->measure.fn != AG_DISTINCT ||
+        size_t first = said->facts->measure;
+        bool part = said->column >= first && said->column < first + intent->part_count;
+        enum ag_field field = part ? intent->parts[said->column - first].field : intent->measure.field;
+        bool rows = (!part && intent->measure.fn != AG_DISTINCT) ||
                     (column->role == AG_ROLE_MEASURE && column->measures == AG_COUNT);
-        lm_buffer_append_text(said->out, rows                                  ? said->phrases->records
-                                         : intent->measure.field == AG_USER_ID ? said->phrases->users
-                                                                               : said->phrases->values);
+        lm_buffer_append_text(said->out, rows                  ? said->phrases->records
+                                         : field == AG_USER_ID ? said->phrases->users
+                                                               : said->phrases->values);
     } else if (column->unit != NULL && strcmp(column->unit, "ratio") == 0) {
         ag_put_percent(said->out, value);
     } else {
@@ -116,6 +119,21 @@ static void put_more_measures(const struct ag_said *said)
          more.column = ag_table_find(said->table, AG_ROLE_MEASURE, more.column + 1)) {
         ag_put_phrase(&more, AG_MORE_MEASURES);
     }
+}
+
+/* Of each part its name and its figure. */
+static void put_parts(const struct ag_said *said)
+{
+    struct ag_said each = *said;
+    for (; each.column < said->column + said->table->intent->part_count; each.column++) {
+        lm_buffer_append_text(said->out, each.column > said->column ? ", " : "");
+        ag_put_phrase(&each, AG_PART_ITEM);
+    }
+}
+
+static void put_column(const struct ag_said *said)
+{
+    lm_buffer_append_text(said->out, said->table->columns[said->column].name);
 }
 
 /* What a rate or an average is taken from: (53 of 1,234). */
@@ -222,6 +240,8 @@ const struct ag_piece ag_pieces_counted[] = {
     {"value", put_value},
     {"other", put_other},
     {"number", put_number},
+    {"parts", put_parts},
+    {"column", put_column},
     {"count", put_count},
     {"base", put_base},
     {"times", put_times},

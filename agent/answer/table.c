@@ -157,7 +157,12 @@ size_t ag_table_columns(const struct ag_intent *intent, const struct ag_sql *sql
     size_t count = 0;
     for (size_t i = 0; i < sql->column_count; i++) {
         if (!sql->columns[i].hidden) {
-            push(out, &count, sql->columns[i]);
+            struct ag_column *column = push(out, &count, sql->columns[i]);
+            bool free = column->title != NULL;
+            for (size_t k = 0; free && k < sql->column_count; k++) {
+                free = strcmp(sql->columns[k].name, column->title) != 0; /* a part called "service" */
+            }
+            column->name = free ? column->title : column->name;
         }
     }
     if (compared(sql)) {

@@ -99,7 +99,7 @@ static void nothing_of_it(struct writer *writer)
     }
     for (size_t i = 0; i < intent->filter_count; i++) {
         const struct ag_filter *filter = &intent->filters[i];
-        if (!looked_up(filter)) {
+        if (!looked_up(filter) || filter->part != 0) {
             continue;
         }
         struct lm_buffer *text = &writer->text;

@@ -141,7 +141,7 @@ static void hidden_columns(struct ag_plan *plan)
     if (plan->grouped_count == 0 || plan->sides || plan->out->bucket_us > 0 || lists_names(intent)) {
         return;
     }
-    bool counts = intent->measure.fn == AG_COUNT && !intent->threshold.set;
+    bool counts = intent->measure.fn == AG_COUNT && !intent->threshold.set && intent->part_count == 0;
     const char *rows = plan->mixed ? ag_plan_text(plan, "sum(%s)", ag_plan_item(plan, "n")) : "count(*)";
     if (counts && plan->grouped[0].field != AG_TAG) {
         ag_plan_add_column(plan, "total", ag_plan_text(plan, "sum(%s) OVER ()::bigint", rows), AG_INTEGER,

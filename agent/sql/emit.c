@@ -66,7 +66,7 @@ static bool is_called(enum ag_table table)
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
-                          const char *out[AG_MAX_FILTERS + 6])
+                          const char *out[AG_MAX_FILTERS + 7])
 {
     size_t count = 0;
     if (!is_called(part->table)) {
@@ -76,13 +76,17 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
     }
     for (size_t i = 0; i < plan->filter_count; i++) {
         const struct ag_filter *filter = &plan->intent->filters[i];
-        if (part->table == AG_HOURS && filter->field == AG_LEVEL) {
-            continue; /* it holds errors only */
+        if (filter->part != 0 || (part->table == AG_HOURS && filter->field == AG_LEVEL)) {
+            continue; /* of one part, told apart where it is measured; the hours hold errors only */
         }
         const char *condition = ag_filter_expr(plan, filter, part->table);
         if (condition != NULL) {
             out[count++] = condition;
         }
+    }
+    const char *of_a_part = ag_measure_rows(plan, part->table);
+    if (of_a_part != NULL) {
+        out[count++] = of_a_part;
     }
     const struct ag_scope *scope = plan->context->scope;
     if (scope != NULL && scope->service_count > 0) {
@@ -100,7 +104,7 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
 static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent,
                        const struct ag_part *part)
 {
-    const char *conditions[AG_MAX_FILTERS + 6];
+    const char *conditions[AG_MAX_FILTERS + 7];
     size_t count = ag_emit_conditions(plan, part, conditions);
     indented(sql, indent);
     lm_buffer_printf(sql, "FROM %s", ag_table_name(part->table));

@@ -102,7 +102,7 @@ unsigned ag_filter_levels(const struct ag_intent *intent, size_t filter_count)
 {
     unsigned levels = AG_ALL_LEVELS;
     for (size_t i = 0; i < filter_count; i++) {
-        if (intent->filters[i].field == AG_LEVEL) {
+        if (intent->filters[i].field == AG_LEVEL && intent->filters[i].part == 0) {
             levels &= filter_levels(&intent->filters[i]);
         }
     }

@@ -84,7 +84,7 @@ static void emit_coarse_bound(struct ag_plan *plan, struct lm_buffer *sql, bool 
         .from_us = from_us + (AG_MINUTE - from_us % AG_MINUTE) % AG_MINUTE,
         .to_us = ag_window_end(plan, to_us, AG_MINUTE),
     };
-    const char *conditions[AG_MAX_FILTERS + 6];
+    const char *conditions[AG_MAX_FILTERS + 7];
     size_t count = ag_emit_conditions(plan, &part, conditions);
     lm_buffer_append_text(sql, newest ? "  AND created_at >= greatest((\n" : "  AND created_at < least((\n");
     lm_buffer_printf(sql, "      SELECT minute%s\n      FROM (\n", newest ? "" : " + interval '1 minute'");

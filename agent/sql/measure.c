@@ -10,16 +10,7 @@ static const char *const previous = "side = 'previous'";
 
 bool ag_measure_is_duration(const struct ag_intent *intent)
 {
-    switch (intent->measure.fn) {
-    case AG_AVG:
-    case AG_MIN:
-    case AG_MAX:
-    case AG_SUM:
-    case AG_PERCENTILE:
-        return true;
-    default:
-        return false;
-    }
+    return ag_measure_is_statistic(intent->measure.fn);
 }
 
 bool ag_measure_counts(const struct ag_intent *intent)
@@ -99,10 +90,13 @@ static const char *rate_units(struct ag_plan *plan, bool of_previous)
     return ag_plan_number(plan, (double)span / (double)plan->intent->measure.rate_unit_us);
 }
 
-/* One column of what is measured; `p` is the percentile's. */
+/* One column of what is measured; `p` is the percentile's, `part` one of the intent's, counted from 1, or 0.
+ */
 struct measured {
     enum ag_measure_fn fn;
+    enum ag_field field;
     double p;
+    unsigned part;
 };
 
 #define MAX_MEASURED (AG_MAX_PERCENTILES + AG_MAX_ALSO)
@@ -110,6 +104,13 @@ struct measured {
 static size_t list_measured(const struct ag_intent *intent, struct measured out[MAX_MEASURED])
 {
     size_t count = 0;
+    for (size_t i = 0; i < intent->part_count; i++) {
+        const struct ag_measured_part *part = &intent->parts[i];
+        out[count++] = (struct measured){part->fn, part->field, part->p, (unsigned)i + 1};
+    }
+    if (count > 0) {
+        return count;
+    }
     for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
         enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
         /* The error rate comes with the counts it is of. */
@@ -117,7 +118,7 @@ static size_t list_measured(const struct ag_intent *intent, struct measured out[
                          : fn == AG_COUNT && ag_intent_measures(intent, AG_ERROR_RATE) ? 0
                                                                                        : 1;
         for (size_t k = 0; k < columns && count < MAX_MEASURED; k++) {
-            out[count++] = (struct measured){fn, intent->measure.p[k]};
+            out[count++] = (struct measured){fn, intent->measure.field, intent->measure.p[k], 0};
         }
     }
     return count;
@@ -151,13 +152,12 @@ static const char *duration_expr(struct ag_plan *plan, struct measured one, cons
 
 static const char *measure_expr(struct ag_plan *plan, struct measured one, const char *filter)
 {
-    const struct ag_intent *intent = plan->intent;
     switch (one.fn) {
     case AG_COUNT:
     case AG_NAMES:
         return ag_measure_count(plan, filter);
     case AG_DISTINCT: {
-        const char *alias = ag_field_alias(plan, intent->measure.field, NULL);
+        const char *alias = ag_field_alias(plan, one.field, NULL);
         return filtered(plan, ag_plan_text(plan, "count(DISTINCT %s)", ag_plan_item(plan, alias)), filter);
     }
     case AG_ERROR_RATE:
@@ -245,6 +245,9 @@ static enum ag_type measure_type(enum ag_measure_fn fn)
 
 static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_fn fn)
 {
+    if (ag_measure_is_statistic(fn)) {
+        return "ms";
+    }
     switch (fn) {
     case AG_ERROR_RATE:
     case AG_FAILURE_RATE:
@@ -252,11 +255,8 @@ static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_
         return "ratio";
     case AG_RATE:
         return rate_unit(intent->measure.rate_unit_us);
-    case AG_COUNT:
-    case AG_DISTINCT:
-        return NULL;
     default:
-        return ag_measure_is_duration(intent) ? "ms" : NULL;
+        return NULL;
     }
 }
 
@@ -267,7 +267,7 @@ int ag_measure_check(struct ag_plan *plan)
         return ag_plan_refuse(plan, "not_understood", "평균, 합, 백분위수는 소요 시간에만 구할 수 있습니다",
                               "only durations can be averaged, summed or ranked by percentile");
     }
-    if (ag_intent_measures(intent, AG_PERCENTILE)) {
+    if (ag_intent_measures(intent, AG_PERCENTILE) && intent->part_count == 0) {
         for (size_t i = 0; i < intent->measure.p_count; i++) {
             if (!(intent->measure.p[i] >= 0 && intent->measure.p[i] <= 1)) {
                 return lm_error_set(plan->error, LM_FATAL, "bad_request",
@@ -310,15 +310,100 @@ static int matching_item(struct ag_plan *plan)
     return 0;
 }
 
+/* The conditions of one part in a table, in parentheses; "" where it has none, NULL after an error. */
+static const char *part_condition(struct ag_plan *plan, unsigned part, enum ag_table table)
+{
+    const char *condition = "";
+    for (size_t i = 0; i < plan->intent->filter_count; i++) {
+        const struct ag_filter *filter = &plan->intent->filters[i];
+        const char *one = filter->part == part ? ag_filter_expr(plan, filter, table) : "";
+        if (one == NULL) {
+            return NULL;
+        }
+        condition = one[0] == '\0' ? condition : both(plan, one, condition);
+    }
+    return condition[0] == '\0' ? condition : ag_plan_text(plan, "(%s)", condition);
+}
+
+const char *ag_measure_rows(struct ag_plan *plan, enum ag_table table)
+{
+    const char *rows = NULL;
+    for (size_t i = 0; i < plan->intent->part_count; i++) {
+        const char *condition = part_condition(plan, (unsigned)i + 1, table);
+        if (condition == NULL || condition[0] == '\0') {
+            return NULL;
+        }
+        rows = rows == NULL ? condition : ag_plan_text(plan, "%s OR %s", rows, condition);
+    }
+    return rows == NULL ? NULL : ag_plan_text(plan, "(%s)", rows);
+}
+
+/* "of_part_2": whether a row is one of that part's; "" where all are, NULL after an error. */
+static const char *part_item(struct ag_plan *plan, unsigned part)
+{
+    const char *logs = part_condition(plan, part, AG_LOGS);
+    const char *rollup = plan->source == AG_LOGS ? logs : part_condition(plan, part, plan->source);
+    if (logs == NULL || rollup == NULL || logs[0] == '\0') {
+        return logs == NULL ? NULL : rollup;
+    }
+    const char *alias = ag_plan_text(plan, "of_part_%u", part);
+    ag_plan_add_item(plan, alias, logs, rollup);
+    return ag_plan_item(plan, alias);
+}
+
+/* What the parts are made of, besides durations, counts and levels. */
+static int part_items(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    for (size_t i = 0; i < intent->part_count; i++) {
+        enum ag_field field = intent->parts[i].field;
+        if (intent->parts[i].fn == AG_DISTINCT) {
+            ag_plan_add_item(plan, ag_field_alias(plan, field, NULL),
+                             ag_field_expr(plan, field, NULL, AG_LOGS),
+                             ag_field_expr(plan, field, NULL, plan->source));
+        }
+        if (part_item(plan, (unsigned)i + 1) == NULL) {
+            return -1;
+        }
+    }
+    if (ag_intent_measures(intent, AG_FAILURE_RATE)) {
+        ag_plan_add_item(plan, "http_status", NULL, NULL);
+    }
+    return 0;
+}
+
+static void duration_items(struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    if (!plan->mixed) {
+        ag_plan_add_item(plan, "duration_ms", NULL, NULL);
+        return;
+    }
+    if (ag_intent_measures(intent, AG_MAX)) {
+        ag_plan_add_item(plan, "duration_max_us", "duration_ms * 1000", NULL);
+    }
+    if (ag_intent_measures(intent, AG_AVG) || ag_intent_measures(intent, AG_SUM)) {
+        ag_plan_add_item(plan, "duration_us", "duration_ms * 1000", "duration_sum_us");
+    }
+    ag_plan_add_item(plan, "duration_n", "CASE WHEN duration_ms IS NULL THEN 0 ELSE 1 END", NULL);
+}
+
+static bool any_duration(const struct ag_intent *intent)
+{
+    return ag_intent_measures(intent, AG_AVG) || ag_intent_measures(intent, AG_SUM) ||
+           ag_intent_measures(intent, AG_MAX) || ag_intent_measures(intent, AG_MIN) ||
+           ag_intent_measures(intent, AG_PERCENTILE);
+}
+
 int ag_measure_items(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     if (ag_measure_check(plan) != 0) {
         return -1;
     }
-    if (plan->mixed &&
-        (ag_measure_counts(intent) || (!ag_measure_is_duration(intent) &&
-                                       (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)))) {
+    if (plan->mixed && (ag_measure_counts(intent) || intent->part_count > 0 ||
+                        (!ag_measure_is_duration(intent) &&
+                         (intent->measure.fn != AG_DISTINCT || plan->grouped_count > 0)))) {
         ag_plan_add_item(plan, "n", "1", NULL);
     }
     if (ag_intent_measures(intent, AG_ERROR_RATE)) {
@@ -326,6 +411,12 @@ int ag_measure_items(struct ag_plan *plan)
     }
     if (intent->shape == AG_WITHOUT && matching_item(plan) != 0) {
         return -1;
+    }
+    if (any_duration(intent)) {
+        duration_items(plan);
+    }
+    if (intent->part_count > 0) {
+        return part_items(plan);
     }
     switch (intent->measure.fn) {
     case AG_DISTINCT: {
@@ -345,23 +436,6 @@ int ag_measure_items(struct ag_plan *plan)
                          plan->source != AG_HOURS              ? "minute"
                          : intent->measure.fn == AG_FIRST_SEEN ? "first_seen"
                                                                : "last_seen");
-        break;
-    case AG_AVG:
-    case AG_SUM:
-    case AG_MAX:
-    case AG_MIN:
-    case AG_PERCENTILE:
-        if (!plan->mixed) {
-            ag_plan_add_item(plan, "duration_ms", NULL, NULL);
-            break;
-        }
-        if (ag_intent_measures(intent, AG_MAX)) {
-            ag_plan_add_item(plan, "duration_max_us", "duration_ms * 1000", NULL);
-        }
-        if (ag_intent_measures(intent, AG_AVG) || ag_intent_measures(intent, AG_SUM)) {
-            ag_plan_add_item(plan, "duration_us", "duration_ms * 1000", "duration_sum_us");
-        }
-        ag_plan_add_item(plan, "duration_n", "CASE WHEN duration_ms IS NULL THEN 0 ELSE 1 END", NULL);
         break;
     default:
         break;
@@ -432,11 +506,30 @@ void ag_measure_threshold(struct ag_plan *plan, const char *expr)
     ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
 }
 
+/* A column a part, in one row. */
+static void part_columns(struct ag_plan *plan, const struct measured *measured, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *filter = part_item(plan, measured[i].part);
+        struct ag_column *column = ag_plan_add_column(
+            plan, ag_plan_text(plan, "part_%u", measured[i].part),
+            measure_expr(plan, measured[i], filter == NULL ? "" : filter), measure_type(measured[i].fn),
+            measure_unit(plan->intent, measured[i].fn), AG_ROLE_MEASURE);
+        column->measures = measured[i].fn;
+        column->title = plan->intent->parts[i].name;
+    }
+    ag_plan_add_key(plan, "part_1", "part_1", " DESC NULLS LAST");
+}
+
 int ag_measure_columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     struct measured measured[MAX_MEASURED];
     size_t count = list_measured(intent, measured);
+    if (intent->part_count > 0) {
+        part_columns(plan, measured, count);
+        return 0;
+    }
     /* A series of two windows has the side as a group of its own. */
     bool compared = plan->sides && plan->out->bucket_us == 0;
     for (size_t i = 0; i < count; i++) {

@@ -159,7 +159,7 @@ void ag_emit_having(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent
 void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent, bool outer);
 /* The conditions of a part, bounds first; how many. */
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
-                          const char *out[AG_MAX_FILTERS + 6]);
+                          const char *out[AG_MAX_FILTERS + 7]);
 
 /* measure.c */
 /* LM_FATAL where the measure asks for what cannot be measured. */
@@ -168,6 +168,8 @@ int ag_measure_check(struct ag_plan *plan) LM_MUST_CHECK;
 int ag_measure_items(struct ag_plan *plan) LM_MUST_CHECK;
 /* Adds the measure's columns, both sides' where the plan has sides, and what goes with them. */
 int ag_measure_columns(struct ag_plan *plan) LM_MUST_CHECK;
+/* Rows that are of one part or another, as a condition; NULL where every row is. */
+const char *ag_measure_rows(struct ag_plan *plan, enum ag_table table);
 /* Expression of the count of rows under `filter` ("" or a condition). */
 const char *ag_measure_count(struct ag_plan *plan, const char *filter);
 /* The intent's threshold as a condition on the groups, where it has one and there are groups. */

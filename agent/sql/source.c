@@ -7,12 +7,9 @@
 #include <string.h>
 
 /* log_rollup_minute counts every row; it holds durations' count, sum and maximum. */
-static bool minutes_measure(const struct ag_intent *intent)
+static bool minutes_hold(enum ag_measure_fn fn, enum ag_field field)
 {
-    if (ag_intent_measures(intent, AG_MIN) || ag_intent_measures(intent, AG_PERCENTILE)) {
-        return false;
-    }
-    switch (intent->measure.fn) {
+    switch (fn) {
     case AG_COUNT:
     case AG_ERROR_RATE:
     case AG_SHARE:
@@ -23,14 +20,27 @@ static bool minutes_measure(const struct ag_intent *intent)
     case AG_AVG:
     case AG_MAX:
     case AG_SUM:
-        return intent->measure.field == AG_DURATION;
+        return field == AG_DURATION;
     case AG_DISTINCT:
-        return ag_field_in_minutes(intent->measure.field);
+        return ag_field_in_minutes(field);
     case AG_NAMES:
         return true; /* its field is among the groups */
     default:
         return false;
     }
+}
+
+static bool minutes_measure(const struct ag_intent *intent)
+{
+    if (ag_intent_measures(intent, AG_MIN) || ag_intent_measures(intent, AG_PERCENTILE)) {
+        return false;
+    }
+    for (size_t i = 0; i < intent->part_count; i++) {
+        if (!minutes_hold(intent->parts[i].fn, intent->parts[i].field)) {
+            return false;
+        }
+    }
+    return minutes_hold(intent->measure.fn, intent->measure.field);
 }
 
 /* error_pattern_hour counts errors, with the first and the last of each. */
@@ -125,6 +135,11 @@ static bool minutes_groups(const struct ag_plan *plan)
             return false;
         }
     }
+    for (size_t i = 0; i < plan->intent->part_count; i++) {
+        if (!services_known(plan, plan->intent->parts[i].field)) {
+            return false;
+        }
+    }
     return services_known(plan, plan->intent->measure.field);
 }
 
@@ -211,7 +226,8 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
         return AG_LOGS;
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);
-    if (minutes && intent->measure.fn == AG_PERCENTILE && intent->measure.also_count == 0) {
+    if (minutes && intent->measure.fn == AG_PERCENTILE && intent->measure.also_count == 0 &&
+        intent->part_count == 0) {
         int64_t scan_us = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
         int64_t exact_us = scan_us < EXACT_PERCENTILES ? scan_us : EXACT_PERCENTILES;
         bool beyond = plan->out->to_us - plan->out->from_us > exact_us ||
@@ -222,6 +238,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
         return AG_MINUTES;
     }
     /* Who had no errors is not among the errors. */
-    bool hours = intent->shape != AG_WITHOUT && hours_measure(intent) && hours_fit(plan);
+    bool hours =
+        intent->shape != AG_WITHOUT && intent->part_count == 0 && hours_measure(intent) && hours_fit(plan);
     return hours ? AG_HOURS : AG_LOGS;
 }

@@ -55,7 +55,8 @@ enum ag_role {
 #define AG_MAX_COLUMNS 32
 
 struct ag_column {
-    const char *name; /* unique; also the SQL's column name */
+    const char *name;  /* unique; also the SQL's column name */
+    const char *title; /* the answer's name for it where that is another: a part's; else NULL */
     enum ag_type type;
     const char *unit; /* "ms", "ratio", "1/s", …; NULL for none */
     enum ag_role role;

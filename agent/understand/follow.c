@@ -437,6 +437,27 @@ static bool relink(struct ag_parse *p)
     return !unknown;
 }
 
+/* Of several things asked for, what all have can be changed: the window, the groups, a further condition. */
+static void check_parts(struct ag_parse *p, const struct ag_intent *previous)
+{
+    const struct ag_intent *in = p->intent;
+    bool changed = in->measure.fn != previous->measure.fn || in->measure.field != previous->measure.field ||
+                   in->measure.p[0] != previous->measure.p[0] || in->shape != previous->shape ||
+                   in->limit > 0 || in->rank || in->threshold.set;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        for (size_t i = 0; i < previous->filter_count; i++)
+            changed = changed || (previous->filters[i].part != 0 &&
+                                  same_family(previous->filters[i].field, p->mentions[k].field));
+    }
+    if (in->part_count > 0 && changed)
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "앞에서 따로 물은 값들 가운데 무엇을 바꿀지 알 수 없습니다.",
+                       "It is not clear which of the things asked for before is to be changed."),
+                ag_say(p, "질문을 온전히 적어 주세요. 예: \"어제 결제 서비스 에러 건수\"",
+                       "Ask in full, for example \"payment-service errors yesterday\"."));
+}
+
 static void take_fillers(struct ag_parse *p)
 {
     static const enum ag_concept fillers[] = {AG_C_FOLLOW, AG_C_PRONOUN, AG_C_ONLY,     AG_C_SHOW,
@@ -493,6 +514,7 @@ bool ag_follow_up(struct ag_parse *p)
     }
     changed = changed || show_records(p);
     take_fillers(p);
+    check_parts(p, previous);
     if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "앞의 질문에서 무엇을 바꿀지 알 수 없습니다.",

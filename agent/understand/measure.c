@@ -473,7 +473,7 @@ void ag_measure_rule(struct ag_parse *p)
 
     take_flags(p);
     ag_share_parts(p);
-    several = ag_several_rule(&d);
+    several = p->several = ag_several_rule(&d);
     ag_filters_from_mentions(p);
     for (size_t k = 0; k < p->target_count; k++) {
         if (p->targets[k].grouped)

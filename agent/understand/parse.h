@@ -100,6 +100,8 @@ struct ag_parse {
     bool negated_whole;    /* "no errors", "did not hit": of everything a group has, not of a record */
     bool left_out;         /* "without debug": the same of a group, or of records broken down by one */
     bool stopped;          /* an outcome other than understood has been decided */
+    bool several;          /* several measures of the same records were listed */
+    bool clause;           /* a clause of another question, in whose language it speaks */
     bool memory;           /* the arena is exhausted */
     size_t which;          /* token index + 1 of a word that could be several names; 0: none */
     unsigned searches;     /* costly look-ups made so far; bounded */
@@ -178,6 +180,12 @@ void ag_count_instead(struct ag_parse *p);
 /* Is it asked behind token `when` what it was: 언제고 뭐였어, "when was it and what was it"? The record is
  * wanted then, which has its time. measures.c */
 bool ag_asks_what_it_was(const struct ag_parse *p, size_t when);
+/* parts.c: a question that was read whole and asks for several numbers of different records is read clause by
+ * clause; p->out then has that. 0, or -1 with LM_RETRY. */
+int ag_parts_rule(struct ag_parse *p, struct lm_error *error) LM_MUST_CHECK;
+/* understand.c: a clause of `whole` as a question, with `inner` to work in. As ag_understand. */
+int ag_read_clause(struct ag_parse *inner, const struct ag_question *question, const struct ag_parse *whole,
+                   struct ag_understanding *out, struct lm_error *error) LM_MUST_CHECK;
 /* Is anything asked about at all? */
 bool ag_has_subject(const struct ag_parse *p);
 void ag_ask_what(struct ag_parse *p); /* choices.c: needs_clarification with choices */

@@ -309,7 +309,9 @@ static int understand(struct ag_parse *p)
         bad_text(p, fault);
         return 0;
     }
-    p->language = p->out->language = p->intent->language = language_of(&p->text);
+    if (!p->clause)
+        p->language = language_of(&p->text);
+    p->out->language = p->intent->language = p->language;
     p->tokens = lm_arena_alloc(p->arena, sizeof *p->tokens);
     if (!p->tokens)
         return -1;
@@ -327,6 +329,15 @@ static int understand(struct ag_parse *p)
     return p->memory ? -1 : 0;
 }
 
+static struct ag_parse *new_parse(struct lm_arena *arena)
+{
+    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+
+    if (p)
+        *p = (struct ag_parse){.clause = false};
+    return p;
+}
+
 /* Reads one question, without offering choices between names. */
 static int read_question(struct ag_parse *p, const struct ag_question *question,
                          const struct ag_vocabulary *vocabulary, const struct ag_catalogue *catalogue,
@@ -341,7 +352,9 @@ static int read_question(struct ag_parse *p, const struct ag_question *question,
                            .arena = arena,
                            .out = out,
                            .intent = &out->intent,
-                           .now = question->now_us};
+                           .now = question->now_us,
+                           .language = p->language,
+                           .clause = p->clause};
     ag_intent_init(&out->intent);
     p->zone_name = ag_keep(p, question->zone, strlen(question->zone));
     p->zone = ag_zone_new(question->zone);
@@ -353,6 +366,13 @@ static int read_question(struct ag_parse *p, const struct ag_question *question,
     if (result < 0)
         return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
     return 0;
+}
+
+int ag_read_clause(struct ag_parse *inner, const struct ag_question *question, const struct ag_parse *whole,
+                   struct ag_understanding *out, struct lm_error *error)
+{
+    *inner = (struct ag_parse){.language = whole->language, .clause = true};
+    return read_question(inner, question, whole->vocabulary, whole->catalogue, whole->arena, out, error);
 }
 
 /* The question with the word that could be several names replaced by one of them. */
@@ -371,7 +391,7 @@ static const char *with_name(struct ag_parse *p, const char *name)
 static int offer_names(struct ag_parse *p, struct lm_error *error)
 {
     struct ag_understanding *out = p->out;
-    struct ag_parse *inner = lm_arena_alloc(p->arena, sizeof *inner);
+    struct ag_parse *inner = new_parse(p->arena);
     struct ag_understanding *chosen = lm_arena_alloc(p->arena, sizeof *chosen);
 
     if (!inner || !chosen)
@@ -399,7 +419,7 @@ static int read_alone(const struct ag_question *question, const struct ag_vocabu
                       const struct ag_catalogue *catalogue, struct lm_arena *arena,
                       struct ag_understanding *out, struct lm_error *error)
 {
-    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+    struct ag_parse *p = new_parse(arena);
     struct ag_understanding *own = lm_arena_alloc(arena, sizeof *own);
     struct ag_question alone = *question;
 
@@ -417,11 +437,13 @@ int ag_understand(const struct ag_question *question, const struct ag_vocabulary
                   const struct ag_catalogue *catalogue, struct lm_arena *arena, struct ag_understanding *out,
                   struct lm_error *error)
 {
-    struct ag_parse *p = lm_arena_alloc(arena, sizeof *p);
+    struct ag_parse *p = new_parse(arena);
 
     if (!p)
         return lm_error_set(error, LM_RETRY, "memory", "not enough memory to read a question");
     if (read_question(p, question, vocabulary, catalogue, arena, out, error) < 0)
+        return -1;
+    if (!question->previous && ag_parts_rule(p, error) < 0)
         return -1;
     if (question->previous && out->outcome == AG_NOT_UNDERSTOOD)
         return read_alone(question, vocabulary, catalogue, arena, out, error);

@@ -18,7 +18,10 @@ static void filter_line(const struct ag_filter *f, struct lm_buffer *out)
         [AG_NOT_NULL] = "!=null",
     };
 
-    lm_buffer_printf(out, " %s", ag_field_name(f->field));
+    lm_buffer_append_text(out, " ");
+    if (f->part)
+        lm_buffer_printf(out, "%u:", f->part);
+    lm_buffer_append_text(out, ag_field_name(f->field));
     if (f->key)
         lm_buffer_printf(out, ".%s", f->key);
     lm_buffer_append_text(out, marks[f->op]);
@@ -28,6 +31,16 @@ static void filter_line(const struct ag_filter *f, struct lm_buffer *out)
 
 static void measure_line(const struct ag_intent *in, struct lm_buffer *out)
 {
+    for (size_t i = 0; i < in->part_count; i++) {
+        const struct ag_measured_part *part = &in->parts[i];
+        lm_buffer_printf(out, "%s[%s]%s", i ? " " : "", part->name, ag_measure_name(part->fn));
+        if (part->field != AG_NO_FIELD && part->field != AG_DURATION)
+            lm_buffer_printf(out, ":%s", ag_field_name(part->field));
+        if (part->fn == AG_PERCENTILE)
+            lm_buffer_printf(out, ":%g", part->p);
+    }
+    if (in->part_count)
+        return;
     lm_buffer_append_text(out, ag_measure_name(in->measure.fn));
     if (in->measure.field != AG_NO_FIELD && in->measure.field != AG_DURATION)
         lm_buffer_printf(out, ":%s", ag_field_name(in->measure.field));

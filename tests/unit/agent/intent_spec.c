@@ -70,11 +70,16 @@ static bool window_of(char *text, struct lm_arena *arena, struct ag_window *wind
 static bool filter_of(char *text, struct lm_arena *arena, struct ag_intent *intent)
 {
     char *field = strtok_r(text, " ", &text);
+    unsigned part = field != NULL ? (unsigned)strtoul(field, NULL, 10) : 0;
+    if (part > 0) {
+        field = strtok_r(NULL, " ", &text);
+    }
     char *op = strtok_r(NULL, " ", &text);
     if (field == NULL || op == NULL || intent->filter_count == AG_MAX_FILTERS) {
         return false;
     }
     struct ag_filter *filter = &intent->filters[intent->filter_count++];
+    filter->part = part;
     if (!field_of(field, arena, &filter->field, &filter->key)) {
         return false;
     }
@@ -119,6 +124,22 @@ static bool measure_of(char *text, struct lm_arena *arena, struct ag_intent *int
         }
     }
     return false;
+}
+
+/* part errors count, part slow p 0.95 */
+static bool part_of(char *text, struct lm_arena *arena, struct ag_intent *intent)
+{
+    struct ag_intent one = {.part_count = 0};
+    char *name = strtok_r(text, " ", &text);
+    if (name == NULL || intent->part_count == AG_MAX_MEASURED_PARTS || !measure_of(text, arena, &one)) {
+        return false;
+    }
+    if (intent->part_count == 0) {
+        intent->measure = one.measure;
+    }
+    intent->parts[intent->part_count++] = (struct ag_measured_part){
+        lm_arena_copy(arena, name, strlen(name)), one.measure.fn, one.measure.field, one.measure.p[0]};
+    return true;
 }
 
 /* also max p 0.95 */
@@ -197,6 +218,9 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
     if ((rest = after(clause, "against")) != NULL) {
         intent->compare = AG_COMPARE_WINDOW;
         return window_of(rest, arena, &intent->against);
+    }
+    if ((rest = after(clause, "part")) != NULL) {
+        return part_of(rest, arena, intent);
     }
     if ((rest = after(clause, "also")) != NULL) {
         return also_of(rest, intent);

@@ -130,6 +130,34 @@ static void add_shape(char *spec, bool comparable)
     }
 }
 
+void random_parts(char *spec)
+{
+    static const char *const second[] = {
+        "part b count", "part b error_rate",       "part b avg",
+        "part b max",   "part b distinct service", "part b p 0.5",
+        "part b min",   "part b failure_rate",     "part b distinct user_id"};
+    char clause[96];
+    snprintf(spec, MAX_SPEC, "count");
+    random_add(spec, "part a count");
+    random_add(spec, PICK(second));
+    if (random_draw(2) == 0) {
+        random_add(spec, PICK(coarse_filters));
+    }
+    for (unsigned part = 1; part <= 2; part++) {
+        const char *filter = random_draw(4) == 0 ? PICK(row_filters) : PICK(coarse_filters);
+        snprintf(clause, sizeof clause, "where %u %s", part, filter + strlen("where "));
+        if (part == 1 || random_draw(3) > 0) {
+            random_add(spec, clause);
+        }
+    }
+    if (random_draw(2) == 0) {
+        random_add(spec, PICK(coarse_groups));
+    }
+    random_window(spec, "in");
+    snprintf(clause, sizeof clause, "zone %s", PICK(zones));
+    random_add(spec, clause);
+}
+
 void random_spec(char *spec)
 {
     const char *measure = PICK(measures);

@@ -17,6 +17,8 @@ void random_seed(uint64_t value);
 unsigned random_draw(unsigned below);
 /* A sensible question. */
 void random_spec(char *spec);
+/* Two things asked for at once. */
+void random_parts(char *spec);
 /* Appends a clause. */
 void random_add(char *spec, const char *clause);
 /* Appends "in" or "against" and a window of up to six days before SPEC_NOW. */

@@ -92,6 +92,56 @@ static const struct {
     {"\"ko\"", "\"fr\""},
 };
 
+#define PARTS                                                                                                \
+    "{\"v\":1,\"measure\":{\"fn\":\"count\"},\"parts\":[{\"name\":\"errors\",\"fn\":\"count\"},{\"name\":"   \
+    "\"slow\","                                                                                              \
+    "\"fn\":\"percentile\",\"field\":\"duration_ms\",\"p\":0.95}],\"filters\":[{\"field\":\"level\",\"op\":" \
+    "\"in\","                                                                                                \
+    "\"values\":[\"ERROR\"],\"part\":1}],\"group_by\":[],\"time\":{\"symbolic\":\"day "                      \
+    "0\",\"zone\":\"UTC\"},"                                                                                 \
+    "\"order\":\"default\",\"rank\":false,\"limit\":0,\"language\":\"en\"}"
+
+static void parts_are_read_as_they_are_written(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+    } forged[] = {
+        {"\"part\":1", "\"part\":3"},
+        {"\"part\":1", "\"part\":0"},
+        {"\"slow\"", "\"errors\""},
+        {"\"slow\"", "\"\""},
+        {"\"p\":0.95", "\"p\":95"},
+        {",\"p\":0.95", ""},
+        {"\"percentile\"", "\"list\""},
+        {"\"duration_ms\"", "\"user_id\""},
+        {"{\"fn\":\"count\"}", "{\"fn\":\"error_rate\"}"},
+        {"\"limit\":0", "\"limit\":3"},
+        {"\"rank\":false", "\"rank\":true"},
+        {"\"rank\":false", "\"shape\":\"series\""},
+        {"\"slow\"", "\"1234567890123456789012345678901234567890123456789012345678901234x\""},
+    };
+    struct lm_arena arena;
+    struct ag_intent intent;
+
+    (void)state;
+    lm_arena_init(&arena, 1 << 20);
+    assert_int_equal(read_text(PARTS, &intent, &arena), 0);
+    assert_int_equal(intent.part_count, 2);
+    assert_string_equal(intent.parts[1].name, "slow");
+    assert_int_equal(intent.filters[0].part, 1);
+    for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+        char text[2048];
+        const char *at = strstr(PARTS, forged[i].from);
+        assert_non_null(at);
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - PARTS), PARTS, forged[i].to,
+                 at + strlen(forged[i].from));
+        if (read_text(text, &intent, &arena) == 0)
+            fail_msg("accepted: %s", text);
+    }
+    lm_arena_free(&arena);
+}
+
 static void forged_intents_are_refused(void **state)
 {
     (void)state;
@@ -148,9 +198,8 @@ static void the_same_intent_is_the_same_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_intent_is_read_as_it_is_written),
-        cmocka_unit_test(forged_intents_are_refused),
-        cmocka_unit_test(what_is_no_object_is_refused),
+        cmocka_unit_test(an_intent_is_read_as_it_is_written), cmocka_unit_test(forged_intents_are_refused),
+        cmocka_unit_test(parts_are_read_as_they_are_written), cmocka_unit_test(what_is_no_object_is_refused),
         cmocka_unit_test(the_same_intent_is_the_same_text),
     };
 

@@ -592,6 +592,18 @@ static void percentiles_from_histograms_are_close(void **state)
     assert_true(compared > 50);
 }
 
+static void parts_of_the_rollups_are_those_of_the_rows(void **state)
+{
+    size_t from[4] = {0};
+
+    for (int i = 0; i < 120; i++) {
+        char spec[MAX_SPEC];
+        random_parts(spec);
+        from[compare(*state, spec, 1e-9)]++;
+    }
+    assert_true(from[AG_FROM_MINUTES] > 20 && from[AG_FROM_LOGS] > 20);
+}
+
 int main(void)
 {
     if (getenv("LOGMILL_TEST_POSTGRES_URL") == NULL) {
@@ -610,6 +622,7 @@ int main(void)
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(percentiles_from_histograms_are_close),
+        cmocka_unit_test(parts_of_the_rollups_are_those_of_the_rows),
     };
     return cmocka_run_group_tests(tests, make_world, drop_world);
 }
