@@ -1,5 +1,6 @@
 #include "common/avro_reader.h"
 
+#include <endian.h>
 #include <string.h>
 
 void lm_avro_reader_init(struct lm_avro_reader *in, const void *data, size_t len)
@@ -26,6 +27,27 @@ void lm_avro_fail(struct lm_avro_reader *in, const char *kind, const char *what)
     in->what = what;
 }
 
+/* A number of at most eight bytes with as many to read: seven bits of each up to the first whose highest is
+ * not set, closed up two, four and eight at a time. */
+static bool read_word(struct lm_avro_reader *in, uint64_t *value)
+{
+    uint64_t word, ends;
+
+    if (in->end - in->at < (ptrdiff_t)sizeof word)
+        return false;
+    memcpy(&word, in->at, sizeof word);
+    word = le64toh(word);
+    ends = ~word & UINT64_C(0x8080808080808080);
+    if (ends == 0)
+        return false;
+    in->at += __builtin_ctzll(ends) / 8 + 1;
+    word &= (ends ^ (ends - 1)) & UINT64_C(0x7F7F7F7F7F7F7F7F);
+    word = (word & UINT64_C(0x007F007F007F007F)) | (word & UINT64_C(0x7F007F007F007F00)) >> 1;
+    word = (word & UINT64_C(0x00003FFF00003FFF)) | (word & UINT64_C(0x3FFF00003FFF0000)) >> 2;
+    *value = (word & UINT64_C(0x0FFFFFFF)) | (word & UINT64_C(0x0FFFFFFF00000000)) >> 4;
+    return true;
+}
+
 int64_t lm_avro_long_number(struct lm_avro_reader *in)
 {
     const unsigned char *at = in->at;
@@ -33,6 +55,8 @@ int64_t lm_avro_long_number(struct lm_avro_reader *in)
 
     if (in->fault != NULL)
         return 0;
+    if (read_word(in, &value))
+        return (int64_t)((value >> 1) ^ (0 - (value & 1)));
     for (unsigned shift = 0; at < in->end; shift += 7) {
         unsigned char byte = *at++;
         /* The tenth byte has room for one bit, and none may follow. */

@@ -11,15 +11,13 @@
 
 static const uint64_t own_fingerprint = UINT64_C(0x99C0E473FDFAE9BC);
 
-/* Text fields that are a plain string come before http_status or are unions with null; the order of the
- * schema. */
-static const enum lm_text required_texts[] = {LM_LOG_TYPE, LM_SERVICE, LM_ENVIRONMENT, LM_MESSAGE};
-static const enum lm_text texts_to_status[] = {LM_HOST,       LM_COMPONENT,  LM_MODULE,     LM_EVENT_TYPE,
-                                               LM_USER_ID,    LM_SESSION_ID, LM_TRACE_ID,   LM_SPAN_ID,
-                                               LM_ERROR_TYPE, LM_ERROR_CODE, LM_STACK_TRACE};
-static const enum lm_text texts_to_duration[] = {LM_ENDPOINT, LM_METHOD};
-static const enum lm_text texts_to_tags[] = {LM_CLIENT_IP, LM_PAGE_PATH, LM_BROWSER, LM_DEVICE};
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+/* The texts stand in the order of the schema, some numbers between them: those up to the message are plain
+ * strings, all others unions with null. */
+static const struct texts {
+    enum lm_text first, last;
+} required_texts = {LM_LOG_TYPE, LM_MESSAGE}, texts_to_status = {LM_HOST, LM_STACK_TRACE},
+  texts_to_duration = {LM_ENDPOINT, LM_METHOD}, texts_to_tags = {LM_CLIENT_IP, LM_DEVICE},
+  last_text = {LM_METADATA, LM_METADATA};
 
 enum { HEADER_LEN = 10, VARINT_MAX = 10 };
 
@@ -49,11 +47,10 @@ static char *put_text(char *p, struct lm_slice text)
 }
 
 /* Unions are [null, T]: branch 0 or 1, which zigzag writes as 0 or 2. */
-static char *put_optional_texts(char *p, const struct lm_record *record, const enum lm_text *texts,
-                                size_t count)
+static char *put_optional_texts(char *p, const struct lm_record *record, struct texts texts)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct lm_slice text = record->text[texts[i]];
+    for (enum lm_text i = texts.first; i <= texts.last; i++) {
+        struct lm_slice text = record->text[i];
         *p++ = text.data != NULL ? 2 : 0;
         if (text.data != NULL)
             p = put_text(p, text);
@@ -97,24 +94,24 @@ int lm_record_encode(const struct lm_record *record, struct lm_buffer *out)
     p = put_long(p, record->timestamp_us);
     p = put_long(p, (int64_t)record->category);
     p = put_long(p, (int64_t)record->level);
-    for (size_t i = 0; i < COUNT(required_texts); i++)
-        p = put_text(p, record->text[required_texts[i]]);
-    p = put_optional_texts(p, record, texts_to_status, COUNT(texts_to_status));
+    for (enum lm_text i = required_texts.first; i <= required_texts.last; i++)
+        p = put_text(p, record->text[i]);
+    p = put_optional_texts(p, record, texts_to_status);
     p = put_optional_long(p, record->has_http_status, record->http_status);
-    p = put_optional_texts(p, record, texts_to_duration, COUNT(texts_to_duration));
+    p = put_optional_texts(p, record, texts_to_duration);
     *p++ = record->has_duration ? 2 : 0;
     if (record->has_duration) {
         uint64_t bits;
         memcpy(&bits, &record->duration_ms, sizeof bits);
         p = put_little_endian(p, bits);
     }
-    p = put_optional_texts(p, record, texts_to_tags, COUNT(texts_to_tags));
+    p = put_optional_texts(p, record, texts_to_tags);
     if (record->tag_count > 0)
         p = put_long(p, (int64_t)record->tag_count);
     for (size_t i = 0; i < record->tag_count; i++)
         p = put_text(p, record->tags[i]);
     *p++ = 0;
-    p = put_optional_texts(p, record, (enum lm_text[]){LM_METADATA}, 1);
+    p = put_optional_texts(p, record, last_text);
     p = put_optional_long(p, record->has_source, record->source);
     p = put_optional_long(p, record->has_sequence, record->sequence);
     out->len = (size_t)(p - out->data);
@@ -134,22 +131,27 @@ static bool get_branch(struct lm_avro_reader *in)
 
 /* Nearly every text is null or at most 63 bytes long, so that its branch and its length are a byte each and
  * one comparison says whether all of it is there: those are read without the reader. */
-static void get_optional_texts(struct lm_avro_reader *in, struct lm_record *record, const enum lm_text *texts,
-                               size_t count)
+static void get_optional_texts(struct lm_avro_reader *in, struct lm_record *record, struct texts texts)
 {
-    const unsigned char *at = in->at;
+    struct lm_slice *text = &record->text[texts.first], *last = &record->text[texts.last];
+    const unsigned char *at = in->at, *end = in->end;
 
-    for (size_t i = 0; i < count && in->fault == NULL; i++) {
-        size_t left = (size_t)(in->end - at);
+    if (in->fault != NULL)
+        return;
+    for (; text <= last; text++) {
+        size_t left = (size_t)(end - at);
         if (left > 0 && at[0] == 0) {
             at++;
         } else if (left > 1 && at[0] == 2 && (at[1] & 0x81) == 0 && at[1] / 2u <= left - 2) {
-            record->text[texts[i]] = (struct lm_slice){(const char *)at + 2, at[1] / 2u};
-            at += 2 + at[1] / 2;
+            size_t len = at[1] / 2u;
+            *text = (struct lm_slice){(const char *)at + 2, len};
+            at += 2 + len;
         } else {
             in->at = at;
             if (get_branch(in))
-                record->text[texts[i]] = lm_avro_text(in);
+                *text = lm_avro_text(in);
+            if (in->fault != NULL)
+                return;
             at = in->at;
         }
     }
@@ -216,9 +218,9 @@ int lm_record_decode_datum(const void *data, size_t len, struct lm_arena *arena,
     record->category = (enum lm_category)get_enum(&in, LM_CATEGORY_COUNT);
     record->has_category = true;
     record->level = (enum lm_level)get_enum(&in, LM_LEVEL_COUNT);
-    for (size_t i = 0; i < COUNT(required_texts); i++)
-        record->text[required_texts[i]] = lm_avro_text(&in);
-    get_optional_texts(&in, record, texts_to_status, COUNT(texts_to_status));
+    for (enum lm_text i = required_texts.first; i <= required_texts.last; i++)
+        record->text[i] = lm_avro_text(&in);
+    get_optional_texts(&in, record, texts_to_status);
     record->has_http_status = get_branch(&in);
     if (record->has_http_status) {
         int64_t status = lm_avro_long(&in);
@@ -227,14 +229,14 @@ int lm_record_decode_datum(const void *data, size_t len, struct lm_arena *arena,
         else
             record->http_status = (int32_t)status;
     }
-    get_optional_texts(&in, record, texts_to_duration, COUNT(texts_to_duration));
+    get_optional_texts(&in, record, texts_to_duration);
     record->has_duration = get_branch(&in);
     if (record->has_duration)
         record->duration_ms = lm_avro_double(&in);
-    get_optional_texts(&in, record, texts_to_tags, COUNT(texts_to_tags));
+    get_optional_texts(&in, record, texts_to_tags);
     if (read_tags(&in, arena, record) != 0)
         return lm_error_set(error, LM_RETRY, "memory", "no room left for the tags of a record");
-    get_optional_texts(&in, record, (enum lm_text[]){LM_METADATA}, 1);
+    get_optional_texts(&in, record, last_text);
     record->has_source = get_branch(&in);
     record->source = record->has_source ? lm_avro_long(&in) : 0;
     record->has_sequence = get_branch(&in);
