@@ -17,8 +17,9 @@
 /* Keys of one metadata object that are looked at. */
 #define METADATA_KEYS_MAX 64
 
-/* Names of a record that are tried where its service had them last: the texts of of_record, then keys. */
-enum { MEMO_KEYS = 8, MEMO_SLOTS = 7 + MEMO_KEYS };
+/* Names of a record that are tried where its service had them last: each of the texts of of_record in one of
+ * MEMO_WAYS places, then keys. */
+enum { MEMO_TEXTS = 7, MEMO_WAYS = 8, MEMO_KEYS = 8, MEMO_SLOTS = MEMO_TEXTS * MEMO_WAYS + MEMO_KEYS };
 
 /* What is read and written for each name of a record: small and in one piece, most texts included. */
 struct entry {
@@ -190,7 +191,13 @@ static void count(struct entry *entry, int64_t at_us)
     entry->n++;
 }
 
-_Static_assert(sizeof(of_record) / sizeof(of_record[0]) + MEMO_KEYS == MEMO_SLOTS, "a slot for each text");
+_Static_assert(sizeof(of_record) / sizeof(of_record[0]) == MEMO_TEXTS, "ways for each text");
+
+/* Names of one kind differ at their end: web-1, web-2, /orders/17. */
+static size_t slot_of(size_t text, struct lm_slice value)
+{
+    return text * MEMO_WAYS + ((unsigned char)value.data[value.len - 1] + value.len) % MEMO_WAYS;
+}
 
 static bool has_value(const struct co_names *names, uint32_t at, struct lm_slice value)
 {
@@ -337,7 +344,7 @@ int co_names_add(struct co_names *names, const struct lm_record *record, uint32_
     for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
         row.kind = of_record[i].kind;
         row.value = text[of_record[i].text];
-        if (row.value.len > 0 && add_name(names, &row, &place, i) < 0)
+        if (row.value.len > 0 && add_name(names, &row, &place, slot_of(i, row.value)) < 0)
             return -1;
     }
     if (text[LM_METADATA].len > 2)
