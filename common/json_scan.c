@@ -254,11 +254,11 @@ static const char *scan_container(struct lm_json_scan *scan, const char *at, boo
 {
     uint64_t objects = *at == '{';
     unsigned depth = 1;
+    bool fresh = true;
     struct lm_json_value value;
 
-    at = scan_between(scan, at + 1, &objects, &depth, true, error);
-    while (at != NULL && depth > 0) {
-        bool fresh = false;
+    at++;
+    while ((at = scan_between(scan, at, &objects, &depth, fresh, error)) != NULL && depth > 0) {
         int c = next_byte(&at, scan->end);
         if (c == AT_END)
             return refuse(scan, at, "json", "the text ends inside an object or array", error);
@@ -270,6 +270,7 @@ static const char *scan_container(struct lm_json_scan *scan, const char *at, boo
             fresh = true;
             at++;
         } else {
+            fresh = false;
             value.raw.data = at;
             if ((at = scan_scalar(scan, at, c, &value, error)) == NULL)
                 return NULL;
@@ -277,7 +278,6 @@ static const char *scan_container(struct lm_json_scan *scan, const char *at, boo
             if (check_numbers && value.type == LM_JSON_NUMBER && !lm_json_fits_numeric(value.raw))
                 return refuse(scan, at, "metadata", "a number beyond what PostgreSQL stores", error);
         }
-        at = scan_between(scan, at, &objects, &depth, fresh, error);
     }
     return at;
 }

@@ -352,15 +352,32 @@ static size_t word_length(const char *text, size_t left, unsigned *seen)
     return len;
 }
 
+/* Digits with nothing that would make a longer word of them, as most values are: their length, or 0. */
+static size_t plain_number(const char *text)
+{
+    size_t len = 0;
+
+    while (lm_pattern_kind(text[len]) == LM_PB_DIGIT)
+        len++;
+    return (lm_pattern_kind(text[len]) & LM_PB_WORD) == 0 && text[len] != ',' ? len : 0;
+}
+
 static void take_word(struct walk *w)
 {
     const char *text = w->text + w->at;
-    size_t left = w->len - w->at;
+    size_t left = w->len - w->at, number;
     unsigned seen, other = lm_block_not_letter(text);
 
     /* Most words are short and have nothing but letters: their end is known without a look at each. */
     if (other != 0 && (lm_pattern_kind(text[__builtin_ctz(other)]) & LM_PB_WORD) == 0) {
         take_plain_word(w, text, (size_t)__builtin_ctz(other));
+        return;
+    }
+    if ((number = plain_number(text)) > 0) {
+        w->expect = EXPECT_NOTHING;
+        put_mask(w);
+        w->at += number;
+        take_unit(w);
         return;
     }
     if (text[0] == ':' && text[1] != ':') { /* behind a JSON key or a bracket */

@@ -8,6 +8,7 @@
 #include "common/record_avro.h"
 #include "common/record_json.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,15 +248,15 @@ int lm_record_decode_avro(const struct lm_schema_set *set, const void *data, siz
                           struct lm_arena *arena, struct lm_record *record, struct lm_error *error)
 {
     const unsigned char *bytes = data;
-    uint64_t fingerprint = 0;
+    uint64_t fingerprint;
 
     if (len < 2 || bytes[0] != 0xC3 || bytes[1] != 0x01)
         return lm_error_set(error, LM_DEAD_LETTER, "undecodable", "Avro: no single-object encoding");
     if (len < HEADER_LEN)
         return lm_error_set(error, LM_DEAD_LETTER, "truncated",
                             "Avro: the value ends inside its fingerprint");
-    for (int i = 0; i < 8; i++)
-        fingerprint |= (uint64_t)bytes[2 + i] << (8 * i);
+    memcpy(&fingerprint, bytes + 2, sizeof fingerprint);
+    fingerprint = le64toh(fingerprint);
     if (fingerprint == lm_record_fingerprint())
         return lm_record_decode_datum(bytes + HEADER_LEN, len - HEADER_LEN, arena, record, error);
     const struct writer *writer = find(set, fingerprint);
