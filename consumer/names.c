@@ -20,6 +20,8 @@
 /* Names of a record that are tried where its service had them last: each of the texts of of_record in one of
  * MEMO_WAYS places, then keys. */
 enum { MEMO_TEXTS = 7, MEMO_WAYS = 8, MEMO_KEYS = 8, MEMO_SLOTS = MEMO_TEXTS * MEMO_WAYS + MEMO_KEYS };
+/* Services that are tried first. */
+enum { RECENT_WAYS = 64 };
 
 /* What is read and written for each name of a record: small and in one piece, most texts included. */
 struct entry {
@@ -49,8 +51,8 @@ struct co_names {
     struct entry *entries;
     struct origin *origins; /* of the same positions */
     size_t count, cap, origin_cap;
-    uint32_t last_service; /* the previous record's, tried first; CO_INDEX_NONE for none */
-    uint32_t *fresh;       /* entries never written */
+    uint32_t recent[RECENT_WAYS]; /* services, by recent_of(); CO_INDEX_NONE for none */
+    uint32_t *fresh;              /* entries never written */
     size_t fresh_count, fresh_cap;
     struct co_index index;
     uint32_t (*memos)[MEMO_SLOTS]; /* by service: the entry each slot had last, CO_INDEX_NONE for none */
@@ -96,7 +98,8 @@ struct co_names *co_names_new(size_t max_of_kind)
         return NULL;
     names->max_of_kind = max_of_kind;
     names->flushed_us = lm_clock_mono_us();
-    names->last_service = CO_INDEX_NONE;
+    for (size_t i = 0; i < RECENT_WAYS; i++)
+        names->recent[i] = CO_INDEX_NONE;
     lm_arena_init(&names->texts, max_of_kind * CO_NAME_KIND_COUNT * NAME_MAX_BYTES);
     return names;
 }
@@ -194,9 +197,19 @@ static void count(struct entry *entry, int64_t at_us)
 _Static_assert(sizeof(of_record) / sizeof(of_record[0]) == MEMO_TEXTS, "ways for each text");
 
 /* Names of one kind differ at their end: web-1, web-2, /orders/17. */
+static size_t end_of(struct lm_slice value)
+{
+    return value.len > 0 ? (unsigned char)value.data[value.len - 1] + value.len : 0;
+}
+
 static size_t slot_of(size_t text, struct lm_slice value)
 {
-    return text * MEMO_WAYS + ((unsigned char)value.data[value.len - 1] + value.len) % MEMO_WAYS;
+    return text * MEMO_WAYS + end_of(value) % MEMO_WAYS;
+}
+
+static uint32_t *recent_of(struct co_names *names, const struct co_name_row *row)
+{
+    return &names->recent[(end_of(row->service) + row->environment.len * 8) % RECENT_WAYS];
 }
 
 static bool has_value(const struct co_names *names, uint32_t at, struct lm_slice value)
@@ -209,14 +222,18 @@ static bool has_value(const struct co_names *names, uint32_t at, struct lm_slice
     return lm_slice_equal(known, value);
 }
 
+/* What has no context is told apart by its service and environment: a service's value is that. */
 static bool is_name(const struct co_names *names, uint32_t at, const struct co_name_row *row,
                     uint32_t context)
 {
     const struct entry *entry = &names->entries[at];
+    const struct origin *origin = &names->origins[at];
 
-    return entry->context == context && entry->kind == row->kind && has_value(names, at, row->value) &&
-           (context != CO_INDEX_NONE || (lm_slice_equal(names->origins[at].service, row->service) &&
-                                         lm_slice_equal(names->origins[at].environment, row->environment)));
+    if (entry->context != context || entry->kind != row->kind || !has_value(names, at, row->value))
+        return false;
+    return context != CO_INDEX_NONE ||
+           ((row->kind == CO_NAME_SERVICE || lm_slice_equal(origin->service, row->service)) &&
+            lm_slice_equal(origin->environment, row->environment));
 }
 
 /* 1: counted (*at is the entry), 0: found no place, -1: no memory. */
@@ -239,29 +256,35 @@ static int find_or_add(struct co_names *names, const struct co_name_row *row, ui
     return *at == CO_INDEX_NONE ? -1 : 1;
 }
 
-/* The same for a name other than a service; `slot` is where its place remembers it, if at all. */
+/* Counts a name other than a service where its place had it last; false where it had another. */
+static inline bool count_again(struct co_names *names, const struct place *place, size_t slot,
+                               struct lm_slice value, int64_t at_us)
+{
+    uint32_t at = place->memo != NULL && slot < MEMO_SLOTS ? place->memo[slot] : CO_INDEX_NONE;
+
+    if (at == CO_INDEX_NONE || !has_value(names, at, value))
+        return false;
+    count(&names->entries[at], at_us);
+    return true;
+}
+
+/* One that was not there: as find_or_add, and remembered at `slot`. */
 static int add_name(struct co_names *names, const struct co_name_row *row, const struct place *place,
                     size_t slot)
 {
-    uint32_t *memo = place->memo != NULL && slot < MEMO_SLOTS ? &place->memo[slot] : NULL;
+    uint64_t hash = XXH3_64bits_withSeed(row->value.data, row->value.len, place->seed + (uint64_t)row->kind);
     uint32_t at;
+    int outcome = find_or_add(names, row, place->context, hash, &at);
 
-    if (memo != NULL && *memo != CO_INDEX_NONE && has_value(names, *memo, row->value)) {
-        count(&names->entries[*memo], row->first_us);
-        return 1;
-    }
-    int outcome = find_or_add(
-        names, row, place->context,
-        XXH3_64bits_withSeed(row->value.data, row->value.len, place->seed + (uint64_t)row->kind), &at);
-    if (outcome == 1 && memo != NULL)
-        *memo = at;
+    if (outcome == 1 && place->memo != NULL && slot < MEMO_SLOTS)
+        place->memo[slot] = at;
     return outcome;
 }
 
 /* The record's service: as find_or_add; *place is where its other names are looked for. */
 static int add_service(struct co_names *names, const struct co_name_row *row, struct place *place)
 {
-    uint32_t at = names->last_service;
+    uint32_t *recent = recent_of(names, row), at = *recent;
     uint64_t hash = 0;
     int outcome = 1;
 
@@ -273,7 +296,7 @@ static int add_service(struct co_names *names, const struct co_name_row *row, st
         outcome = find_or_add(names, row, CO_INDEX_NONE, hash, &at);
     }
     if (outcome == 1) {
-        names->last_service = at;
+        *recent = at;
         /* Spread over all bits, so that a kind added to it makes another seed. */
         *place = (struct place){.context = at,
                                 .seed = (at + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15),
@@ -284,6 +307,37 @@ static int add_service(struct co_names *names, const struct co_name_row *row, st
     return outcome;
 }
 
+/* Behind the quote that closes the string that begins at `at`; `end` where there is none. */
+static const char *behind_string(const char *at, const char *end, bool *escaped)
+{
+    *escaped = false;
+    for (; at < end && *at != '"'; at++) {
+        if (*at == '\\') {
+            *escaped = true;
+            at++;
+        }
+    }
+    return at < end ? at + 1 : end;
+}
+
+/* The comma or bracket behind the value at `at`. */
+static const char *behind_value(const char *at, const char *end)
+{
+    unsigned depth = 0;
+    bool escaped;
+
+    while (at < end && (depth > 0 || (*at != ',' && *at != '}'))) {
+        if (*at == '"') {
+            at = behind_string(at + 1, end, &escaped);
+            continue;
+        }
+        depth += *at == '{' || *at == '[';
+        depth -= *at == '}' || *at == ']';
+        at++;
+    }
+    return at;
+}
+
 /*
  * The keys of a JSON object at its top level, where JSON has been checked already. Keys with an escape are
  * left out: what names a key in a question has none.
@@ -291,36 +345,27 @@ static int add_service(struct co_names *names, const struct co_name_row *row, st
 static int add_metadata_keys(struct co_names *names, struct co_name_row *row, struct lm_slice json,
                              const struct place *place)
 {
-    int depth = 0;
+    const char *at = json.data, *end = json.data + json.len;
     size_t keys = 0;
-    const char *key = NULL;
 
     row->kind = CO_NAME_METADATA_KEY;
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.data[i];
-        if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        } else if (c == ':' && depth == 1 && key != NULL) {
-            if (add_name(names, row, place, MEMO_SLOTS - MEMO_KEYS + keys) < 0)
-                return -1;
-            key = NULL;
-            if (++keys >= METADATA_KEYS_MAX)
-                return 0;
-        } else if (c == ',') {
-            key = NULL;
-        } else if (c == '"') {
-            bool escaped = false;
-            key = &json.data[++i];
-            while (i < json.len && json.data[i] != '"') {
-                escaped = escaped || json.data[i] == '\\';
-                i += json.data[i] == '\\' ? 2 : 1;
-            }
-            row->value = (struct lm_slice){key, i < json.len ? (size_t)(&json.data[i] - key) : 0};
-            if (escaped || row->value.len == 0)
-                key = NULL;
-        }
+    while (at < end && keys < METADATA_KEYS_MAX) {
+        const char *key = at + 1;
+        bool escaped;
+
+        if (*at++ != '"')
+            continue;
+        at = behind_string(key, end, &escaped);
+        if (at == end)
+            return 0;
+        row->value = (struct lm_slice){key, (size_t)(at - 1 - key)};
+        at = behind_value(at, end);
+        if (escaped || row->value.len == 0)
+            continue;
+        size_t slot = MEMO_SLOTS - MEMO_KEYS + keys++;
+        if (!count_again(names, place, slot, row->value, row->first_us) &&
+            add_name(names, row, place, slot) < 0)
+            return -1;
     }
     return 0;
 }
@@ -342,9 +387,14 @@ int co_names_add(struct co_names *names, const struct lm_record *record, uint32_
         return -1;
     *service_place = outcome == 1 ? place.context : CO_NAMES_NO_PLACE;
     for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
+        struct lm_slice value = text[of_record[i].text];
+        size_t slot = slot_of(i, value);
+
+        if (value.len == 0 || count_again(names, &place, slot, value, record->timestamp_us))
+            continue;
         row.kind = of_record[i].kind;
-        row.value = text[of_record[i].text];
-        if (row.value.len > 0 && add_name(names, &row, &place, slot_of(i, row.value)) < 0)
+        row.value = value;
+        if (add_name(names, &row, &place, slot) < 0)
             return -1;
     }
     if (text[LM_METADATA].len > 2)
