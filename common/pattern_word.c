@@ -235,8 +235,11 @@ size_t lm_pattern_unit(const char *text, size_t left)
          [5] = "byteshours",
          [6] = "secondminute",
          [7] = "secondsminutes"}};
+    static const char firsts[] = "ABCEGJKMPTUabdhkmnpsu"; /* what they begin with */
     size_t n = 0;
 
+    if (left == 0 || memchr(firsts, text[0], sizeof(firsts) - 1) == NULL)
+        return 0;
     while (n < left && n <= LONGEST_UNIT && (lm_pattern_kind(text[n]) & (LM_PB_HEX | LM_PB_LETTER)) != 0)
         n++;
     /* "5 s." is a unit, "5 s-1" is not. */
