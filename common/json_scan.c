@@ -24,6 +24,8 @@ void lm_json_open(struct lm_json_scan *scan, const char *data, size_t len)
         (struct lm_json_scan){.start = data, .at = data, .end = len > 0 ? data + len : data, .first = true};
 }
 
+enum { SHORT_NUMBER = 19 /* digits: one less fits 64 bits */ };
+
 /* Answers what follows, or AT_END; *at goes over the blanks before it. Most JSON that is shipped has none. */
 enum { AT_END = -1 };
 static inline int next_byte(const char **at, const char *end)
@@ -428,11 +430,42 @@ int lm_json_unescape(struct lm_slice raw, struct lm_arena *arena, struct lm_slic
     return 0;
 }
 
+/* Behind a string of plain characters that begins at `at`; NULL where it is anything else. */
+ALWAYS_INLINE const char *plain_string(const char *at, const char *end)
+{
+    if (at == end || *at != '"')
+        return NULL;
+    at = skip_plain(at + 1, end);
+    return at < end && *at == '"' ? at + 1 : NULL;
+}
+
+/* Whether it is `{"name":value,…}` without blanks, of plain names and of plain texts and whole numbers that
+ * fit 64 bits, as most metadata is. What is not may be valid all the same. */
+static bool is_flat_object(const char *at, const char *end)
+{
+    if (at == end || *at != '{')
+        return false;
+    do {
+        if ((at = plain_string(at + 1, end)) == NULL || at == end || *at++ != ':')
+            return false;
+        const char *value = at;
+        while (at < end && (unsigned char)(*at - '0') <= 9)
+            at++;
+        if (at == value)
+            at = plain_string(at, end);
+        else if (at - value >= SHORT_NUMBER || (*value == '0' && at - value > 1))
+            return false;
+    } while (at != NULL && at < end && *at == ',');
+    return at != NULL && end - at == 1 && *at == '}';
+}
+
 int lm_json_check_object(const char *text, size_t len, struct lm_error *error)
 {
     struct lm_json_scan scan;
     struct lm_error inner;
 
+    if (len > 0 && is_flat_object(text, text + len))
+        return 0;
     lm_json_open(&scan, text, len);
     if (!lm_json_more(&scan) || *scan.at != '{')
         return lm_error_set(error, LM_DEAD_LETTER, "metadata", "metadata is not a JSON object");

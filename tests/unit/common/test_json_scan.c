@@ -299,6 +299,41 @@ static void metadata_must_be_an_object_that_jsonb_takes(void **state)
     }
 }
 
+static void check_judged_alike(struct fixture *f, const char *text, size_t len)
+{
+    struct lm_json_scan scan;
+    struct lm_json_value value;
+
+    lm_json_open(&scan, text, len);
+    bool is_object =
+        lm_json_value(&scan, &value, &f->error) == 0 && value.type == LM_JSON_OBJECT && !lm_json_more(&scan);
+    assert_int_equal(lm_json_check_object(text, len, &f->error) == 0, is_object);
+}
+
+/* They are told by a short cut: here with any one byte changed (to no exponent, which has bounds of its own)
+ * and with the end cut off anywhere. */
+static void a_flat_object_is_judged_as_any_value_is(void **state)
+{
+    static const char *const flat[] = {"{\"n\":10,\"region of it\":\"ap-1\"}", "{\"a\":0}",
+                                       "{\"\":\"\",\"b\":7}", "{\"digits\":123456789012345678}"};
+    static const char others[] = "0123.-+\"\\{}[]:, \n\x01\x7F\x80xnt"; /* and the NUL */
+    struct fixture *f = *state;
+    char text[64];
+
+    for (size_t i = 0; i < sizeof flat / sizeof flat[0]; i++) {
+        size_t len = strlen(flat[i]);
+        for (size_t at = 0; at < len; at++) {
+            check_judged_alike(f, flat[i], at);
+            memcpy(text, flat[i], len);
+            for (size_t other = 0; other < sizeof others; other++) {
+                text[at] = others[other];
+                check_judged_alike(f, text, len);
+            }
+        }
+        check_judged_alike(f, flat[i], len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +348,7 @@ int main(void)
         FIXTURE_TEST(an_entered_object_is_checked_as_it_is_read),
         FIXTURE_TEST(strings_are_unescaped),
         FIXTURE_TEST(metadata_must_be_an_object_that_jsonb_takes),
+        FIXTURE_TEST(a_flat_object_is_judged_as_any_value_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
