@@ -245,13 +245,41 @@ static void numbers_read_to_their_last_bit(void **state)
     }
 }
 
+/* With room for a word behind it a number is read another way than at the end. */
+static void a_number_is_the_same_whatever_follows(void **state)
+{
+    char bytes[10 + sizeof(uint64_t)];
+
+    (void)state;
+    for (unsigned bit = 0; bit <= 64; bit++) {
+        for (uint64_t less = 0; less <= 1; less++) {
+            uint64_t zigzag = (bit < 64 ? UINT64_C(1) << bit : 0) - less;
+            size_t len = 0;
+            memset(bytes, bit % 2 ? 0xFF : 0, sizeof bytes);
+            for (uint64_t rest = zigzag; len == 0 || rest > 0; rest >>= 7)
+                bytes[len++] = (char)((rest & 0x7F) | (rest > 0x7F ? 0x80 : 0));
+            for (size_t size = len; size <= sizeof bytes; size++) {
+                struct lm_avro_reader in;
+                lm_avro_reader_init(&in, bytes, size);
+                assert_int_equal(lm_avro_long(&in), (int64_t)((zigzag >> 1) ^ (0 - (zigzag & 1))));
+                assert_int_equal(in.at - in.start, len);
+                assert_null(in.fault);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(the_fingerprint_is_that_of_the_schema), FIXTURE_TEST(what_is_encoded_is_decoded),
-        FIXTURE_TEST(every_truncation_is_refused),           FIXTURE_TEST(bad_bytes_are_named_by_kind),
-        FIXTURE_TEST(a_full_arena_is_not_the_records_fault), FIXTURE_TEST(avro_c_reads_what_we_encode),
+        FIXTURE_TEST(the_fingerprint_is_that_of_the_schema),
+        FIXTURE_TEST(what_is_encoded_is_decoded),
+        FIXTURE_TEST(every_truncation_is_refused),
+        FIXTURE_TEST(bad_bytes_are_named_by_kind),
+        FIXTURE_TEST(a_full_arena_is_not_the_records_fault),
+        FIXTURE_TEST(avro_c_reads_what_we_encode),
         cmocka_unit_test(numbers_read_to_their_last_bit),
+        cmocka_unit_test(a_number_is_the_same_whatever_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
