@@ -1,5 +1,6 @@
 """What the consumer's tests share: made-up records, and whether the database holds exactly what it should."""
 import json
+import os
 import re
 import struct
 import subprocess
@@ -67,6 +68,26 @@ def generate(world, count, topic=None, first=0, **options):
 
 def stored(world):
     return int(world.value("select coalesce(sum(next_offset), 0) from logmill.ingest_offset where topic = '%s'" % world.topic("raw")))
+
+
+class Case(harness.Case):
+    """A test of consumers. What LOGMILL_TEST_CONSUMER holds is put before their arguments (such as --log-level=debug)."""
+
+    def start(self, world, *arguments, **options):
+        extra = os.environ.get("LOGMILL_TEST_CONSUMER", "").split()
+        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *extra, *arguments, **options)
+        self.addCleanup(self.ends_well, consumer)
+        return consumer
+
+    def ends_well(self, consumer):
+        """It has ended with 0, or SIGTERM does it: no handle left open, nothing a sanitizer complains about."""
+        self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:])
+
+    def wait_for_offsets(self, world, total, seconds=60):
+        try:
+            self.wait_until(lambda: stored(world) >= total, seconds)
+        finally:
+            self.assertEqual(stored(world), total, "offsets committed")
 
 
 def check_exactly_once(case, world, count, partitions=4):

@@ -1,6 +1,5 @@
 """logmill-consumer against real Kafka and PostgreSQL: what it stores, what it refuses, and how it stops."""
 import json
-import os
 import re
 import struct
 import subprocess
@@ -17,24 +16,7 @@ def seconds_ago(s):
     return int((time.time() - s) * 1e6)
 
 
-class Consumer(harness.Case):
-    def start(self, world, *arguments, **options):
-        extra = os.environ.get("LOGMILL_TEST_CONSUMER", "").split() # such as --log-level=debug
-        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *extra, *arguments, **options)
-        self.addCleanup(self.ends_well, consumer)
-        return consumer
-
-    def ends_well(self, consumer):
-        """SIGTERM ends it with 0: no handle left open, nothing a sanitizer complains about."""
-        if consumer.running():
-            self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:])
-
-    def wait_for_offsets(self, world, total, seconds=60):
-        try:
-            self.wait_until(lambda: ingest.stored(world) >= total, seconds)
-        finally:
-            self.assertEqual(ingest.stored(world), total, "offsets committed")
-
+class Consumer(ingest.Case):
     def test_poison_among_good_records_goes_to_the_dead_letters_and_nothing_else_does(self):
         world = self.world(partitions=1)
         topic = world.topic("raw")

@@ -7,25 +7,10 @@ import time
 import unittest
 from pathlib import Path
 
-import harness
 import ingest
 
 
-class Edges(harness.Case):
-    def start(self, world, *arguments, **options):
-        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *arguments, **options)
-        self.addCleanup(self.ends_well, consumer)
-        return consumer
-
-    def ends_well(self, consumer):
-        self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:])
-
-    def wait_for_offsets(self, world, total, seconds=60):
-        try:
-            self.wait_until(lambda: ingest.stored(world) >= total, seconds)
-        finally:
-            self.assertEqual(ingest.stored(world), total, "offsets committed")
-
+class Edges(ingest.Case):
     def produce_many(self, world, values):
         """One message a value, in order, to partition 0; the values hold no newline."""
         subprocess.run(["kcat", "-b", world.servers.brokers, "-P", "-t", world.topic("raw"), "-p", "0"],

@@ -11,12 +11,7 @@ import harness
 import ingest
 
 
-class DeadLetters(harness.Case):
-    def start(self, world, *arguments):
-        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *arguments)
-        self.addCleanup(lambda: self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:]))
-        return consumer
-
+class DeadLetters(ingest.Case):
     def dlq(self, world, *arguments, code=0):
         p = world.ctl("dlq", *arguments, *self.where(world), check=False)
         self.assertEqual(p.returncode, code, p.stdout + p.stderr)
@@ -27,10 +22,6 @@ class DeadLetters(harness.Case):
 
     def list(self, world, *arguments):
         return [json.loads(line) for line in self.dlq(world, "list", "--json", *arguments).stdout.splitlines()]
-
-    def wait_for_offsets(self, world, total, seconds=30):
-        self.wait_until(lambda: ingest.stored(world) >= total, seconds, "%d offsets committed" % total)
-        self.assertEqual(ingest.stored(world), total)
 
     def test_from_poison_to_stored_once_and_deleted(self):
         world = self.world(partitions=2)

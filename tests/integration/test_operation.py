@@ -1,11 +1,9 @@
 """What an operator stands on: metrics and their page, /readyz, SIGHUP, lag for others' tools, leaves on demand, quiet logs."""
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path

@@ -1,7 +1,6 @@
 """Poison: every kind of value of tests/data/poison.tsv, and bad ones mixed into good ones at speed."""
 import csv
 import json
-import struct
 import time
 import unittest
 
@@ -62,18 +61,7 @@ class Words:
                 yield name, eval(expression, dict(self.words)), expected
 
 
-class Poison(harness.Case):
-    def start(self, world, *arguments, **options):
-        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", *arguments, **options)
-        self.addCleanup(lambda: self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:]))
-        return consumer
-
-    def wait_for_offsets(self, world, total, seconds=60):
-        try:
-            self.wait_until(lambda: ingest.stored(world) >= total, seconds)
-        finally:
-            self.assertEqual(ingest.stored(world), total, "offsets committed")
-
+class Poison(ingest.Case):
     def test_every_kind_of_poison_has_its_class_and_what_can_be_stored_is(self):
         world = self.world(partitions=1)
         topic = world.topic("raw")

@@ -82,18 +82,9 @@ WRITERS = [
 ]
 
 
-class SchemaRegistry(harness.Case):
+class SchemaRegistry(ingest.Case):
     def start(self, world, where, *arguments, **options):
-        consumer = world.start("logmill-consumer", "--kafka=session.timeout.ms=6000", "--schema-registry-url=" + where.url,
-                               "--retry-base=20ms", "--retry-cap=200ms", *arguments, **options)
-        self.addCleanup(lambda: self.assertEqual(consumer.terminate(), 0, consumer.log()[-3000:]))
-        return consumer
-
-    def wait_for_offsets(self, world, total, seconds=30):
-        try:
-            self.wait_until(lambda: ingest.stored(world) >= total, seconds)
-        finally:
-            self.assertEqual(ingest.stored(world), total, "offsets committed")
+        return super().start(world, "--schema-registry-url=" + where.url, "--retry-base=20ms", "--retry-cap=200ms", *arguments, **options)
 
     def registry(self, **options):
         where = registry.Registry(**options)

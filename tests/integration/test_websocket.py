@@ -1,7 +1,6 @@
 """GET /ws/query: the protocol by a client that can break every rule, the questions by one that others use as well."""
 import asyncio
 import json
-import os
 import re
 import socket
 import struct
