@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
-#include <xxhash.h>
 
 #define MAX_NAME 255
 
@@ -28,7 +27,6 @@ struct ag_catalogue {
     const struct ag_name **by_folded;
     struct part *parts;
     size_t part_count;
-    uint64_t version;
     bool sealed;
     struct ag_samples *samples;
     uint8_t starts[65536 / 8]; /* by the first two bytes of folded names */
@@ -280,8 +278,6 @@ int ag_catalogue_seal(struct ag_catalogue *c)
             c->first[k] = i;
         c->by_folded[i] = &c->names[i];
         mark_start(c, c->names[i].folded);
-        c->version = XXH64(&c->names[i].kind, sizeof c->names[i].kind, c->version);
-        c->version = XXH64(c->names[i].value, strlen(c->names[i].value), c->version);
     }
     for (; k <= AG_KIND_COUNT; k++)
         c->first[k] = c->count;
@@ -301,11 +297,6 @@ void ag_catalogue_set_samples(struct ag_catalogue *catalogue, struct ag_samples 
 const struct ag_samples *ag_catalogue_samples(const struct ag_catalogue *catalogue)
 {
     return catalogue->samples;
-}
-
-uint64_t ag_catalogue_version(const struct ag_catalogue *catalogue)
-{
-    return catalogue->version;
 }
 
 size_t ag_catalogue_count(const struct ag_catalogue *catalogue, enum ag_kind kind)

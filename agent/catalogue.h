@@ -67,8 +67,6 @@ int ag_catalogue_seal(struct ag_catalogue *catalogue) LM_MUST_CHECK;
 void ag_catalogue_set_samples(struct ag_catalogue *catalogue, struct ag_samples *samples);
 /* NULL where there are none. */
 const struct ag_samples *ag_catalogue_samples(const struct ag_catalogue *catalogue);
-/* Hash of kinds and values (not of counts): part of cache keys. */
-uint64_t ag_catalogue_version(const struct ag_catalogue *catalogue);
 
 /* Names of a kind, sorted by value. */
 size_t ag_catalogue_count(const struct ag_catalogue *catalogue, enum ag_kind kind);

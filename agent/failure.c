@@ -28,7 +28,8 @@ static const struct {
     {"statement_timeout", 504},
 };
 
-unsigned ag_failure_status(const char *code)
+/* 500 for a code that is not in the list. */
+static unsigned status_of(const char *code)
 {
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strcmp(codes[i].code, code) == 0) {
@@ -91,7 +92,7 @@ void ag_failure_reply(struct lm_http_request *request, const struct ag_failure *
     static const char fallback[] = "{\"error\":{\"code\":\"unavailable\",\"message\":\"out of "
                                    "memory\",\"hint\":\"\",\"suggestions\":[]}}";
     struct lm_buffer out;
-    unsigned status = ag_failure_status(failure->code);
+    unsigned status = status_of(failure->code);
     lm_buffer_init(&out, 256u << 10);
     lm_buffer_append_text(&out, "{\"error\":");
     ag_failure_write(failure, &out);

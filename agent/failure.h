@@ -20,8 +20,6 @@ struct ag_failure {
     json_t *choices;        /* array of {label, question, intent}, or NULL; owned */
 };
 
-/* 400 for "bad_request", 422 for "not_understood", … ; 500 for a code that is not in the list. */
-unsigned ag_failure_status(const char *code);
 /* Texts are copied and cut; `hint` may be NULL. */
 void ag_failure_set(struct ag_failure *failure, const char *code, const char *message, const char *hint);
 void ag_failure_clear(struct ag_failure *failure);

@@ -191,7 +191,7 @@ struct ag_intent {
     enum ag_order order;
     bool rank;         /* "most", "top N": leaves the NULL group out */
     int limit;         /* 0: not said */
-    int64_t bucket_us; /* 0: automatic */
+    int64_t bucket_us; /* 0: automatic; 30 days: calendar months */
     int64_t silent_us;
     struct ag_threshold threshold;
     enum ag_language language;
@@ -204,12 +204,6 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
 /* One part asked for alone, with what all are asked about. `part` counts from 1. Texts stay where they are.
  */
 void ag_intent_of_part(const struct ag_intent *intent, size_t part, struct ag_intent *out);
-
-/* Buckets of whole months, as bucket_us: calendar months of the zone, whatever their length. */
-#define AG_BUCKET_MONTH (INT64_C(30) * 86400 * 1000000)
-#define AG_BUCKET_WEEK (INT64_C(7) * 86400 * 1000000)
-#define AG_BUCKET_DAY (INT64_C(86400) * 1000000)
-#define AG_BUCKET_HOUR (INT64_C(3600) * 1000000)
 
 /* "service", "http_status", … ; the SQL column is the same where it is one. */
 const char *ag_field_name(enum ag_field field);

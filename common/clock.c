@@ -5,7 +5,6 @@
  */
 #include "common/clock.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -210,25 +209,4 @@ int lm_rfc3339_parse(const char *text, size_t len, int64_t *us, struct lm_error 
     return lm_error_set(error, LM_DEAD_LETTER, "timestamp",
                         "\"%.*s\" is not an RFC 3339 time such as 2026-03-18T05:35:20.123Z",
                         (int)(len < 64 ? len : 64), len > 0 ? text : "");
-}
-
-int64_t lm_epoch_guess_us(double value)
-{
-    if (isnan(value))
-        return INT64_MIN;
-    double magnitude = fabs(value);
-    double us;
-    if (magnitude < 1e11)
-        us = value * 1e6;
-    else if (magnitude < 1e14)
-        us = value * 1e3;
-    else if (magnitude < 1e17)
-        us = value;
-    else
-        us = value / 1e3;
-    if (us >= 9.2e18)
-        return INT64_MAX;
-    if (us <= -9.2e18)
-        return INT64_MIN;
-    return llround(us);
 }

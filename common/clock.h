@@ -25,14 +25,10 @@ int64_t lm_clock_mono_us(void);
  * is written as the first or last microsecond of that range. */
 size_t lm_rfc3339_format(int64_t us, char *out);
 /* Accepts RFC 3339 with 'T', 't' or ' ', fraction with '.' or ',' (digits beyond the sixth dropped), "Z",
- * "z", "+09:00",
- * "+0900" or "+09"; without an offset it is UTC. A leap second (":60") is the first second of the next
- * minute, as PostgreSQL reads it. Years 1..9999, in UTC too. Returns 0 and *us, or -1 (LM_DEAD_LETTER,
+ * "z",
+ * "+09:00", "+0900" or "+09"; without an offset it is UTC. A leap second (":60") is the first second of the
+ * next minute, as PostgreSQL reads it. Years 1..9999, in UTC too. Returns 0 and *us, or -1 (LM_DEAD_LETTER,
  * "timestamp"). */
 int lm_rfc3339_parse(const char *text, size_t len, int64_t *us, struct lm_error *error) LM_MUST_CHECK;
-/* A number of unknown unit, by magnitude: seconds below 1e11, then ms, µs, ns (each 1000 times larger). What
- * no clock can show comes out at the ends, where every accepted window refuses it: NaN and -infinity
- * INT64_MIN, +infinity INT64_MAX. */
-int64_t lm_epoch_guess_us(double value);
 
 #endif

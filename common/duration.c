@@ -6,7 +6,6 @@
 static const double longest_ms = 9007199254740.992;
 /* ln 1.06, written out so that C and PostgreSQL divide by the same double. */
 static const double ln_gamma = 0.05826890812397576;
-static const double gamma_base = 1.06;
 
 int64_t lm_duration_us(double ms)
 {
@@ -20,9 +19,4 @@ int16_t lm_duration_bucket(double ms)
     if (us <= 1)
         return 0;
     return (int16_t)ceil(log(us) / ln_gamma);
-}
-
-double lm_duration_of_bucket(int16_t bucket)
-{
-    return 2 * pow(gamma_base, bucket) / (gamma_base + 1) / 1000;
 }

@@ -15,7 +15,5 @@ int64_t lm_duration_us(double ms);
 /* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06) of the same capped duration, unrounded: at most the above.
  */
 int16_t lm_duration_bucket(double ms);
-/* Representative value of a bucket in milliseconds: 2γ^b / (γ + 1). */
-double lm_duration_of_bucket(int16_t bucket);
 
 #endif

@@ -59,18 +59,3 @@ void lm_error_clear(struct lm_error *error)
     error->sqlstate[0] = '\0';
     error->text[0] = '\0';
 }
-
-const char *lm_decision_name(enum lm_decision decision)
-{
-    switch (decision) {
-    case LM_OK:
-        return "ok";
-    case LM_RETRY:
-        return "retry";
-    case LM_DEAD_LETTER:
-        return "dead_letter";
-    case LM_FATAL:
-        return "fatal";
-    }
-    return "fatal"; /* no valid decision: the careful reading */
-}

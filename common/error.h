@@ -34,7 +34,4 @@ int lm_error_set(struct lm_error *error, enum lm_decision decision, const char *
 /* Empties `error`: decision LM_OK, all texts "". NULL: nothing is done. */
 void lm_error_clear(struct lm_error *error);
 
-/* "retry", "dead_letter", "fatal", "ok". Static storage. */
-const char *lm_decision_name(enum lm_decision decision);
-
 #endif

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 enum { LINE_SIZE = 4096, WRITE_WAIT_MS = 100 };
@@ -51,17 +50,6 @@ void lm_log_open(const char *service, enum lm_log_level threshold)
 void lm_log_set_threshold(enum lm_log_level threshold)
 {
     atomic_store(&state.threshold, (int)threshold);
-}
-
-int lm_log_level_parse(const char *text, enum lm_log_level *level)
-{
-    for (int i = LM_LOG_DEBUG; i <= LM_LOG_FATAL; i++) {
-        if (strcasecmp(text, level_names[i]) == 0) {
-            *level = (enum lm_log_level)i;
-            return 0;
-        }
-    }
-    return -1;
 }
 
 /* Writes the line; what the descriptor does not take within a moment is dropped, for nobody else could be

@@ -21,8 +21,6 @@ enum lm_log_level { LM_LOG_DEBUG, LM_LOG_INFO, LM_LOG_WARN, LM_LOG_ERROR, LM_LOG
  * is "dumb". Before it, lines go out as service "logmill" from level info on. */
 void lm_log_open(const char *service, enum lm_log_level threshold);
 void lm_log_set_threshold(enum lm_log_level threshold);
-/* 0 and *level for "debug", "info", "warn", "error", "fatal" in any case; else -1. */
-int lm_log_level_parse(const char *text, enum lm_log_level *level) LM_MUST_CHECK;
 
 /* `component` names the module ("batch", "postgres"); NULL for none. */
 void lm_log(enum lm_log_level level, const char *component, const char *format, ...) LM_PRINTF(3, 4);

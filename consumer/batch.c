@@ -14,7 +14,6 @@
 /* One record may be as large as Kafka lets it be; a batch takes it and is full. */
 #define COPY_MAX ((size_t)1 << 30)
 #define ARENA_MAX ((size_t)1 << 30)
-#define TEMPLATE_MAX 4096
 /* What librdkafka keeps for a message besides its bytes. */
 #define MESSAGE_OVERHEAD 400
 /* Memory that a huge record took is given back. */
@@ -39,11 +38,6 @@ static const unsigned follows[] = {
     [CO_BATCH_UNKNOWN] = 1u << CO_BATCH_SEALED,
     [CO_BATCH_DONE] = 0,
 };
-
-const char *co_batch_state_name(enum co_batch_state state)
-{
-    return state_names[state];
-}
 
 int co_batch_change_state(struct co_batch *batch, enum co_batch_state to)
 {

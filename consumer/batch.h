@@ -194,7 +194,6 @@ rd_kafka_message_t *co_batch_take_row(struct co_batch *batch, size_t row);
  * or -1 without memory. */
 int co_batch_recount(struct co_batch *batch, struct lm_error *error) LM_MUST_CHECK;
 
-const char *co_batch_state_name(enum co_batch_state state);
 /* The one way to another state; logs it, and refuses (logged as an error, -1) what cannot follow. */
 int co_batch_change_state(struct co_batch *batch, enum co_batch_state to);
 

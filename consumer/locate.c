@@ -31,13 +31,6 @@ struct attempt {
     char problem[320];
 };
 
-enum co_place co_locate_place(int64_t stored, int64_t low, int64_t high)
-{
-    if (stored > high)
-        return CO_PLACE_BEYOND_END;
-    return stored < low ? CO_PLACE_LOST_BY_RETENTION : CO_PLACE_INSIDE;
-}
-
 static void end_attempt(struct attempt *attempt)
 {
     co_sources_free(attempt->sources);
@@ -348,18 +341,12 @@ static void on_position_done(const struct lm_error *error, void *context)
         end_attempt(attempt);
         return;
     }
-    switch (attempt->decide ? CO_PLACE_BEYOND_END
-                            : co_locate_place(attempt->stored, attempt->low, attempt->high)) {
-    case CO_PLACE_INSIDE:
-        seek(attempt);
-        break;
-    case CO_PLACE_LOST_BY_RETENTION:
-        move_over_gap(attempt);
-        break;
-    case CO_PLACE_BEYOND_END:
+    if (attempt->decide || attempt->stored > attempt->high)
         stop_beyond_end(attempt);
-        break;
-    }
+    else if (attempt->stored < attempt->low)
+        move_over_gap(attempt);
+    else
+        seek(attempt);
 }
 
 static void ask_position(struct attempt *attempt)

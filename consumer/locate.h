@@ -27,11 +27,4 @@ struct co_locator {
 /* For a partition in state locating. */
 void co_locate(struct co_locator *locator, struct co_partition *partition);
 
-enum co_place {
-    CO_PLACE_INSIDE,
-    CO_PLACE_LOST_BY_RETENTION, /* below the low watermark */
-    CO_PLACE_BEYOND_END
-};
-enum co_place co_locate_place(int64_t stored, int64_t low, int64_t high);
-
 #endif

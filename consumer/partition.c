@@ -24,11 +24,6 @@ static const unsigned follows[] = {
     [CO_PARTITION_GONE] = 0,
 };
 
-const char *co_partition_state_name(enum co_partition_state state)
-{
-    return state_names[state];
-}
-
 int co_partition_change_state(struct co_partition *partition, enum co_partition_state to)
 {
     enum co_partition_state from = partition->state;

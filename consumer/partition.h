@@ -115,7 +115,6 @@ struct co_partition *co_partition_ref(struct co_partition *partition);
 /* Frees it with the last reference; batches have gone by then. */
 void co_partition_unref(struct co_partition *partition);
 
-const char *co_partition_state_name(enum co_partition_state state);
 /* The one way to another state; logs it and refuses (-1) what cannot follow. */
 int co_partition_change_state(struct co_partition *partition, enum co_partition_state to);
 

@@ -425,11 +425,6 @@ enum sh_tail_state sh_tail_state(const struct sh_tail *tail)
     return tail->state;
 }
 
-bool sh_tail_reading(const struct sh_tail *tail)
-{
-    return tail->reading;
-}
-
 bool sh_tail_done(const struct sh_tail *tail)
 {
     bool over =
@@ -442,11 +437,6 @@ bool sh_tail_complete(const struct sh_tail *tail)
 {
     return tail->state != SH_TAIL_FAILED && (tail->at_end || tail->follow) &&
            (!tail->has_input || (tail->input.window.count == 0 && !tail->input.window.gap));
-}
-
-const char *sh_tail_path(const struct sh_tail *tail)
-{
-    return tail->path;
 }
 
 bool sh_tail_is(const struct sh_tail *tail, uint64_t device, uint64_t inode)

@@ -45,13 +45,10 @@ void sh_tail_resume(struct sh_tail *tail);
 /* No more reading; what was read to a line's end goes out. */
 void sh_tail_stop(struct sh_tail *tail);
 enum sh_tail_state sh_tail_state(const struct sh_tail *tail);
-/* A read belongs to the loop just now: the tail must not be freed. */
-bool sh_tail_reading(const struct sh_tail *tail);
 /* Nothing will be read any more and nothing is on its way. A followed file that failed is not done. */
 bool sh_tail_done(const struct sh_tail *tail);
 /* Everything of it has arrived: up to its end, or where it is followed, up to where it was read. */
 bool sh_tail_complete(const struct sh_tail *tail);
-const char *sh_tail_path(const struct sh_tail *tail);
 /* Whether it reads the file of that device and inode. */
 bool sh_tail_is(const struct sh_tail *tail, uint64_t device, uint64_t inode);
 /* The name now leads to this file (a rename within what is watched). 0, or -1 without memory: the old name

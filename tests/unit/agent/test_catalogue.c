@@ -102,24 +102,6 @@ static void edit_distance_counts_slips_up_to_its_limit(void **state)
     assert_int_equal(ag_edit_distance("", 0, "", 0, 1), 0);
 }
 
-static void the_version_is_of_names_and_not_of_counts(void **state)
-{
-    struct ag_catalogue *a = ag_catalogue_new();
-    struct ag_catalogue *b = ag_catalogue_new();
-    struct ag_catalogue *c = ag_catalogue_new();
-
-    (void)state;
-    assert_int_equal(ag_catalogue_add(a, AG_KIND_SERVICE, "x", 1), 0);
-    assert_int_equal(ag_catalogue_add(b, AG_KIND_SERVICE, "x", 2), 0);
-    assert_int_equal(ag_catalogue_add(c, AG_KIND_HOST, "x", 1), 0);
-    assert_int_equal(ag_catalogue_seal(a) + ag_catalogue_seal(b) + ag_catalogue_seal(c), 0);
-    assert_true(ag_catalogue_version(a) == ag_catalogue_version(b));
-    assert_true(ag_catalogue_version(a) != ag_catalogue_version(c));
-    ag_catalogue_free(a);
-    ag_catalogue_free(b);
-    ag_catalogue_free(c);
-}
-
 static void hostile_names_are_left_out(void **state)
 {
     struct ag_catalogue *c = ag_catalogue_new();
@@ -341,7 +323,6 @@ int main(void)
         cmocka_unit_test(parts_split_at_joints_and_at_changes_of_case),
         cmocka_unit_test(the_nearest_name_comes_first),
         cmocka_unit_test(edit_distance_counts_slips_up_to_its_limit),
-        cmocka_unit_test(the_version_is_of_names_and_not_of_counts),
         cmocka_unit_test(hostile_names_are_left_out),
         cmocka_unit_test(the_nearest_are_those_of_a_look_at_every_name),
         cmocka_unit_test(beginnings_and_parts_are_those_of_a_look_at_every_name),

@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,22 +194,6 @@ static void leap_days_of_every_century_are_right(void **state)
     assert_false(parse("2100-02-29T00:00:00Z", &us));
 }
 
-static void an_epoch_number_is_read_by_its_magnitude(void **state)
-{
-    (void)state;
-    assert_true(lm_epoch_guess_us(1773812120) == INT64_C(1773812120000000));
-    assert_true(lm_epoch_guess_us(1773812120.123456) == INT64_C(1773812120123456));
-    assert_true(lm_epoch_guess_us(1773812120123.0) == INT64_C(1773812120123000));
-    assert_true(lm_epoch_guess_us(1773812120123456.0) == INT64_C(1773812120123456));
-    assert_true(llabs(lm_epoch_guess_us(1773812120123456789.0) - INT64_C(1773812120123456)) <= 1);
-    assert_true(lm_epoch_guess_us(0) == 0);
-    assert_true(lm_epoch_guess_us(-5) == -5 * LM_SECOND_US);
-    assert_true(lm_epoch_guess_us((double)NAN) == INT64_MIN);
-    assert_true(lm_epoch_guess_us((double)INFINITY) == INT64_MAX);
-    assert_true(lm_epoch_guess_us(-(double)INFINITY) == INT64_MIN);
-    assert_true(lm_epoch_guess_us(1e300) == INT64_MAX);
-}
-
 static void the_clocks_run_forward(void **state)
 {
     (void)state;
@@ -232,7 +215,6 @@ int main(void)
         cmocka_unit_test(what_is_no_time_is_refused_as_dead_letter),
         cmocka_unit_test(parse_never_reads_behind_the_length),
         cmocka_unit_test(leap_days_of_every_century_are_right),
-        cmocka_unit_test(an_epoch_number_is_read_by_its_magnitude),
         cmocka_unit_test(the_clocks_run_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

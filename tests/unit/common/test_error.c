@@ -82,15 +82,6 @@ static void clear_leaves_no_error(void **state)
     assert_string_equal(error.text, "");
 }
 
-static void decisions_have_names(void **state)
-{
-    (void)state;
-    assert_string_equal(lm_decision_name(LM_OK), "ok");
-    assert_string_equal(lm_decision_name(LM_RETRY), "retry");
-    assert_string_equal(lm_decision_name(LM_DEAD_LETTER), "dead_letter");
-    assert_string_equal(lm_decision_name(LM_FATAL), "fatal");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,7 +91,6 @@ int main(void)
         cmocka_unit_test(a_long_kind_is_cut_at_31_bytes),
         cmocka_unit_test(a_long_text_is_cut_at_a_character_whatever_its_width),
         cmocka_unit_test(clear_leaves_no_error),
-        cmocka_unit_test(decisions_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,18 +305,6 @@ static void lines_of_threads_on_a_pipe_never_mix(void **state)
     assert_string_equal(line, "");
 }
 
-static void level_names_are_read_in_any_case(void **state)
-{
-    (void)state;
-    enum lm_log_level level;
-    assert_int_equal(lm_log_level_parse("debug", &level), 0);
-    assert_int_equal(level, LM_LOG_DEBUG);
-    assert_int_equal(lm_log_level_parse("Fatal", &level), 0);
-    assert_int_equal(level, LM_LOG_FATAL);
-    assert_int_equal(lm_log_level_parse("trace", &level), -1);
-    assert_int_equal(lm_log_level_parse("", &level), -1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,7 +319,6 @@ int main(void)
         cmocka_unit_test(a_message_cannot_steer_the_terminal_or_fake_a_line),
         cmocka_unit_test(a_limited_line_comes_once_an_interval_and_says_what_was_left_out),
         cmocka_unit_test(lines_of_threads_on_a_pipe_never_mix),
-        cmocka_unit_test(level_names_are_read_in_any_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
