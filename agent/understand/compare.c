@@ -137,6 +137,20 @@ static void before_after(struct ag_parse *p)
               "Equal spans of at most one hour either side of that moment are compared.");
 }
 
+/* A rate or a percentile does not grow with its window: windows of any length can be compared by it. */
+static bool is_of_any_length(const struct ag_intent *in)
+{
+    static const enum ag_measure_fn counted[] = {AG_COUNT, AG_DISTINCT, AG_SUM};
+    enum ag_measure_fn fn = in->measure.fn;
+
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++) {
+        if (ag_intent_measures(in, counted[i]))
+            return false;
+    }
+    return fn == AG_ERROR_RATE || fn == AG_FAILURE_RATE || fn == AG_SHARE || fn == AG_AVG ||
+           fn == AG_PERCENTILE;
+}
+
 static void two_windows(struct ag_parse *p)
 {
     const struct ag_time_found *a = &p->times[0];
@@ -165,6 +179,12 @@ static void two_windows(struct ag_parse *p)
     }
     elapsed = (later->to_us < p->now ? later->to_us : p->now) - later->from_us;
     other = (earlier->to_us < p->now ? earlier->to_us : p->now) - earlier->from_us;
+    /* Both said by their clocks: "12-13h against since 13:10". A day against half an hour may mean the same
+     * half hour of that day. */
+    if (strchr(a->symbolic, '/') && strchr(b->symbolic, '/') && is_of_any_length(p->intent)) {
+        set_against(p, earlier->symbolic);
+        return;
+    }
     if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed &&
                                                                 other <= later->to_us - later->from_us))) {
         ask_spans(p);
@@ -403,6 +423,29 @@ void ag_anchor_rule(struct ag_parse *p)
         anchor(p);
 }
 
+/* 지금까지 without a beginning: all there is, where all of it is asked for. */
+static void unsaid_window(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (!ag_is(p->tokens, i, AG_C_SO_FAR))
+            continue;
+        if (ag_reads(p, ag_after(p, i), AG_C_TOTAL))
+            assume_window(p, "all", "지금까지의 모든 기록을 보았습니다.", "Everything kept is searched.");
+        else
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "언제부터인지 알 수 없습니다.", "It is not said from when."),
+                    ag_say(p, "예: \"오늘 지금까지 에러 건수\"", "For example \"errors so far today\"."));
+        return;
+    }
+    if (ag_has_field(p->intent, AG_DAY_OF_WEEK))
+        ag_stop(
+            p, AG_NEEDS_CLARIFICATION,
+            ag_say(p, "어느 기간의 평일이나 주말인지 알 수 없습니다.", "It is not said over which weeks."),
+            ag_say(p, "예: \"지난달 평일 에러\"", "For example \"errors on weekdays last month\"."));
+    else
+        default_window(p);
+}
+
 /* "errors vs payment-service", 결제보다: not with another time. */
 static bool compares_with_a_name(const struct ag_parse *p)
 {
@@ -517,21 +560,7 @@ void ag_windows_rule(struct ag_parse *p)
                 ag_say(p, "기간을 적어 주세요. 예: \"어제\", \"지난주\"",
                        "Name the window, for example \"yesterday\" or \"last week\"."));
     } else {
-        for (size_t i = 0; i < p->tokens->count; i++) {
-            if (ag_is(p->tokens, i, AG_C_SO_FAR)) {
-                ag_stop(p, AG_NEEDS_CLARIFICATION,
-                        ag_say(p, "언제부터인지 알 수 없습니다.", "It is not said from when."),
-                        ag_say(p, "예: \"오늘 지금까지 에러 건수\"", "For example \"errors so far today\"."));
-                return;
-            }
-        }
-        if (ag_has_field(in, AG_DAY_OF_WEEK))
-            ag_stop(p, AG_NEEDS_CLARIFICATION,
-                    ag_say(p, "어느 기간의 평일이나 주말인지 알 수 없습니다.",
-                           "It is not said over which weeks."),
-                    ag_say(p, "예: \"지난달 평일 에러\"", "For example \"errors on weekdays last month\"."));
-        else
-            default_window(p);
+        unsaid_window(p);
     }
     if (!p->stopped && in->shape == AG_SERIES && in->bucket_us >= AG_DAY && p->time_count == 1 &&
         p->times[0].instant)

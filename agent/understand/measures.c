@@ -419,6 +419,11 @@ bool ag_distinct_rule(struct decision *d)
         ag_use(d, AG_C_DISTINCT);
         ag_use(d, AG_C_COUNT_PEOPLE);
         ag_set_measure(d, AG_DISTINCT, people ? AG_USER_ID : target->field);
+        /* 기사님 몇 명, user_id 중복 빼고: the field is said twice. */
+        while ((target = ag_free_target(d)) != NULL && target->field == d->intent->measure.field) {
+            ag_consume(d->p->tokens, target->from, target->to, "said twice");
+            target->grouped = true;
+        }
         return true;
     }
     if (people) {

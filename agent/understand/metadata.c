@@ -78,6 +78,45 @@ static bool asks_which(const struct ag_parse *p, size_t i)
     return ag_reads(p, i, AG_C_WHICH) || strcmp(ag_word(p, i), "what") == 0;
 }
 
+/* Does a sample of the rows hold values of `key`, and none of them a number? */
+static bool is_never_a_number(const struct ag_parse *p, const char *key)
+{
+    const struct ag_samples *samples = ag_catalogue_samples(p->catalogue);
+    bool met = false;
+
+    for (size_t i = 0; i < ag_samples_count(samples); i++) {
+        const struct ag_sample *s = ag_samples_at(samples, i);
+        if (s->field != AG_METADATA || strcmp(s->key, key) != 0)
+            continue;
+        if (s->folded[0] != '\0' && s->folded[strspn(s->folded, "0123456789.#")] == '\0')
+            return false;
+        met = true;
+    }
+    return met;
+}
+
+/* "epoch above 25", epoch이 25 넘는: a number directly behind the key is one of its values, where nothing is
+ * counted by it. The token behind, or `at`. */
+static size_t compared(struct ag_parse *p, const char *key, size_t at)
+{
+    const struct ag_tokens *t = p->tokens;
+    size_t end = at;
+
+    while (end < t->count && t->items[end].rule && strcmp(t->items[end].rule, "threshold") == 0) {
+        if (ag_reads(p, end, AG_C_COUNTER) || ag_reads(p, end, AG_C_PERCENT))
+            return at;
+        end++;
+    }
+    if (end == at || p->found.threshold_at <= at || p->found.threshold_at > end ||
+        ag_reads(p, end, AG_C_UNIT) || is_never_a_number(p, key))
+        return at;
+    if (!ag_is_korean(p, end) && (ag_reads(p, end, AG_C_ERROR) || ag_reads(p, end, AG_C_LEVEL) ||
+                                  ag_reads(p, end, AG_C_LOG) || ag_reads(p, end, AG_C_REQUEST) ||
+                                  ag_reads(p, end, AG_C_FIELD) || ag_reads(p, end, AG_C_STATUS_CLASS)))
+        return at;
+    return end;
+}
+
 void ag_metadata_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -86,6 +125,7 @@ void ag_metadata_rule(struct ag_parse *p)
         const char *key = metadata_key(p, i);
         size_t from = i > 0 && is_metadata_word(p, i - 1) ? i - 1 : i;
         size_t at = i + 1;
+        size_t behind;
         bool by;
         if (!key) {
             if (strncmp(ag_word(p, i), "metadata.", 9) == 0 && !t->items[i].rule)
@@ -100,7 +140,12 @@ void ag_metadata_rule(struct ag_parse *p)
         /* kr 리전이랑 jp 리전: each behind its value */
         if (!by && from > 0 && ag_is_korean(p, i) && is_free_value(p, from - 1) && ag_joins_list(p, i + 1))
             at = i;
-        if (!by && at > i && is_free_value(p, at)) {
+        behind = by || at == i ? at : compared(p, key, at);
+        if (behind > at) {
+            ag_mention_add(p, from, behind, AG_METADATA, key, p->found.threshold.op,
+                           ag_sayf(p, "%.15g", p->found.threshold.value), "metadata");
+            p->found.threshold.set = false;
+        } else if (!by && at > i && is_free_value(p, at)) {
             size_t to = at + 1;
             ag_mention_add(p, from, to, AG_METADATA, key, AG_IN, free_value(p, at), "metadata");
             if (strcmp(ag_word(p, to), "인") == 0)

@@ -276,6 +276,22 @@ static void missing_rule(struct ag_parse *p)
     }
 }
 
+/* "stack traces of those errors", 에러 스택 트레이스 보여줘: the traces themselves are asked for. */
+static bool asks_for_traces(const struct ag_parse *p, size_t i)
+{
+    static const char *const of[] = {"of", "for", "from", "behind"};
+    size_t next = ag_after(p, i);
+    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+    bool named = false;
+
+    if (!ag_is_korean(p, i))
+        return ag_says(p, i + 1, of, sizeof of / sizeof *of) && !ag_grouped_by(p, i);
+    for (size_t k = 0; before != SIZE_MAX && k < p->mention_count; k++)
+        named = named || p->mentions[k].to == before + 1;
+    return named && (next == p->tokens->count || ag_reads(p, next, AG_C_SHOW) ||
+                     ag_reads(p, next, AG_C_LIST) || ag_reads(p, next, AG_C_STOP));
+}
+
 /* 스택 트레이스 붙은 에러, "errors with a stack trace": of the record, which has one. */
 static void present_rule(struct ag_parse *p)
 {
@@ -287,6 +303,10 @@ static void present_rule(struct ag_parse *p)
         size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
         if (!ag_is(t, i, AG_C_FIELD) || !ag_names_field(p, i, "stack_trace"))
             continue;
+        if (asks_for_traces(p, i)) {
+            ag_mention_add(p, i, i + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
+            continue;
+        }
         if (!ag_is_korean(p, i) && before != SIZE_MAX &&
             (strcmp(ag_word(p, before), "with") == 0 || ag_reads(p, before, AG_C_VERB))) {
             ag_mention_add(p, i, i + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");

@@ -264,6 +264,16 @@ static bool follows_one(const struct ag_intent *intent)
     return false;
 }
 
+/* 순서대로 by itself is the order of time; behind another word it is that word's. */
+static bool says_in_order(const struct decision *d)
+{
+    static const char *const words[] = {"순서대로", "순서로"};
+    size_t at = d->p->said[AG_C_ORDER];
+
+    return at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) && !ag_heard(d, AG_C_SLOW) &&
+           !ag_heard(d, AG_C_DURATION);
+}
+
 void ag_list_order(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
@@ -274,9 +284,23 @@ void ag_list_order(struct decision *d)
         intent->order = AG_OLDEST;
     else if (ag_use(d, AG_C_NEWEST) || d->p->found.limit_newest)
         intent->order = AG_NEWEST;
+    else if (says_in_order(d))
+        intent->order = AG_OLDEST;
     if (intent->order == AG_ORDER_DEFAULT)
         intent->order =
             d->p->found.limit_oldest || follows_one(intent) || says_around(d->p) ? AG_OLDEST : AG_NEWEST;
+}
+
+/* 무슨 일 있었는지 순서대로, "what happened in session …": told by the records themselves. */
+static bool asks_what_happened_in_order(const struct decision *d)
+{
+    static const char *const words[] = {"무슨 일",         "무슨일",           "무슨 일이",
+                                        "what happened",   "what's happening", "what is happening",
+                                        "what went wrong", "what's going on",  "what is going on"};
+    size_t at = d->p->said[AG_C_SUMMARY];
+
+    return ag_heard(d, AG_C_OLDEST) || says_in_order(d) ||
+           (follows_one(d->intent) && ag_says(d->p, at - 1, words, sizeof words / sizeof *words));
 }
 
 void ag_plain_rule(struct decision *d)
@@ -284,7 +308,7 @@ void ag_plain_rule(struct decision *d)
     struct ag_intent *intent = d->intent;
 
     if (ag_heard(d, AG_C_SUMMARY) && intent->group_count == 0 && !ag_heard(d, AG_C_COUNT) &&
-        !ag_heard(d, AG_C_COMPARE)) {
+        !ag_heard(d, AG_C_COMPARE) && !asks_what_happened_in_order(d)) {
         ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
         ag_group_by_field(d, AG_LEVEL);
         ag_assume(d->p, "summary_by_level", "요약으로 레벨별 건수를 보여 줍니다.",

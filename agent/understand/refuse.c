@@ -164,6 +164,9 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     if (ag_is(p->tokens, i, AG_C_SO_FAR) &&
         (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))
         return true;
+    /* 지금까지 전부: all there is, where no other time is said. */
+    if (ag_is(p->tokens, i, AG_C_SO_FAR) && p->time_count == 0 && ag_reads(p, ag_after(p, i), AG_C_TOTAL))
+        return true;
     /* "services involved in trace …" are those of its records. */
     if (ag_is(p->tokens, i, AG_C_PART_OF) &&
         (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID)))
@@ -238,7 +241,7 @@ bool ag_has_subject(const struct ag_parse *p)
     static const enum ag_field fields[] = {
         AG_LEVEL,      AG_HTTP_STATUS, AG_STATUS_CLASS, AG_MESSAGE,   AG_ERROR_TYPE,
         AG_EVENT_TYPE, AG_USER_ID,     AG_SESSION_ID,   AG_TRACE_ID,  AG_SPAN_ID,
-        AG_ERROR_CODE, AG_CLIENT_IP,   AG_TAG,          AG_PAGE_PATH,
+        AG_ERROR_CODE, AG_CLIENT_IP,   AG_TAG,          AG_PAGE_PATH, AG_STACK_TRACE,
     };
 
     for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {

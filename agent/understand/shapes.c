@@ -82,6 +82,15 @@ static bool peak_per(struct decision *d)
     return true;
 }
 
+/* 에러가 제일 많은 요일이 언제야: a day of the week, not one day. */
+static bool asks_which_weekday(struct decision *d)
+{
+    const struct ag_target *target = ag_free_target(d);
+
+    return target && (target->field == AG_DAY_OF_WEEK || target->field == AG_HOUR_OF_DAY) &&
+           d->intent->group_count == 0;
+}
+
 /* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
 bool ag_busiest_rule(struct decision *d)
 {
@@ -99,6 +108,10 @@ bool ag_busiest_rule(struct decision *d)
     /* "quiet errors" are no quiet hour. */
     if (describes_errors(d, AG_C_QUIETEST) || describes_errors(d, AG_C_BUSIEST))
         return false;
+    if (asks_which_weekday(d)) {
+        ag_take(d->p, AG_C_WHEN);
+        return false;
+    }
     slot = ag_take(d->p, AG_C_TIME_SLOT);
     slot = ag_take(d->p, AG_C_WHEN) || slot;
     if (!slot && !ag_heard(d, AG_C_BUSIEST) && !ag_heard(d, AG_C_QUIETEST))
@@ -139,15 +152,37 @@ static bool silent_throughout(const struct decision *d)
            names_a_writer(d);
 }
 
+/* "logged something today but nothing in the last hour": the longer window says where to look. */
+static bool silent_but_seen(struct decision *d, struct ag_target *target)
+{
+    struct ag_parse *p = d->p;
+    bool second = p->times[1].from_us > p->times[0].from_us;
+    const struct ag_time_found silent = p->times[second];
+    const struct ag_time_found seen = p->times[!second];
+
+    if (silent.past_is_vague || silent.to_us < p->now || seen.to_us < p->now ||
+        strncmp(silent.symbolic, "last ", 5) != 0)
+        return false;
+    ag_group_by(d, target);
+    d->intent->shape = AG_SILENT;
+    d->intent->silent_us = p->now - silent.from_us;
+    ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
+    p->times[0] = seen;
+    p->time_count = 1;
+    return true;
+}
+
 /* "which services haven't logged anything in the last hour": seen before, and not in that time. */
 static bool silent_for_so_long(struct decision *d)
 {
     struct ag_parse *p = d->p;
     const char *word = ag_word(p, p->said[AG_C_STOPPED] - 1);
-    bool nothing =
-        strstr(word, "anything") || strstr(word, "logged") || strstr(word, "been") || strstr(word, "안 ");
+    bool nothing = strstr(word, "anything") || strstr(word, "nothing") || strstr(word, "logged") ||
+                   strstr(word, "been") || strstr(word, "안 ");
     struct ag_target *target = ag_free_target(d);
 
+    if (nothing && target && p->time_count == 2 && d->intent->group_count == 0)
+        return silent_but_seen(d, target);
     if (!nothing || !target || p->time_count != 1 || p->times[0].past_is_vague ||
         p->times[0].to_us < p->now || d->intent->group_count > 0 ||
         strncmp(p->times[0].symbolic, "last ", 5) != 0)
@@ -191,8 +226,29 @@ static bool is_told(const struct decision *d)
     return at == 0;
 }
 
+/* 왜 이렇게 조용하지, 마지막 로그 언제야: why is wondered about, when is asked. */
+static void wonders_why_silent(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    size_t why = p->said[AG_C_WHY];
+    size_t quiet = p->said[AG_C_QUIETEST];
+    bool final = false;
+    bool when = false;
+
+    for (size_t i = quiet; quiet && i < p->tokens->count; i++) {
+        final = final || ag_reads(p, i, AG_C_FINAL);
+        when = when || ag_reads(p, i, AG_C_WHEN);
+    }
+    if (!why || !final || !when || ag_after(p, why - 1) != quiet - 1 || !names_a_writer(d))
+        return;
+    p->said[AG_C_WHY] = p->said[AG_C_QUIETEST] = 0;
+    ag_assume(p, "silent_is_last_seen", "왜 조용한지는 알 수 없어, 마지막 기록의 시각으로 답합니다.",
+              "Why it is silent is not known; the time of its last record is told.");
+}
+
 bool ag_stopped_rule(struct decision *d)
 {
+    wonders_why_silent(d);
     /* "silent errors" are not what fell silent. */
     if (ag_heard(d, AG_C_COUNT) && ag_has_error_filter(d->intent) && d->intent->group_count == 0 &&
         !ag_free_target(d))
@@ -301,9 +357,14 @@ bool ag_spike_rule(struct decision *d)
         return false;
     ag_take(d->p, AG_C_TIME_SLOT);
     ag_take(d->p, AG_C_WHEN);
+    ag_use(d, AG_C_MOST); /* a spike is the furthest above by itself */
     d->intent->shape = AG_SPIKE;
     ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
     d->intent->bucket_us = d->p->found.bucket_us;
+    /* "which day did errors spike" */
+    if (d->intent->bucket_us == 0 && ag_heard(d, AG_C_TIME_SLOT) &&
+        strcmp(ag_heard_value(d, AG_C_TIME_SLOT), "d") == 0)
+        d->intent->bucket_us = AG_BUCKET_DAY;
     d->p->found.bucket_us = 0;
     return true;
 }

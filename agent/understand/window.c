@@ -284,6 +284,9 @@ void ag_zone_rule(struct ag_parse *p)
             end++;
         if (!zone && end == i + 1)
             continue;
+        /* "on March 17, UTC day" */
+        if (zone && strcmp(ag_word(p, end), "day") == 0 && ag_is(t, end, AG_C_UNIT))
+            end++;
         found = ag_zone_new(name);
         if (!found)
             continue;
