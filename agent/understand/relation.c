@@ -204,6 +204,9 @@ static size_t range(struct ag_parse *p, struct ag_moment *a, struct ag_moment *b
     struct span first;
     struct span second;
 
+    /* "11-12am": noon by what is meant, midnight by what is said. */
+    if (a->bare_number && b->hour == 12 && b->meridiem == AG_IS_AM)
+        return i;
     inherit(a, b);
     if (!a->has_date && !a->has_instant && a->has_clock && b->has_date && b->has_clock) {
         /* "between 2 and 3 pm yesterday": the day is both's. */
