@@ -177,6 +177,14 @@ static void two_windows(struct ag_parse *p)
         set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
         return;
     }
+    /* "noon to 12:30 today vs yesterday, same window" */
+    if (ag_said(p, AG_C_SAME_TIME) && later->to_us - later->from_us < AG_DAY) {
+        const char *same = ag_same_clock(p, later->symbolic, earlier);
+        if (same) {
+            set_against(p, same);
+            return;
+        }
+    }
     elapsed = (later->to_us < p->now ? later->to_us : p->now) - later->from_us;
     other = (earlier->to_us < p->now ? earlier->to_us : p->now) - earlier->from_us;
     /* Both said by their clocks: "12-13h against since 13:10". A day against half an hour may mean the same
@@ -239,6 +247,59 @@ static bool says_since(const struct ag_parse *p, const struct ag_time_found *f)
             return true;
     }
     return false;
+}
+
+/* "[from, to)" on another day, by the clock. */
+static const char *on_day(struct ag_parse *p, int64_t from, int64_t to, int64_t day)
+{
+    int64_t base = ag_zone_floor(p->zone, from, 'd');
+    int64_t days = (day - base + (day > base ? AG_DAY / 2 : -AG_DAY / 2)) / AG_DAY;
+
+    return span_text(p, ag_zone_add(p->zone, from, 'd', days), ag_zone_add(p->zone, to, 'd', days));
+}
+
+const char *ag_same_clock(struct ag_parse *p, const char *symbolic, const struct ag_time_found *day)
+{
+    int64_t from;
+    int64_t to;
+
+    if (strcmp(symbolic, "all") == 0 || !day->day_only ||
+        ag_zone_add(p->zone, day->from_us, 'd', 1) != day->to_us ||
+        ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0 || to - from > AG_DAY)
+        return NULL;
+    return on_day(p, from, to < p->now ? to : p->now, day->from_us);
+}
+
+/* "until": up to the same time, not at it. */
+static bool says_until(const struct ag_parse *p, size_t i)
+{
+    const char *word = ag_word(p, i);
+
+    return strstr(word, "까지") || strstr(word, "until") || strstr(word, "up to") ||
+           strncmp(word, "by ", 3) == 0 || ag_reads(p, ag_after(p, i), AG_C_TO) ||
+           (i > 0 && ag_reads(p, i - 1, AG_C_TO)) || strcmp(ag_word(p, i + 1), "까지") == 0 ||
+           (i > 0 && strcmp(ag_word(p, i - 1), "by") == 0);
+}
+
+/* 어제 같은 시간까지 에러 몇 건, "errors by the same time yesterday": that day so far. Which hours are the
+ * same nobody said who has not asked before. Without a word that compares. */
+static bool at_the_same_time(struct ag_parse *p)
+{
+    char name[16];
+    int k;
+
+    if (!ag_said(p, AG_C_SAME_TIME) || ag_said(p, AG_C_COMPARE) || p->time_count != 1 ||
+        !calendar_of(p->times[0].symbolic, name, &k) || strcmp(name, "day") != 0 || k >= 0)
+        return false;
+    if (says_until(p, p->said[AG_C_SAME_TIME] - 1))
+        set_window(p, ag_sayf(p, "day %d so far", k), true);
+    else
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "어느 시간과 같은지 알 수 없습니다.", "It is not said the same as what."),
+                ag_say(p,
+                       "시간을 적어 주세요. 예: \"어제 13시부터 14시까지 에러\", \"어제 같은 시간까지 에러\"",
+                       "Name the hours, for example \"errors yesterday from 13:00 to 14:00\"."));
+    return true;
 }
 
 static void compare_windows(struct ag_parse *p)
@@ -540,6 +601,8 @@ void ag_windows_rule(struct ag_parse *p)
             ag_say(p, "이름 하나와의 비교는 다루지 않습니다.",
                    "A comparison with one name is not supported."),
             ag_say(p, "예: \"결제와 주문 에러 비교\"", "For example \"errors of payment and order, each\"."));
+    } else if (at_the_same_time(p)) {
+        /* one window */
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
         compare_windows(p);
     } else if (p->time_count == 2 && in->shape == AG_NEW) {

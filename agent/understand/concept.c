@@ -175,6 +175,7 @@ static const char *const names[AG_C_COUNT_OF] = {
     [AG_C_PROMPT] = "prompt",
     [AG_C_FORECAST] = "forecast",
     [AG_C_VAGUE] = "vague",
+    [AG_C_ORDINARY] = "ordinary",
 };
 
 int ag_concept_from_name(const char *name)

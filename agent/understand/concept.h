@@ -181,7 +181,8 @@ enum ag_concept {
     AG_C_SQL,
     AG_C_PROMPT,
     AG_C_FORECAST,
-    AG_C_VAGUE, /* numbers, stuff: names no measure */
+    AG_C_VAGUE,    /* numbers, stuff: names no measure */
+    AG_C_ORDINARY, /* means nothing here, and is no misspelling of what does: table, not tablet */
     AG_C_COUNT_OF
 };
 

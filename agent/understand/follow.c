@@ -38,6 +38,7 @@ static bool follows(struct ag_parse *p)
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_is(p->tokens, i, AG_C_SHIFT) ||
+                  (ag_is(p->tokens, i, AG_C_SAME_TIME) && p->tokens->count < 8) ||
                   ag_is(p->tokens, i, AG_C_PRONOUN);
         object = object || ag_is(p->tokens, i, AG_C_LOG) || ag_is(p->tokens, i, AG_C_REQUEST) ||
                  ag_is(p->tokens, i, AG_C_DURATION) || ag_is(p->tokens, i, AG_C_RESPONSE);
@@ -176,6 +177,14 @@ static bool replace_window(struct ag_parse *p)
     struct ag_intent *in = p->intent;
     const char *unit = ag_take(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
 
+    bool same_time = ag_take(p, AG_C_SAME_TIME);
+
+    if (same_time && (p->time_count != 1 || unit || in->compare != AG_NO_COMPARE)) {
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "어느 날의 같은 시간인지 알 수 없습니다.", "It is not said on which day."),
+                ag_say(p, "예: \"어제 같은 시간엔?\"", "For example \"and at the same time yesterday?\"."));
+        return false;
+    }
     if (p->time_count > 1 || (p->time_count == 1 && unit)) {
         ag_stop(p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
                 NULL);
@@ -190,6 +199,17 @@ static bool replace_window(struct ag_parse *p)
             return false;
         }
         in->window.symbolic = shifted;
+    } else if (same_time) {
+        /* 어제 같은 시간엔?: the hours spoken of, on that day. */
+        const char *moved = ag_same_clock(p, in->window.symbolic, &p->times[0]);
+        if (!moved) {
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "하루보다 긴 기간에는 같은 시간이 없습니다.",
+                           "A window of more than a day has no same time on another."),
+                    NULL);
+            return false;
+        }
+        in->window.symbolic = moved;
     } else if (p->time_count == 1) {
         const char *same_day = on_previous_day(p, in);
         in->window.symbolic = same_day ? same_day : p->times[0].symbolic;

@@ -453,8 +453,26 @@ static bool is_traffic_by_time(const struct decision *d)
     return true;
 }
 
+/* "what was web-03 logging": its records. */
+static void was_logging(struct ag_parse *p)
+{
+    static const char *const asking[] = {"what was", "what were", "what is", "what are"};
+    static const char *const being[] = {"was", "were", "is", "are"};
+    bool asks = ag_says(p, 0, asking, sizeof asking / sizeof *asking) ||
+                (strcmp(ag_word(p, 0), "what") == 0 && ag_says(p, 1, being, sizeof being / sizeof *being));
+
+    for (size_t k = 0; asks && k < p->mention_count; k++) {
+        size_t at = p->mentions[k].to;
+        if (p->mentions[k].negated || strcmp(ag_word(p, at), "logging") != 0 || p->tokens->items[at].rule)
+            continue;
+        ag_consume(p->tokens, at, at + 1, ag_concept_name(AG_C_LOG));
+        p->said[AG_C_LOG] = at + 1;
+    }
+}
+
 static void take_flags(struct ag_parse *p)
 {
+    was_logging(p);
     for (size_t i = 0; i < sizeof strong / sizeof *strong; i++) {
         /* Fields are targets before their words are anything else. */
         ag_take(p, strong[i]);

@@ -174,6 +174,9 @@ void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it
  * cannot be. */
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit);
+/* compare.c: `symbolic`, of a day at most, on the one day found, by the same clock; NULL when it cannot be.
+ */
+const char *ag_same_clock(struct ag_parse *p, const char *symbolic, const struct ag_time_found *day);
 /* A list that is to be broken down, compared or counted becomes a count; the slowest records do not.
  * measure.c */
 void ag_count_instead(struct ag_parse *p);

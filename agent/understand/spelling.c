@@ -183,7 +183,7 @@ static bool slip(struct ag_parse *p, size_t i, enum ag_kind kind)
             if (matches[k].len == m)
                 return false;
         }
-        if (m < 4)
+        if (m < 4 || ag_vocabulary_is_ordinary(p->vocabulary, part, m))
             return false;
     }
     if (ag_kind_beside(p, &from, &to) != AG_KIND_COUNT && ag_name_of_kind(&p->tokens->items[i], kind))

@@ -226,8 +226,34 @@ static void up_or_down(struct ag_parse *p, size_t i)
     worse_is_error_rate(p);
 }
 
+/* 5xx 떨어진 거, 에러 떨어진 로그: records that came, not fewer of them. */
+static void fallen_records(struct ag_parse *p)
+{
+    static const enum ag_concept records[] = {AG_C_THING, AG_C_LOG, AG_C_REQUEST, AG_C_RESPONSE};
+
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        size_t next = ag_after(p, i);
+        size_t before = ag_before(p, i);
+        bool graded = false;
+        bool of_records = false;
+        if (strcmp(ag_word(p, i), "떨어진") != 0 || p->tokens->items[i].rule)
+            continue;
+        for (size_t k = 0; k < p->mention_count; k++) {
+            const struct ag_mention *m = &p->mentions[k];
+            graded = graded ||
+                     (before != SIZE_MAX && m->to == before + 1 &&
+                      (m->field == AG_LEVEL || m->field == AG_HTTP_STATUS || m->field == AG_STATUS_CLASS));
+        }
+        for (size_t k = 0; k < sizeof records / sizeof *records; k++)
+            of_records = of_records || ag_reads(p, next, records[k]);
+        if (graded && of_records)
+            ag_consume(p->tokens, i, i + 1, "happened");
+    }
+}
+
 void ag_than_rule(struct ag_parse *p)
 {
+    fallen_records(p);
     for (size_t i = 0; i < p->tokens->count; i++) {
         if (ag_is_korean(p, i))
             korean_than(p, i);

@@ -128,6 +128,7 @@ static void add_words(struct lattice *l, size_t at)
         struct step step = {.readings = matches[i].readings};
         bool fits = false;
         bool only_suffix = true;
+        bool continues = false; /* glued to Latin letters, as one of its readings may be: WARN이상 */
         bool ending = matches[i].readings->concept == AG_C_ENDING;
         if (!ag_scan_ends(t, at + matches[i].len) &&
             !(digit_follows(t, at + matches[i].len) && wants_a_number(matches[i].readings)))
@@ -136,13 +137,14 @@ static void add_words(struct lattice *l, size_t at)
             bool good = reading_fits(r, before);
             fits = fits || good;
             only_suffix = only_suffix && !(good && !r->suffix);
+            continues = continues || (good && r->suffix && before > ' ' && before < 0x80);
         }
         if (fits && !only_suffix && matches[i].len == 1 && ag_is_hangul(t->cp[at]) &&
             is_lone_filler(matches[i].readings) && !closes_a_word(t, at + 1))
             continue;
         if (fits)
-            relax(l, at, at + matches[i].len, only_suffix ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD,
-                  &step);
+            relax(l, at, at + matches[i].len,
+                  only_suffix || continues ? (ending ? COST_ENDING : COST_SUFFIX) : COST_WORD, &step);
     }
 }
 

@@ -37,6 +37,7 @@ struct surface {
 struct node {
     struct ag_reading *readings;
     struct surface *surface;
+    bool ordinary;
 };
 
 struct ag_vocabulary {
@@ -171,7 +172,12 @@ static int add_written(struct ag_vocabulary *v, const char *text, size_t len, st
                                        &cp);
         node = child(v, node, (uint32_t)cp);
     }
-    result = node ? add_reading(v, node, folded, &reading) : -1;
+    if (node && reading.concept == AG_C_ORDINARY) {
+        v->nodes[node].ordinary = true;
+        result = 0;
+    } else {
+        result = node ? add_reading(v, node, folded, &reading) : -1;
+    }
     free(folded);
     return result;
 }
@@ -308,6 +314,15 @@ static int add_file(struct ag_vocabulary *v, const char *path, struct lm_error *
     free(data);
     fclose(file);
     return result;
+}
+
+bool ag_vocabulary_is_ordinary(const struct ag_vocabulary *v, const char *word, size_t len)
+{
+    uint32_t node = 1;
+
+    for (size_t i = 0; i < len && node; i++)
+        node = find_edge(v, node, (unsigned char)word[i]);
+    return node != 0 && v->nodes[node].ordinary;
 }
 
 static bool has_domain(const struct ag_vocabulary *v, const char *word, size_t len)
@@ -464,7 +479,7 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
     bool tie = false;
     bool best_omits = false;
 
-    if (len < 4)
+    if (len < 4 || ag_vocabulary_is_ordinary(v, word, len))
         return NULL;
     for (const struct surface *s = v->surfaces; s; s = s->next) {
         size_t n = strlen(s->text);

@@ -46,8 +46,11 @@ uint64_t ag_vocabulary_version(const struct ag_vocabulary *vocabulary);
  * points. */
 size_t ag_vocabulary_match(const struct ag_vocabulary *vocabulary, const uint32_t *text, size_t len,
                            struct ag_match *out, size_t max);
-/* The Latin surface closest to a misspelt word (one edit from 4 letters, two from 8), if only one is; NULL
- * otherwise. */
+/* Is it a Latin word of everyday language (folded) that is here only so that it is not taken for a
+ * misspelling? */
+bool ag_vocabulary_is_ordinary(const struct ag_vocabulary *vocabulary, const char *word, size_t len);
+/* The Latin surface closest to a misspelt word (one edit from 4 letters, two from 8), if only one is and the
+ * word is not an ordinary one; NULL otherwise. */
 const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *vocabulary, const char *word,
                                             size_t len);
 /* Surfaces that say what is asked about or when, of two to six Hangul syllables, that text[0..len) starts
