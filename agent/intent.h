@@ -136,6 +136,9 @@ enum ag_compare {
     AG_COMPARE_WINDOW, /* against window `against`, the same elapsed span */
 };
 
+/* What a comparison was asked to confirm: "is it worse than yesterday?" is answered yes or no. */
+enum ag_claim { AG_NO_CLAIM, AG_CLAIM_MORE, AG_CLAIM_LESS };
+
 /* AG_MOST and AG_FEWEST order groups by the measure; the others order AG_LIST rows (slowest: by duration,
  * NULL left out). */
 enum ag_order { AG_ORDER_DEFAULT, AG_MOST, AG_FEWEST, AG_NEWEST, AG_OLDEST, AG_SLOWEST, AG_FASTEST };
@@ -188,6 +191,7 @@ struct ag_intent {
     const char *zone; /* IANA, or "UTC" */
     enum ag_compare compare;
     struct ag_window against;
+    enum ag_claim claim; /* of a comparison of one number */
     enum ag_order order;
     bool rank;         /* "most", "top N": leaves the NULL group out */
     int limit;         /* 0: not said */

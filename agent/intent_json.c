@@ -140,6 +140,8 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     if (intent->compare == AG_COMPARE_WINDOW) {
         json_t *against = json_object();
         failed |= put(against, "symbolic", json_string(intent->against.symbolic));
+        if (intent->claim != AG_NO_CLAIM)
+            failed |= put(against, "claim", json_string(intent->claim == AG_CLAIM_MORE ? "more" : "less"));
         failed |= put(o, "compare", against);
     }
     failed |= put(o, "order", json_string(ag_order_name(intent->order)));
@@ -510,9 +512,12 @@ static int read_time(const json_t *json, struct lm_arena *arena, struct ag_inten
                      struct lm_error *error)
 {
     static const char *const time_keys[] = {"symbolic", "zone", "stated", NULL};
-    static const char *const against_keys[] = {"symbolic", NULL};
+    static const char *const against_keys[] = {"symbolic", "claim", NULL};
+    static const char *const claims[] = {"more", "less", NULL};
     const json_t *time = json_object_get(json, "time");
     const json_t *against = json_object_get(json, "compare");
+    const json_t *claim = json_object_get(against, "claim");
+    const char *claimed = json_string_value(claim);
 
     if (known_keys(time, time_keys, "time", error) < 0 ||
         text_of(json_object_get(time, "symbolic"), arena, "time.symbolic", &intent->window.symbolic, error) <
@@ -525,6 +530,10 @@ static int read_time(const json_t *json, struct lm_arena *arena, struct ag_inten
     intent->compare = AG_COMPARE_WINDOW;
     if (known_keys(against, against_keys, "compare", error) < 0)
         return -1;
+    if (claim && (!claimed || !one_of(claimed, claims)))
+        return BAD(error, "compare.claim must be more or less");
+    if (claimed)
+        intent->claim = strcmp(claimed, "more") == 0 ? AG_CLAIM_MORE : AG_CLAIM_LESS;
     return text_of(json_object_get(against, "symbolic"), arena, "compare.symbolic", &intent->against.symbolic,
                    error);
 }

@@ -79,9 +79,22 @@ static void say_series(struct ag_said *said)
     }
 }
 
+/* "is it worse than yesterday?": by the comparison alone, where it has both sides. */
+static void say_yes_or_no(const struct ag_said *said)
+{
+    enum ag_claim claim = said->table->intent->claim;
+    double now = ag_table_number(said->table, 0, said->column);
+    double then = ag_table_number(said->table, 0, said->other);
+    if (claim == AG_NO_CLAIM || isnan(now) || isnan(then)) {
+        return;
+    }
+    ag_put_phrase(said, (claim == AG_CLAIM_MORE ? now > then : now < then) ? AG_SAY_YES : AG_SAY_NO);
+}
+
 static void say_comparison(struct ag_said *said)
 {
     said->other = said->facts->previous;
+    say_yes_or_no(said);
     ag_put_phrase(said,
                   said->table->intent->measure.fn == AG_COUNT ? AG_SAY_COMPARED_COUNT : AG_SAY_COMPARED);
     said->figure = ag_table_number(said->table, 0, said->column);

@@ -54,6 +54,8 @@ const struct ag_phrases ag_phrases_en = {
             [AG_SAY_SERIES_LOWEST] =
                 "The {measure} of {subjects} {window} was lowest {bucket}{bucket group}: {value}.",
             [AG_SAY_TIMES_MEDIAN] = " That is {times} times the median of {base}.",
+            [AG_SAY_YES] = "Yes: ",
+            [AG_SAY_NO] = "No: ",
             [AG_SAY_COMPARED_COUNT] =
                 "{compared group}{value} {window}, {other} {other window} ({measure} of "
                 "{subjects}). ",

@@ -52,6 +52,8 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_SERIES_LOWEST] = "{window} {subject}의 {measure}{은} {bucket}{bucket group}에 "
                                      "{value}{로} 가장 적었습니다.",
             [AG_SAY_TIMES_MEDIAN] = " 중앙값 {base}의 {times}배입니다.",
+            [AG_SAY_YES] = "예. ",
+            [AG_SAY_NO] = "아니요. ",
             [AG_SAY_COMPARED_COUNT] =
                 "{subject}{compared group}: {window} {value}, {other window} {other}입니다. ",
             [AG_SAY_COMPARED] = "{subject}의 {measure}{compared group}: {window} {value}, "

@@ -168,6 +168,7 @@ void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the e
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* compare.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
+void ag_claim_rule(struct ag_parse *p);     /* than.c: whether a comparison is to be confirmed */
 void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison, defaults */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */

@@ -263,3 +263,76 @@ void ag_than_rule(struct ag_parse *p)
     for (size_t i = 0; i < p->tokens->count; i++)
         up_or_down(p, i);
 }
+
+/* -- what is asked to be confirmed -- */
+
+/* Which way a word says it went; "slower" is more only of durations. */
+static enum ag_claim way_of(const struct ag_parse *p, size_t i)
+{
+    static const char *const more[] = {"more",   "higher", "greater", "busier", "worse", "elevated", "up",
+                                       "slower", "slow",   "많",      "높",     "심",    "더",       "느"};
+    static const char *const less[] = {"fewer", "less", "lower", "better", "down", "faster",
+                                       "fast",  "적",   "낮",    "빠",     "덜"};
+    const char *way = ag_reads_value(p, i, AG_C_COMPARE);
+    const char *rule = p->tokens->items[i].rule;
+    bool said = rule && (strcmp(rule, "than") == 0 || strcmp(rule, ag_concept_name(AG_C_SLOW)) == 0 ||
+                         strcmp(rule, ag_concept_name(AG_C_FAST)) == 0);
+
+    if (way && strcmp(way, "up") == 0)
+        return AG_CLAIM_MORE;
+    if (way && strcmp(way, "down") == 0)
+        return AG_CLAIM_LESS;
+    if (!said)
+        return AG_NO_CLAIM;
+    return begins_with_one_of(ag_word(p, i), more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
+           : begins_with_one_of(ag_word(p, i), less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
+                                                                                 : AG_NO_CLAIM;
+}
+
+/* "is it", "did errors …", 늘었어?: not how many, which or why, nor "show me". */
+static bool asks_to_confirm(const struct ag_parse *p, size_t way)
+{
+    static const enum ag_concept asking[] = {AG_C_COUNT,        AG_C_COUNT_PEOPLE, AG_C_WHICH, AG_C_WHEN,
+                                             AG_C_WHY,          AG_C_SHOW,         AG_C_LIST,  AG_C_SUMMARY,
+                                             AG_C_DISTRIBUTION, AG_C_MOST,         AG_C_ORDER};
+    static const char *const verbs[] = {"is", "are", "was", "were", "did", "does", "do", "has", "have"};
+    size_t last = p->tokens->count;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *rule = p->tokens->items[i].rule;
+        for (size_t k = 0; k < sizeof asking / sizeof *asking; k++) {
+            if (rule && strcmp(rule, ag_concept_name(asking[k])) == 0 && ag_reads(p, i, asking[k]))
+                return false;
+        }
+    }
+    if (p->language == AG_EN)
+        return ag_says(p, 0, verbs, sizeof verbs / sizeof *verbs);
+    while (last > 0 && (ag_reads(p, last - 1, AG_C_STOP) || ag_reads(p, last - 1, AG_C_ENDING) ||
+                        ag_reads(p, last - 1, AG_C_PARTICLE) || ag_reads(p, last - 1, AG_C_NOISE) ||
+                        ag_reads(p, last - 1, AG_C_VERB)))
+        last--;
+    return last == way + 1;
+}
+
+void ag_claim_rule(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    enum ag_claim claim = AG_NO_CLAIM;
+    size_t at = 0;
+
+    if (in->compare != AG_COMPARE_WINDOW || in->shape != AG_PLAIN || in->group_count > 0 ||
+        in->part_count > 0 || in->measure.also_count > 0 || in->measure.p_count > 1 ||
+        in->measure.fn == AG_SHARE)
+        return;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        enum ag_claim way = way_of(p, i);
+        if (way != AG_NO_CLAIM && claim != AG_NO_CLAIM && way != claim)
+            return;
+        if (way != AG_NO_CLAIM) {
+            claim = way;
+            at = i;
+        }
+    }
+    if (claim != AG_NO_CLAIM && asks_to_confirm(p, at))
+        in->claim = claim;
+}

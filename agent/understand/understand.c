@@ -295,6 +295,8 @@ static void decide(struct ag_parse *p)
     ag_leftover_rule(p);
     if (!p->stopped)
         ag_windows_rule(p);
+    if (!p->stopped)
+        ag_claim_rule(p);
 }
 
 static int understand(struct ag_parse *p)

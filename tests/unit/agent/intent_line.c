@@ -64,7 +64,10 @@ void intent_line(const struct ag_intent *in, struct lm_buffer *out)
                          in->groups[i].key ? "." : "", in->groups[i].key ? in->groups[i].key : "");
     lm_buffer_printf(out, " @%s%s", in->window.symbolic, in->window.stated ? "" : "?");
     if (in->compare == AG_COMPARE_WINDOW)
-        lm_buffer_printf(out, " vs %s", in->against.symbolic);
+        lm_buffer_printf(out, " vs %s%s", in->against.symbolic,
+                         in->claim == AG_CLAIM_MORE   ? " more?"
+                         : in->claim == AG_CLAIM_LESS ? " less?"
+                                                      : "");
     if (in->order != AG_ORDER_DEFAULT)
         lm_buffer_printf(out, " %s", ag_order_name(in->order));
     if (in->limit)

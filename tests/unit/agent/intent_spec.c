@@ -219,6 +219,10 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
         intent->compare = AG_COMPARE_WINDOW;
         return window_of(rest, arena, &intent->against);
     }
+    if ((rest = after(clause, "claim")) != NULL) {
+        intent->claim = strcmp(rest, "more") == 0 ? AG_CLAIM_MORE : AG_CLAIM_LESS;
+        return true;
+    }
     if ((rest = after(clause, "part")) != NULL) {
         return part_of(rest, arena, intent);
     }

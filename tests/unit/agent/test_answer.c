@@ -281,6 +281,41 @@ static void comparison_has_both_sides_difference_and_change(void **state)
     done(asked);
 }
 
+static void what_is_to_be_confirmed_is_answered_yes_or_no_where_both_sides_are_known(void **state)
+{
+#define AGAINST "against 2026-03-16T00:00:00+09:00/2026-03-17T00:00:00+09:00; "
+    (void)state;
+    struct asked *asked = ASK("count; " DAY "; " AGAINST "claim more; ko", "150", "100");
+    assert_int_equal(strncmp(asked->answer.insight, "예. ", strlen("예. ")), 0);
+    assert_says(asked, "50건(50%) 늘었습니다.");
+    done(asked);
+    asked = ASK("count; " DAY "; " AGAINST "claim less; ko", "150", "150");
+    assert_int_equal(strncmp(asked->answer.insight, "아니요. ", strlen("아니요. ")), 0);
+    done(asked);
+    asked = ASK("count; " DAY "; " AGAINST "claim more", "90", "100");
+    assert_int_equal(strncmp(asked->answer.insight, "No: 90", 6), 0);
+    done(asked);
+    asked = ASK("p 0.95; " DAY "; " AGAINST "claim more", "412.5", NULL);
+    assert_int_equal(
+        strncmp(asked->answer.insight, "No", 2) == 0 || strncmp(asked->answer.insight, "Yes", 3) == 0, 0);
+    done(asked);
+#undef AGAINST
+}
+
+static void things_asked_for_at_once_are_named_by_their_words(void **state)
+{
+    (void)state;
+    struct asked *asked =
+        ASK("count; part errors count; part people distinct user_id; part slow p 0.95; where 1 level in "
+            "ERROR|FATAL; where 3 service in pay; " DAY,
+            "12", "3", NULL);
+    assert_int_equal(json_integer_value(cell(asked, 0, "errors")), 12);
+    assert_int_equal(json_integer_value(cell(asked, 0, "people")), 3);
+    assert_true(json_is_null(cell(asked, 0, "slow")));
+    assert_says(asked, "errors: 12, people: 3, slow: no value, on 2026-03-17.");
+    done(asked);
+}
+
 static void cells_have_the_type_of_their_column(void **state)
 {
     (void)state;
@@ -621,6 +656,8 @@ int main(void)
         cmocka_unit_test(busiest_and_quietest_count_empty_buckets),
         cmocka_unit_test(spike_stands_above_the_median),
         cmocka_unit_test(comparison_has_both_sides_difference_and_change),
+        cmocka_unit_test(what_is_to_be_confirmed_is_answered_yes_or_no_where_both_sides_are_known),
+        cmocka_unit_test(things_asked_for_at_once_are_named_by_their_words),
         cmocka_unit_test(cells_have_the_type_of_their_column),
         cmocka_unit_test(a_list_as_long_as_asked_is_no_count),
         cmocka_unit_test(wrong_cells_are_an_error_and_not_an_answer),

@@ -111,6 +111,7 @@ static void parts_are_read_as_they_are_written(void **state)
         {"\"part\":1", "\"part\":0"},
         {"\"slow\"", "\"errors\""},
         {"\"slow\"", "\"\""},
+        {"\"order\"", "\"compare\":{\"symbolic\":\"day -1\",\"claim\":\"maybe\"},\"order\""},
         {"\"p\":0.95", "\"p\":95"},
         {",\"p\":0.95", ""},
         {"\"percentile\"", "\"list\""},
