@@ -364,7 +364,7 @@ bool ag_spike_rule(struct decision *d)
     /* "which day did errors spike" */
     if (d->intent->bucket_us == 0 && ag_heard(d, AG_C_TIME_SLOT) &&
         strcmp(ag_heard_value(d, AG_C_TIME_SLOT), "d") == 0)
-        d->intent->bucket_us = AG_BUCKET_DAY;
+        d->intent->bucket_us = AG_DAY;
     d->p->found.bucket_us = 0;
     return true;
 }
