@@ -26,8 +26,8 @@ with truth as (
            logmill.duration_bucket(duration_ms) as bucket, count(*) as n
     from logmill.logs where duration_ms is not null group by 1, 2, 3, 4, 5, 6, 7),
 kept as (
-    select minute, category, service, environment, level, kafka_partition, u.bucket, u.n
-    from logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) as u (bucket, n))
+    select minute, category, service, environment, level, kafka_partition, u.bucket, sum(u.n)
+    from logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) as u (bucket, n) group by 1, 2, 3, 4, 5, 6, 7)
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
 ERROR_DIFFERENCE = """

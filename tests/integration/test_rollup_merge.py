@@ -8,8 +8,9 @@ import harness
 
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 KEPT = """select service, environment, level, extract(epoch from minute)::bigint, n, duration_n, duration_sum_us, duration_max_us,
-    (select coalesce(string_agg(u.bucket || ':' || u.n, ' ' order by u.bucket), '')
-     from unnest(duration_buckets, duration_counts) u (bucket, n))
+    (select coalesce(string_agg(b.bucket || ':' || b.n, ' ' order by b.bucket), '')
+     from (select bucket, sum(n) as n from unnest(duration_buckets, duration_counts) u (bucket, n) group by bucket) b),
+    cardinality(duration_buckets), cardinality(duration_counts)
     from logmill.log_rollup_minute"""
 
 
@@ -33,6 +34,9 @@ def add_rollups(pieces):
         array(first, "int"), array(last, "int"), array(buckets, "smallint"), array(counts, "bigint")))
 
 
+JOINED_MAX = 150  # elements a histogram may have before each bucket stands in it once
+
+
 class RollupMerge(harness.Case):
     def setUp(self):
         self.database = self.world(topics=False)
@@ -52,6 +56,9 @@ class RollupMerge(harness.Case):
         self.assertEqual(len(kept), len(truth), "seed %d" % self.seed)
         for key, (n, total, most, histogram) in truth.items():
             some = bool(histogram)
+            elements = kept[key].pop()
+            self.assertEqual(kept[key].pop(), elements, "%s, seed %d" % (key, self.seed))
+            self.assertLessEqual(int(elements or 0), max(JOINED_MAX, len(histogram)), "%s, seed %d" % (key, self.seed))
             self.assertEqual(kept[key], [str(n), str(sum(histogram.values())), str(total if some else 0), str(most) if some else None,
                                          " ".join("%d:%d" % b for b in sorted(histogram.items()))], "%s, seed %d" % (key, self.seed))
 
@@ -59,7 +66,8 @@ class RollupMerge(harness.Case):
         piece = {}
         for key in self.random.sample(keys, self.random.randint(1, len(keys))):
             middle = self.random.randint(0, 631 - spread)
-            histogram = collections.Counter(self.random.randint(middle, middle + spread) for _ in range(self.random.choice((0, 1, 3, 40))))
+            durations = self.random.choice((0, 1, 3, 40, 150))
+            histogram = collections.Counter(self.random.randint(middle, middle + spread) for _ in range(durations))
             n = sum(histogram.values()) + self.random.randint(1, 5)
             most = self.random.randint(0, 2**53) if histogram else 0
             items = list(histogram.items())
@@ -80,6 +88,21 @@ class RollupMerge(harness.Case):
     def test_a_row_that_got_durations_only_later_has_them_and_keeps_them(self):
         key = ("s", "production", "INFO", 60)
         self.check([{key: (3, 0, 0, {})}, {key: (2, 10, 7, {40: 2})}, {key: (1, 0, 0, {})}])
+
+    def test_the_same_buckets_again_and_again_are_held_once_when_they_are_many(self):
+        keys = [("s", "production", "INFO", 60), ("t", "production", "INFO", 60)]
+        self.check([{keys[0]: (60, 60, 1, {b: 1 for b in range(100, 160)}), keys[1]: (1, 9, 9, {7: 1})} for _ in range(40)])
+        sizes = self.database.rows("select cardinality(duration_buckets) from logmill.log_rollup_minute order by service")
+        # 60 and 120 are joined, 180 become 60; forty of one bucket stay as they came.
+        self.assertEqual(sizes, [["120"], ["40"]])
+
+    def test_taking_a_row_out_of_a_joined_histogram_makes_it_whole(self):
+        self.assertEqual(self.database.rows("select * from logmill.shift_bucket('{5,7,5,9}', '{1,2,3,1}', 5::smallint, -1)"),
+                         [["{5,7,9}", "{3,2,1}"]])
+
+    def test_a_time_is_computed_without_a_call(self):
+        plan = self.database.rows("explain (verbose, costs off) select logmill.at_us(u.us) from unnest('{1,2}'::bigint[]) u (us)")
+        self.assertNotIn("at_us", str(plan))
 
 
 if __name__ == "__main__":
