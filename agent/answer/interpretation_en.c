@@ -216,7 +216,12 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
         ag_put_number(out, intent->threshold.value);
     }
     if (intent->limit > 0) {
-        lm_buffer_printf(out, intent->rank ? ", the top %d" : ", at most %d", intent->limit);
+        bool fewest = intent->order == AG_FEWEST;
+        lm_buffer_printf(out,
+                         !intent->rank ? ", at most %d"
+                         : fewest      ? ", the lowest %d"
+                                       : ", the top %d",
+                         intent->limit);
     }
 }
 

@@ -222,7 +222,11 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
     if (intent->limit > 0 && intent->measure.fn == AG_LIST) {
         lm_buffer_printf(out, "%d건 ", intent->limit);
     } else if (intent->limit > 0 && intent->shape == AG_PLAIN) {
-        lm_buffer_printf(out, intent->rank ? "구해 상위 %d개를 보여 줍니다." : "구해 %d개를 보여 줍니다.",
+        bool fewest = intent->order == AG_FEWEST;
+        lm_buffer_printf(out,
+                         !intent->rank ? "구해 %d개를 보여 줍니다."
+                         : fewest      ? "구해 하위 %d개를 보여 줍니다."
+                                       : "구해 상위 %d개를 보여 줍니다.",
                          intent->limit);
         return;
     }

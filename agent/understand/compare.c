@@ -308,11 +308,11 @@ static void compare_windows(struct ag_parse *p)
     char name[16];
     int k;
 
-    if (p->time_count == 2) {
+    if (p->time_count == 2 && !ag_is_crossed(p)) {
         two_windows(p);
         return;
     }
-    if (p->time_count > 2) {
+    if (p->time_count >= 2) {
         ask_spans(p);
         return;
     }

@@ -61,6 +61,14 @@ bool ag_share_rule(struct decision *d);
  * with by. */
 void ag_only_rule(struct ag_parse *p, bool broken_down);
 
+/* steps.c: questions of several steps are held back. */
+void ag_steps_rule(struct ag_parse *p);
+/* Are two names set against each other, each at a time of its own: "payment today vs order yesterday"? */
+bool ag_is_crossed(const struct ag_parse *p);
+/* Is a second question asked that is a name: "… in payment? And order?"; one without a counterpart is held
+ * back. */
+bool ag_asks_again(struct ag_parse *p);
+
 /* several.c: several measures in one question; true when it decided. */
 bool ag_several_rule(struct decision *d);
 

@@ -576,6 +576,7 @@ void ag_measure_rule(struct ag_parse *p)
         ag_list_order(&d);
     if (p->intent->group_count > 0)
         ag_use(&d, AG_C_DISTRIBUTION);
+    ag_steps_rule(p);
     if (!p->stopped)
         leave_unused(&d);
 }

@@ -363,7 +363,7 @@ static bool counted_twice(const struct decision *d)
 /* 각각, and comparing two services: the field with several values becomes the break-down. */
 void ag_each_rule(struct decision *d)
 {
-    bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) ||
+    bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) || ag_asks_again(d->p) ||
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 

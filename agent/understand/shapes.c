@@ -63,6 +63,12 @@ static bool peak_per(struct decision *d)
     const char *per = ag_heard(d, AG_C_PER) ? ag_heard_value(d, AG_C_PER) : "";
     bool peak = ag_heard(d, AG_C_BUSIEST) || ag_heard(d, AG_C_MAXIMUM) || ag_heard(d, AG_C_HIGHEST);
 
+    if (peak && *per == 's' && d->intent->group_count == 0 && !ag_heard(d, AG_C_AVERAGE)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "초 단위의 최댓값은 구하지 않습니다.", "The peak of a second is not told."),
+                ag_say(d->p, "예: \"분당 최대 요청 수\"", "For example \"peak requests per minute\"."));
+        return true;
+    }
     if (!peak || !*per || *per == 's' || ag_heard(d, AG_C_DURATION) || ag_heard(d, AG_C_AVERAGE) ||
         d->p->found.p_count > 0 || d->p->found.bucket_us || d->p->target_count > 0 ||
         d->intent->group_count > 0 || ag_heard(d, AG_C_RATE) || ag_heard(d, AG_C_SLOW) ||

@@ -215,6 +215,25 @@ static bool hangs_on(const struct ag_parse *p, size_t i)
     return ag_says(p, i, words, sizeof words / sizeof *words);
 }
 
+/* "tagged with "security" or "audit"": either. Both, or one without the other, a single condition does not
+ * say. */
+static void further_tag(struct ag_parse *p, size_t at)
+{
+    size_t next = at;
+
+    while (ag_joins_list(p, next) || ag_is(p->tokens, next, AG_C_NOT))
+        next++;
+    if (next == at || !ag_is(p->tokens, next, AG_C_QUOTED))
+        return;
+    if (next == at + 1 && ag_is(p->tokens, at, AG_C_OR))
+        ag_mention_add(p, next, next + 1, AG_TAG, NULL, AG_IN, value_text(p, next), "tag");
+    else
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "태그 여럿을 함께 가진 기록은 아직 찾지 못합니다.",
+                       "Records with several tags at once cannot be asked for yet."),
+                NULL);
+}
+
 /* "tagged with security", 태그가 canary인, canary 태그: a tag may be any word. */
 static void tag_rule(struct ag_parse *p)
 {
@@ -251,6 +270,7 @@ static void tag_rule(struct ag_parse *p)
             ag_mention_add(p, from, to, AG_TAG, NULL, AG_IN, value_text(p, value), "tag");
             if (strcmp(ag_word(p, to), "인") == 0 || ag_is(t, to, AG_C_TAGGED))
                 ag_consume(t, to, to + 1, "tag");
+            further_tag(p, to);
         }
     }
 }
