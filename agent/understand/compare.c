@@ -308,11 +308,19 @@ static void compare_windows(struct ag_parse *p)
     char name[16];
     int k;
 
-    if (p->time_count == 2 && !ag_is_crossed(p)) {
+    if (p->time_count == 2 && ag_is_crossed(p)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "이름도 시간도 서로 다른 둘은 비교할 수 없습니다.",
+                       "Two names, each at a time of its own, cannot be compared."),
+                ag_say(p, "예: \"결제 에러 오늘과 어제 비교\"",
+                       "For example \"errors of payment-service today vs yesterday\"."));
+        return;
+    }
+    if (p->time_count == 2) {
         two_windows(p);
         return;
     }
-    if (p->time_count >= 2) {
+    if (p->time_count > 2) {
         ask_spans(p);
         return;
     }

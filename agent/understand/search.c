@@ -69,6 +69,17 @@ static bool is_value_of_field(const struct ag_parse *p, size_t before)
     return ag_reads(p, before, AG_C_FIELD) && !is_message_field(p, before);
 }
 
+/* tagged with "a" and "b": the second belongs to the field of the first. */
+static bool continues_values(const struct ag_parse *p, size_t before)
+{
+    size_t at = before;
+
+    while (at > 0 && (ag_joins_list(p, at) || ag_is(p->tokens, at, AG_C_NOT)))
+        at--;
+    return at > 0 && at < before && ag_is(p->tokens, at, AG_C_QUOTED) &&
+           is_value_of_field(p, ag_before(p, at));
+}
+
 /* Which quoted texts are searched for, and the words around them. With `all`, also those nobody else took. */
 static void take_quoted(struct ag_parse *p, bool all)
 {
@@ -104,7 +115,8 @@ static void take_quoted(struct ag_parse *p, bool all)
             from = before;
         } else if (before != SIZE_MAX && is_message_field(p, before)) {
             from = before;
-        } else if (!all && before != SIZE_MAX && is_value_of_field(p, before)) {
+        } else if (!all && before != SIZE_MAX &&
+                   (is_value_of_field(p, before) || continues_values(p, before))) {
             continue;
         } else {
             /* A quoted name is a name. */

@@ -47,7 +47,8 @@ static bool korean_step(const struct ag_parse *p, size_t most)
     size_t field = most + 1;
     bool other = false;
 
-    while (ag_reads(p, field, AG_C_VERB) || ag_reads(p, field, AG_C_ENDING) || ag_reads(p, field, AG_C_PARTICLE))
+    while (ag_reads(p, field, AG_C_VERB) || ag_reads(p, field, AG_C_ENDING) ||
+           ag_reads(p, field, AG_C_PARTICLE))
         field++;
     if (!ag_reads(p, field, AG_C_FIELD) || strcmp(ag_word(p, field + 1), "의") != 0)
         return false;
@@ -64,14 +65,14 @@ static bool korean_step(const struct ag_parse *p, size_t most)
 /* "p95 of the service with the most errors", "errors on the slowest endpoint" */
 static bool english_step(const struct ag_parse *p, size_t most)
 {
-    static const char *const of[] = {"of", "for", "on", "in", "from", "by"};
+    static const char *const of[] = {"of", "of the", "for", "on", "in", "from", "by"};
     bool with = false;
     size_t i = most;
     enum kind asked = NO_KIND;
     enum kind ranked = kind_of(p, most);
 
-    while (i > 0 && (ag_reads(p, i - 1, AG_C_NOISE) || strcmp(ag_word(p, i - 1), "with") == 0 ||
-                     strcmp(ag_word(p, i - 1), "has") == 0)) {
+    while (i > 0 && strcmp(ag_word(p, i - 1), "of the") != 0 &&
+           (ag_reads(p, i - 1, AG_C_NOISE) || strcmp(ag_word(p, i - 1), "with") == 0)) {
         with = with || !ag_reads(p, i - 1, AG_C_NOISE) || strcmp(ag_word(p, i - 1), "that") == 0;
         i--;
     }
@@ -80,7 +81,7 @@ static bool english_step(const struct ag_parse *p, size_t most)
             return false;
         ranked = kind_of(p, most + 1);
         i--;
-        while (i > 0 && ag_reads(p, i - 1, AG_C_NOISE))
+        while (i > 0 && ag_reads(p, i - 1, AG_C_NOISE) && strcmp(ag_word(p, i - 1), "of the") != 0)
             i--;
     } else if (!ag_reads(p, most + 1, AG_C_FIELD) || ranked == NO_KIND) {
         return false;
@@ -132,8 +133,10 @@ void ag_steps_rule(struct ag_parse *p)
                        "For example \"service with the most errors\", then \"p95 of payment-service\"."));
     if (asks_so_many_of_each(p))
         ag_stop(p, AG_NOT_UNDERSTOOD,
-                ag_say(p, "나눈 것마다 몇 개씩은 아직 답하지 못합니다.", "So many of each are not supported yet."),
-                ag_say(p, "예: \"서비스와 에러 타입별 에러\"", "For example \"errors by service and error type\"."));
+                ag_say(p, "나눈 것마다 몇 개씩은 아직 답하지 못합니다.",
+                       "So many of each are not supported yet."),
+                ag_say(p, "예: \"서비스와 에러 타입별 에러\"",
+                       "For example \"errors by service and error type\"."));
 }
 
 /* How many times are said between tokens [from, to)? */
@@ -171,7 +174,8 @@ static bool stands_as_question(const struct ag_parse *p, size_t from, size_t i)
     size_t before = from;
     bool topic = ag_says(p, i, topics, sizeof topics / sizeof *topics);
 
-    while (before > 0 && (ag_reads(p, before - 1, AG_C_AND) || ag_reads(p, before - 1, AG_C_NOISE)))
+    while (before > 0 && (ag_reads(p, before - 1, AG_C_AND) || ag_reads(p, before - 1, AG_C_NOISE) ||
+                          ag_reads(p, before - 1, AG_C_PREPOSITION)))
         before--;
     if (before < 2 || !ag_reads(p, before - 1, AG_C_STOP) || strcmp(ag_word(p, before - 1), "?") != 0)
         return false;
