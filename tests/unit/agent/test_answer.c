@@ -524,6 +524,9 @@ static void interpretation_names_window_zone_and_conditions(void **state)
          "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 레벨이 ERROR 또는 FATAL이고 서비스가 "
          "payment-service인 기록의 수를 "
          "엔드포인트별로 구해 상위 5개를 보여 줍니다."},
+        {"count; by endpoint; order fewest; rank; limit 5; " DAY "; ko",
+         "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 기록의 수를 엔드포인트별로 구해 하위 5개를 "
+         "보여 줍니다."},
         {"list; where message contains timeout; where service not_in web; ko",
          "2026-03-18 13:35:20부터 14:35:20까지(Asia/Seoul) 메시지에 \"timeout\"이 들어 있고 서비스가 web이 "
          "아닌 기록을 최신 것부터 "
