@@ -49,6 +49,82 @@ static bool stands_alone(const struct ag_parse *p, size_t i)
            strcmp(ag_word(p, i), "걔") == 0 || strcmp(ag_word(p, i), "쟤") == 0;
 }
 
+static bool is_known_as(const struct ag_name *name, const char *root, size_t len)
+{
+    char part[48];
+
+    if (len + 3 > sizeof part)
+        return false;
+    part[0] = ' ';
+    memcpy(part + 1, root, len);
+    memcpy(part + 1 + len, " ", 2);
+    return strstr(name->parts, part) != NULL;
+}
+
+/* Could the word stand for the name: unknown letters, or a word one of whose roots is a part of it? */
+static bool may_stand_for(const struct ag_parse *p, size_t i, const struct ag_name *name)
+{
+    const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
+
+    if (ag_is(p->tokens, i, AG_C_HANGUL))
+        return true;
+    while (roots && *roots) {
+        size_t n = strcspn(roots, ",");
+        if (is_known_as(name, roots, n))
+            return true;
+        roots += n + (roots[n] == ',');
+    }
+    return false;
+}
+
+/* 주문(payment-service): two names that are not of one thing. */
+static void other_name(struct ag_parse *p, size_t i, const struct ag_name *name)
+{
+    const struct ag_name *found[AG_MAX_CANDIDATES];
+
+    if (name->kind != AG_KIND_SERVICE || !ag_is(p->tokens, i, AG_C_DOMAIN) ||
+        ag_candidates(p, i, AG_KIND_SERVICE, found) == 0)
+        return;
+    ag_stop(p, AG_NOT_UNDERSTOOD,
+            p->language == AG_KO ? ag_sayf(p, "\"%s\"와(과) 괄호 안의 \"%s\" 가운데 무엇인지 알 수 없습니다.",
+                                           ag_word(p, i), name->value)
+                                 : ag_sayf(p, "It is not clear whether \"%s\" or \"%s\" is meant.",
+                                           ag_word(p, i), name->value),
+            NULL);
+}
+
+/* 카드승인(card-auth), 채널(channel)별: the same thing in Korean and, in brackets behind it, by its name.
+ * What is before the bracket is one word, of letters nobody knows or of roots of that very name. */
+void ag_gloss_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 1; i + 2 < t->count; i++) {
+        const struct ag_token *inside = &t->items[i + 1];
+        size_t from = i;
+        bool same = false;
+        if (strcmp(ag_word(p, i), "(") != 0 || strcmp(ag_word(p, i + 2), ")") != 0 || !t->items[i].glued ||
+            inside->name_count == 0 || inside->rule)
+            continue;
+        while (from > 0 && t->items[from].glued)
+            from--;
+        for (size_t k = from; k < i; k++) {
+            bool stands = may_stand_for(p, k, inside->names[0]);
+            same = same || stands;
+            if (t->items[k].rule || (!stands && !ag_is(t, k, AG_C_PARTICLE) && !ag_is(t, k, AG_C_ENDING))) {
+                same = false;
+                break;
+            }
+        }
+        if (!same) {
+            other_name(p, i - 1, inside->names[0]);
+            continue;
+        }
+        ag_consume(t, from, i + 1, "gloss");
+        ag_consume(t, i + 2, i + 3, "gloss");
+    }
+}
+
 void ag_apposition_rule(struct ag_parse *p)
 {
     for (size_t k = 0; k < p->mention_count; k++) {

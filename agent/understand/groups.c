@@ -75,7 +75,10 @@ static void find_targets(struct ag_parse *p)
 static void mark_grouped(struct ag_parse *p, struct ag_target *target)
 {
     struct ag_tokens *t = p->tokens;
-    size_t next = target->to;
+    /* 채널(channel)별 */
+    bool glossed =
+        target->to < t->count && t->items[target->to].rule && strcmp(t->items[target->to].rule, "gloss") == 0;
+    size_t next = target->to + glossed;
     size_t before = target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
 
     if (ag_is(t, next, AG_C_BY) || ag_is(t, next, AG_C_BY_AFTER)) {
@@ -89,6 +92,8 @@ static void mark_grouped(struct ag_parse *p, struct ag_target *target)
         p->said[AG_C_DISTRIBUTION] = ag_after(p, target->to - 1) + 1;
         ag_consume(t, next, ag_after(p, target->to - 1) + 1, "by");
     }
+    if (p->crossed && (target->to + 1 == p->crossed || target->from == p->crossed))
+        target->grouped = true;
     if (before != SIZE_MAX &&
         (ag_is(t, before, AG_C_BY_BEFORE) || ag_is(t, before, AG_C_EACH) || ag_is(t, before, AG_C_EVERY))) {
         target->grouped = true;
@@ -118,6 +123,24 @@ static void spread_groups(struct ag_parse *p)
             left->grouped = right->grouped = true;
             ag_consume(p->tokens, left->to, right->from, "by");
         }
+    }
+}
+
+static bool is_field(const struct ag_parse *p, size_t i)
+{
+    return ag_is(p->tokens, i, AG_C_FIELD) || ag_is(p->tokens, i, AG_C_SERVICE_WORD) ||
+           ag_is(p->tokens, i, AG_C_ENVIRONMENT);
+}
+
+void ag_cross_rule(struct ag_parse *p)
+{
+    for (size_t i = 1; i + 1 < p->tokens->count; i++) {
+        bool cross = strcmp(ag_word(p, i), "x") == 0 || strcmp(ag_word(p, i), "×") == 0 ||
+                     strcmp(ag_word(p, i), "*") == 0;
+        if (!cross || !is_field(p, i - 1) || !is_field(p, i + 1))
+            continue;
+        ag_consume(p->tokens, i, i + 1, "by");
+        p->crossed = i + 1;
     }
 }
 

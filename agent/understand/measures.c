@@ -108,7 +108,8 @@ bool ag_duration_rule(struct decision *d)
 {
     bool page = ag_heard(d, AG_C_PAGE_LOAD);
     bool slow_one = (ag_heard(d, AG_C_AVERAGE) || ag_heard(d, AG_C_MAXIMUM) || ag_heard(d, AG_C_MINIMUM)) &&
-                    ag_heard(d, AG_C_SLOW) && !ag_heard(d, AG_C_REQUEST);
+                    (ag_heard(d, AG_C_SLOW) || ag_heard(d, AG_C_SLOWEST) || ag_heard(d, AG_C_FASTEST)) &&
+                    !ag_heard(d, AG_C_REQUEST);
     bool longer = d->p->found.length_set && !ag_heard(d, AG_C_REQUEST) && !ag_heard(d, AG_C_LOG) &&
                   (ag_heard(d, AG_C_AVERAGE) || ag_heard(d, AG_C_MAXIMUM)); /* 평균 500ms 넘는 서비스 */
     bool duration = ag_heard(d, AG_C_DURATION) || page || slow_one || longer;
@@ -456,6 +457,22 @@ static void list_one(struct decision *d, enum ag_order order)
     d->p->found.limit = 0;
 }
 
+/* "when did it last happen and on which host", 마지막으로 언제 어느 호스트에서: the one record has both. */
+static bool asks_where_as_well(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    struct ag_target *target = ag_free_target(d);
+    size_t before = target && target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
+
+    if (!target || p->target_count != 1 || target->field == AG_METADATA || d->intent->group_count > 0 ||
+        p->found.limit > 0 || before == SIZE_MAX || !ag_reads(p, before, AG_C_WHICH) ||
+        before < p->said[AG_C_WHEN])
+        return false;
+    ag_consume(p->tokens, target->from, target->to, "shown");
+    p->target_count = 0;
+    return true;
+}
+
 /* First and last. */
 bool ag_seen_rule(struct decision *d)
 {
@@ -483,6 +500,11 @@ bool ag_seen_rule(struct decision *d)
     when = ag_take(d->p, AG_C_WHEN);
     if (ag_heard(d, AG_C_FIRST) && last)
         return false;
+    if (when && asks_where_as_well(d)) {
+        ag_use(d, AG_C_FIRST);
+        list_one(d, last ? AG_NEWEST : AG_OLDEST);
+        return true;
+    }
     if ((ag_heard(d, AG_C_COUNT) && !when) || ag_free_target(d)) {
         /* A number of firsts, or who was first. */
         if (last)

@@ -117,6 +117,48 @@ static size_t compared(struct ag_parse *p, const char *key, size_t at)
     return end;
 }
 
+#define MAX_MET 8
+#define MAX_PIECES 8
+
+/* branch가 여의도인: a value of `key` that a sample of the rows holds, in whatever pieces its letters were
+ * read; the longest that begins at token `at`. The token behind it, or `at`. */
+static size_t sampled_value(struct ag_parse *p, const char *key, size_t at, const char **value)
+{
+    const struct ag_samples *samples = ag_catalogue_samples(p->catalogue);
+    const struct ag_token *items = p->tokens->items;
+    size_t end = at;
+
+    for (size_t to = at; to < p->tokens->count && to < at + MAX_PIECES && !items[to].rule; to++) {
+        const struct ag_sample *met[MAX_MET];
+        const char *text;
+        size_t n;
+        if (to > at && !items[to].glued)
+            break;
+        text = ag_text_utf8(&p->text, items[at].from, items[to].to, p->arena);
+        n = text && (unsigned char)text[0] >= 0x80 ? ag_samples_find(samples, text, met, MAX_MET) : 0;
+        for (size_t k = 0; k < n && k < MAX_MET; k++) {
+            if (met[k]->field != AG_METADATA || !met[k]->value || strcmp(met[k]->key, key) != 0)
+                continue;
+            *value = ag_keep(p, met[k]->value, strlen(met[k]->value));
+            end = to + 1;
+        }
+    }
+    return end;
+}
+
+/* The same before the key: 여의도 branch. The token at which it begins, or `from`. */
+static size_t sampled_before(struct ag_parse *p, const char *key, size_t from, const char **value)
+{
+    size_t start = from;
+
+    while (start > 0 && from - start < MAX_PIECES) {
+        start--;
+        if (!p->tokens->items[start].glued)
+            return sampled_value(p, key, start, value) == from ? start : from;
+    }
+    return from;
+}
+
 void ag_metadata_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -126,6 +168,8 @@ void ag_metadata_rule(struct ag_parse *p)
         size_t from = i > 0 && is_metadata_word(p, i - 1) ? i - 1 : i;
         size_t at = i + 1;
         size_t behind;
+        size_t before;
+        const char *met = NULL;
         bool by;
         if (!key) {
             if (strncmp(ag_word(p, i), "metadata.", 9) == 0 && !t->items[i].rule)
@@ -140,6 +184,14 @@ void ag_metadata_rule(struct ag_parse *p)
         /* kr 리전이랑 jp 리전: each behind its value */
         if (!by && from > 0 && ag_is_korean(p, i) && is_free_value(p, from - 1) && ag_joins_list(p, i + 1))
             at = i;
+        behind = by || at == i ? at : sampled_value(p, key, at, &met);
+        before = by || met ? from : sampled_before(p, key, from, &met);
+        if (met) {
+            ag_mention_add(p, before, behind > at ? behind : i + 1, AG_METADATA, key, AG_IN, met, "metadata");
+            if (behind > at && strcmp(ag_word(p, behind), "인") == 0)
+                ag_consume(t, behind, behind + 1, "metadata");
+            continue;
+        }
         behind = by || at == i ? at : compared(p, key, at);
         if (behind > at) {
             ag_mention_add(p, from, behind, AG_METADATA, key, p->found.threshold.op,

@@ -94,6 +94,7 @@ struct ag_parse {
     const char *outcome_share; /* outcomes.c: the event type whose share among both outcomes is asked for */
     size_t since_told;  /* background.c: token index + 1 of a time in brackets behind what happened then; 0:
                            none */
+    size_t crossed;     /* groups.c: token index + 1 of the x in 서비스 x 환경; 0: none */
     bool since_version; /* "since the 2.15.0 rollout": that version's records, whenever */
     bool negation_dropped; /* "A but not B" said no more than A */
     bool than_a_time;      /* "more than yesterday": set against that time */
@@ -151,6 +152,8 @@ bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
 void ag_background_rule(struct ag_parse *p); /* background.c: what is told and asks nothing */
+void ag_cross_rule(struct ag_parse *p);      /* groups.c: 서비스 x 환경, one by the other */
+void ag_gloss_rule(struct ag_parse *p);      /* apposition.c: 카드승인(card-auth) */
 void ag_numbers_rule(struct ag_parse *p); /* numbers.c: buckets, lengths, thresholds, limits, percentiles */
 void ag_text_rule(struct ag_parse *p);    /* search.c: quoted and contained text */
 void ag_ids_rule(

@@ -234,6 +234,14 @@ static void further_tag(struct ag_parse *p, size_t at)
                 NULL);
 }
 
+/* "with the vip tag", "carrying a canary tag" */
+static bool carries(const struct ag_parse *p, size_t i)
+{
+    static const char *const articles[] = {"the", "a", "an"};
+
+    return ag_says(p, i, articles, sizeof articles / sizeof *articles) || ag_reads(p, i, AG_C_PREPOSITION);
+}
+
 /* "tagged with security", 태그가 canary인, canary 태그: a tag may be any word. */
 static void tag_rule(struct ag_parse *p)
 {
@@ -260,6 +268,9 @@ static void tag_rule(struct ag_parse *p)
             ag_consume(t, at + 1, at + 2 + ag_reads(p, at + 1, AG_C_PARTICLE), "tag");
         } else if (field && ag_is_korean(p, i) && i > 0 && !t->items[i - 1].rule &&
                    (unsigned char)ag_word(p, i - 1)[0] < 0x80)
+            value = i - 1;
+        else if (field && !ag_is_korean(p, i) && i > 1 &&
+                 (ag_is(t, i - 1, AG_C_WORD) || ag_is(t, i - 1, AG_C_DOMAIN)) && carries(p, i - 2))
             value = i - 1;
         if (value == SIZE_MAX || t->items[value].rule || ag_is(t, value, AG_C_STOP) ||
             ag_is(t, value, AG_C_PREPOSITION))
