@@ -113,6 +113,14 @@ static void reconcile(struct ag_parse *p)
         p->negation_dropped = true;
         ag_filter_remove(intent, i--);
     }
+    /* "with status 500 or without a status": nothing is both. */
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if (f->op == AG_IS_NULL && filter_of(intent, f->field, f->key, AG_IN))
+            ag_stop(p, AG_NOT_UNDERSTOOD,
+                    ag_say(p, "값이 있으면서 없는 기록은 없습니다.", "No record both has that and lacks it."),
+                    ag_say(p, "하나씩 물어봐 주세요.", "Ask for one at a time."));
+    }
     /* Two conditions on statuses would have to hold at once; "or" between them was meant. */
     if (filter_of(intent, AG_HTTP_STATUS, NULL, AG_IN) && filter_of(intent, AG_STATUS_CLASS, NULL, AG_IN))
         ag_stop(p, AG_NOT_UNDERSTOOD,
@@ -210,7 +218,7 @@ void ag_add_requests(struct decision *d)
     for (size_t i = 0; i < sizeof implied / sizeof *implied; i++) {
         for (size_t k = 0; k < d->intent->filter_count; k++) {
             const struct ag_filter *f = &d->intent->filters[k];
-            if (f->field == implied[i] && f->op != AG_NOT_IN && f->op != AG_NOT_PREFIX)
+            if (f->field == implied[i] && f->op != AG_NOT_IN && f->op != AG_NOT_PREFIX && f->op != AG_IS_NULL)
                 return;
         }
     }
