@@ -2,7 +2,7 @@
 #ifndef LOGMILL_AGENT_CONFIG_H
 #define LOGMILL_AGENT_CONFIG_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 enum ag_auth { AG_AUTH_KEYS, AG_AUTH_OFF };
 enum ag_llm_provider { AG_LLM_NONE, AG_LLM_ANTHROPIC, AG_LLM_OPENAI };

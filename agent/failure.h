@@ -4,7 +4,7 @@
 #define LOGMILL_AGENT_FAILURE_H
 
 #include "common/buffer.h"
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include <jansson.h>
 

@@ -97,6 +97,7 @@ enum ag_op {
 #define AG_MAX_ALSO 4
 #define AG_MAX_MEASURED_PARTS 4
 #define AG_MAX_PART_NAME 64 /* bytes */
+#define AG_MAX_COLUMNS 32   /* of what a question brings back */
 
 struct ag_filter {
     enum ag_field field;

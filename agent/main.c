@@ -1,6 +1,6 @@
 /* logmill-agent: arguments → configuration → log → loop → server → "ready". Stopping is ag_server_stop's. */
 #include "agent/config.h"
-#include "agent/server.h"
+#include "agent/http/server.h"
 #include "common/log.h"
 #include "common/service.h"
 

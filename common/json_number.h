@@ -8,7 +8,7 @@
 #define LOGMILL_COMMON_JSON_NUMBER_H
 
 #include "common/error.h"
-#include "common/record.h"
+#include "common/record/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>

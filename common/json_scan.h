@@ -21,7 +21,7 @@
 
 #include "common/arena.h"
 #include "common/error.h"
-#include "common/record.h"
+#include "common/record/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>

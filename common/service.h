@@ -7,7 +7,7 @@
 #ifndef LOGMILL_COMMON_SERVICE_H
 #define LOGMILL_COMMON_SERVICE_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 #include <stdbool.h>
 #include <uv.h>

@@ -3,8 +3,8 @@
 #ifndef LOGMILL_CONSUMER_CONFIG_H
 #define LOGMILL_CONSUMER_CONFIG_H
 
-#include "common/config.h"
-#include "common/record.h"
+#include "common/config/config.h"
+#include "common/record/record.h"
 
 struct co_config {
     int log_level;

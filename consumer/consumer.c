@@ -1,7 +1,7 @@
 #include "consumer/consumer_internal.h"
 
 #include "common/clock.h"
-#include "consumer/retry.h"
+#include "consumer/writer/retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,11 +6,11 @@
 #ifndef LOGMILL_CONSUMER_READING_H
 #define LOGMILL_CONSUMER_READING_H
 
-#include "consumer/assignment.h"
-#include "consumer/intake.h"
-#include "consumer/pool.h"
-#include "consumer/prompt.h"
-#include "consumer/writer.h"
+#include "consumer/assignment/assignment.h"
+#include "consumer/batch/pool.h"
+#include "consumer/intake/intake.h"
+#include "consumer/kafka/prompt.h"
+#include "consumer/writer/writer.h"
 
 struct co_reading {
     /* Set by the owner before the first call below but co_reading_init. */

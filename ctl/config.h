@@ -2,7 +2,7 @@
 #ifndef LOGMILL_CTL_CONFIG_H
 #define LOGMILL_CTL_CONFIG_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 struct ct_config {
     int log_level;

@@ -1,6 +1,6 @@
 /*
  * Blocking PostgreSQL for commands: open, ask, and an error that says what to do. Programs that serve others
- * use common/postgres.h on the loop instead.
+ * use common/postgres/postgres.h on the loop instead.
  */
 #ifndef LOGMILL_CTL_DATABASE_H
 #define LOGMILL_CTL_DATABASE_H

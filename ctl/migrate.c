@@ -7,7 +7,7 @@
  * another database's migration there is rolled back and run again.
  */
 #include "common/clock.h"
-#include "common/record_avro.h"
+#include "common/record/record_avro.h"
 #include "ctl/command.h"
 #include "ctl/database.h"
 #include "ctl/migrations.h"

@@ -3,7 +3,7 @@
  * standard input. With --top one line a pattern, the most frequent first: count, id, template, a sample.
  * Reads once, line by line; what it keeps is bounded.
  */
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 #include "ctl/command.h"
 #include "ctl/pattern_count.h"
 

@@ -1,7 +1,7 @@
 /*
- * Patterns that differ in a name only, put together. The masking at ingestion (common/pattern.h) sees one
- * message; here all patterns of an answer are seen, and a place that is filled with many different words is
- * one where something varies: "Could not obtain lock on mail within <*>", "… on inventory within <*>".
+ * Patterns that differ in a name only, put together. The masking at ingestion (common/pattern/pattern.h) sees
+ * one message; here all patterns of an answer are seen, and a place that is filled with many different words
+ * is one where something varies: "Could not obtain lock on mail within <*>", "… on inventory within <*>".
  *
  * Two events that differ in a word that means something must never become one, so all of this is needed:
  *  - the patterns are the same but for one word, byte for byte, and at least AG_ALIKE_WORDS different words

@@ -5,7 +5,7 @@
 #ifndef LOGMILL_AGENT_MODEL_INSIGHT_H
 #define LOGMILL_AGENT_MODEL_INSIGHT_H
 
-#include "agent/cache.h"
+#include "agent/cache/cache.h"
 #include "agent/intent.h"
 
 #include <jansson.h>

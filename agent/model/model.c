@@ -6,8 +6,8 @@
 #include "agent/model/wire.h"
 #include "common/backoff.h"
 #include "common/clock.h"
-#include "common/event_stream.h"
-#include "common/http_client.h"
+#include "common/http/event_stream.h"
+#include "common/http/http_client.h"
 #include "common/log.h"
 
 #include <stdio.h>

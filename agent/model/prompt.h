@@ -9,10 +9,10 @@
 #ifndef LOGMILL_AGENT_MODEL_PROMPT_H
 #define LOGMILL_AGENT_MODEL_PROMPT_H
 
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
 #include "agent/understand/vocabulary.h"
 #include "common/arena.h"
-#include "common/config.h"
+#include "common/config/config.h"
 
 #include <jansson.h>
 

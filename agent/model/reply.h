@@ -6,7 +6,7 @@
 #ifndef LOGMILL_AGENT_MODEL_REPLY_H
 #define LOGMILL_AGENT_MODEL_REPLY_H
 
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
 #include "agent/intent.h"
 #include "common/arena.h"
 #include "common/error.h"

@@ -3,7 +3,7 @@
  * where the field is NULL; text search is literal, whatever % and _ it holds.
  */
 #include "agent/sql/plan.h"
-#include "common/record.h"
+#include "common/record/record.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

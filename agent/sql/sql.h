@@ -14,9 +14,9 @@
 #ifndef LOGMILL_AGENT_SQL_SQL_H
 #define LOGMILL_AGENT_SQL_SQL_H
 
+#include "agent/access/sight.h"
+#include "agent/catalogue/mask.h"
 #include "agent/intent.h"
-#include "agent/mask.h"
-#include "agent/sight.h"
 #include "common/arena.h"
 #include "common/error.h"
 
@@ -51,8 +51,6 @@ enum ag_role {
     AG_ROLE_WITHOUT,  /* hidden: rows of the groups without a value, which a ranking leaves out */
     AG_ROLE_SAMPLES   /* how many durations an average or percentile is over */
 };
-
-#define AG_MAX_COLUMNS 32
 
 struct ag_column {
     const char *name;  /* unique; also the SQL's column name */

@@ -1,6 +1,6 @@
 #include "agent/understand/complete.h"
 
-#include "agent/understand/text.h"
+#include "agent/text.h"
 #include "agent/understand/vocabulary.h"
 
 #include <jansson.h>

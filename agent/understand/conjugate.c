@@ -3,7 +3,7 @@
  */
 #include "agent/understand/conjugate.h"
 
-#include "agent/understand/text.h"
+#include "agent/text.h"
 
 #include <string.h>
 

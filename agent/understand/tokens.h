@@ -5,8 +5,8 @@
 #ifndef LOGMILL_AGENT_UNDERSTAND_TOKENS_H
 #define LOGMILL_AGENT_UNDERSTAND_TOKENS_H
 
-#include "agent/catalogue.h"
-#include "agent/understand/text.h"
+#include "agent/catalogue/catalogue.h"
+#include "agent/text.h"
 #include "agent/understand/vocabulary.h"
 #include "common/arena.h"
 

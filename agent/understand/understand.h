@@ -9,7 +9,7 @@
 #ifndef LOGMILL_AGENT_UNDERSTAND_UNDERSTAND_H
 #define LOGMILL_AGENT_UNDERSTAND_UNDERSTAND_H
 
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
 #include "agent/intent.h"
 #include "common/arena.h"
 #include "common/error.h"

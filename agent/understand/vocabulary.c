@@ -4,9 +4,9 @@
  */
 #include "agent/understand/vocabulary.h"
 
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
+#include "agent/text.h"
 #include "agent/understand/conjugate.h"
-#include "agent/understand/text.h"
 #include "common/arena.h"
 
 #include <stdio.h>

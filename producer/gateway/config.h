@@ -2,7 +2,7 @@
 #ifndef LOGMILL_PRODUCER_GATEWAY_CONFIG_H
 #define LOGMILL_PRODUCER_GATEWAY_CONFIG_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 struct gw_config {
     char *listen;

@@ -2,8 +2,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 #include "producer/gateway/body.h"
 #include "producer/gateway/reply.h"
 

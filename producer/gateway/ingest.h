@@ -10,8 +10,8 @@
 #ifndef LOGMILL_PRODUCER_GATEWAY_INGEST_H
 #define LOGMILL_PRODUCER_GATEWAY_INGEST_H
 
-#include "common/http_server.h"
-#include "common/kafka_producer.h"
+#include "common/http/http_server.h"
+#include "common/kafka/kafka_producer.h"
 #include "common/metrics.h"
 #include "producer/gateway/config.h"
 #include "producer/gateway/split.h"

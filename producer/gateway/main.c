@@ -1,8 +1,8 @@
 /*
  * logmill-gateway: HTTP in, Kafka out. The steps of its life; what it does with a request is in ingest.c.
  */
-#include "common/admin.h"
 #include "common/clock.h"
+#include "common/http/admin.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/service.h"

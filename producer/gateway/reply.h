@@ -2,7 +2,7 @@
 #ifndef LOGMILL_PRODUCER_GATEWAY_REPLY_H
 #define LOGMILL_PRODUCER_GATEWAY_REPLY_H
 
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #define GW_MAX_NAMED_REJECTIONS 1000 /* the rest is counted */
 

@@ -12,7 +12,7 @@
 #ifndef LOGMILL_PRODUCER_GATEWAY_SPLIT_H
 #define LOGMILL_PRODUCER_GATEWAY_SPLIT_H
 
-#include "common/record.h"
+#include "common/record/record.h"
 
 enum gw_form {
     GW_ONE,   /* the whole body is one record */

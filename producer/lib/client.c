@@ -7,9 +7,9 @@
  * lock and a wake.
  */
 #include "common/clock.h"
-#include "common/kafka_producer.h"
+#include "common/kafka/kafka_producer.h"
 #include "common/log.h"
-#include "common/record_avro.h"
+#include "common/record/record_avro.h"
 #include "producer/lib/event.h"
 #include "producer/lib/queue.h"
 

@@ -3,7 +3,7 @@
 #define LOGMILL_PRODUCER_LIB_EVENT_H
 
 #include "common/buffer.h"
-#include "common/record.h"
+#include "common/record/record.h"
 #include "producer/lib/logmill.h"
 
 struct pl_event {

@@ -2,7 +2,7 @@
 #ifndef LOGMILL_PRODUCER_SHIP_CONFIG_H
 #define LOGMILL_PRODUCER_SHIP_CONFIG_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 enum sh_format { SH_AUTO, SH_PLAIN, SH_JSON, SH_LOG4J };
 

@@ -1,7 +1,7 @@
 #include "producer/ship/input.h"
 
 #include "common/clock.h"
-#include "common/record_avro.h"
+#include "common/record/record_avro.h"
 
 #include <stdio.h>
 #include <stdlib.h>

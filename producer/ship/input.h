@@ -8,7 +8,7 @@
 #ifndef LOGMILL_PRODUCER_SHIP_INPUT_H
 #define LOGMILL_PRODUCER_SHIP_INPUT_H
 
-#include "common/kafka_producer.h"
+#include "common/kafka/kafka_producer.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "producer/ship/join.h"

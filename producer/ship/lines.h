@@ -6,7 +6,7 @@
 #define LOGMILL_PRODUCER_SHIP_LINES_H
 
 #include "common/buffer.h"
-#include "common/record.h"
+#include "common/record/record.h"
 
 struct sh_lines {
     struct lm_buffer bytes;

@@ -9,7 +9,7 @@
 #ifndef LOGMILL_PRODUCER_SHIP_LOG4J_H
 #define LOGMILL_PRODUCER_SHIP_LOG4J_H
 
-#include "common/record.h"
+#include "common/record/record.h"
 
 struct sh_log4j {
     int64_t timestamp_us;

@@ -1,7 +1,7 @@
 #include "producer/ship/parse.h"
 
 #include "common/clock.h"
-#include "common/record_json.h"
+#include "common/record/record_json.h"
 #include "common/utf8.h"
 #include "producer/ship/log4j.h"
 

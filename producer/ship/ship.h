@@ -7,7 +7,7 @@
 #ifndef LOGMILL_PRODUCER_SHIP_SHIP_H
 #define LOGMILL_PRODUCER_SHIP_SHIP_H
 
-#include "common/admin.h"
+#include "common/http/admin.h"
 #include "common/metrics.h"
 #include "common/service.h"
 #include "producer/ship/config.h"

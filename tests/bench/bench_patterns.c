@@ -3,8 +3,8 @@
  *   bench_patterns FILE…   masking and hashing each line of log files (kept in memory, read again and again)
  *   bench_patterns         the names of made-up records: seven texts and three metadata keys each
  */
-#include "common/pattern.h"
-#include "consumer/names.h"
+#include "common/pattern/pattern.h"
+#include "consumer/batch/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>

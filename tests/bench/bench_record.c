@@ -2,9 +2,9 @@
  * Nanoseconds of CPU time a record: encoding, decoding and completing one of about 310 bytes with 24 fields
  * set, and its pattern. bench_record [RECORDS]
  */
-#include "common/pattern.h"
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/pattern/pattern.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

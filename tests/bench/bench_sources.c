@@ -6,8 +6,8 @@
  *   bench_sources [SOURCES [KNOWN]]
  */
 #include "common/clock.h"
-#include "consumer/batch.h"
-#include "consumer/closing.h"
+#include "consumer/batch/batch.h"
+#include "consumer/writer/closing.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,9 +9,9 @@
  */
 #include "common/buffer.h"
 #include "common/clock.h"
-#include "common/kafka_producer.h"
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/kafka/kafka_producer.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 
 #include <getopt.h>
 #include <inttypes.h>

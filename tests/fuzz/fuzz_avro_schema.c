@@ -1,5 +1,5 @@
 /* A canonical form is a schema, and its own canonical form. */
-#include "common/record_avro.h"
+#include "common/record/record_avro.h"
 #include "tests/fuzz/round_trip.h"
 
 #include <string.h>

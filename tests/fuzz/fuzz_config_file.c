@@ -1,5 +1,5 @@
 /* Any bytes as a configuration file: loaded or refused with a message, and what was loaded is shown. */
-#include "common/config.h"
+#include "common/config/config.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -3,7 +3,7 @@
  * cut). A handler that is reached must have been given a body within its route's limit; nothing may crash,
  * leak or stay behind.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 #include "common/log.h"
 
 #include <arpa/inet.h>

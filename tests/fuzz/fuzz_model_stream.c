@@ -3,7 +3,7 @@
  * intent that is written as it was read, or nothing. */
 #include "agent/model/reply.h"
 #include "agent/model/wire.h"
-#include "common/event_stream.h"
+#include "common/http/event_stream.h"
 
 #include <stdint.h>
 #include <stdlib.h>

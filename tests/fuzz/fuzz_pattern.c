@@ -1,4 +1,4 @@
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 #include "common/utf8.h"
 #include "tests/fuzz/round_trip.h"
 

@@ -1,7 +1,7 @@
 /* The first byte says whose schema the rest was written with: ours, one of these, or none (a value as it
  * stands). */
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 #include "tests/fuzz/round_trip.h"
 
 #include <stdlib.h>

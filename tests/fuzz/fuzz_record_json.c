@@ -1,4 +1,4 @@
-#include "common/record_json.h"
+#include "common/record/record_json.h"
 #include "tests/fuzz/round_trip.h"
 
 #include <string.h>

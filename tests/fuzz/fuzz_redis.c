@@ -3,8 +3,8 @@
  * asked for, and what is taken for an answer is one that was stored. The first byte is the number of commands
  * asked, the second the size of the pieces.
  */
-#include "agent/resp.h"
-#include "agent/stored_answer.h"
+#include "agent/cache/resp.h"
+#include "agent/cache/stored_answer.h"
 
 #include <stdlib.h>
 #include <string.h>

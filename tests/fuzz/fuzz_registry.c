@@ -1,8 +1,8 @@
 /* The first byte chooses the status; up to a newline it is the registry's answer for id 7, behind it the
  * datum of a value in Confluent's wire format that names it. Whatever the schema, the datum is read or
  * refused. */
-#include "common/record_json.h"
-#include "consumer/registry.h"
+#include "common/record/record_json.h"
+#include "consumer/intake/registry.h"
 #include "tests/fuzz/round_trip.h"
 
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * (the first byte says where they are cut): every message that arrives is text within its bound, and is read
  * as an ask or a cancel, answered, or refused. Nothing may crash, leak or stay behind once the peer has gone.
  */
-#include "agent/message.h"
-#include "agent/socket.h"
+#include "agent/http/message.h"
+#include "agent/http/socket.h"
 #include "common/log.h"
 #include "common/utf8.h"
 

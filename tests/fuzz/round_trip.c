@@ -1,7 +1,7 @@
 #include "tests/fuzz/round_trip.h"
 
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

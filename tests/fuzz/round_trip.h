@@ -3,7 +3,7 @@
 #ifndef LOGMILL_TESTS_FUZZ_ROUND_TRIP_H
 #define LOGMILL_TESTS_FUZZ_ROUND_TRIP_H
 
-#include "common/record.h"
+#include "common/record/record.h"
 
 /* Completes `record`; where that succeeds, the round trips are made. */
 void fuzz_round_trip(struct lm_record *record, struct lm_arena *arena);

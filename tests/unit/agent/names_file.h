@@ -6,7 +6,7 @@
 #ifndef LOGMILL_TEST_NAMES_FILE_H
 #define LOGMILL_TEST_NAMES_FILE_H
 
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
 
 /* Sealed; NULL when the file cannot be read, a line is none, or without memory. */
 struct ag_catalogue *names_file_read(const char *path);

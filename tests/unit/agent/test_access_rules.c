@@ -1,5 +1,5 @@
 /* What each role may, and what a mask hides. */
-#include "agent/access.h"
+#include "agent/access/access.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  * of test_pattern_groups: no two events of a system may become one.
  */
 #include "agent/answer/alike.h"
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The audit log without a server: its connection string and the bound of its queue. */
-#include "agent/audit.h"
+#include "agent/database/audit.h"
 
 #include <libpq-fe.h>
 #include <setjmp.h>

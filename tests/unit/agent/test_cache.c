@@ -1,5 +1,5 @@
 /* The result cache: what it keeps, what it drops, and when an entry is no longer good. */
-#include "agent/cache.h"
+#include "agent/cache/cache.h"
 #include "common/clock.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@ struct fixture {
     struct ag_cache *cache;
 };
 
-/* What the epochs say, and whether they know; in place of agent/epochs.c. */
+/* What the epochs say, and whether they know; in place of agent/cache/epochs.c. */
 static struct ag_version polled;
 static bool known;
 

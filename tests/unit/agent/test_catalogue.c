@@ -1,5 +1,5 @@
 /* Names: exact, by part, nearest. */
-#include "agent/catalogue.h"
+#include "agent/catalogue/catalogue.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

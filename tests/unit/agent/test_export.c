@@ -1,5 +1,5 @@
 /* Rows as CSV and NDJSON, byte for byte, and which of the two a client gets. */
-#include "agent/export.h"
+#include "agent/run/export.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The opening of a WebSocket: what is let in, and by which key. */
-#include "agent/handshake.h"
+#include "agent/http/handshake.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

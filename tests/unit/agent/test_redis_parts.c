@@ -1,6 +1,6 @@
 /* The parts of the cache in Redis that need no Redis: its URL, and an answer as bytes. */
-#include "agent/redis_url.h"
-#include "agent/stored_answer.h"
+#include "agent/cache/redis_url.h"
+#include "agent/cache/stored_answer.h"
 #include "common/clock.h"
 
 #include <setjmp.h>

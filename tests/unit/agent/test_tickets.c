@@ -1,5 +1,5 @@
 /* Tickets: good once, for their time, and in bounded number. */
-#include "agent/tickets.h"
+#include "agent/access/tickets.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

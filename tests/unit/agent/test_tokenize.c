@@ -1,6 +1,6 @@
 /* Words: folding, particles, spacing, forms. */
+#include "agent/text.h"
 #include "agent/understand/concept.h"
-#include "agent/understand/text.h"
 #include "agent/understand/tokens.h"
 #include "agent/understand/vocabulary.h"
 

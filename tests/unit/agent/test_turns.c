@@ -1,5 +1,5 @@
 /* Whose turn it is: who goes at once, who waits, in which order they come, and who is dropped. */
-#include "agent/turns.h"
+#include "agent/run/turns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #ifndef LOGMILL_TESTS_CONFIG_FIXTURE_H
 #define LOGMILL_TESTS_CONFIG_FIXTURE_H
 
-#include "common/config.h"
+#include "common/config/config.h"
 
 struct settings {
     char *brokers;

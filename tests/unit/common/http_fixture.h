@@ -5,7 +5,7 @@
 #ifndef LOGMILL_TESTS_HTTP_FIXTURE_H
 #define LOGMILL_TESTS_HTTP_FIXTURE_H
 
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 enum { FIXTURE_WAITING = 256, FIXTURE_ANSWER = 4 << 20 };
 

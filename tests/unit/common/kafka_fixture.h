@@ -5,7 +5,7 @@
 #ifndef LOGMILL_TESTS_KAFKA_FIXTURE_H
 #define LOGMILL_TESTS_KAFKA_FIXTURE_H
 
-#include "common/kafka_producer.h"
+#include "common/kafka/kafka_producer.h"
 
 #include <stdbool.h>
 

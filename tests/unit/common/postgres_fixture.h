@@ -5,7 +5,7 @@
 #ifndef LOGMILL_TESTS_POSTGRES_FIXTURE_H
 #define LOGMILL_TESTS_POSTGRES_FIXTURE_H
 
-#include "common/postgres.h"
+#include "common/postgres/postgres.h"
 
 struct fixture {
     uv_loop_t loop;

@@ -2,8 +2,8 @@
 #ifndef LOGMILL_TESTS_RECORD_FIXTURE_H
 #define LOGMILL_TESTS_RECORD_FIXTURE_H
 
-#include "common/record_avro.h"
-#include "common/record_json.h"
+#include "common/record/record_avro.h"
+#include "common/record/record_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

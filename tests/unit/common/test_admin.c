@@ -1,5 +1,5 @@
 /* The three admin routes over a real socket. */
-#include "common/admin.h"
+#include "common/http/admin.h"
 
 #include "common/log.h"
 

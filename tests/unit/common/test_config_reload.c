@@ -1,7 +1,7 @@
 /* SIGHUP's half of the configuration: what changes in a running program's struct, and what must not. */
 #include "failing_alloc.h"
 
-#include "common/config.h"
+#include "common/config/config.h"
 #include "common/log.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Server-sent events in whatever pieces they come. */
-#include "common/event_stream.h"
+#include "common/http/event_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

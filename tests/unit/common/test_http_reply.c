@@ -1,7 +1,7 @@
 /*
  * Replies of one piece: compressed as the client accepts, to slow readers, many on one connection.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include "common/log.h"
 

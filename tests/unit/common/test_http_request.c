@@ -2,7 +2,7 @@
  * Requests from the wire's side: heads and bodies of every length and none, what is refused and how, clients
  * that leave in the middle, and requests that wait for their reply.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include "common/log.h"
 

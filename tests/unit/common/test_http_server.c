@@ -2,7 +2,7 @@
  * The HTTP server as a whole: routes, closing, addresses, its opening and a request without memory, and the
  * real curl as a child of the loop.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include "common/log.h"
 

@@ -1,7 +1,7 @@
 /*
  * Replies that come piece by piece: their bound, slow readers, clients that leave, the deadline of closing.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include "common/log.h"
 

@@ -1,7 +1,7 @@
 /*
  * Connections given to another protocol: whose they are, how they end, and that closing waits for them.
  */
-#include "common/http_server.h"
+#include "common/http/http_server.h"
 
 #include "common/log.h"
 

@@ -1,7 +1,7 @@
 /*
  * What the producer sent, read back from a real Kafka (LOGMILL_TEST_BROKERS).
  */
-#include "common/kafka_producer.h"
+#include "common/kafka/kafka_producer.h"
 
 #include "common/log.h"
 

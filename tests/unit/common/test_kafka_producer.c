@@ -1,7 +1,7 @@
 /*
  * The producer against librdkafka's mock cluster, where errors can be injected.
  */
-#include "common/kafka_producer.h"
+#include "common/kafka/kafka_producer.h"
 
 #include "common/clock.h"
 #include "common/log.h"

@@ -1,5 +1,5 @@
 /* librdkafka's threads waking a loop, on librdkafka's own mock cluster: no server needed. */
-#include "common/kafka_wake.h"
+#include "common/kafka/kafka_wake.h"
 
 #include "common/log.h"
 

@@ -1,5 +1,5 @@
 /* Which pages are those of a list, or our own, and which hosts are surely this machine. */
-#include "common/origin.h"
+#include "common/http/origin.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 #include "common/utf8.h"
 
 #include <locale.h>

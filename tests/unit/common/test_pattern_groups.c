@@ -8,7 +8,7 @@
  */
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 
 enum { LINES_MAX = 600, SYSTEM_MAX = 32 };
 

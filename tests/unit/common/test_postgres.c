@@ -2,7 +2,7 @@
  * A connection to PostgreSQL: how it comes about, against a real server and against sockets that misbehave,
  * how it is lost and closed, and that it leaves nothing behind.
  */
-#include "common/postgres.h"
+#include "common/postgres/postgres.h"
 
 #include "common/log.h"
 

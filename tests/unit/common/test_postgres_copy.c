@@ -2,7 +2,7 @@
  * COPY into a real PostgreSQL: back-pressure and bounded memory, the row that is refused, endings of every
  * kind.
  */
-#include "common/postgres.h"
+#include "common/postgres/postgres.h"
 
 #include "common/log.h"
 

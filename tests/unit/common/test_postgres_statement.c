@@ -1,7 +1,7 @@
 /*
  * Statements against a real PostgreSQL: their results and order, cancelling, and what an error decides.
  */
-#include "common/postgres.h"
+#include "common/postgres/postgres.h"
 
 #include "common/log.h"
 

@@ -2,7 +2,7 @@
  * reader. */
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/avro_reader.h"
+#include "common/record/avro_reader.h"
 
 #include <avro.h>
 #include <math.h>

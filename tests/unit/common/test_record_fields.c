@@ -1,7 +1,7 @@
 /* Holds the C field table, the Avro schema, the JSON names and the SQL columns together. */
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/record_names.h"
+#include "common/record/record_names.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 #include "tests/unit/common/record_fixture.h"
 
 #include "common/json_scan.h"
-#include "common/record_names.h"
+#include "common/record/record_names.h"
 #include "failing_alloc.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Canonical form and fingerprints by Apache's vectors; values of other writers, written by avro-c. */
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/avro_datum.h"
+#include "common/record/avro_datum.h"
 #include "failing_alloc.h"
 
 #include <avro.h>

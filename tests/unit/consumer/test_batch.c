@@ -1,5 +1,5 @@
-#include "consumer/batch.h"
-#include "consumer/pool.h"
+#include "consumer/batch/batch.h"
+#include "consumer/batch/pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

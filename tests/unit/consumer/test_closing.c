@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "consumer/closing.h"
+#include "consumer/writer/closing.h"
 #include "database.h"
 
 #include <stdio.h>

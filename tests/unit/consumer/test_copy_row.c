@@ -1,5 +1,5 @@
-#include "common/record.h"
-#include "consumer/copy_row.h"
+#include "common/record/record.h"
+#include "consumer/batch/copy_row.h"
 #include "database.h"
 
 #include <stdio.h>

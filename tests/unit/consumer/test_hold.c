@@ -7,8 +7,8 @@
  */
 #include "common/clock.h"
 #include "common/log.h"
-#include "consumer/intake.h"
-#include "consumer/replay.h"
+#include "consumer/batch/replay.h"
+#include "consumer/intake/intake.h"
 
 #include "tests/unit/consumer/fake_queue.h"
 

@@ -1,4 +1,4 @@
-#include "consumer/index.h"
+#include "consumer/batch/index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

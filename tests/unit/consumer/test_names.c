@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "consumer/names.h"
+#include "consumer/batch/names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

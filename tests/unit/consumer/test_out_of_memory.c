@@ -8,8 +8,8 @@
  */
 #include "common/clock.h"
 #include "common/log.h"
-#include "consumer/closing.h"
-#include "consumer/intake.h"
+#include "consumer/intake/intake.h"
+#include "consumer/writer/closing.h"
 
 #include "tests/unit/common/failing_alloc.h"
 #include "tests/unit/consumer/fake_queue.h"

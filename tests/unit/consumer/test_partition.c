@@ -1,4 +1,4 @@
-#include "consumer/partition.h"
+#include "consumer/batch/partition.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

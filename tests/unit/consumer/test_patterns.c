@@ -1,4 +1,4 @@
-#include "consumer/patterns.h"
+#include "consumer/batch/patterns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "consumer/piece.h"
+#include "consumer/batch/piece.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

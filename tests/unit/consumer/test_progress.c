@@ -1,7 +1,7 @@
 /* What is said of which partitions, and when nothing may be said. The control connection is stood in for. */
 #include "common/clock.h"
 #include "common/log.h"
-#include "consumer/progress.h"
+#include "consumer/chores/progress.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "consumer/refusal.h"
+#include "consumer/batch/refusal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

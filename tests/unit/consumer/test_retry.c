@@ -1,4 +1,4 @@
-#include "consumer/retry.h"
+#include "consumer/writer/retry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

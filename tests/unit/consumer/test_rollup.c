@@ -1,7 +1,7 @@
 #include "common/clock.h"
 #include "common/duration.h"
-#include "consumer/names.h"
-#include "consumer/rollup.h"
+#include "consumer/batch/names.h"
+#include "consumer/batch/rollup.h"
 
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-#include "consumer/sources.h"
+#include "consumer/batch/sources.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "consumer/window.h"
+#include "consumer/batch/window.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

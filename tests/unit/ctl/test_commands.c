@@ -1,5 +1,5 @@
 /* The table of commands, and the command that needs no server. */
-#include "common/pattern.h"
+#include "common/pattern/pattern.h"
 #include "ctl/command.h"
 
 #include <inttypes.h>

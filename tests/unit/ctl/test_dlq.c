@@ -1,6 +1,6 @@
 /* What an operator types after `logmill-ctl dlq`. */
 #include "common/clock.h"
-#include "ctl/dlq.h"
+#include "ctl/dlq/dlq.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

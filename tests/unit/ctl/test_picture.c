@@ -1,5 +1,5 @@
 /* The picture of an answer at several widths. */
-#include "ctl/picture.h"
+#include "ctl/ask/picture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
