@@ -448,6 +448,24 @@ static bool same_records(const struct cut *cut)
     return false;
 }
 
+/* "… 5xx responses, unique users": everybody, or those who met one? Told only where people come first, or
+ * with a condition of their own. */
+static bool is_open_whose(const struct cut *cut)
+{
+    bool conditioned = false;
+
+    for (size_t k = 0; k < cut->count; k++) {
+        const struct ag_intent *in = &cut->clauses[k].read.intent;
+        bool own = false;
+        for (size_t i = 0; i < in->filter_count; i++)
+            own = own || !is_place(in->filters[i].field);
+        if (in->measure.fn == AG_DISTINCT && !own && conditioned)
+            return true;
+        conditioned = conditioned || own;
+    }
+    return false;
+}
+
 static bool counts_twice(const struct ag_parse *p, const struct cut *cut)
 {
     for (size_t k = 0; k < cut->count; k++) {
@@ -483,7 +501,7 @@ int ag_parts_rule(struct ag_parse *p, struct lm_error *error)
     }
     if (p->out->outcome == AG_UNDERSTOOD && whole->measure.also_count > 0 && same_records(cut))
         return 0;
-    if (!share_window(cut) || !share_places(p, cut) || !share_groups(p, cut) ||
+    if (is_open_whose(cut) || !share_window(cut) || !share_places(p, cut) || !share_groups(p, cut) ||
         !put_together(p, cut, p->intent)) {
         ask_apart(p);
         return 0;
