@@ -169,12 +169,16 @@ void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
-void ag_anchor_rule(struct ag_parse *p);    /* compare.c: deployments as events, or as moments nobody named */
+void ag_anchor_rule(struct ag_parse *p);    /* unsaid.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
 void ag_claim_rule(struct ag_parse *p);     /* than.c: whether a comparison is to be confirmed */
-void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison, defaults */
+void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
+/* unsaid.c: the window where no time was said. */
+void ag_unsaid_window(struct ag_parse *p);
+/* unsaid.c: asks back when something was. */
+void ag_ask_when(struct ag_parse *p);
 /* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it
  * cannot be. */
 const char *ag_shift_window(struct ag_parse *p, const char *symbolic, const char *unit);
