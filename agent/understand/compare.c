@@ -431,6 +431,21 @@ static bool days_fit(const struct ag_intent *in)
     return in->window.to_us - in->window.from_us > (hours ? AG_DAY - 1 : AG_DAY);
 }
 
+/* 이번주에 처음 등장한, "never seen before": not only not in the window before. */
+static void never_before(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    const char *how = ag_said(p, AG_C_NEW) ? ag_reads_value(p, p->said[AG_C_NEW] - 1, AG_C_NEW) : NULL;
+    struct lm_error error;
+
+    if (in->shape != AG_NEW || in->compare == AG_COMPARE_WINDOW || !how || strcmp(how, "ever") != 0 ||
+        ag_intent_resolve(in, p->now, &error) < 0 || in->window.from_us == INT64_MIN)
+        return;
+    set_against(p, span_text(p, in->window.from_us - 30 * AG_DAY, in->window.from_us));
+    ag_assume(p, "never_before", "처음은 그 앞 30일 동안 없던 것으로 보았습니다.",
+              "New is what was not seen in the 30 days before.");
+}
+
 /* Whether what is asked can be asked of two windows. */
 static void check_comparison(struct ag_parse *p)
 {
@@ -530,6 +545,8 @@ void ag_windows_rule(struct ag_parse *p)
                 ag_say(p, "매일 같은 시각처럼 나뉜 시간은 아직 다루지 않습니다.",
                        "Times in pieces, such as an hour of every day, are not supported yet."),
                 NULL);
+    if (!p->stopped)
+        never_before(p);
     if (!p->stopped)
         check_comparison(p);
     if (!p->stopped)

@@ -26,7 +26,8 @@ static bool comparator(const struct ag_parse *p, size_t i, enum ag_op *op)
     return true;
 }
 
-/* 1분 단위, 5분 간격으로, 10분마다, "every 5 minutes", "per 10 minutes", "in 5 minute buckets", "5분별" */
+/* 1분 단위, 5분 간격으로, 10분마다, "every 5 minutes", "per 10 minutes", "in 5 minute buckets", "5분별",
+ * "which 10 minutes" */
 static void bucket_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -57,7 +58,7 @@ static void bucket_rule(struct ag_parse *p)
             behind = end + 1;
         if (every)
             start = i - 1;
-        if (behind == end && !every)
+        if (behind == end && !every && !(i > 0 && ag_is(t, i - 1, AG_C_WHICH)))
             continue;
         if (!(n * (double)ag_unit_us(unit) >= (double)AG_SECOND &&
               n * (double)ag_unit_us(unit) <= 366 * (double)AG_DAY))

@@ -97,6 +97,14 @@ static bool asks_which_weekday(struct decision *d)
            d->intent->group_count == 0;
 }
 
+/* "which 10 minutes", "which 10 minute window" */
+static bool asks_which_span(const struct decision *d)
+{
+    size_t bucket = d->p->said[AG_C_BUCKET];
+
+    return d->p->found.bucket_us && bucket > 1 && ag_reads(d->p, bucket - 2, AG_C_WHICH);
+}
+
 /* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
 bool ag_busiest_rule(struct decision *d)
 {
@@ -120,6 +128,7 @@ bool ag_busiest_rule(struct decision *d)
     }
     slot = ag_take(d->p, AG_C_TIME_SLOT);
     slot = ag_take(d->p, AG_C_WHEN) || slot;
+    slot = slot || asks_which_span(d);
     if (!slot && !ag_heard(d, AG_C_BUSIEST) && !ag_heard(d, AG_C_QUIETEST))
         return false;
     if (!slot && (d->p->target_count > 0 || d->intent->group_count > 0)) {

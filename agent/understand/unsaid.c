@@ -52,6 +52,10 @@ static void default_window(struct ag_parse *p)
              (in->order == AG_NEWEST || in->order == AG_OLDEST))
         assume_window(p, "all", "시간 제한 없이 보관된 모든 기록에서 찾았습니다.",
                       "Everything kept is searched.");
+    else if (in->measure.fn == AG_LIST && in->limit > 0 && in->order == AG_NEWEST &&
+             has_filter(in, AG_EVENT_TYPE))
+        assume_window(p, "last 30 day", "그런 이벤트를 최근 30일에서 찾았습니다.",
+                      "Such events are searched in the last 30 days.");
     else if (p->since_version)
         assume_window(p, "last 30 day", "그 버전이 낸 기록을 최근 30일에서 찾았습니다.",
                       "What that version did is searched in the last 30 days.");

@@ -147,7 +147,7 @@ class OpenApi(stored.Agents):
 
     def test_the_page_has_the_paths_that_there_are(self):
         routes = set()
-        for name in list((harness.ROOT / "agent").glob("*.c")) + [harness.ROOT / "common" / "admin.c"]:
+        for name in [p for d in ("agent", "common") for p in (harness.ROOT / d).rglob("*.c")]:
             text = name.read_text(encoding="utf-8")
             routes |= {(m.lower(), p) for m, p in re.findall(r'"(GET|POST)",\s*"(/[a-z./]+)"', text)}
             routes |= {(m.lower(), p) for m, p in re.findall(r'\.method = "(GET|POST)",\s*\.path = "(/[a-z./]+)"', text)}
