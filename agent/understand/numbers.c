@@ -161,6 +161,19 @@ static bool is_unit(const struct ag_parse *p, size_t i)
     return ag_is(p->tokens, i, AG_C_UNIT) || ag_is(p->tokens, i, AG_C_OCLOCK);
 }
 
+/* POST 중에 500 이상: the status, or how many? */
+static bool may_be_a_status(const struct ag_parse *p, size_t i)
+{
+    double n = p->tokens->items[i].number;
+    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+
+    if (before != SIZE_MAX && (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
+                               ag_reads(p, before, AG_C_LOG) || ag_reads(p, before, AG_C_REQUEST) ||
+                               ag_reads(p, before, AG_C_COUNT)))
+        return false; /* 에러가 500 넘는 */
+    return (n == 400 || n == 500) && (ag_is_korean(p, i + 1) || ag_is(p->tokens, i + 1, AG_C_PARTICLE));
+}
+
 /* 10건 이상, 10번 넘은, "more than 20", "at least 5", 5% 이상 */
 static void threshold_rule(struct ag_parse *p)
 {
@@ -192,6 +205,12 @@ static void threshold_rule(struct ag_parse *p)
                 continue;
             end = next + 1;
         }
+        if (!counted && !percent && start == i && may_be_a_status(p, i))
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "상태 코드인지 건수인지 분명하지 않습니다.",
+                           "It is not clear whether that is a status or a count."),
+                    ag_say(p, "예: \"상태 코드 500 이상\", \"500건 이상\"",
+                           "For example \"status 500 and above\" or \"at least 500 records\"."));
         ag_consume(t, start, end, "threshold");
         p->found.threshold = (struct ag_threshold){.set = true, .op = op, .value = t->items[i].number};
         p->found.threshold_at = i + 1;
