@@ -7,7 +7,7 @@
  * have in common, and a part for each. What only one clause says is another's as well where the language says
  * so; where that is open, the question asks back.
  */
-#include "agent/understand/parse.h"
+#include "agent/understand/decision.h"
 
 #include <string.h>
 
@@ -263,15 +263,6 @@ static bool same_filter(const struct ag_filter *a, const struct ag_filter *b)
     return true;
 }
 
-static bool filters_by(const struct ag_intent *in, enum ag_field field)
-{
-    for (size_t i = 0; i < in->filter_count; i++) {
-        if (in->filters[i].field == field)
-            return true;
-    }
-    return false;
-}
-
 static bool has_filter(const struct ag_intent *in, const struct ag_filter *f)
 {
     for (size_t i = 0; i < in->filter_count; i++) {
@@ -312,7 +303,7 @@ static bool share_places(const struct ag_parse *p, struct cut *cut)
             const struct ag_filter *f = &own.filters[i];
             for (size_t j = 0; is_place(f->field) && j < cut->count; j++) {
                 struct ag_intent *in = &cut->clauses[j].read.intent;
-                enum reach reach = j == k || filters_by(in, f->field) ? OWN : reaches(p, cut, k, j);
+                enum reach reach = j == k || ag_has_field(in, f->field) ? OWN : reaches(p, cut, k, j);
                 if (reach == OPEN || (reach == SHARED && in->filter_count == AG_MAX_FILTERS))
                     return false;
                 if (reach == SHARED)
