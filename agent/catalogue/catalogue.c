@@ -455,3 +455,13 @@ void ag_catalogue_starting(const struct ag_catalogue *c, const char *start, size
             visit(p->name, false, context);
     }
 }
+
+bool ag_name_has_part(const struct ag_name *name, const char *part, size_t len)
+{
+    for (const char *c = name->parts + 1; *c; c = strchr(c, ' ') + 1) {
+        size_t n = strcspn(c, " ");
+        if (n == len && memcmp(c, part, n) == 0)
+            return true;
+    }
+    return false;
+}

@@ -83,7 +83,9 @@ const struct ag_name *ag_catalogue_exact(const struct ag_catalogue *catalogue, e
 /* Names of `kind` with `part` (folded) among their parts. */
 size_t ag_catalogue_with_part(const struct ag_catalogue *catalogue, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max);
-/* The same of every kind, without a bound: each name once. `part` must outlive the walk. */
+/* Is part[0..len) (folded) one of the name's parts? */
+bool ag_name_has_part(const struct ag_name *name, const char *part, size_t len);
+/* Names with a part, of every kind, without a bound: each name once. `part` must outlive the walk. */
 struct ag_part_walk {
     const char *part;
     size_t len;

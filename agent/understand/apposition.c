@@ -49,18 +49,6 @@ static bool stands_alone(const struct ag_parse *p, size_t i)
            strcmp(ag_word(p, i), "걔") == 0 || strcmp(ag_word(p, i), "쟤") == 0;
 }
 
-static bool is_known_as(const struct ag_name *name, const char *root, size_t len)
-{
-    char part[48];
-
-    if (len + 3 > sizeof part)
-        return false;
-    part[0] = ' ';
-    memcpy(part + 1, root, len);
-    memcpy(part + 1 + len, " ", 2);
-    return strstr(name->parts, part) != NULL;
-}
-
 /* Could the word stand for the name: unknown letters, or a word one of whose roots is a part of it? */
 static bool may_stand_for(const struct ag_parse *p, size_t i, const struct ag_name *name)
 {
@@ -70,7 +58,7 @@ static bool may_stand_for(const struct ag_parse *p, size_t i, const struct ag_na
         return true;
     while (roots && *roots) {
         size_t n = strcspn(roots, ",");
-        if (is_known_as(name, roots, n))
+        if (ag_name_has_part(name, roots, n))
             return true;
         roots += n + (roots[n] == ',');
     }

@@ -6,24 +6,6 @@
 
 #include <string.h>
 
-static struct ag_mention *ending_at(struct ag_parse *p, size_t end)
-{
-    for (size_t k = 0; k < p->mention_count; k++) {
-        if (p->mentions[k].to == end)
-            return &p->mentions[k];
-    }
-    return NULL;
-}
-
-static struct ag_mention *starting_at(struct ag_parse *p, size_t start)
-{
-    for (size_t k = 0; k < p->mention_count; k++) {
-        if (p->mentions[k].from == start)
-            return &p->mentions[k];
-    }
-    return NULL;
-}
-
 /* All mentions over the same tokens: "error" is two levels. */
 static void negate(struct ag_parse *p, size_t from, size_t to)
 {
@@ -75,7 +57,8 @@ static bool negate_before(struct ag_parse *p, size_t at)
     for (;;) {
         const struct ag_mention *m;
         size_t start;
-        while (!(m = ending_at(p, end)) && end > 0 && (is_filler(p, end - 1) || ag_joins_list(p, end - 1)) &&
+        while (!(m = ag_mention_ending(p, end)) && end > 0 &&
+               (is_filler(p, end - 1) || ag_joins_list(p, end - 1)) &&
                !(any && !ag_joins_list(p, end - 1) && !is_filler(p, end - 1)))
             end--;
         if (!m)
@@ -130,7 +113,7 @@ static bool narrows_what_is_denied(struct ag_parse *p, size_t at, const struct a
     while (ag_is(p->tokens, end, AG_C_LOG) || ag_is(p->tokens, end, AG_C_SERVICE_WORD) ||
            ag_is(p->tokens, end, AG_C_PREPOSITION))
         end++;
-    return end > m->to && ag_is(p->tokens, end - 1, AG_C_PREPOSITION) && starting_at(p, end);
+    return end > m->to && ag_is(p->tokens, end - 1, AG_C_PREPOSITION) && ag_mention_starting(p, end);
 }
 
 /* English: what stands behind, and what is joined to that. */
@@ -141,7 +124,7 @@ static bool negate_after(struct ag_parse *p, size_t at)
 
     for (;;) {
         const struct ag_mention *m;
-        while (!(m = starting_at(p, start)) && start < p->tokens->count && is_filler(p, start))
+        while (!(m = ag_mention_starting(p, start)) && start < p->tokens->count && is_filler(p, start))
             start++;
         if (!m || (any && ag_is(p->tokens, ag_after(p, m->to - 1), AG_C_ONLY)))
             return any;
@@ -153,16 +136,17 @@ static bool negate_after(struct ag_parse *p, size_t at)
         }
         start = m->to;
         while (m && start < p->tokens->count &&
-               (is_filler(p, start) && !starting_at(p, start) && !ag_is(p->tokens, start, AG_C_PREPOSITION)))
+               (is_filler(p, start) && !ag_mention_starting(p, start) &&
+                !ag_is(p->tokens, start, AG_C_PREPOSITION)))
             start++;
         if (!ag_joins_list(p, start))
             return true;
         for (bool nor = false; ag_joins_list(p, start) || (nor && is_filler(p, start)); start++)
             nor = nor || strcmp(ag_word(p, start), "nor") == 0;
         start = past_everything(p, start);
-        if (!starting_at(p, start)) {
+        if (!ag_mention_starting(p, start)) {
             if (ag_is(p->tokens, start, AG_C_PREPOSITION) && ag_reads(p, start - 1, AG_C_AND) &&
-                starting_at(p, ag_after(p, start)))
+                ag_mention_starting(p, ag_after(p, start)))
                 ask_how_far(p);
             return true;
         }
@@ -223,7 +207,8 @@ static void none_rule(struct ag_parse *p)
 /* "non-fatal errors" are errors all the same: those of the level below. */
 static void not_fatal(struct ag_parse *p, size_t at)
 {
-    struct ag_mention *m = starting_at(p, at);
+    const struct ag_mention *found = ag_mention_starting(p, at);
+    struct ag_mention *m = found ? &p->mentions[found - p->mentions] : NULL;
 
     if (!m || m->field != AG_LEVEL || strcmp(m->value, "FATAL") != 0 ||
         !(strstr(ag_word(p, at), "error") || ag_reads(p, m->to, AG_C_ERROR)))
@@ -282,14 +267,12 @@ static bool asks_for_traces(const struct ag_parse *p, size_t i)
     static const char *const of[] = {"of", "for", "from", "behind"};
     size_t next = ag_after(p, i);
     size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
-    bool named = false;
 
     if (!ag_is_korean(p, i))
         return ag_says(p, i + 1, of, sizeof of / sizeof *of) && !ag_grouped_by(p, i);
-    for (size_t k = 0; before != SIZE_MAX && k < p->mention_count; k++)
-        named = named || p->mentions[k].to == before + 1;
-    return named && (next == p->tokens->count || ag_reads(p, next, AG_C_SHOW) ||
-                     ag_reads(p, next, AG_C_LIST) || ag_reads(p, next, AG_C_STOP));
+    return before != SIZE_MAX && ag_mention_ending(p, before + 1) &&
+           (next == p->tokens->count || ag_reads(p, next, AG_C_SHOW) || ag_reads(p, next, AG_C_LIST) ||
+            ag_reads(p, next, AG_C_STOP));
 }
 
 /* 스택 트레이스 붙은 에러, "errors with a stack trace": of the record, which has one. */

@@ -6,16 +6,6 @@
 
 #include <string.h>
 
-/* The mention that begins at token `i`, or ends there. */
-static bool is_mentioned(const struct ag_parse *p, size_t i, bool ends)
-{
-    for (size_t k = 0; k < p->mention_count; k++) {
-        if (ends ? p->mentions[k].to == i : p->mentions[k].from == i)
-            return true;
-    }
-    return false;
-}
-
 /* Is what is asked for, and not broken down by, said at token `i`? */
 static bool is_asked_for(const struct ag_parse *p, size_t i)
 {
@@ -45,7 +35,7 @@ static bool english_only(const struct ag_parse *p, size_t only)
     while (ag_reads(p, next, AG_C_VERB) || ag_reads(p, next, AG_C_PREPOSITION) ||
            ag_reads(p, next, AG_C_NOISE))
         next++;
-    named = is_mentioned(p, next, false);
+    named = ag_mention_starting(p, next);
     for (size_t i = only; named && i-- > 0;) {
         if (ag_reads(p, i, AG_C_COMMA) || ag_reads(p, i, AG_C_STOP) || ag_reads(p, i, AG_C_BY_BEFORE))
             return false;
@@ -89,7 +79,7 @@ void ag_only_rule(struct ag_parse *p, bool broken_down)
     if (!several || broken_down || ranked)
         return;
     for (size_t i = 1; i < p->tokens->count; i++) {
-        bool korean = ag_is_korean(p, i) && ends_in_only(p, i) && is_mentioned(p, i, true);
+        bool korean = ag_is_korean(p, i) && ends_in_only(p, i) && ag_mention_ending(p, i);
         bool english = !ag_is_korean(p, i) && ag_reads(p, i, AG_C_ONLY);
         if (!(korean && korean_only(p, i)) && !(english && english_only(p, i)))
             continue;

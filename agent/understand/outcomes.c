@@ -12,16 +12,6 @@ static const char *const failures[] = {"failed", "failure",  "fail",    "error",
 static const char *const successes[] = {"success",  "succeeded", "successful", "completed",
                                         "approved", "done",      "ok"};
 
-static bool has_part(const struct ag_name *name, const char *part, size_t len)
-{
-    for (const char *c = name->parts + 1; *c; c = strchr(c, ' ') + 1) {
-        size_t n = strcspn(c, " ");
-        if (n == len && memcmp(c, part, n) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool says_how_it_ended(const char *root, size_t len)
 {
     for (size_t e = 0; e < sizeof failures / sizeof *failures; e++) {
@@ -40,7 +30,7 @@ static bool has_a_root(const struct ag_name *name, const char *roots)
 {
     while (roots && *roots) {
         size_t n = strcspn(roots, ",");
-        if (!says_how_it_ended(roots, n) && has_part(name, roots, n))
+        if (!says_how_it_ended(roots, n) && ag_name_has_part(name, roots, n))
             return true;
         roots += n + (roots[n] == ',');
     }
@@ -57,7 +47,8 @@ static bool is_about(const struct ag_parse *p, size_t i, const struct ag_name *n
 
     if (says_how_it_ended(word, len))
         return false;
-    if (has_part(name, word, len) || (len > 3 && word[len - 1] == 's' && has_part(name, word, len - 1)))
+    if (ag_name_has_part(name, word, len) ||
+        (len > 3 && word[len - 1] == 's' && ag_name_has_part(name, word, len - 1)))
         return true;
     return has_a_root(name, roots);
 }
@@ -71,7 +62,7 @@ static const struct ag_name *event_that(const struct ag_parse *p, size_t i, cons
         const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
         bool ended = false;
         for (size_t e = 0; e < n; e++)
-            ended = ended || has_part(name, ends[e], strlen(ends[e]));
+            ended = ended || ag_name_has_part(name, ends[e], strlen(ends[e]));
         if (!ended || !is_about(p, i, name))
             continue;
         if (found)
@@ -119,7 +110,7 @@ static bool is_other_outcome(const struct ag_name *name, const struct ag_name *o
         size_t n = strcspn(c, " ");
         if (says_how_it_ended(c, n))
             continue;
-        if (!has_part(name, c, n))
+        if (!ag_name_has_part(name, c, n))
             return false;
         shares = true;
     }
@@ -155,7 +146,7 @@ static void sibling_rule(struct ag_parse *p, size_t k)
         size_t end_count = fails ? sizeof failures / sizeof *failures : sizeof successes / sizeof *successes;
         bool ended = false;
         for (size_t e = 0; e < end_count; e++)
-            ended = ended || has_part(name, ends[e], strlen(ends[e]));
+            ended = ended || ag_name_has_part(name, ends[e], strlen(ends[e]));
         if (!ended || !is_other_outcome(name, of))
             continue;
         if (found)
@@ -311,7 +302,7 @@ static void signed_in_rule(struct ag_parse *p, size_t i)
         const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
         bool good = false;
         for (size_t e = 0; e < sizeof successes / sizeof *successes; e++)
-            good = good || has_part(name, successes[e], strlen(successes[e]));
+            good = good || ag_name_has_part(name, successes[e], strlen(successes[e]));
         if (good && has_a_root(name, "login,signin,logon")) {
             found = name;
             n++;

@@ -147,6 +147,9 @@ bool ag_grouped_by(const struct ag_parse *p, size_t i);
 void ag_mention_add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key,
                     enum ag_op op, const char *value, const char *rule);
 bool ag_mentions_field(const struct ag_parse *p, enum ag_field field);
+/* The first mention whose tokens begin at `from`, or end before `to`; NULL. */
+const struct ag_mention *ag_mention_starting(const struct ag_parse *p, size_t from);
+const struct ag_mention *ag_mention_ending(const struct ag_parse *p, size_t to);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */

@@ -198,6 +198,24 @@ bool ag_mentions_field(const struct ag_parse *p, enum ag_field field)
     return false;
 }
 
+const struct ag_mention *ag_mention_starting(const struct ag_parse *p, size_t from)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].from == from)
+            return &p->mentions[k];
+    }
+    return NULL;
+}
+
+const struct ag_mention *ag_mention_ending(const struct ag_parse *p, size_t to)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].to == to)
+            return &p->mentions[k];
+    }
+    return NULL;
+}
+
 const char *ag_outcome_name(enum ag_outcome outcome)
 {
     static const char *const names[] = {"understood",     "not_understood", "needs_clarification",
