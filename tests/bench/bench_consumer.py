@@ -1,15 +1,17 @@
 """logmill-consumer beside psql's binary \\copy of the same rows into an equal table: same server, same kind of connection, same role,
-leaves made beforehand, a checkpoint before each run. Runs of both kinds alternate; what is shown is the median.
+leaves made beforehand, a checkpoint before each run. Runs of both kinds alternate, each beside the \\copy made just before it; what is
+shown is the median. Before the first the topic is read a few times: a new broker compiles its code for some tens of seconds, at up to
+four times the CPU of later.
 
     ./dev bench consumer [PART …]           all parts: about ten minutes
-    speed     \\copy with 1, 2 and 4 connections; the consumer with 1 and 2, Avro and JSON
+    speed     \\copy with 1 and 2 connections; the consumer with as many, Avro and JSON
     where     where the microseconds go: stages, functions of the closing message, symbols (linux-perf, where it is installed)
     batch     batch size against throughput and cost; what producers' sequences cost at 1,000 sources
     latency   from produce to visible at 1,000 records a second; the time to the first row
     scaling   1 to 4 consumers in one group beside as many \\copy, with a plot
 
 LOGMILL_BENCH_RECORDS is the size of the preloaded topic (1,000,000; 4 partitions), LOGMILL_BENCH_REPEATS how often each run of `speed`
-and `scaling` is made (3), LOGMILL_BENCH_OPTIONS more options for the consumer. Tables and the plot go to build/bench.
+and `scaling` is made (5), LOGMILL_BENCH_OPTIONS more options for the consumer. Tables and the plot go to build/bench.
 
 The world: 10,000 records a second of 12 services in 2 environments and 5 levels, read at full speed, so that a batch brings 120 to 240
 rollup rows; 100 producers a partition, each with its own sequence. The consumer's time runs from its first commit to its last, its
@@ -28,7 +30,8 @@ import ingest
 import measure
 
 RECORDS = int(os.environ.get("LOGMILL_BENCH_RECORDS", 1000000))
-REPEATS = int(os.environ.get("LOGMILL_BENCH_REPEATS", 3))
+WARM = 4                                                    # readings of each topic before the first run that counts
+REPEATS = int(os.environ.get("LOGMILL_BENCH_REPEATS", 5))
 OPTIONS = os.environ.get("LOGMILL_BENCH_OPTIONS", "").split()
 OUT = harness.ROOT / "build" / "bench"
 WORLD = dict(sources=100, services=12, step_us=100)
@@ -168,23 +171,27 @@ def report(title, columns, rows):
 # ---- parts ----
 
 def speed(bench):
-    runs = [("\\copy", n, None) for n in (1, 2, 4)] + [("consumer, " + e, n, e.lower()) for e in ("Avro", "JSON") for n in (1, 2)]
-    results = {run: [] for run in runs}
-    bench.rows_for_copy(1), bench.rows_for_copy(2), bench.rows_for_copy(4)
+    kinds = [("\\copy", None), ("consumer, Avro", "avro"), ("consumer, JSON", "json")]
+    results = {(name, n): [] for n in (1, 2) for name, _ in kinds}
+    bench.rows_for_copy(1), bench.rows_for_copy(2)
+    for _ in range(WARM):
+        bench.run("avro", doing=False), bench.run("json", doing=False)
     for _ in range(REPEATS):
-        for run in runs:
-            results[run].append(bench.copy(run[1]) if run[2] is None else bench.run(run[2], "--connections=%d" % run[1]))
-    of = {run: medians(r) for run, r in results.items()}
+        for (name, n), runs in results.items():
+            encoding = dict(kinds)[name]
+            runs.append(bench.run(encoding, "--connections=%d" % n) if encoding else bench.copy(n))
+            base = results["\\copy", n][-1]
+            runs[-1].update({"of " + what: runs[-1][what] / base[what] for what in ("rate", "server")})
     rows = []
-    for run in runs:
-        r, base = of[run], of["\\copy", run[1], None]
-        row = [run[0], run[1], r["rate"], r["rate"] / base["rate"], r["server"], r["server"] / base["server"]]
-        spread = max(x["rate"] for x in results[run]) / min(x["rate"] for x in results[run])
-        rows.append(row + ([spread] + ["–"] * 7 if run[2] is None else
-                           [spread, r["own"], r["kafka"], r["peak"], r["batch"], 100 * r["working"], 100 * r["client"], 100 * r["disk"]]))
-    report("Throughput: %d records, median of %d runs" % (RECORDS, REPEATS),
-           ["", "connections", "rows/s", "of \\copy", "PostgreSQL CPU µs/row", "of \\copy", "max/min", "own CPU µs/row", "Kafka's", "peak MB",
-            "rows/batch", "backend works %", "waits for us %", "for disk %"], rows)
+    for (name, n), runs in results.items():
+        r, ratios = medians(runs), [x["of rate"] for x in runs]
+        row = [name, n, r["rate"], r["server"]]
+        rows.append(row + (["–"] * 10 if "own" not in r else
+                           [r["of rate"], "%.2f to %.2f" % (min(ratios), max(ratios)), r["of server"], r["own"], r["kafka"], r["peak"], r["batch"],
+                            100 * r["working"], 100 * r["client"], 100 * r["disk"]]))
+    report("Throughput: %d records, median of %d runs; ratios: median of each run's to the \\copy before it" % (RECORDS, REPEATS),
+           ["", "connections", "rows/s", "PostgreSQL CPU µs/row", "rows/s of \\copy", "from, to", "PostgreSQL CPU of \\copy", "own CPU µs/row",
+            "Kafka's", "peak MB", "rows/batch", "backend works %", "waits for us %", "for disk %"], rows)
 
 
 STAGES = ("decode", "wait", "copy", "turn", "commit")
