@@ -351,7 +351,8 @@ static const struct lm_config_option options[] = {
      .min = 0,
      .max = 600000,
      .reloadable = true,
-     .description = "How long a stop waits for questions under way and for the audit log."},
+     .description = "How long a stop waits for questions under way, and then for the audit log; 15 s later "
+                    "the process ends, whatever hangs."},
     LM_CONFIG_LOG_LEVEL(struct ag_config),
 };
 

@@ -20,13 +20,10 @@ static void on_stopped(void *context)
     lm_service_release(&program->service);
 }
 
-static void on_stop(void *context, bool now)
+static unsigned on_stop(void *context, bool now)
 {
     struct program *program = context;
-    lm_log(LM_LOG_INFO, "main", now ? "stopping at once" : "stopping");
-    if (program->server != NULL) {
-        ag_server_stop(program->server, now, on_stopped, program);
-    }
+    return program->server != NULL ? ag_server_stop(program->server, now, on_stopped, program) : 0;
 }
 
 static int run(struct program *program)
@@ -38,18 +35,15 @@ static int run(struct program *program)
         return 1;
     }
     program->service.reloading = &program->reloading;
-    int failed = ag_server_open(&program->service.loop, &program->config, &program->server, &error);
-    if (failed != 0) {
+    if (ag_server_open(&program->service.loop, &program->config, &program->server, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         lm_service_release(&program->service);
-    } else {
-        lm_log(LM_LOG_INFO, "main", "ready: %s, logmill %s, SQL as of PostgreSQL %s",
-               ag_server_url(program->server), LOGMILL_VERSION, PG_MAJORVERSION);
+        lm_service_abandon(&program->service);
+        return 1;
     }
-    if (lm_service_run(&program->service) != 0) {
-        failed = -1;
-    }
-    return failed != 0 ? 1 : 0;
+    lm_log(LM_LOG_INFO, "main", "ready: %s, logmill %s, SQL as of PostgreSQL %s",
+           ag_server_url(program->server), LOGMILL_VERSION, PG_MAJORVERSION);
+    return lm_service_run(&program->service) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -25,7 +25,7 @@ void co_consumer_free(struct co_consumer *consumer);
 /* The configuration has changed: what is reloadable holds from now on. The texts it replaced must live until
  * this returns. */
 void co_consumer_reconfigure(void *context);
-/* lm_service's stop; `context` is the consumer. */
-void co_consumer_stop(void *context, bool now);
+/* What lm_service's stop is to do, and to return. */
+unsigned co_consumer_stop(struct co_consumer *consumer, bool now);
 
 #endif

@@ -9,10 +9,10 @@ struct program {
     struct lm_config_reloading reloading;
 };
 
-static void on_stop(void *context, bool now)
+static unsigned on_stop(void *context, bool now)
 {
     const struct program *program = context;
-    co_consumer_stop(program->consumer, now);
+    return co_consumer_stop(program->consumer, now);
 }
 
 static int check(const void *values, struct lm_error *error)
@@ -37,10 +37,11 @@ static int run(struct program *program)
     service.reloading = &program->reloading;
     if (co_consumer_open(&service, &program->config, program->consumer, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
+        lm_service_abandon(&service);
+        status = EXIT_FAILURE;
+    } else if (lm_service_run(&service) != 0) {
         status = EXIT_FAILURE;
     }
-    if (lm_service_run(&service) != 0)
-        status = EXIT_FAILURE;
     co_consumer_free(program->consumer);
     return status;
 }

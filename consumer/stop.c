@@ -1,10 +1,6 @@
 #include "consumer/consumer_internal.h"
 
-#include <stdlib.h>
-
 #define LEAVE_MS 5000
-/* What is closed waits for some seconds at most, but librdkafka joins its threads, whatever they wait for. */
-#define END_MS 15000
 #define LETTERS_CLOSE_MS 1000
 #define HTTP_CLOSE_MS 500
 
@@ -71,12 +67,12 @@ void co_consumer_check_drained(struct co_consumer *consumer)
     leave(consumer);
 }
 
-void co_consumer_stop(void *context, bool now)
+unsigned co_consumer_stop(struct co_consumer *consumer, bool now)
 {
-    struct co_consumer *consumer = context;
+    unsigned grace_ms = now ? 0 : (unsigned)consumer->config->grace_ms;
 
     if (consumer->phase == CO_OPENING) /* the start failed, or has not come this far: nothing to drain */
-        return;
+        return 0;
     if (consumer->phase == CO_RUNNING) {
         (void)co_consumer_change_phase(consumer, CO_DRAINING);
         co_reading_stop(&consumer->reading);
@@ -86,6 +82,7 @@ void co_consumer_stop(void *context, bool now)
         on_phase_timer(&consumer->phase_timer);
     else
         co_consumer_check_drained(consumer);
+    return grace_ms + LEAVE_MS;
 }
 
 void co_consumer_poll_leaving(struct co_consumer *consumer)
@@ -196,8 +193,7 @@ static void close_next(void *context)
 void co_consumer_close(struct co_consumer *consumer)
 {
     if (consumer->phase != CO_CLOSING) {
-        lm_service_end_within(consumer->service, END_MS,
-                              consumer->phase == CO_OPENING ? EXIT_FAILURE : EXIT_SUCCESS);
+        lm_service_end_within(consumer->service, 0); /* before the grace period is over, as a rule */
         (void)co_consumer_change_phase(consumer, CO_CLOSING);
         (void)uv_timer_stop(&consumer->phase_timer);
         co_reading_stop(&consumer->reading);

@@ -399,17 +399,15 @@ static void close_intake(struct ag_server *server, unsigned deadline_ms)
     }
 }
 
-void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *context), void *context)
+unsigned ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *context), void *context)
 {
+    const unsigned drain_ms = (unsigned)server->config->drain_timeout_ms;
     if (server->state == SERVER_OPEN) {
         server->stopped = stopped;
         server->context = context;
         ag_conversations_stop(&server->conversations);
-        close_intake(server, now ? 0 : (unsigned)server->config->drain_timeout_ms);
-        return;
-    }
-    if (!now) {
-        return;
+        close_intake(server, now ? 0 : drain_ms);
+        return now ? drain_ms : 2 * drain_ms;
     }
     if (server->state == SERVER_CLOSING_INTAKE || server->state == SERVER_DRAINING) {
         server->runs.stopping = true;
@@ -419,9 +417,12 @@ void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *co
              */
             lm_http_server_close(server->http, HURRIED_CLOSE_MS, NULL, NULL);
         }
-    } else if (server->state == SERVER_CLOSING_AUDIT && server->runs.audit != NULL) {
+        return HURRIED_CLOSE_MS + drain_ms;
+    }
+    if (server->state == SERVER_CLOSING_AUDIT && server->runs.audit != NULL) {
         ag_audit_close(server->runs.audit, 0, on_audit_closed, server);
     }
+    return 0;
 }
 
 int ag_server_open(uv_loop_t *loop, const struct ag_config *config, struct ag_server **out,

@@ -20,7 +20,8 @@ int ag_server_open(uv_loop_t *loop, const struct ag_config *config, struct ag_se
 /* "http://127.0.0.1:8001" */
 const char *ag_server_url(const struct ag_server *server);
 /* Stops; a second call with `now` skips the waiting. `stopped` (of the first call) is called once when all is
- * closed and the server freed. */
-void ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *context), void *context);
+ * closed and the server freed. Returns how many ms questions under way and then the audit log are waited for,
+ * at most. */
+unsigned ag_server_stop(struct ag_server *server, bool now, void (*stopped)(void *context), void *context);
 
 #endif

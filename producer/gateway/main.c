@@ -52,13 +52,13 @@ static void on_server_closed(void *context)
     gw_ingest_close(gateway->ingest, left_us > 0 ? (unsigned)(left_us / 1000) : 0, on_ingest_closed, gateway);
 }
 
-static void stop(void *context, bool now)
+static unsigned stop(void *context, bool now)
 {
     struct gateway *gateway = context;
     int64_t wait_ms = gateway->config.stop_timeout;
 
     if (!gateway->started) {
-        return;
+        return 0;
     }
     if (now) { /* the second signal: whoever waits is answered at once, and nothing is waited for */
         gateway->stop_by_us = lm_clock_mono_us();
@@ -66,12 +66,13 @@ static void stop(void *context, bool now)
         if (gateway->server) {
             lm_http_server_close(gateway->server, ANSWER_MS, NULL, NULL);
         }
-        return;
+        return ANSWER_MS;
     }
     gateway->stop_by_us = lm_clock_mono_us() + wait_ms * 1000;
     uv_close((uv_handle_t *)&gateway->conditions, NULL);
     gw_ingest_hurry(gateway->ingest, wait_ms > ANSWER_MS ? (unsigned)wait_ms - ANSWER_MS : 0);
     lm_http_server_close(gateway->server, (unsigned)wait_ms, on_server_closed, gateway);
+    return (unsigned)wait_ms;
 }
 
 static int open_outward(struct gateway *gateway, struct lm_error *error)
@@ -145,7 +146,7 @@ int main(int argc, char **argv)
     if (open_outward(&gateway, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "gateway", &error, "cannot start");
         abandon_start(&gateway);
-        (void)!lm_service_run(&gateway.service);
+        lm_service_abandon(&gateway.service);
         goto done;
     }
     lm_log(LM_LOG_INFO, "gateway", "ready: logmill-gateway %s on %s, Kafka at %s (librdkafka %s)",

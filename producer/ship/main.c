@@ -17,11 +17,12 @@ struct program {
     struct lm_config_reloading reloading;
 };
 
-static void stop(void *context, bool now)
+static unsigned stop(void *context, bool now)
 {
     struct program *program = context;
 
     ship_stop(program->ship, now);
+    return now ? 0 : (unsigned)program->config.stop_timeout;
 }
 
 /* A closed standard input must not become the number of some socket of ours, and then be read as input. */
@@ -54,7 +55,7 @@ static int run(struct program *program, const char *const *paths, size_t path_co
         } else {
             lm_service_release(&program->service);
         }
-        (void)!lm_service_run(&program->service);
+        lm_service_abandon(&program->service);
         goto done;
     }
     lm_log(LM_LOG_INFO, "ship", "ready: logmill-ship %s, Kafka at %s (librdkafka %s)", LOGMILL_VERSION,

@@ -354,6 +354,7 @@ int ship_open(const struct ship_options *options, struct ship **out, struct lm_e
         return lm_error_set(error, LM_FATAL, "memory", "no memory to start");
     }
     ship->service = options->service;
+    ship->service->cut_status = EXIT_FAILURE; /* until everything has arrived */
     ship->config = options->config;
     ship->paths = options->paths;
     ship->path_count = options->path_count;
@@ -384,12 +385,19 @@ static void on_timer_closed(uv_handle_t *handle)
     one_closed(handle->data);
 }
 
+static bool everything_arrived(const struct ship *ship)
+{
+    const struct sh_output *output = &ship->output;
+
+    return inputs_complete(ship) && output->lost == 0 && output->acknowledged == output->sent &&
+           (ship->config->follow || !ship->unread);
+}
+
 static void report_end(struct ship *ship)
 {
     const struct sh_output *output = &ship->output;
 
-    ship->complete = inputs_complete(ship) && output->lost == 0 && output->acknowledged == output->sent &&
-                     (ship->config->follow || !ship->unread);
+    ship->complete = everything_arrived(ship);
     lm_log(ship->complete ? LM_LOG_INFO : LM_LOG_ERROR, "ship",
            "%s: %llu records acknowledged by Kafka, %llu lost",
            ship->complete ? "everything has arrived" : "not everything has arrived",
@@ -434,6 +442,10 @@ static void close_all(struct ship *ship)
         stop_inputs(ship);
     }
     change_state(ship, SHIP_CLOSING);
+    if (ship->has_timer) { /* else the start failed, and is abandoned */
+        ship->service->cut_status = everything_arrived(ship) ? EXIT_SUCCESS : EXIT_FAILURE;
+        lm_service_end_within(ship->service, 0);
+    }
     ship->open_handles = 1; /* this function's own, given back below */
     if (ship->has_timer) {
         ship->open_handles++;

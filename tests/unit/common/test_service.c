@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct program {
     uv_timer_t work;
     int drains, stops, reloads;
     bool drain_for_ever;
+    unsigned drain_ms; /* what it says that it waits, at most */
     bool forget_timer;
 };
 
@@ -39,7 +41,7 @@ static void close_all(struct program *program)
     }
 }
 
-static void stop(void *context, bool now)
+static unsigned stop(void *context, bool now)
 {
     struct program *program = context;
     if (now)
@@ -48,6 +50,7 @@ static void stop(void *context, bool now)
         program->drains++;
     if (now || !program->drain_for_ever)
         close_all(program);
+    return now ? 0 : program->drain_ms;
 }
 
 static void on_applied(void *context)
@@ -216,21 +219,59 @@ static void a_broken_pipe_is_an_error_not_the_end(void **state)
     assert_int_equal(lm_service_run(&program.service), 0);
 }
 
-static void an_end_that_hangs_is_cut_short_with_the_exit_code_wanted(void **state)
+/* The exit code of a child whose program never ends by itself once `act` was called. Unwatched, it fails. */
+static int exit_code_of(void (*act)(struct program *program))
 {
-    (void)state;
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
         struct program program;
+        (void)alarm(60);
         start(&program);
-        lm_service_end_within(&program.service, 20, 7);
+        program.service.closing_ms = 20;
+        program.service.cut_status = 7;
+        program.drain_for_ever = true;
+        act(&program);
         for (;;)
             (void)pause();
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 7);
+    return WEXITSTATUS(status);
+}
+
+static void ask_to_stop(struct program *program)
+{
+    lm_service_stop(&program->service);
+}
+
+static void ask_twice(struct program *program)
+{
+    program->drain_ms = 600000;
+    lm_service_stop(&program->service);
+    lm_service_stop(&program->service);
+}
+
+static void find_out_that_it_was_for_nothing(struct program *program)
+{
+    program->drain_ms = 600000;
+    lm_service_stop(&program->service);
+    program->service.cut_status = 9;
+    lm_service_end_within(&program->service, 0);
+}
+
+static void fail_to_start(struct program *program)
+{
+    lm_service_abandon(&program->service);
+}
+
+static void every_end_that_hangs_is_cut_short_with_the_exit_code_wanted(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_of(ask_to_stop), 7);
+    assert_int_equal(exit_code_of(ask_twice), 7);
+    assert_int_equal(exit_code_of(find_out_that_it_was_for_nothing), 9);
+    assert_int_equal(exit_code_of(fail_to_start), EXIT_FAILURE);
 }
 
 static void an_end_in_time_is_left_alone(void **state)
@@ -238,16 +279,34 @@ static void an_end_in_time_is_left_alone(void **state)
     (void)state;
     struct program program;
     start(&program);
-    lm_service_end_within(&program.service, 600000, 7);
-    lm_service_end_within(&program.service, 1, 7);
+    program.drain_ms = 600000;
     lm_service_stop(&program.service);
     assert_int_equal(lm_service_run(&program.service), 0);
+    assert_null(program.service.end);
+}
+
+static void a_stop_may_take_as_long_as_the_program_says(void **state)
+{
+    (void)state;
+    int interrupt = SIGINT;
+    struct program program;
+    uv_timer_t timer;
+    start(&program);
+    program.service.closing_ms = 0;
+    program.drain_ms = 600000;
+    program.drain_for_ever = true;
+    lm_service_stop(&program.service);
+    program.service.closing_ms = 600000; /* for the second stop, which leaves the first its time until then */
+    raise_in(&program, &timer, &interrupt, 40);
+    assert_int_equal(lm_service_run(&program.service), 0);
+    assert_int_equal(program.stops, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_end_that_hangs_is_cut_short_with_the_exit_code_wanted),
+        cmocka_unit_test(every_end_that_hangs_is_cut_short_with_the_exit_code_wanted),
+        cmocka_unit_test(a_stop_may_take_as_long_as_the_program_says),
         cmocka_unit_test(an_end_in_time_is_left_alone),
         cmocka_unit_test(signals_behind_the_release_leave_the_exit_code_alone),
         cmocka_unit_test(each_stopping_signal_drains_and_the_loop_ends_clean),
