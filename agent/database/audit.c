@@ -5,6 +5,7 @@
  */
 #include "agent/database/audit.h"
 
+#include "agent/database/refused.h"
 #include "common/backoff.h"
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -245,9 +246,7 @@ static void went_down(struct ag_audit *audit, const struct lm_error *error)
     const uint32_t delay = lm_backoff_next(&audit->backoff);
     lm_log_limited(&audit->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "audit",
                    "no connection for the audit log, again in %u ms: %s", delay, error->text);
-    if (audit->options.condition != NULL) {
-        lm_condition_set(audit->options.condition, error->text);
-    }
+    ag_refused(audit->options.condition, error, AG_REFUSED_WRITING);
     uv_timer_start(&audit->timer, on_timer, delay, FLUSH_MS);
 }
 

@@ -8,9 +8,11 @@
  */
 #include "agent/database/pool.h"
 
+#include "agent/database/refused.h"
 #include "common/backoff.h"
 #include "common/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,9 +176,9 @@ static void slot_down(struct slot *slot, const struct lm_error *error)
     lm_log_limited(&pool->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "pool",
                    "no connection to PostgreSQL, again in %u ms: %s", delay, error->text);
     if (ag_pool_up(pool) == 0) {
-        if (pool->options.condition != NULL) {
-            lm_condition_set(pool->options.condition, error->text);
-        }
+        char takes[64];
+        (void)snprintf(takes, sizeof(takes), "up to %u connections as this role (pool.size)", pool->size);
+        ag_refused(pool->options.condition, error, takes);
         refuse_waiters(pool, error);
     }
     measure(pool);

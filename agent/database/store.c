@@ -4,6 +4,7 @@
  */
 #include "agent/database/store.h"
 
+#include "agent/database/refused.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -82,9 +83,7 @@ static void went_down(struct ag_store *store, const struct lm_error *error)
     change_state(store, STORE_DOWN);
     const uint32_t delay = lm_backoff_next(&store->backoff);
     store->again_us = lm_clock_mono_us() + (int64_t)delay * 1000;
-    if (store->condition != NULL) {
-        lm_condition_set(store->condition, error->text);
-    }
+    ag_refused(store->condition, error, AG_REFUSED_WRITING);
     lm_log_limited(&store->complaint, LM_LOG_AGAIN_MS, LM_LOG_WARN, "store",
                    "no connection for API keys and history, again in %u ms: %s", delay, error->text);
     while (store->first != NULL) {

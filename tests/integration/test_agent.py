@@ -472,6 +472,25 @@ class Starting(Agents):
         agent = self.shared.start("logmill-agent", "--auth", "off")
         self.assertEqual(0, agent.terminate())
 
+    def test_a_role_without_connections_left_is_said_by_readyz_with_what_an_agent_takes(self):
+        # Roles belong to the server: two of this test's own, with the rights of the agent's.
+        reader, writer = self.shared.name + "_reader", self.shared.name + "_agent"
+        for role, of, path in ((reader, "logmill_reader", "logmill_read"), (writer, "logmill_agent", "logmill")):
+            self.shared.rows("create role {0} login connection limit 0 in role {1}; alter role {0} set search_path = {2}".format(role, of, path))
+            self.addCleanup(self.shared.rows, "drop role " + role)
+        agent = self.start("--postgres-url", self.shared.url(reader), "--audit-url", self.shared.url(writer), "--pool-size", "3", ready=False)
+
+        def reasons():
+            return {c["name"]: c["reason"] for c in json.loads(agent.get("/readyz")[1]).get("unmet", ())}
+
+        self.wait_until(lambda: all("each agent takes" in reasons()[name] for name in ("postgres", "audit", "keys")), 20)
+        for name, role, takes in (("postgres", reader, "up to 3 connections"), ("audit", writer, "two connections"), ("keys", writer, "two connections")):
+            self.assertIn('too many connections for role "%s"; each agent takes %s' % (role, takes), reasons()[name])
+        self.shared.rows("alter role %s connection limit 1" % writer)
+        self.wait_until(lambda: len(reasons().keys() & {"audit", "keys"}) == 1, 20, "one of the two has it")
+        self.shared.rows("alter role %s connection limit 2; alter role %s connection limit 1" % (writer, reader))
+        self.wait_until(lambda: not reasons().keys() & {"postgres", "audit", "keys"}, 20, "room for all")
+
     def test_a_database_that_is_not_migrated_is_said_by_readyz(self):
         bare = harness.World(self.shared.servers, migrate=False, topics=False)
         self.addCleanup(bare.close)
