@@ -126,11 +126,6 @@ void ag_cache_free(struct ag_cache *cache)
     free(cache);
 }
 
-size_t ag_cache_bytes(const struct ag_cache *cache)
-{
-    return cache->bytes;
-}
-
 bool ag_validity_holds(struct ag_epochs *epochs, const struct ag_validity *validity, bool *over)
 {
     struct ag_version version;

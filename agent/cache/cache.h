@@ -49,6 +49,5 @@ struct ag_result *ag_cache_get(struct ag_cache *cache, const uint8_t key[AG_KEY_
 /* Holds `result` itself; replaces an entry of that key. An answer over an eighth of the cache is not kept. */
 void ag_cache_put(struct ag_cache *cache, const uint8_t key[AG_KEY_SIZE], struct ag_result *result,
                   const struct ag_validity *validity);
-size_t ag_cache_bytes(const struct ag_cache *cache);
 
 #endif

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
-#include <xxhash.h>
 
 #define MAX_BYTES ((size_t)16 << 20)
 #define MAX_SURFACE 64
@@ -49,7 +48,6 @@ struct ag_vocabulary {
     uint32_t node_count;
     uint32_t node_cap;
     struct surface *surfaces;
-    uint64_t version;
 };
 
 static uint32_t find_edge(const struct ag_vocabulary *v, uint32_t node, uint32_t cp)
@@ -270,7 +268,6 @@ static int add_lines(struct ag_vocabulary *v, const char *data, size_t len, cons
     const char *at = data;
     size_t number = 0;
 
-    v->version = XXH64(data, len, v->version);
     while (at < data + len) {
         const char *end = memchr(at, '\n', (size_t)(data + len - at));
         size_t n = end ? (size_t)(end - at) : (size_t)(data + len - at);
@@ -394,11 +391,6 @@ void ag_vocabulary_free(struct ag_vocabulary *v)
     free(v->edges);
     free(v->nodes);
     free(v);
-}
-
-uint64_t ag_vocabulary_version(const struct ag_vocabulary *v)
-{
-    return v->version;
 }
 
 static bool joins(uint32_t cp)

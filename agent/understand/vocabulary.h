@@ -39,8 +39,6 @@ struct ag_match {
 struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error);
 /* NULL is allowed. */
 void ag_vocabulary_free(struct ag_vocabulary *vocabulary);
-/* Hash of all lines: part of cache keys. */
-uint64_t ag_vocabulary_version(const struct ag_vocabulary *vocabulary);
 
 /* Every surface that text[0..len) starts with, shortest first, at most `max`; how many. Text is folded code
  * points. */

@@ -408,11 +408,6 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 
 /* ---- the rest ---- */
 
-bool lm_pg_idle(const struct lm_pg *pg)
-{
-    return pg->running == NULL && pg->first == NULL && pg->cancels == NULL;
-}
-
 int lm_pg_backend_pid(const struct lm_pg *pg)
 {
     return pg->conn != NULL && pg->state != PG_CONNECTING ? PQbackendPID(pg->conn) : 0;

@@ -93,8 +93,6 @@ long long lm_pg_copy_line(const struct lm_pg *pg);
  * one. The request is not encrypted even over TLS (libpq 15). */
 void lm_pg_cancel(struct lm_pg *pg, void (*done)(void *context), void *context);
 
-/* Nothing is queued or running, no cancel is under way. */
-bool lm_pg_idle(const struct lm_pg *pg);
 /* The server's process id of this connection; 0 before it is open. */
 int lm_pg_backend_pid(const struct lm_pg *pg);
 /* For PQparameterStatus, PQescape… and the like; never for I/O. */

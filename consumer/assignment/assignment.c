@@ -18,7 +18,7 @@ struct co_assignment {
     struct co_partition *partitions;
     struct co_locator *locator;
     struct lm_counter *rebalances;
-    struct lm_gauge *assigned;
+    struct lm_gauge *assigned, *remembered;
     int64_t expired_us; /* monotonic time sources were expired last */
     struct lm_log_limit expiry_limit;
     struct condition_name {
@@ -398,6 +398,7 @@ void co_assignment_tick(struct co_assignment *assignment)
 {
     int64_t now_us = lm_clock_mono_us();
     bool expire = now_us - assignment->expired_us >= EXPIRE_EVERY_US, refused = false;
+    size_t sources = 0;
 
     for (struct co_partition *partition = assignment->partitions; partition != NULL;
          partition = partition->next) {
@@ -409,6 +410,8 @@ void co_assignment_tick(struct co_assignment *assignment)
         }
         refused |= wants_reassignment(partition);
         measure_lag(assignment, partition);
+        if (partition->sources != NULL)
+            sources += co_sources_count(partition->sources);
         if (expire && !partition->expiring) {
             partition->expiring = true;
             partition->expiry_from = INT64_MIN;
@@ -416,6 +419,7 @@ void co_assignment_tick(struct co_assignment *assignment)
         if (partition->expiring && !partition->expiry_asked && partition->state == CO_PARTITION_RUNNING)
             expire_sources(assignment, partition);
     }
+    lm_gauge_set(assignment->remembered, (double)sources);
     if (expire)
         assignment->expired_us = now_us;
     if (refused)
@@ -447,6 +451,9 @@ int co_assignment_open(const struct co_assignment_options *options, struct co_as
                                         "Assignments and revocations of the consumer group.");
     assignment->assigned = lm_gauge(options->metrics, "logmill_consumer_assigned_partitions", NULL,
                                     "Partitions this consumer reads.");
+    assignment->remembered =
+        lm_gauge(options->metrics, "logmill_consumer_sources", NULL,
+                 "Sources whose last sequence is in memory; others are looked up (sources_max).");
     assignment->expired_us = lm_clock_mono_us() - EXPIRE_EVERY_US + EXPIRE_FIRST_US;
     *out = assignment;
     return 0;

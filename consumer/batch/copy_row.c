@@ -163,11 +163,6 @@ void co_copy_begin(struct lm_buffer *out)
     lm_buffer_append(out, header, sizeof(header));
 }
 
-void co_copy_finish(struct lm_buffer *out)
-{
-    lm_buffer_append(out, "\377\377", 2);
-}
-
 int co_copy_row(const struct lm_record *record, const struct co_row_extra *extra, struct lm_buffer *out,
                 struct lm_error *error)
 {

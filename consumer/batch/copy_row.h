@@ -21,10 +21,10 @@ struct co_row_extra {
 /* "(created_at,category,…)": the column list of the COPY statement. */
 extern const char co_copy_columns[];
 
-/* What stands before the first tuple (CO_COPY_BEGIN_BYTES) and after the last. */
+/* What stands before the first tuple (CO_COPY_BEGIN_BYTES) and, without its NUL, after the last. */
 #define CO_COPY_BEGIN_BYTES 19
 void co_copy_begin(struct lm_buffer *out);
-void co_copy_finish(struct lm_buffer *out);
+#define CO_COPY_END "\377\377"
 
 /* An upper bound of the bytes a record's tuple takes. */
 size_t co_copy_room(const struct lm_record *record);

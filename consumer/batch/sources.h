@@ -59,6 +59,7 @@ void co_sources_committed(struct co_sources *sources, uint32_t serial);
  */
 int co_sources_decide(struct co_sources *sources, int64_t source, int64_t sequence, size_t move_count,
                       enum co_verdict *verdict, size_t *move) LM_MUST_CHECK;
+/* How many are remembered. */
 size_t co_sources_count(const struct co_sources *sources);
 
 #endif

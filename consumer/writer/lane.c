@@ -144,9 +144,7 @@ static void on_piece_copied(const struct lm_error *error, void *context)
 
 static void end_copy(struct co_lane *lane)
 {
-    static const char trailer[2] = {'\377', '\377'};
-
-    if (lm_pg_copy_put(lane->pg, trailer, sizeof(trailer)) >= 0)
+    if (lm_pg_copy_put(lane->pg, CO_COPY_END, sizeof(CO_COPY_END) - 1) >= 0)
         lm_pg_copy_end(lane->pg, NULL);
 }
 

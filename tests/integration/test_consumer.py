@@ -154,8 +154,9 @@ class Consumer(ingest.Case):
     def test_sources_that_are_not_in_memory_are_looked_up(self):
         world = self.world(partitions=1)
         ingest.generate(world, 4000, partitions=1, sources=4000)
-        self.start(world, "--sources-max=1000")
+        consumer = self.start(world, "--sources-max=1000")
         self.wait_for_offsets(world, 4000)
+        self.wait_until(lambda: 0 < consumer.metric("logmill_consumer_sources") <= 4000, 20, "those in memory counted")
         ingest.generate(world, 500, partitions=1, sources=4000)
         self.wait_for_offsets(world, 4500)
         ingest.check_exactly_once(self, world, 4000, partitions=1)
