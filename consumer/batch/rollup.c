@@ -127,7 +127,7 @@ static uint32_t *bucket_of(struct co_rollup *rollup, uint32_t group, int16_t buc
 
 int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count)
 {
-    for (int bucket = from; bucket <= LM_DURATION_BUCKET_MAX; bucket++) {
+    for (int bucket = from; bucket <= CO_DURATION_BUCKET_MAX; bucket++) {
         uint32_t block = group->blocks[bucket / CO_BLOCK_BUCKETS];
         if (block == 0) {
             bucket |= CO_BLOCK_BUCKETS - 1; /* on to the next block */
@@ -230,7 +230,7 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
     if (at == CO_INDEX_NONE)
         return -1;
     if (record->has_duration &&
-        (bucket = bucket_of(rollup, at, lm_duration_bucket(record->duration_ms))) == NULL)
+        (bucket = bucket_of(rollup, at, co_duration_bucket(record->duration_ms))) == NULL)
         return -1;
     if (record->level >= LM_ERROR && (error_group = error_group_of(rollup, record, service, pattern)) == NULL)
         return -1;
@@ -239,7 +239,7 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
     rollup->last_group = at;
     group->n++;
     if (bucket != NULL) {
-        int64_t us = lm_duration_us(record->duration_ms);
+        int64_t us = co_duration_us(record->duration_ms);
         group->bucket_count += *bucket == 0;
         ++*bucket;
         group->duration_n++;

@@ -9,11 +9,11 @@
 #define LOGMILL_CONSUMER_BATCH_ROLLUP_H
 
 #include "common/arena.h"
-#include "common/duration.h"
 #include "common/record/record.h"
+#include "consumer/batch/duration.h"
 #include "consumer/batch/index.h"
 
-enum { CO_BLOCK_BUCKETS = 32, CO_GROUP_BLOCKS = LM_DURATION_BUCKET_MAX / CO_BLOCK_BUCKETS + 1 };
+enum { CO_BLOCK_BUCKETS = 32, CO_GROUP_BLOCKS = CO_DURATION_BUCKET_MAX / CO_BLOCK_BUCKETS + 1 };
 
 struct co_group {
     int64_t minute_us;

@@ -1,5 +1,5 @@
 #include "common/clock.h"
-#include "common/duration.h"
+#include "consumer/batch/duration.h"
 #include "consumer/batch/names.h"
 #include "consumer/batch/rollup.h"
 
@@ -83,15 +83,15 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
     for (size_t g = 0; g < rollup.group_count; g++) {
         const struct co_group *group = &rollup.groups[g];
         int64_t n = 0, dn = 0, sum = 0, max = 0, in_buckets = 0;
-        uint32_t counted_buckets = 0, count, expected[LM_DURATION_BUCKET_MAX + 1] = {0};
+        uint32_t counted_buckets = 0, count, expected[CO_DURATION_BUCKET_MAX + 1] = {0};
         for (int i = 0; i < RECORDS; i++) {
             if (!in_group(group, &records[i]))
                 continue;
             n++;
             if (records[i].has_duration) {
-                int64_t us = lm_duration_us(records[i].duration_ms);
+                int64_t us = co_duration_us(records[i].duration_ms);
                 dn++;
-                expected[lm_duration_bucket(records[i].duration_ms)]++;
+                expected[co_duration_bucket(records[i].duration_ms)]++;
                 sum += us;
                 max = us > max ? us : max;
             }
@@ -253,9 +253,9 @@ static void the_shortest_and_the_longest_durations_have_their_buckets(void **sta
     record.duration_ms = 1e300;
     assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
     assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 0, &count), 0);
-    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 1, &count), LM_DURATION_BUCKET_MAX);
+    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 1, &count), CO_DURATION_BUCKET_MAX);
     assert_int_equal(count, 1);
-    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], LM_DURATION_BUCKET_MAX + 1, &count), -1);
+    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], CO_DURATION_BUCKET_MAX + 1, &count), -1);
     co_rollup_free(&rollup);
 }
 

@@ -2,7 +2,7 @@
  * functions, whose text is taken from sql/0003_rollups.sql and created as temporary functions. */
 #include "tests/unit/common/record_fixture.h"
 
-#include "common/duration.h"
+#include "consumer/batch/duration.h"
 
 #include <libpq-fe.h>
 #include <math.h>
@@ -10,14 +10,14 @@
 static void microseconds_round_halves_to_even_and_stop_at_2_53(void **state)
 {
     (void)state;
-    assert_int_equal(lm_duration_us(0), 0);
-    assert_int_equal(lm_duration_us(-0.0), 0);
-    assert_int_equal(lm_duration_us(0.0005), 0);
-    assert_int_equal(lm_duration_us(0.0015), 2);
-    assert_int_equal(lm_duration_us(12.3456), 12346);
-    assert_int_equal(lm_duration_us(9007199254740.992), INT64_C(1) << 53);
-    assert_int_equal(lm_duration_us(1e300), INT64_C(1) << 53);
-    assert_int_equal(lm_duration_us(INFINITY), INT64_C(1) << 53);
+    assert_int_equal(co_duration_us(0), 0);
+    assert_int_equal(co_duration_us(-0.0), 0);
+    assert_int_equal(co_duration_us(0.0005), 0);
+    assert_int_equal(co_duration_us(0.0015), 2);
+    assert_int_equal(co_duration_us(12.3456), 12346);
+    assert_int_equal(co_duration_us(9007199254740.992), INT64_C(1) << 53);
+    assert_int_equal(co_duration_us(1e300), INT64_C(1) << 53);
+    assert_int_equal(co_duration_us(INFINITY), INT64_C(1) << 53);
 }
 
 /* Of a bucket, in milliseconds: 2γ^b / (γ + 1). */
@@ -29,11 +29,11 @@ static double middle_of(int16_t bucket)
 static void a_bucket_stands_for_its_values_within_three_percent(void **state)
 {
     (void)state;
-    assert_int_equal(lm_duration_bucket(0), 0);
-    assert_int_equal(lm_duration_bucket(0.001), 0);
-    assert_int_equal(lm_duration_bucket(1e300), 631);
+    assert_int_equal(co_duration_bucket(0), 0);
+    assert_int_equal(co_duration_bucket(0.001), 0);
+    assert_int_equal(co_duration_bucket(1e300), 631);
     for (double ms = 0.0011; ms < 1e12; ms *= 1.0137) {
-        double back = middle_of(lm_duration_bucket(ms));
+        double back = middle_of(co_duration_bucket(ms));
         if (fabs(back - ms) > 0.03 * ms)
             fail_msg("%g ms comes back as %g", ms, back);
     }
@@ -96,8 +96,8 @@ static void every_quantile_of_merged_parts_is_that_of_all_within_five_percent(vo
         memset(whole, 0, sizeof whole);
         for (int i = 0; i < SAMPLES; i++) {
             values[i] = sample(shape);
-            whole[lm_duration_bucket(values[i])]++;
-            parts[rand() % PARTS][lm_duration_bucket(values[i])]++;
+            whole[co_duration_bucket(values[i])]++;
+            parts[rand() % PARTS][co_duration_bucket(values[i])]++;
         }
         /* In two orders: one after the other, and backwards starting in the middle. */
         for (int part = 0; part < PARTS; part++) {
@@ -191,11 +191,11 @@ static void sql_agrees_to_the_bit(void **state)
         fail_msg("%s", PQerrorMessage(connection));
     assert_int_equal(PQntuples(result), VALUES);
     for (int i = 0; i < VALUES; i++) {
-        if (atoll(PQgetvalue(result, i, 0)) != lm_duration_us(values[i]) ||
-            atoi(PQgetvalue(result, i, 1)) != lm_duration_bucket(values[i]))
+        if (atoll(PQgetvalue(result, i, 0)) != co_duration_us(values[i]) ||
+            atoi(PQgetvalue(result, i, 1)) != co_duration_bucket(values[i]))
             fail_msg("%.17g ms: SQL %s µs bucket %s, C %lld µs bucket %d", values[i],
-                     PQgetvalue(result, i, 0), PQgetvalue(result, i, 1), (long long)lm_duration_us(values[i]),
-                     lm_duration_bucket(values[i]));
+                     PQgetvalue(result, i, 0), PQgetvalue(result, i, 1), (long long)co_duration_us(values[i]),
+                     co_duration_bucket(values[i]));
     }
     PQclear(result);
     PQfinish(connection);

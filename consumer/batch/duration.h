@@ -4,16 +4,16 @@
  * within 3 % of every value in it. logmill.duration_us and logmill.duration_bucket in sql/ compute the same
  * to the bit.
  */
-#ifndef LOGMILL_COMMON_DURATION_H
-#define LOGMILL_COMMON_DURATION_H
+#ifndef LOGMILL_CONSUMER_BATCH_DURATION_H
+#define LOGMILL_CONSUMER_BATCH_DURATION_H
 
 #include <stdint.h>
 
 /* Microseconds, rounded half to even, at most 2^53 (285 years). `ms` is not NaN and not negative. */
-int64_t lm_duration_us(double ms);
-#define LM_DURATION_BUCKET_MAX 631
+int64_t co_duration_us(double ms);
+#define CO_DURATION_BUCKET_MAX 631
 /* 0 for at most 1 µs, else ceil(ln(µs) / ln 1.06) of the same capped duration, unrounded: at most the above.
  */
-int16_t lm_duration_bucket(double ms);
+int16_t co_duration_bucket(double ms);
 
 #endif
