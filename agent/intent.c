@@ -174,6 +174,16 @@ bool ag_measure_is_statistic(enum ag_measure_fn fn)
     return fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM || fn == AG_PERCENTILE;
 }
 
+bool ag_intent_ranks_each(const struct ag_intent *intent)
+{
+    const enum ag_measure_fn fn = intent->measure.fn;
+
+    return intent->group_count == 2 && intent->rank && intent->shape == AG_PLAIN &&
+           (intent->order == AG_MOST || intent->order == AG_FEWEST) && intent->compare == AG_NO_COMPARE &&
+           intent->part_count == 0 && fn != AG_FIRST_SEEN && fn != AG_LAST_SEEN && fn != AG_LIST &&
+           fn != AG_NAMES;
+}
+
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also)
 {
     if (ag_measure_is_statistic(fn))

@@ -93,6 +93,7 @@ enum ag_op {
 #define AG_MAX_FILTERS 12
 #define AG_MAX_VALUES 32
 #define AG_MAX_GROUPS 2
+#define AG_MAX_EACH 100
 #define AG_MAX_PERCENTILES 4
 #define AG_MAX_ALSO 4
 #define AG_MAX_MEASURED_PARTS 4
@@ -194,8 +195,10 @@ struct ag_intent {
     struct ag_window against;
     enum ag_claim claim; /* of a comparison of one number */
     enum ag_order order;
-    bool rank;         /* "most", "top N": leaves the NULL group out */
-    int limit;         /* 0: not said */
+    bool rank; /* "most", "top N": leaves the NULL group out */
+    int limit; /* 0: not said */
+    int each;  /* of two groups of AG_PLAIN: so many of the second, by order, for each value of the first
+                  ("the top 3 error types of each service"); 0: of all together */
     int64_t bucket_us; /* 0: automatic; 30 days: calendar months */
     int64_t silent_us;
     struct ag_threshold threshold;
@@ -215,6 +218,8 @@ const char *ag_field_name(enum ag_field field);
 /* AG_NO_FIELD: none has this name. */
 enum ag_field ag_field_named(const char *name);
 const char *ag_measure_name(enum ag_measure_fn fn);
+/* Can it be asked for so many of each (intent->each)? A ranking of two groups by a measure of theirs. */
+bool ag_intent_ranks_each(const struct ag_intent *intent);
 /* May `also` be measured beside `fn`? */
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
 /* Can `fn` be that of a part? A number of the records, not the records or moments. */

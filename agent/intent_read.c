@@ -409,6 +409,7 @@ static int read_threshold(const json_t *json, struct ag_intent *intent, struct l
 static int read_numbers(const json_t *json, struct ag_intent *intent, struct lm_error *error)
 {
     const json_t *limit = json_object_get(json, "limit");
+    const json_t *each = json_object_get(json, "each");
     const json_t *bucket = json_object_get(json, "bucket");
     const json_t *silent = json_object_get(json, "silent");
     int64_t value = 0;
@@ -416,6 +417,11 @@ static int read_numbers(const json_t *json, struct ag_intent *intent, struct lm_
     if (limit && integer_of(limit, 0, MAX_LIMIT, "limit", &value, error) < 0)
         return -1;
     intent->limit = (int)value;
+    if (each) {
+        if (integer_of(each, 1, AG_MAX_EACH, "each", &value, error) < 0)
+            return -1;
+        intent->each = (int)value;
+    }
     if (bucket) {
         if (integer_of(bucket, 1, LONGEST_BUCKET_S, "bucket", &value, error) < 0)
             return -1;
@@ -455,15 +461,18 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     if (intent->shape == AG_WITHOUT &&
         (intent->group_count != 1 || intent->filter_count == 0 || intent->measure.fn != AG_COUNT))
         return BAD(error, "shape without needs a count, one group and a filter");
+    if (intent->each > 0 && !ag_intent_ranks_each(intent))
+        return BAD(error,
+                   "each needs two groups, rank and order most or fewest, without shape and comparison");
     return 0;
 }
 
 int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
                         struct lm_error *error)
 {
-    static const char *const keys[] = {"v",      "measure",   "parts",    "shape", "filters", "group_by",
-                                       "time",   "compare",   "order",    "rank",  "limit",   "bucket",
-                                       "silent", "threshold", "language", NULL};
+    static const char *const keys[] = {"v",      "measure", "parts",     "shape",    "filters", "group_by",
+                                       "time",   "compare", "order",     "rank",     "limit",   "each",
+                                       "bucket", "silent",  "threshold", "language", NULL};
     const json_t *filters = json_object_get(json, "filters");
     const json_t *groups = json_object_get(json, "group_by");
     const json_t *threshold = json_object_get(json, "threshold");

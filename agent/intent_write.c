@@ -129,6 +129,8 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     failed |= put(o, "order", json_string(ag_order_name(intent->order)));
     failed |= put(o, "rank", json_boolean(intent->rank));
     failed |= put(o, "limit", json_integer(intent->limit));
+    if (intent->each > 0)
+        failed |= put(o, "each", json_integer(intent->each));
     if (intent->bucket_us)
         failed |= put(o, "bucket", json_integer(intent->bucket_us / 1000000));
     if (intent->silent_us)

@@ -192,6 +192,9 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
         say_series(&said);
     } else if (facts.previous < table->column_count) {
         say_comparison(&said);
+    } else if (intent->each > 0) {
+        said.one = true;
+        ag_put_phrase(&said, intent->order == AG_FEWEST ? AG_SAY_EACH_FEWEST : AG_SAY_EACH_MOST);
     } else if (facts.group < table->column_count) {
         say_groups(&said);
     } else {

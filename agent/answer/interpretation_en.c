@@ -215,6 +215,12 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
         lm_buffer_printf(out, ", only %s ", op >= AG_AT_LEAST && op <= AG_AT_MOST ? words[op] : "more than");
         ag_put_number(out, intent->threshold.value);
     }
+    if (intent->each > 0) {
+        lm_buffer_printf(out,
+                         intent->order == AG_FEWEST ? ", the lowest %d of each " : ", the top %d of each ",
+                         intent->each);
+        ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_EN);
+    }
     if (intent->limit > 0) {
         bool fewest = intent->order == AG_FEWEST;
         lm_buffer_printf(out,

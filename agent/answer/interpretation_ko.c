@@ -219,6 +219,15 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
         say(out, " 것만 ");
     }
+    if (intent->each > 0) {
+        say(out, "구해 ");
+        ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
+        lm_buffer_printf(out,
+                         intent->order == AG_FEWEST ? "마다 하위 %d개를 보여 줍니다."
+                                                    : "마다 상위 %d개를 보여 줍니다.",
+                         intent->each);
+        return;
+    }
     if (intent->limit > 0 && intent->measure.fn == AG_LIST) {
         lm_buffer_printf(out, "%d건 ", intent->limit);
     } else if (intent->limit > 0 && intent->shape == AG_PLAIN) {

@@ -46,6 +46,8 @@ const struct ag_phrases ag_phrases_en = {
             [AG_SAY_PARTS_BY] = "{among}{group} has {parts}, {window}.",
             [AG_SAY_GROUPS] =
                 "{among}{group} {superlative}{leads by}: {value}{leader share}{runner-up}, {window}.",
+            [AG_SAY_EACH_MOST] = "For each {label} the highest {measure} of {subjects} {window}: {leaders}",
+            [AG_SAY_EACH_FEWEST] = "For each {label} the lowest {measure} of {subjects} {window}: {leaders}",
             [AG_SAY_SERIES_TOTAL] = "{count} {subject} {window}, the most {bucket}{bucket group}: {value}.",
             [AG_SAY_SERIES_MOST] =
                 "The {measure} of {subjects} {window} was highest {bucket}{bucket group}: {value}.",
@@ -115,6 +117,7 @@ const struct ag_phrases ag_phrases_en = {
             [AG_COMPARED_GROUP] = "{group}: ",
             [AG_POINTS] = "{points} percentage points",
             [AG_CHANGE_PERCENT] = " ({percent})",
+            [AG_EACH_ITEM] = "{group} {value}",
             [AG_SEEN_AT] = " ({from})",
             [AG_NAMES_END] = ".",
             [AG_NAMES_OTHERS] = " and others.",

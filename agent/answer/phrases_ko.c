@@ -43,6 +43,8 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_PARTS_BY] = "{window} {group}{은} {parts}입니다.",
             [AG_SAY_GROUPS] = "{window} {subject}{among}{group}{이} {leads by}{value}{leader share}{로} "
                               "{superlative}.{runner-up}",
+            [AG_SAY_EACH_MOST] = "{window} {subject} {measure}{이} {label}마다 가장 큰 것은 {leaders}",
+            [AG_SAY_EACH_FEWEST] = "{window} {subject} {measure}{이} {label}마다 가장 작은 것은 {leaders}",
             [AG_SAY_SERIES_TOTAL] = "{window} {subject}{은} 모두 {count}건이고, {bucket}{bucket group}에 "
                                     "{value}{로} 가장 많았습니다.",
             [AG_SAY_SERIES_MOST] = "{window} {subject}의 {measure}{은} {bucket}{bucket group}에 {value}{로} "
@@ -112,6 +114,7 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_COMPARED_GROUP] = ", {group}",
             [AG_POINTS] = "{points}%p",
             [AG_CHANGE_PERCENT] = "({percent})",
+            [AG_EACH_ITEM] = "{group} {value}",
             [AG_SEEN_AT] = "({from})",
             [AG_NAMES_END] = "입니다.",
             [AG_NAMES_OTHERS] = " 등입니다.",

@@ -170,6 +170,27 @@ static void put_seen(const struct ag_said *said)
     ag_put_phrase(said, count > NAMED ? AG_NAMES_OTHERS : AG_NAMES_END);
 }
 
+static bool leads(const struct ag_table *table, size_t row, size_t group)
+{
+    return row == 0 || strcmp(table->rows[row - 1][group], table->rows[row][group]) != 0;
+}
+
+/* The first of each value of the first group. */
+static void put_leaders(const struct ag_said *said)
+{
+    const struct ag_table *table = said->table;
+    struct ag_said each = *said;
+    size_t put_so_far = 0, all = 0;
+    for (each.row = 0; each.row < table->row_count; each.row++) {
+        if (!leads(table, each.row, said->facts->group) || all++ >= NAMED) {
+            continue;
+        }
+        put(said, put_so_far++ > 0 ? ", " : "");
+        ag_put_phrase(&each, AG_EACH_ITEM);
+    }
+    ag_put_phrase(said, all > NAMED ? AG_NAMES_OTHERS : AG_NAMES_END);
+}
+
 /* The field a row of evidence is of, as it is called: "version" is a key of metadata. */
 static void put_dimension(const struct ag_said *said)
 {
@@ -242,6 +263,7 @@ const struct ag_piece ag_pieces_named[] = {
     {"compared group", put_compared_group},
     {"part", put_part},
     {"part value", put_part_value},
+    {"leaders", put_leaders},
     {"seen", put_seen},
     {"dimension", put_dimension},
     {"evidence", put_evidence},

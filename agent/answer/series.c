@@ -238,6 +238,23 @@ static int write_spike(struct ag_table *table, size_t measure)
     return 0;
 }
 
+/* Of buckets by groups, the first of each group: every service has a busiest hour of its own. At most `most`.
+ */
+static size_t leave_leaders(const struct ag_table *table, struct ranked *ranked, size_t count, size_t most)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count && kept < most; i++) {
+        bool follows = false;
+        for (size_t k = 0; k < kept && !follows; k++) {
+            follows = same_group(table, ranked[k].cells, ranked[i].cells);
+        }
+        if (!follows) {
+            ranked[kept++] = ranked[i];
+        }
+    }
+    return kept;
+}
+
 int ag_series_rank(struct ag_table *table)
 {
     const struct ag_intent *intent = table->intent;
@@ -264,7 +281,10 @@ int ag_series_rank(struct ag_table *table)
     }
     qsort(ranked, count, sizeof *ranked, largest_first);
     size_t limit = (size_t)table->sql->row_limit;
-    if (!table->sql->limit_stated && limit > PICKED) {
+    if (intent->shape == AG_BUSIEST && !table->sql->limit_stated &&
+        ag_table_find(table, AG_ROLE_GROUP, 0) < table->column_count) {
+        count = leave_leaders(table, ranked, count, limit);
+    } else if (!table->sql->limit_stated && limit > PICKED) {
         limit = PICKED;
     }
     table->row_count = count < limit ? count : limit;

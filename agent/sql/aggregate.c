@@ -138,7 +138,8 @@ static bool lists_names(const struct ag_intent *intent)
 static void hidden_columns(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (plan->grouped_count == 0 || plan->sides || plan->out->bucket_us > 0 || lists_names(intent)) {
+    if (plan->grouped_count == 0 || plan->sides || plan->out->bucket_us > 0 || lists_names(intent) ||
+        intent->each > 0) {
         return;
     }
     bool counts = intent->measure.fn == AG_COUNT && !intent->threshold.set && intent->part_count == 0;
@@ -182,7 +183,7 @@ static void order_groups(struct ag_plan *plan)
         return;
     }
     const char *null = ag_group_null(plan, false);
-    if (null != NULL) {
+    if (null != NULL && intent->each == 0) {
         const char *outer = ag_group_null(plan, true);
         bool several = strstr(null, " OR ") != NULL;
         ag_plan_add_key(plan, "", several ? ag_plan_text(plan, "(%s)", null) : null, "");
@@ -226,6 +227,9 @@ static int plan_aggregate(struct ag_plan *plan)
         }
     }
     hidden_columns(plan);
+    if (intent->each > 0) {
+        ag_each_keys(plan);
+    }
     return 0;
 }
 
@@ -243,6 +247,19 @@ static void emit_with_templates(struct ag_plan *plan, struct lm_buffer *sql)
     ag_emit_statement(plan, sql, 4);
     lm_buffer_append_text(sql, ") AS t\nLEFT JOIN log_pattern AS p ON p.pattern = t.pattern\n");
     ag_emit_order(plan, sql, 0, true);
+}
+
+void ag_emit_grouped(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (plan->grouped[i].field == AG_PATTERN) {
+            ag_plan_add_column(plan, "sample", ag_plan_text(plan, "min(%s)", ag_plan_item(plan, "sample")),
+                               AG_STRING, NULL, AG_ROLE_DETAIL);
+            emit_with_templates(plan, sql);
+            return;
+        }
+    }
+    ag_emit_statement(plan, sql, 0);
 }
 
 /* Counts of patterns, the most frequent first. A threshold has left out patterns that would count together.
@@ -275,14 +292,6 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
     if (plan->group_count == 0) {
         plan->limit = 0; /* exactly one row */
     }
-    for (size_t i = 0; i < plan->grouped_count; i++) {
-        if (plan->grouped[i].field == AG_PATTERN) {
-            ag_plan_add_column(plan, "sample", ag_plan_text(plan, "min(%s)", ag_plan_item(plan, "sample")),
-                               AG_STRING, NULL, AG_ROLE_DETAIL);
-            emit_with_templates(plan, sql);
-            return 0;
-        }
-    }
-    ag_emit_statement(plan, sql, 0);
+    ag_emit_grouped(plan, sql);
     return 0;
 }

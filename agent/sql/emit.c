@@ -179,7 +179,7 @@ void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent,
     }
 }
 
-void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
+void ag_emit_groups(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
 {
     const char *texts[AG_MAX_COLUMNS];
     for (size_t i = 0; i < plan->out->column_count; i++) {
@@ -190,5 +190,14 @@ void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     ag_emit_from(plan, sql, indent);
     ag_emit_list(sql, indent, "GROUP BY", plan->groups, plan->group_count);
     ag_emit_having(plan, sql, indent);
+}
+
+void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
+{
+    if (plan->intent->each > 0) {
+        ag_emit_each(plan, sql, indent);
+        return;
+    }
+    ag_emit_groups(plan, sql, indent);
     ag_emit_order(plan, sql, indent, false);
 }

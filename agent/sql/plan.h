@@ -153,6 +153,8 @@ void ag_emit_list(struct lm_buffer *sql, unsigned indent, const char *head, cons
                   size_t count);
 void ag_emit_where(struct lm_buffer *sql, unsigned indent, const char *const *conditions, size_t count);
 void ag_emit_statement(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
+/* The same without ORDER BY and LIMIT. */
+void ag_emit_groups(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 void ag_emit_from(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 void ag_emit_having(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 /* The statement's ORDER BY and LIMIT; `outer`: of a statement around it. */
@@ -160,6 +162,11 @@ void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent,
 /* The conditions of a part, bounds first; how many. */
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
                           const char *out[AG_MAX_FILTERS + 7]);
+
+/* each.c: of a statement by two groups, intent->each of the second for each value of the first. */
+/* Groups without a value are nobody's, and the first group orders before what has ordered until now. */
+void ag_each_keys(struct ag_plan *plan);
+void ag_emit_each(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 
 /* measure.c */
 /* LM_FATAL where the measure asks for what cannot be measured. */
@@ -193,6 +200,9 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHEC
 int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_evidence(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK; /* AG_SILENT, AG_NEW */
+
+/* The statement of groups; patterns are shown by their templates, with one of their messages each. */
+void ag_emit_grouped(struct ag_plan *plan, struct lm_buffer *sql);
 
 /* aggregate.c, shared with the other shapes: the items and columns of bucket, side and groups, and their
  * order. */

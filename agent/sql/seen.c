@@ -255,7 +255,7 @@ int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
         emit_moments(plan, sql, 0, silent, out->from_us, out->to_us, true);
         emit_order(plan, sql, 0, silent ? "last_seen" : "first_seen", silent);
     } else {
-        ag_emit_statement(plan, sql, 0);
+        ag_emit_grouped(plan, sql);
     }
     return 0;
 }

@@ -232,7 +232,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
         int64_t exact_us = scan_us < EXACT_PERCENTILES ? scan_us : EXACT_PERCENTILES;
         bool beyond = plan->out->to_us - plan->out->from_us > exact_us ||
                       plan->out->against_to_us - plan->out->against_from_us > exact_us;
-        return beyond ? AG_DURATIONS : AG_LOGS;
+        return beyond && intent->each == 0 ? AG_DURATIONS : AG_LOGS;
     }
     if (minutes && minutes_measure(intent)) {
         return AG_MINUTES;

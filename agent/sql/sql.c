@@ -128,6 +128,11 @@ static int check_filters(struct ag_plan *plan)
 static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
 {
     const struct ag_intent *intent = plan->intent;
+    if (intent->each > 0 && !ag_intent_ranks_each(intent)) {
+        return ag_plan_refuse(plan, "not_understood",
+                              "나눈 것마다 몇 개씩은 두 가지로 나눈 순위에서만 고릅니다",
+                              "so many of each are picked from a ranking by two fields");
+    }
     if (intent->measure.fn == AG_LIST) {
         if (plan->sides || plan->out->bucket_us > 0) {
             return ag_plan_refuse(plan, "not_understood",

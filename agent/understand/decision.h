@@ -63,6 +63,9 @@ void ag_only_rule(struct ag_parse *p, bool broken_down);
 
 /* steps.c: questions of several steps are held back. */
 void ag_steps_rule(struct ag_parse *p);
+/* "the slowest endpoint of each service", 서비스별 에러 타입 상위 3개: sets intent->each. `divided`: by so
+ * many fields said with by or each. */
+void ag_of_each_rule(struct decision *d, size_t divided);
 /* Are two names set against each other, each at a time of its own: "payment today vs order yesterday"? */
 bool ag_is_crossed(const struct ag_parse *p);
 /* Is a second question asked that is a name: "… in payment? And order?"; one without a counterpart is held

@@ -362,7 +362,7 @@ static bool replace_shape(struct ag_parse *p)
         changed = true;
     }
     if (p->found.limit > 0) {
-        in->limit = p->found.limit;
+        *(in->each > 0 ? &in->each : &in->limit) = p->found.limit;
         if (in->group_count > 0) {
             in->rank = true;
             if (in->order == AG_ORDER_DEFAULT)
@@ -533,6 +533,8 @@ bool ag_follow_up(struct ag_parse *p)
         changed = true;
     }
     changed = changed || show_records(p);
+    if (!ag_intent_ranks_each(p->intent))
+        p->intent->each = 0;
     take_fillers(p);
     check_parts(p, previous);
     if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))

@@ -549,12 +549,6 @@ void ag_measure_rule(struct ag_parse *p)
                        "The last few records alone cannot be broken down."),
                 NULL);
     check_numbers(p);
-    if (p->found.limit > 0 && p->intent->group_count == 2 && grouped_at_first == 1)
-        ag_stop(p, AG_NOT_UNDERSTOOD,
-                ag_say(p, "나눈 것마다 상위 몇 개씩은 아직 답하지 못합니다.",
-                       "So many of each group are not supported yet."),
-                ag_say(p, "예: \"서비스와 에러 타입별 에러\"",
-                       "For example \"errors by service and error type\"."));
     if (p->than_a_time && p->intent->group_count > 0)
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "그때보다 많은 것만 고를 수는 없습니다.",
@@ -576,6 +570,7 @@ void ag_measure_rule(struct ag_parse *p)
         ag_list_order(&d);
     if (p->intent->group_count > 0)
         ag_use(&d, AG_C_DISTRIBUTION);
+    ag_of_each_rule(&d, grouped_at_first);
     ag_steps_rule(p);
     if (!p->stopped)
         leave_unused(&d);

@@ -1,7 +1,8 @@
 /*
  * Questions of more than one step, which one statement would answer wrongly: what the service with the most
- * errors also had, so many of each, one name then against another name now, and a second question that is one
- * name. They are held back, but for the last, which asks for each of the names.
+ * errors also had, one name then against another name now, and a second question that is one name. They are
+ * held back, but for the last, which asks for each of the names; and but for so many of each, which one
+ * statement can pick.
  */
 #include "agent/understand/decision.h"
 
@@ -93,10 +94,12 @@ static bool english_step(const struct ag_parse *p, size_t most)
     return asked != NO_KIND && asked != ranked;
 }
 
+static const char *const each[] = {"per",     "for each", "for every", "from each", "in each",
+                                   "of each", "each",     "every",     "in every"};
+
 /* 상위 3개씩, "top 3 per service", "the last 5 for each host" */
 static bool asks_so_many_of_each(const struct ag_parse *p)
 {
-    static const char *const each[] = {"per", "for each", "for every", "from each", "in each", "each"};
     size_t end = 0;
 
     for (size_t i = 0; i < p->tokens->count; i++) {
@@ -117,6 +120,65 @@ static bool asks_so_many_of_each(const struct ag_parse *p)
     return false;
 }
 
+/* "per service", "of each service" */
+static bool divides(const struct ag_parse *p, const struct ag_target *target)
+{
+    return target->from > 0 && (ag_says(p, target->from - 1, each, sizeof each / sizeof *each) ||
+                                ag_reads(p, target->from - 1, AG_C_EACH));
+}
+
+/* What divides comes first, whatever was said first. */
+static void divider_first(const struct ag_parse *p, struct ag_intent *in)
+{
+    for (size_t i = 0; i < p->target_count; i++) {
+        if (divides(p, &p->targets[i]) && p->targets[i].field == in->groups[1].field) {
+            const struct ag_group second = in->groups[1];
+            in->groups[1] = in->groups[0];
+            in->groups[0] = second;
+            return;
+        }
+    }
+}
+
+/* "endpoints": more than the first of each is asked for, but not how many. */
+static bool asks_for_many(const struct ag_parse *p, const struct ag_group *ranked)
+{
+    for (size_t i = 0; i < p->target_count; i++) {
+        const struct ag_target *target = &p->targets[i];
+        const char *last = ag_word(p, target->to - 1);
+        size_t len = strlen(last);
+        if (target->field != ranked->field)
+            continue;
+        if (ag_is_korean(p, target->to - 1) ? strncmp(ag_word(p, target->to), "들", strlen("들")) == 0
+                                            : len > 1 && last[len - 1] == 's' && last[len - 2] != 's')
+            return true;
+    }
+    return false;
+}
+
+void ag_of_each_rule(struct decision *d, size_t divided)
+{
+    struct ag_intent *in = d->intent;
+    struct ag_parse *p = d->p;
+    bool said = asks_so_many_of_each(p);
+    bool wanted = said || (in->group_count == 2 && divided == 1 && in->rank);
+
+    if (p->stopped || !wanted)
+        return;
+    if (in->limit == 0 && (asks_for_many(p, &in->groups[1]) || ag_heard(d, AG_C_ORDER)))
+        return;
+    if (in->group_count == 2)
+        divider_first(p, in);
+    in->each = in->limit > 0 ? in->limit : 1;
+    in->limit = 0;
+    if (!ag_intent_ranks_each(in) || in->each > AG_MAX_EACH)
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "무엇마다 무엇을 몇 개씩 고를지 알 수 없습니다.",
+                       "It is not clear of what so many are asked for, for each of what."),
+                ag_say(p, "예: \"서비스별 에러 타입 상위 3개\"",
+                       "For example \"top 3 error types of each service\"."));
+}
+
 void ag_steps_rule(struct ag_parse *p)
 {
     bool nested = false;
@@ -131,12 +193,6 @@ void ag_steps_rule(struct ag_parse *p)
                        "Ask first who had the most, then about that one."),
                 ag_say(p, "예: \"에러가 가장 많은 서비스\", 이어서 \"결제 서비스 p95\"",
                        "For example \"service with the most errors\", then \"p95 of payment-service\"."));
-    if (asks_so_many_of_each(p))
-        ag_stop(p, AG_NOT_UNDERSTOOD,
-                ag_say(p, "나눈 것마다 몇 개씩은 아직 답하지 못합니다.",
-                       "So many of each are not supported yet."),
-                ag_say(p, "예: \"서비스와 에러 타입별 에러\"",
-                       "For example \"errors by service and error type\"."));
 }
 
 /* How many times are said between tokens [from, to)? */

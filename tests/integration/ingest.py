@@ -63,7 +63,8 @@ def generate(world, count, topic=None, first=0, **options):
                "--count", str(count), "--from", str(first)]
     for name, value in options.items():
         command += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+    as_asked = count / options["rate"] if "rate" in options else 0
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300 + 2 * as_asked).stdout
 
 
 def stored(world):

@@ -229,6 +229,10 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
     if ((rest = after(clause, "also")) != NULL) {
         return also_of(rest, intent);
     }
+    if ((rest = after(clause, "each")) != NULL) {
+        intent->each = atoi(rest);
+        return true;
+    }
     if ((rest = after(clause, "limit")) != NULL) {
         intent->limit = atoi(rest);
         return true;
