@@ -538,6 +538,66 @@ static void several_statistics_are_the_same_from_rollups(void **state)
     }
 }
 
+static bool same_text(const PGresult *a, int row_a, const PGresult *b, int row_b, int column)
+{
+    return strcmp(PQgetvalue(a, row_a, column), PQgetvalue(b, row_b, column)) == 0;
+}
+
+/* So many of each are the first of each in the ranking of all; what has no name is of none. */
+static void so_many_of_each_are_the_first_of_all(void **state)
+{
+    static const char *const rankings[] = {
+        "count; by service; by error_type; rank; order most",
+        "count; where level >= ERROR; by environment; by service; rank; order fewest",
+        "error_rate; by service; by environment; rank; order most",
+        "p 0.95; by service; by endpoint; rank; order most",
+        "count; by host; by metadata.region; rank; order most",
+    };
+    for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
+        for (int most = 1; most <= 3; most++) {
+            struct lm_arena arena;
+            struct lm_error error;
+            struct outcome all;
+            struct outcome each;
+            char spec[MAX_SPEC];
+            lm_arena_init(&arena, (size_t)64 << 20);
+            snprintf(spec, sizeof spec, "%s; in 2026-03-15T00:00:00Z/2026-03-18T05:35:20Z", rankings[i]);
+            assert_true(ask(*state, spec, &arena, false, &all, &error));
+            snprintf(spec, sizeof spec, "%s; each %d; in 2026-03-15T00:00:00Z/2026-03-18T05:35:20Z",
+                     rankings[i], most);
+            assert_true(ask(*state, spec, &arena, false, &each, &error));
+            int expected = 0;
+            for (int row = 0; row < PQntuples(all.rows); row++) {
+                int before = 0;
+                for (int k = 0; k < row; k++) {
+                    before += same_text(all.rows, k, all.rows, row, 0) && !PQgetisnull(all.rows, k, 1);
+                }
+                if (before >= most || PQgetisnull(all.rows, row, 0) || PQgetisnull(all.rows, row, 1)) {
+                    continue;
+                }
+                expected++;
+                int at = 0;
+                while (at < PQntuples(each.rows) && !(same_text(all.rows, row, each.rows, at, 0) &&
+                                                      same_text(all.rows, row, each.rows, at, 1) &&
+                                                      same_text(all.rows, row, each.rows, at, 2))) {
+                    at++;
+                }
+                if (at == PQntuples(each.rows)) {
+                    fail_msg("%s\n%s, %s is not among them\n%s", spec, PQgetvalue(all.rows, row, 0),
+                             PQgetvalue(all.rows, row, 1), each.sql.text);
+                }
+            }
+            if (expected < 2 || PQntuples(each.rows) != expected) {
+                fail_msg("%s\n%d rows, of %d expected", spec, PQntuples(each.rows), expected);
+            }
+            assert_answered(spec, &each, &arena);
+            PQclear(all.rows);
+            PQclear(each.rows);
+            lm_arena_free(&arena);
+        }
+    }
+}
+
 /* Within 3 % of a sample, where the window is longer than rows may be read. */
 static void percentiles_from_histograms_are_close(void **state)
 {
@@ -621,6 +681,7 @@ int main(void)
         cmocka_unit_test(silent_and_new_are_decided_within_a_folded_hour),
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
+        cmocka_unit_test(so_many_of_each_are_the_first_of_all),
         cmocka_unit_test(percentiles_from_histograms_are_close),
         cmocka_unit_test(parts_of_the_rollups_are_those_of_the_rows),
     };
