@@ -165,7 +165,7 @@ static int register_schema(const struct ct_context *context, PGconn *connection,
 {
     char fingerprint[32];
     snprintf(fingerprint, sizeof fingerprint, "%" PRId64, (int64_t)lm_record_fingerprint());
-    const char *const values[] = {fingerprint, lm_record_schema_json};
+    const char *const values[] = {fingerprint, lm_record_schema->text};
     PGresult *result = ct_database_query_with(
         connection,
         "INSERT INTO logmill.log_schema (fingerprint, schema) VALUES ($1, $2) ON CONFLICT DO NOTHING", 2,

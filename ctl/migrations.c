@@ -1,5 +1,6 @@
 #include "ctl/migrations.h"
 
+#include "common/embedded.h"
 #include "ctl/database.h"
 
 #include <ctype.h>
@@ -12,6 +13,8 @@
 #include <string.h>
 
 #define FILE_MAX ((size_t)4 << 20)
+
+extern const struct lm_embedded ct_embedded_migrations[]; /* the files of sql/ at build time */
 
 static int out_of_memory(struct lm_error *error)
 {
@@ -133,7 +136,7 @@ int ct_migrations_load(struct ct_migrations *migrations, const char *directory, 
         if (load_directory(migrations, directory, error) != 0)
             return -1;
     } else {
-        for (const struct ct_embedded *file = ct_embedded_migrations; file->name != NULL; file++) {
+        for (const struct lm_embedded *file = ct_embedded_migrations; file->name != NULL; file++) {
             if (add_file(migrations, file->name, file->text, file->len, error) != 0)
                 return -1;
         }

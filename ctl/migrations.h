@@ -12,14 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The files of sql/ at build time; ends with a NULL name. */
-struct ct_embedded {
-    const char *name;
-    const char *text;
-    size_t len;
-};
-extern const struct ct_embedded ct_embedded_migrations[];
-
 struct ct_migration {
     int number;
     char *name; /* "0002_logs.sql" */

@@ -4,6 +4,7 @@
 #include "agent/understand/complete.h"
 #include "agent/understand/zone.h"
 #include "common/clock.h"
+#include "common/embedded.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,9 +12,7 @@
 
 #define SHOWN_NAMES 100
 
-/* The page of the API; made by the build from openapi.json. */
-extern const char ag_openapi_data[];
-extern const size_t ag_openapi_data_len;
+extern const struct lm_embedded ag_openapi[]; /* openapi.json, one file */
 
 static void refuse(struct lm_http_request *http, const char *code, const char *message, const char *hint)
 {
@@ -185,7 +184,7 @@ static void on_suggest(struct lm_http_request *http, struct ag_caller *caller, v
 static void on_openapi(struct lm_http_request *http, void *context)
 {
     (void)context;
-    lm_http_reply(http, 200, "application/json", ag_openapi_data, ag_openapi_data_len);
+    lm_http_reply(http, 200, "application/json", ag_openapi->text, ag_openapi->len);
 }
 
 int ag_pages_route(struct ag_pages *pages, struct ag_access *access, struct lm_http_server *http,

@@ -2,40 +2,36 @@
 
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
+#include "common/embedded.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_REFUSED 4096 /* bytes of an earlier reply that are sent back */
 
-extern const char ag_prompt_question_data[];
-extern const size_t ag_prompt_question_data_len;
-extern const char ag_prompt_sql_data[];
-extern const size_t ag_prompt_sql_data_len;
-extern const char ag_prompt_insight_data[];
-extern const size_t ag_prompt_insight_data_len;
-extern const char ag_intent_schema_data[];
-extern const size_t ag_intent_schema_data_len;
+extern const struct lm_embedded ag_prompt_question[], ag_prompt_sql[], ag_prompt_insight[],
+    ag_intent_schema[];
 
 char *ag_prompt_system(bool sql)
 {
     struct lm_buffer text;
     lm_buffer_init(&text, (size_t)64 << 10);
-    lm_buffer_append(&text, ag_prompt_question_data, ag_prompt_question_data_len);
+    lm_buffer_append(&text, ag_prompt_question->text, ag_prompt_question->len);
     if (sql) {
-        lm_buffer_append(&text, ag_prompt_sql_data, ag_prompt_sql_data_len);
+        lm_buffer_append_char(&text, '\n');
+        lm_buffer_append(&text, ag_prompt_sql->text, ag_prompt_sql->len);
     }
     return lm_buffer_detach(&text, NULL);
 }
 
 char *ag_prompt_insight_system(void)
 {
-    return strdup(ag_prompt_insight_data);
+    return strdup(ag_prompt_insight->text);
 }
 
 json_t *ag_prompt_schema(bool sql)
 {
-    json_t *intent = json_loadb(ag_intent_schema_data, ag_intent_schema_data_len, 0, NULL);
+    json_t *intent = json_loadb(ag_intent_schema->text, ag_intent_schema->len, 0, NULL);
     if (intent == NULL) {
         return NULL;
     }

@@ -8,6 +8,7 @@
 #include "agent/text.h"
 #include "agent/understand/conjugate.h"
 #include "common/arena.h"
+#include "common/embedded.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,7 @@
 #define MAX_SURFACE 64
 #define MAX_PATHS 8
 
-/* The built-in files, one behind the other; made by the build from agent/vocabulary. */
-extern const char ag_vocabulary_data[];
-extern const size_t ag_vocabulary_data_len;
+extern const struct lm_embedded ag_vocabulary_files[]; /* of agent/vocabulary */
 
 struct edge {
     uint64_t key; /* node << 32 | code point; 0: free */
@@ -356,6 +355,19 @@ static int add_roots(struct ag_vocabulary *v)
     return 0;
 }
 
+static int fill(struct ag_vocabulary *v, const char *path, struct lm_error *error)
+{
+    if (grow_edges(v) < 0 || (v->node_count = 0, new_node(v) != 0) || new_node(v) != 1)
+        return lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+    for (const struct lm_embedded *file = ag_vocabulary_files; file->name; file++) {
+        if (add_lines(v, file->text, file->len, file->name, error) < 0)
+            return -1;
+    }
+    if (path && add_file(v, path, error) < 0)
+        return -1;
+    return add_roots(v) == 0 ? 0 : lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+}
+
 struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error)
 {
     struct ag_vocabulary *v = calloc(1, sizeof *v);
@@ -365,18 +377,7 @@ struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error
         return NULL;
     }
     lm_arena_init(&v->arena, MAX_BYTES);
-    if (grow_edges(v) < 0 || (v->node_count = 0, new_node(v) != 0) || new_node(v) != 1) {
-        lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
-        ag_vocabulary_free(v);
-        return NULL;
-    }
-    if (add_lines(v, ag_vocabulary_data, ag_vocabulary_data_len, "built-in vocabulary", error) < 0 ||
-        (path && add_file(v, path, error) < 0)) {
-        ag_vocabulary_free(v);
-        return NULL;
-    }
-    if (add_roots(v) < 0) {
-        lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+    if (fill(v, path, error) < 0) {
         ag_vocabulary_free(v);
         return NULL;
     }

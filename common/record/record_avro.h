@@ -14,10 +14,11 @@
 
 #include "common/arena.h"
 #include "common/buffer.h"
+#include "common/embedded.h"
 #include "common/record/record.h"
 
-/* Text of schemas/log_record.avsc, embedded at build time. */
-extern const char lm_record_schema_json[];
+/* schemas/log_record.avsc, one file. */
+extern const struct lm_embedded lm_record_schema[];
 /* CRC-64-AVRO of its Parsing Canonical Form: a constant, which a test computes again from the schema. Any
  * thread. */
 uint64_t lm_record_fingerprint(void);

@@ -68,8 +68,7 @@ static void the_fingerprint_is_that_of_the_schema(void **state)
     struct fixture *f = *state;
 
     assert_int_equal(
-        lm_avro_canonical_form(lm_record_schema_json, strlen(lm_record_schema_json), &f->buffer, &f->error),
-        0);
+        lm_avro_canonical_form(lm_record_schema->text, lm_record_schema->len, &f->buffer, &f->error), 0);
     assert_int_equal(lm_avro_fingerprint(f->buffer.data, f->buffer.len), lm_record_fingerprint());
 }
 
@@ -190,8 +189,7 @@ static void avro_c_reads_what_we_encode(void **state)
     size_t size;
 
     encode(f, every_field);
-    assert_int_equal(
-        avro_schema_from_json_length(lm_record_schema_json, strlen(lm_record_schema_json), &schema), 0);
+    assert_int_equal(avro_schema_from_json_length(lm_record_schema->text, lm_record_schema->len, &schema), 0);
     avro_value_iface_t *class = avro_generic_class_from_schema(schema);
     assert_int_equal(avro_generic_value_new(class, &value), 0);
     avro_reader_t reader = avro_reader_memory(f->buffer.data + 10, (int64_t)f->buffer.len - 10);

@@ -12,7 +12,7 @@ static size_t field_count;
 static json_t *load_schema(void)
 {
     json_error_t error;
-    json_t *schema = json_loads(lm_record_schema_json, JSON_REJECT_DUPLICATES, &error);
+    json_t *schema = json_loads(lm_record_schema->text, JSON_REJECT_DUPLICATES, &error);
 
     if (schema == NULL)
         fail_msg("%s", error.text);
