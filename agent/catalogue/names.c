@@ -40,8 +40,9 @@ struct ag_names {
     struct lm_log_limit complaint;
 };
 
-static const char count_sql[] = "SELECT count(*) AS n, coalesce(bool_or(kind = 'service' AND value = "
-                                "'(other)'), false) AS other FROM log_name";
+static const char count_sql[] =
+    "SELECT count(*) AS n, coalesce(bool_or(kind = 'service' AND value = '(other)'), false) AS other, "
+    "(extract(epoch FROM min(first_seen)) * 1000000)::bigint AS oldest FROM log_name";
 static const char names_sql[] = "SELECT kind, value, sum(n)::bigint AS n FROM log_name GROUP BY kind, value";
 
 /* Of the newest two days and the newest half hour, the first rows that come: no order, so that no more is
@@ -312,6 +313,7 @@ static void on_count(struct ag_fetched *fetched, const struct lm_error *error, v
     const char *const count = fetched->rows == 1 ? fetched->cells[0] : NULL;
     const int64_t counted = count != NULL ? strtoll(count, NULL, 10) : 0;
     names->kept.services_overflowed = count != NULL && strcmp(fetched->cells[1], "t") == 0;
+    names->kept.oldest_us = count != NULL ? since(fetched->cells[2]) : INT64_MIN;
     ag_fetched_free(fetched);
     if (counted == names->counted && names->copy->generation == names->generation &&
         lm_clock_mono_us() - names->full_us < FULL_EVERY_US) {
@@ -331,7 +333,7 @@ static void start_reading(struct ag_names *names)
     if (!names->reading) {
         names->reading = true;
         names->generation = ag_reads_generation(names->options.reads);
-        run(names, count_sql, 2, 1, on_count);
+        run(names, count_sql, 3, 1, on_count);
     }
 }
 

@@ -27,6 +27,7 @@ struct ag_names_copy {
 /* What else is known of the data as a whole. */
 struct ag_kept {
     bool services_overflowed; /* a rollup holds services under "(other)" */
+    int64_t oldest_us;        /* when the first record known of was made; INT64_MIN: there is none */
     /* By category, in the order of ag_categories: rows before it were dropped; INT64_MIN: none were. */
     int64_t rows_since_us[AG_CATEGORY_COUNT];
     /* The same of what was counted, which outlives the rows. */

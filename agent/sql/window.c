@@ -120,7 +120,9 @@ int ag_window_check(struct ag_plan *plan, int64_t longest_us)
     int64_t limit = longest_us > 0 ? longest_us : DEFAULT_SCAN;
     for (size_t i = 0; i < plan->part_count; i++) {
         const struct ag_part *part = &plan->parts[i];
-        if (part->table == AG_LOGS && part->to_us - part->from_us > limit) {
+        int64_t oldest_us = plan->context->oldest_us;
+        int64_t from_us = oldest_us > part->from_us ? oldest_us : part->from_us;
+        if (part->table == AG_LOGS && part->to_us - from_us > limit) {
             return lm_error_set(
                 plan->error, LM_FATAL, "needs_narrower",
                 "this reads the rows themselves, which is possible for at most %lld hours at a time",

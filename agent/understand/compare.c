@@ -117,15 +117,17 @@ static void before_after(struct ag_parse *p)
         return;
     }
     at = p->times[0].from_us;
-    span = p->now - at < BESIDE_AN_INSTANT ? p->now - at : BESIDE_AN_INSTANT;
+    span = p->beside_us ? p->beside_us : BESIDE_AN_INSTANT;
+    span = p->now - at < span ? p->now - at : span;
     if (span <= 0) {
         ag_ask_when(p);
         return;
     }
     set_window(p, span_text(p, at, at + span), true);
     set_against(p, span_text(p, at - span, at));
-    ag_assume(p, "equal_spans", "그 시각 앞뒤로 같은 길이(최대 1시간)를 비교했습니다.",
-              "Equal spans of at most one hour either side of that moment are compared.");
+    if (!p->beside_us)
+        ag_assume(p, "equal_spans", "그 시각 앞뒤로 같은 길이(최대 1시간)를 비교했습니다.",
+                  "Equal spans of at most one hour either side of that moment are compared.");
 }
 
 /* A rate or a percentile does not grow with its window: windows of any length can be compared by it. */
@@ -140,6 +142,25 @@ static bool is_of_any_length(const struct ag_intent *in)
     }
     return fn == AG_ERROR_RATE || fn == AG_FAILURE_RATE || fn == AG_SHARE || fn == AG_AVG ||
            fn == AG_PERCENTILE;
+}
+
+/* Hours of one day against another day: 오늘 점심시간 에러 어제랑 비교, "11-13h yesterday vs today". The same
+ * hours of that day, be it the later one or the earlier. */
+static bool same_hours(struct ag_parse *p, const struct ag_time_found *later,
+                       const struct ag_time_found *earlier)
+{
+    const struct ag_time_found *day = later->day_only ? later : earlier;
+    const struct ag_time_found *hours = later->day_only ? earlier : later;
+    const char *same;
+
+    if (hours->day_only || (hours->instant && (hours->precision != 'h' || strstr(hours->symbolic, "/now"))) ||
+        strncmp(hours->symbolic, "last ", 5) == 0 || !(same = ag_same_clock(p, hours->symbolic, day)))
+        return false;
+    set_window(p, day == later ? same : hours->symbolic, true);
+    set_against(p, day == later ? hours->symbolic : same);
+    ag_assume(p, "same_hours", "두 날의 같은 시간대를 비교했습니다.",
+              "The same hours of the two days are compared.");
+    return true;
 }
 
 static void two_windows(struct ag_parse *p)
@@ -184,6 +205,8 @@ static void two_windows(struct ag_parse *p)
         set_against(p, earlier->symbolic);
         return;
     }
+    if (other != elapsed && same_hours(p, later, earlier))
+        return;
     if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed &&
                                                                 other <= later->to_us - later->from_us))) {
         ask_spans(p);
@@ -240,11 +263,16 @@ static bool says_since(const struct ag_parse *p, const struct ag_time_found *f)
     return false;
 }
 
+/* From one midnight to another, be there days of 23 or 25 hours between. */
+static int days_between(int64_t from, int64_t to)
+{
+    return (int)((to - from + (to > from ? AG_DAY / 2 : -AG_DAY / 2)) / AG_DAY);
+}
+
 /* "[from, to)" on another day, by the clock. */
 static const char *on_day(struct ag_parse *p, int64_t from, int64_t to, int64_t day)
 {
-    int64_t base = ag_zone_floor(p->zone, from, 'd');
-    int64_t days = (day - base + (day > base ? AG_DAY / 2 : -AG_DAY / 2)) / AG_DAY;
+    int days = days_between(ag_zone_floor(p->zone, from, 'd'), day);
 
     return span_text(p, ag_zone_add(p->zone, from, 'd', days), ag_zone_add(p->zone, to, 'd', days));
 }
@@ -253,12 +281,16 @@ const char *ag_same_clock(struct ag_parse *p, const char *symbolic, const struct
 {
     int64_t from;
     int64_t to;
+    int64_t base;
 
     if (strcmp(symbolic, "all") == 0 || !day->day_only ||
-        ag_zone_add(p->zone, day->from_us, 'd', 1) != day->to_us ||
+        (ag_zone_add(p->zone, day->from_us, 'd', 1) != day->to_us && day->to_us < p->now) ||
         ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0 || to - from > AG_DAY)
         return NULL;
-    return on_day(p, from, to < p->now ? to : p->now, day->from_us);
+    base = ag_zone_floor(p->zone, from, 'd');
+    return ag_zone_add(p->zone, from, 'd', days_between(base, day->from_us)) < p->now
+               ? on_day(p, from, to < p->now ? to : p->now, day->from_us)
+               : NULL;
 }
 
 /* "until": up to the same time, not at it. */

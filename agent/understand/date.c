@@ -243,7 +243,8 @@ static size_t read_korean_date(struct ag_parse *p, size_t i, const struct ag_mom
             return i;
         return third(p, ag_date_skip(t, next), m) > ag_date_skip(t, next) ? ag_date_skip(t, next) + 1 : next;
     }
-    if (year < 0 && ag_is_whole(t, at, 1, 31, &day) && ag_is_unit(t, at + 1, "d") && t->items[at + 1].glued)
+    if (year < 0 && ag_is_whole(t, at, 1, 31, &day) && ag_is_unit(t, at + 1, "d") && t->items[at + 1].glued &&
+        ag_is_korean(p, at + 1)) /* "7d" is seven days */
         return set_lone_day(p, anchor, day, m) ? at + 2 : i;
     return i;
 }

@@ -92,6 +92,7 @@ struct ag_parse {
     size_t part_at; /* shares.c: token index + 1 of 그중 or "of them", behind which a part of the whole is
                        counted; 0: none */
     const char *outcome_share; /* outcomes.c: the event type whose share among both outcomes is asked for */
+    int64_t beside_us;         /* stretch.c: how long before and after a moment is compared; 0: not said */
     size_t since_told;  /* background.c: token index + 1 of a time in brackets behind what happened then; 0:
                            none */
     size_t crossed;     /* groups.c: token index + 1 of the x in 서비스 x 환경; 0: none */

@@ -83,6 +83,18 @@ static bool moment_span(struct ag_parse *p, const struct ag_moment *m, struct sp
     return true;
 }
 
+bool ag_moment_point(struct ag_parse *p, const struct ag_moment *m, int64_t *at)
+{
+    struct span s;
+
+    if ((m->midnight && m->has_date && m->day < ag_zone_floor(p->zone, p->now, 'd')) || m->has_part ||
+        !moment_span(p, m, &s) || !(s.point || m->ago || (m->has_date && m->unit == 'd')))
+        return false;
+    /* "2 hours ago" is that moment, not the clock's hour. */
+    *at = m->ago ? p->now - m->ago_n * ag_unit_us(m->ago_unit) : s.from;
+    return true;
+}
+
 static void note_kind(const struct ag_moment *m, const struct span *s, struct ag_time_found *f)
 {
     f->day_only = m->has_date && !m->has_clock && !m->has_part && m->unit == 'd';

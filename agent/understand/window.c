@@ -304,10 +304,8 @@ static const struct {
     const char *name;
     time_rule read;
 } rules[] = {
-    {"rolling", rolling_rule},
-    {"the last", last_calendar_rule},
-    {"time word", word_rule},
-    {"moment", ag_moment_rule},
+    {"stretch", ag_stretch_rule}, {"rolling", rolling_rule},  {"the last", last_calendar_rule},
+    {"time word", word_rule},     {"moment", ag_moment_rule},
 };
 
 static void find(struct ag_parse *p, const char *name, time_rule read)
@@ -452,6 +450,8 @@ void ag_times_find(struct ag_parse *p)
 
     for (size_t k = 0; k < sizeof rules / sizeof *rules; k++)
         find(p, rules[k].name, rules[k].read);
+    if (p->time_count == 0)
+        find(p, "length alone", ag_lone_length_rule);
     if (p->time_count == 0)
         find(p, "now", now_rule);
     qsort(p->times, p->time_count, sizeof *p->times, by_place);

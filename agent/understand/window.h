@@ -29,5 +29,12 @@ const char *ag_rolling(struct ag_parse *p, double n, char unit);
 void ag_ask_future(struct ag_parse *p);
 /* relation.c: a moment or range at token `i`; the token behind it, or `i`. */
 size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
+/* relation.c: where a clock said so lies, or a day begins; false for what is neither, or may be either end of
+ * a day. */
+struct ag_moment;
+bool ag_moment_point(struct ag_parse *p, const struct ag_moment *m, int64_t *at);
+/* stretch.c: a length that hangs on a moment, and one that hangs on nothing; as ag_moment_rule. */
+size_t ag_stretch_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
+size_t ag_lone_length_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
 
 #endif
