@@ -81,6 +81,79 @@ static void other_name(struct ag_parse *p, size_t i, const struct ag_name *name)
             NULL);
 }
 
+/* Is token `i` of a word that a bracket behind may explain: letters nobody knows, a business word, a field?
+ */
+static bool may_be_glossed(const struct ag_parse *p, size_t i)
+{
+    return !p->tokens->items[i].rule && p->tokens->items[i].name_count == 0 &&
+           (ag_is(p->tokens, i, AG_C_HANGUL) || ag_is(p->tokens, i, AG_C_DOMAIN) ||
+            ag_is(p->tokens, i, AG_C_FIELD) || ag_is(p->tokens, i, AG_C_PARTICLE) ||
+            ag_is(p->tokens, i, AG_C_ENDING) || ag_is(p->tokens, i, AG_C_SERVICE_WORD));
+}
+
+/* 제주 in 제주 허브(HUB-JEJU): a word before token `from` that nobody knows, be it read as single syllables.
+ * Where it begins, or `from`. */
+static size_t of_strange_word(const struct ag_parse *p, size_t from)
+{
+    const struct ag_token *items = p->tokens->items;
+    size_t start = from;
+
+    do {
+        if (start == 0 || items[start - 1].rule || !ag_is_korean(p, start - 1) ||
+            !(ag_is(p->tokens, start - 1, AG_C_HANGUL) || strlen(items[start - 1].text) == strlen("가")))
+            return from;
+        start--;
+    } while (items[start].glued);
+    return start + 1 == from && !ag_is(p->tokens, start, AG_C_HANGUL) ? from : start;
+}
+
+/* 제주 허브(HUB-JEJU), 김철수(u-20042): a value met in the records, or one of the form of some, and before it
+ * what it is called. */
+static void value_gloss(struct ag_parse *p, size_t open)
+{
+    const struct ag_samples *samples = ag_catalogue_samples(p->catalogue);
+    const struct ag_sample *met[2];
+    struct ag_tokens *t = p->tokens;
+    size_t from = open;
+
+    if (strpbrk(ag_word(p, open + 1), "0123456789-_.") == NULL ||
+        ag_samples_find(samples, ag_word(p, open + 1), met, 2) != 1)
+        return;
+    while (from > 0 && t->items[from].glued && may_be_glossed(p, from - 1))
+        from--;
+    if (from == open || t->items[from].glued)
+        return;
+    from = of_strange_word(p, from);
+    ag_consume(t, from, open + 1, "gloss");
+    ag_consume(t, open + 2, open + 3, "gloss");
+}
+
+/* "failures (error+fatal)", 에러(ERROR/FATAL): which levels are meant by the word before the bracket. */
+static void levels_gloss(struct ag_parse *p, size_t open)
+{
+    struct ag_tokens *t = p->tokens;
+    size_t levels = 0;
+    size_t close = open + 1;
+
+    for (; close < t->count && strcmp(ag_word(p, close), ")") != 0; close++) {
+        bool level = ag_is(t, close, AG_C_LEVEL) || ag_is(t, close, AG_C_ERROR);
+        levels += level;
+        if (!level && !ag_joins_list(p, close) && strcmp(ag_word(p, close), "+") != 0 &&
+            strcmp(ag_word(p, close), "/") != 0)
+            return;
+    }
+    if (levels < 2 || close == t->count || !(ag_is(t, open - 1, AG_C_FAIL) || ag_is(t, open - 1, AG_C_ERROR)))
+        return;
+    ag_consume(t, open - 1, open + 1, "gloss");
+    for (size_t i = open + 1; i <= close; i++) {
+        const char *level = ag_value(t, i, AG_C_LEVEL);
+        /* Over no word: "FATAL errors" are FATAL, these are both. */
+        if (level || ag_is(t, i, AG_C_ERROR))
+            ag_mention_add(p, i, i, AG_LEVEL, NULL, AG_IN, level ? level : "ERROR", "level");
+        ag_consume(t, i, i + 1, "gloss");
+    }
+}
+
 /* 카드승인(card-auth), 채널(channel)별: the same thing in Korean and, in brackets behind it, by its name.
  * What is before the bracket is one word, of letters nobody knows or of roots of that very name. */
 void ag_gloss_rule(struct ag_parse *p)
@@ -91,15 +164,21 @@ void ag_gloss_rule(struct ag_parse *p)
         const struct ag_token *inside = &t->items[i + 1];
         size_t from = i;
         bool same = false;
-        if (strcmp(ag_word(p, i), "(") != 0 || strcmp(ag_word(p, i + 2), ")") != 0 || !t->items[i].glued ||
-            inside->name_count == 0 || inside->rule)
+        if (strcmp(ag_word(p, i), "(") != 0)
             continue;
+        levels_gloss(p, i);
+        if (strcmp(ag_word(p, i + 2), ")") != 0 || !t->items[i].glued || inside->rule)
+            continue;
+        if (inside->name_count == 0) {
+            value_gloss(p, i);
+            continue;
+        }
         while (from > 0 && t->items[from].glued)
             from--;
         for (size_t k = from; k < i; k++) {
             bool stands = may_stand_for(p, k, inside->names[0]);
             same = same || stands;
-            if (t->items[k].rule || (!stands && !ag_is(t, k, AG_C_PARTICLE) && !ag_is(t, k, AG_C_ENDING))) {
+            if (t->items[k].rule || (!stands && !may_be_glossed(p, k))) {
                 same = false;
                 break;
             }
@@ -113,8 +192,25 @@ void ag_gloss_rule(struct ag_parse *p)
     }
 }
 
+/* "nasdaq (component)": the kind of the name before it, in brackets. */
+static void bracketed_kind(struct ag_parse *p, struct ag_mention *m)
+{
+    enum ag_kind kind = ag_kind_said(p, m->to + 1);
+    const struct ag_name *name;
+
+    if (kind == AG_KIND_COUNT || strcmp(ag_word(p, m->to), "(") != 0 ||
+        strcmp(ag_word(p, m->to + 2), ")") != 0 || m->to != m->from + 1 ||
+        !(name = ag_name_of_kind(&p->tokens->items[m->from], kind)))
+        return;
+    m->field = ag_kind_field(kind);
+    m->value = ag_keep(p, name->value, strlen(name->value));
+    ag_consume(p->tokens, m->to, m->to + 3, "gloss");
+}
+
 void ag_apposition_rule(struct ag_parse *p)
 {
+    for (size_t k = 0; k < p->mention_count; k++)
+        bracketed_kind(p, &p->mentions[k]);
     for (size_t k = 0; k < p->mention_count; k++) {
         struct ag_mention *m = &p->mentions[k];
         size_t at = m->to;

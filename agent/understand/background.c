@@ -46,12 +46,15 @@ static const char *letters(struct ag_parse *p, size_t from, size_t to)
 /* Does somebody say, report or complain in tokens [from, to)? */
 static bool tells(struct ag_parse *p, size_t from, size_t to)
 {
-    static const char *const verbs[] = {"complaint", "complaints", "complain",  "complained", "complaining",
-                                        "complains", "say",        "says",      "said",       "saying",
-                                        "claim",     "claims",     "reporting", "reported",   "reports",
-                                        "noticed",   "heard",      "told",      "tickets",    "paged",
-                                        "alerted",   "grumbling",  "yelling",   "screaming",  "mentioned",
-                                        "asked",     "asking",     "calls",     "telling",    "worried"};
+    static const char *const verbs[] = {
+        "complaint", "complaints", "complain",  "complained", "complaining",   "complains",  "say",
+        "says",      "said",       "saying",    "claim",      "claims",        "reporting",  "reported",
+        "reports",   "noticed",    "heard",     "told",       "tickets",       "paged",      "alerted",
+        "grumbling", "yelling",    "screaming", "mentioned",  "asked",         "asking",     "calls",
+        "telling",   "worried",    "think",     "guess",      "suspect",       "suspecting", "trying",
+        "hoping",    "wondering",  "checking",  "debugging",  "investigating", "preparing",  "gauging",
+        "seems",     "feels",      "afraid",    "i think",    "i guess",       "i believe",  "i suppose",
+        "trying to"};
     static const char *const korean[] = {"문의",   "신고", "제보", "연락",   "컴플레인", "클레임",  "항의",
                                          "민원",   "불만", "난리", "전화가", "다고 하",  "다고 해", "다고 그",
                                          "다는데", "대요", "다네", "라던데", "다던데",   "라는데",  "얘기가"};
@@ -271,11 +274,46 @@ static bool told_since(struct ag_parse *p, size_t open)
     return true;
 }
 
+/* "i think …", "we suspect …", "trying to …": the asker speaks of himself. */
+static bool says_i(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"i",           "we",        "i'm",      "we're",
+                                        "i think",     "i guess",   "trying",   "trying to",
+                                        "just trying", "i suppose", "i believe"};
+
+    return ag_says(p, i, words, COUNT_OF(words));
+}
+
+/* 로그인 무차별 대입 들어온듯. …: what somebody supposes before asking, up to the time it is said of, which
+ * is the question's as well. */
+static bool supposes(struct ag_parse *p, size_t end)
+{
+    static const char *const endings[] = {"듯", "듯해", "듯함", "듯한데", "듯요"};
+    size_t last = end;
+    size_t from;
+
+    while (last > 0 && ag_reads(p, last - 1, AG_C_STOP))
+        last--;
+    if (last == 0 || last == end || !ag_says(p, last - 1, endings, COUNT_OF(endings)) ||
+        !asks_by_itself(p, end, p->tokens->count))
+        return false;
+    for (from = last; from > 0 && !asks_or_times(p, from - 1, from) && !ag_reads(p, from - 1, AG_C_PART);)
+        from--;
+    if (from == last)
+        return false;
+    set_aside(p, from, last, end, p->tokens->count);
+    return true;
+}
+
 void ag_background_rule(struct ag_parse *p)
 {
     const size_t count = p->tokens->count;
 
     introduction(p);
+    for (size_t i = 1; i < count; i++) {
+        if (p->language == AG_KO && supposes(p, i))
+            return;
+    }
     for (size_t i = 1; i < count; i++) {
         if (told_since(p, i))
             return;
@@ -287,9 +325,10 @@ void ag_background_rule(struct ag_parse *p)
             set_aside(p, 0, i, i, count);
             return;
         }
-        /* "errors in the last hour? users are complaining" */
-        if (p->language == AG_EN && ag_reads(p, i, AG_C_STOP) && tells(p, i + 1, count) &&
-            !asks_or_times(p, i + 1, count) && asks_by_itself(p, 0, i)) {
+        /* "errors in the last hour? users are complaining", "…, i think it died" */
+        if (p->language == AG_EN &&
+            (ag_reads(p, i, AG_C_STOP) || (ag_reads(p, i, AG_C_COMMA) && says_i(p, i + 1))) &&
+            tells(p, i + 1, count) && !asks_or_times(p, i + 1, count) && asks_by_itself(p, 0, i)) {
             set_aside(p, i + 1, count, 0, i);
             return;
         }

@@ -417,7 +417,9 @@ static bool ranks_by_change(struct ag_parse *p)
         const char *way = ag_reads_value(p, i, AG_C_COMPARE);
         if ((!way || !*way) && !(p->intent->measure.field == AG_DURATION && ag_reads(p, i, AG_C_SLOW)))
             continue;
-        if (change != SIZE_MAX)
+        if (change != SIZE_MAX && !(way && strcmp(way, ag_reads_value(p, change, AG_C_COMPARE)
+                                                           ? ag_reads_value(p, change, AG_C_COMPARE)
+                                                           : "") == 0))
             return false;
         change = i;
     }
@@ -436,6 +438,16 @@ static bool ranks_by_change(struct ag_parse *p)
         strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
         p->intent->order = AG_FEWEST;
     return beside;
+}
+
+/* 많이 는 순서로: an order in the word of change itself. */
+static bool says_order_of_change(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_COMPARE) && strstr(ag_word(p, i), "순"))
+            return true;
+    }
+    return false;
 }
 
 /* "Why" without another window: the one said, or the last hour, and the one before it. */
@@ -492,7 +504,8 @@ static void check_comparison(struct ag_parse *p)
         ag_assume(p, "ranked_by_change", "두 기간의 차이가 큰 순서입니다.",
                   "In order of the difference between the two windows.");
     } else if (in->compare == AG_COMPARE_WINDOW &&
-               (in->rank || (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
+               (in->rank || says_order_of_change(p) ||
+                (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,
             ag_say(p, "값의 순서인지 변화의 순서인지 분명하지 않습니다.",

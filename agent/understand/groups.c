@@ -1,7 +1,7 @@
 /*
  * Fields named without a value: what to break down, rank, count or list by.
  */
-#include "agent/understand/parse.h"
+#include "agent/understand/decision.h"
 
 #include <string.h>
 
@@ -33,6 +33,25 @@ static bool means_any(const struct ag_parse *p, size_t i)
             strcmp(before, "아무") == 0) &&
            !ag_is(p->tokens, i + 1, AG_C_BY) && ag_value(p->tokens, i, AG_C_FIELD) &&
            strcmp(ag_value(p->tokens, i, AG_C_FIELD), "level") == 0;
+}
+
+/* "errors by type", 에러 건수 유형별로: of errors, their type. */
+static void errors_by_type(struct ag_parse *p)
+{
+    static const char *const words[] = {"type", "types", "kind", "kinds", "타입", "유형", "종류"};
+    struct ag_tokens *t = p->tokens;
+    bool errors = false;
+
+    for (size_t i = 0; i < t->count; i++)
+        errors = errors || ag_reads(p, i, AG_C_ERROR);
+    for (size_t i = 0; errors && i < t->count && p->target_count < AG_MAX_TARGETS; i++) {
+        if (t->items[i].rule || !ag_says(p, i, words, sizeof words / sizeof *words) || !ag_grouped_by(p, i))
+            continue;
+        p->targets[p->target_count++] = (struct ag_target){.from = i, .to = i + 1, .field = AG_ERROR_TYPE};
+        ag_consume(t, i, i + 1, "group");
+        ag_assume(p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
+                  "Errors are counted by error type.");
+    }
 }
 
 static void find_targets(struct ag_parse *p)
@@ -144,9 +163,31 @@ void ag_cross_rule(struct ag_parse *p)
     }
 }
 
+/* "/a and /b, which of the two is slower", 결제랑 주문 중에 뭐가 더 느려: by the field of which both are. */
+static void which_of_several(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *of = ag_value(p->tokens, i, AG_C_EACH);
+        const struct ag_mention *a = p->mention_count > 1 ? &p->mentions[0] : NULL;
+        bool alike = a != NULL;
+        if (!of || strcmp(of, "of") != 0)
+            continue;
+        for (size_t k = 1; alike && k < p->mention_count; k++)
+            alike = p->mentions[k].field == AG_LEVEL ||
+                    (p->mentions[k].field == a->field && ag_same_key(p->mentions[k].key, a->key));
+        if (!alike || a->field == AG_LEVEL || a->op != AG_IN || p->target_count == AG_MAX_TARGETS)
+            continue;
+        p->targets[p->target_count++] =
+            (struct ag_target){.from = i, .to = i + 1, .field = a->field, .key = a->key, .grouped = true};
+        ag_consume(p->tokens, i, i + 1, "group");
+    }
+}
+
 void ag_targets_rule(struct ag_parse *p)
 {
+    errors_by_type(p);
     find_targets(p);
+    which_of_several(p);
     for (size_t k = 0; k < p->target_count; k++)
         mark_grouped(p, &p->targets[k]);
     spread_groups(p);

@@ -553,6 +553,7 @@ void ag_names_rule(struct ag_parse *p)
     ag_apposition_rule(p);
     ag_metadata_rule(p);
     ag_sampled_rule(p);
+    ag_apposition_rule(p);
     ag_outcomes_rule(p);
     part_rule(p);
     if (!p->stopped)

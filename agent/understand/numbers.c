@@ -161,6 +161,18 @@ static bool is_unit(const struct ag_parse *p, size_t i)
     return ag_is(p->tokens, i, AG_C_UNIT) || ag_is(p->tokens, i, AG_C_OCLOCK);
 }
 
+/* POST 중에 500 이상, "of the GET requests, 400 and above": a number of theirs, which is a status. */
+static bool is_among_requests(const struct ag_parse *p, size_t i)
+{
+    size_t among = i > 0 ? ag_before(p, i) : SIZE_MAX;
+    size_t of = among != SIZE_MAX && among > 0 ? ag_before(p, among) : SIZE_MAX;
+    const char *value = of == SIZE_MAX ? NULL : ag_reads_value(p, of, AG_C_VALUE);
+
+    return of != SIZE_MAX && strncmp(ag_word(p, among), "중", strlen("중")) == 0 &&
+           (ag_reads(p, of, AG_C_REQUEST) || ag_reads(p, of, AG_C_RESPONSE) ||
+            (value && strncmp(value, "method=", 7) == 0));
+}
+
 /* POST 중에 500 이상: the status, or how many? */
 static bool may_be_a_status(const struct ag_parse *p, size_t i)
 {
@@ -204,6 +216,10 @@ static void threshold_rule(struct ag_parse *p)
             if (!comparator(p, next, &op))
                 continue;
             end = next + 1;
+        }
+        if (!counted && !percent && start == i && may_be_a_status(p, i) && is_among_requests(p, i)) {
+            ag_mention_add(p, i, end, AG_HTTP_STATUS, NULL, op, t->items[i].text, "status");
+            return;
         }
         if (!counted && !percent && start == i && may_be_a_status(p, i))
             ag_stop(p, AG_NEEDS_CLARIFICATION,

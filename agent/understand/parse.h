@@ -102,6 +102,7 @@ struct ag_parse {
     bool negated_whole;    /* "no errors", "did not hit": of everything a group has, not of a record */
     bool left_out;         /* "without debug": the same of a group, or of records broken down by one */
     bool stopped;          /* an outcome other than understood has been decided */
+    bool asks_values;      /* what values a key of the metadata has */
     bool several;          /* several measures of the same records were listed */
     bool clause;           /* a clause of another question, in whose language it speaks */
     bool memory;           /* the arena is exhausted */

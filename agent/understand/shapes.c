@@ -193,7 +193,8 @@ static bool silent_for_so_long(struct decision *d)
     struct ag_parse *p = d->p;
     const char *word = ag_word(p, p->said[AG_C_STOPPED] - 1);
     bool nothing = strstr(word, "anything") || strstr(word, "nothing") || strstr(word, "logged") ||
-                   strstr(word, "been") || strstr(word, "안 ");
+                   strstr(word, "been") || strstr(word, "zero") || strstr(word, "no logs") ||
+                   strstr(word, "without") || strstr(word, "안 ");
     struct ag_target *target = ag_free_target(d);
 
     if (nothing && target && p->time_count == 2 && d->intent->group_count == 0)
@@ -332,6 +333,24 @@ static bool asks_which_error(const struct ag_parse *p)
     return false;
 }
 
+/* "what was causing the errors": of errors said behind it, with nothing but names between. */
+static bool causes_errors(const struct decision *d)
+{
+    const struct ag_parse *p = d->p;
+    size_t at = p->said[AG_C_CAUSE];
+
+    if (!at || !ag_has_error_filter(d->intent) || !(ag_heard(d, AG_C_SHOW) || ag_heard(d, AG_C_WHICH)))
+        return false;
+    for (size_t i = at; i < p->tokens->count && i < at + 5; i++) {
+        if (ag_reads(p, i, AG_C_ERROR))
+            return true;
+        if (!ag_reads(p, i, AG_C_NOISE) && !ag_reads(p, i, AG_C_PREPOSITION) && !ag_mention_starting(p, i) &&
+            !ag_reads(p, i, AG_C_SERVICE_WORD))
+            return false;
+    }
+    return false;
+}
+
 bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
@@ -366,6 +385,17 @@ bool ag_spike_rule(struct decision *d)
             ag_assume(d->p, "spike_of_errors", "급증은 에러의 급증으로 보았습니다.",
                       "The spike is taken to be one of errors.");
         }
+        return true;
+    }
+    if (!spike && causes_errors(d)) {
+        /* "what was causing the errors": which they were. */
+        ag_use(d, AG_C_CAUSE);
+        ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+        ag_group_by_field(d, AG_ERROR_TYPE);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+        ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
+                  "Errors are counted by error type.");
         return true;
     }
     if (!spike)
@@ -425,6 +455,20 @@ bool ag_without_rule(struct decision *d)
     return true;
 }
 
+/* carrier 값 뭐뭐 있어, "list the topics", "which regions are there": the values of a key that there are,
+ * each with its records. */
+static bool values_of_key(struct decision *d, struct ag_target *target)
+{
+    ag_group_by(d, target);
+    if (ag_free_target(d))
+        return false;
+    ag_use(d, AG_C_DISTINCT);
+    ag_filter_add(d->p, AG_METADATA, target->key, AG_NOT_NULL, NULL);
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+    d->p->asks_values = true;
+    return true;
+}
+
 /* What there is: 서비스 목록, "which services are there". */
 bool ag_list_names_rule(struct decision *d)
 {
@@ -445,7 +489,9 @@ bool ag_list_names_rule(struct decision *d)
         ag_ask_what(d->p);
         return true;
     }
-    if (target->field == AG_METADATA || target->field == AG_PATTERN || target->field == AG_DURATION)
+    if (target->field == AG_METADATA)
+        return values_of_key(d, target);
+    if (target->field == AG_PATTERN || target->field == AG_DURATION)
         return false;
     ag_consume(d->p->tokens, target->from, target->to, "names");
     target->grouped = true;

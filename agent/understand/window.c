@@ -421,10 +421,12 @@ static void join_clock_and_day(struct ag_parse *p)
                                     clock->clock_to + 720 <= part_to
                                 ? 720
                                 : 0;
-                if (clock->clock_from + shift < part_from || clock->clock_to + shift > part_to)
+                bool inside = clock->clock_from + shift >= part_from && clock->clock_to + shift <= part_to;
+                /* 오늘 점심(11시~13시): what is in brackets says which hours are meant. */
+                if (!inside && !(day->to + 1 == clock->from && strcmp(ag_word(p, day->to), "(") == 0))
                     continue;
-                clock->clock_from += shift;
-                clock->clock_to += shift;
+                clock->clock_from += inside ? shift : 0;
+                clock->clock_to += inside ? shift : 0;
             }
             start = ag_zone_floor(p->zone, day->from_us, 'd');
             if (night)
