@@ -49,13 +49,11 @@ static bool stands_alone(const struct ag_parse *p, size_t i)
            strcmp(ag_word(p, i), "걔") == 0 || strcmp(ag_word(p, i), "쟤") == 0;
 }
 
-/* Could the word stand for the name: unknown letters, or a word one of whose roots is a part of it? */
-static bool may_stand_for(const struct ag_parse *p, size_t i, const struct ag_name *name)
+/* Is one of the word's roots a part of the name? */
+static bool means_part_of(const struct ag_parse *p, size_t i, const struct ag_name *name)
 {
     const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
 
-    if (ag_is(p->tokens, i, AG_C_HANGUL))
-        return true;
     while (roots && *roots) {
         size_t n = strcspn(roots, ",");
         if (ag_name_has_part(name, roots, n))
@@ -154,8 +152,9 @@ static void levels_gloss(struct ag_parse *p, size_t open)
     }
 }
 
-/* 카드승인(card-auth), 채널(channel)별: the same thing in Korean and, in brackets behind it, by its name.
- * What is before the bracket is one word, of letters nobody knows or of roots of that very name. */
+/* 카드승인(card-auth), 화상 진료(video-consult), 채널(channel)별: the same thing in Korean and, in brackets
+ * behind it, by its name. What is before the bracket is one word, of letters nobody knows or of roots of that
+ * very name, and the words before it that mean a part of the name as well. */
 void ag_gloss_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -176,7 +175,7 @@ void ag_gloss_rule(struct ag_parse *p)
         while (from > 0 && t->items[from].glued)
             from--;
         for (size_t k = from; k < i; k++) {
-            bool stands = may_stand_for(p, k, inside->names[0]);
+            bool stands = ag_is(t, k, AG_C_HANGUL) || means_part_of(p, k, inside->names[0]);
             same = same || stands;
             if (t->items[k].rule || (!stands && !may_be_glossed(p, k))) {
                 same = false;
@@ -187,6 +186,8 @@ void ag_gloss_rule(struct ag_parse *p)
             other_name(p, i - 1, inside->names[0]);
             continue;
         }
+        while (from > 0 && means_part_of(p, from - 1, inside->names[0]) && !t->items[from - 1].glued)
+            from--;
         ag_consume(t, from, i + 1, "gloss");
         ag_consume(t, i + 2, i + 3, "gloss");
     }

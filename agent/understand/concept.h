@@ -96,6 +96,8 @@ enum ag_concept {
     AG_C_DOMAIN,       /* value: English roots, comma-separated */
     AG_C_VALUE,        /* value: "field=value": browsers, devices, log types, categories, methods */
     AG_C_ENVIRONMENT,  /* value: names it may have */
+    AG_C_ORGANIZATION, /* 병원, 지점: value: metadata keys that may tell them apart, comma-separated */
+    AG_C_PLACE,        /* 부산: value: how it may be written in the data, comma-separated */
     AG_C_HEALTH,
     AG_C_SERVICE_WORD, /* 서비스, service: names a kind, and a field */
     AG_C_LOGIN_TRY,    /* brute force attempts */

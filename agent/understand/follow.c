@@ -236,6 +236,8 @@ static void count_instead_of_list(struct ag_intent *in)
 static bool replace_groups(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
+    bool ranked = in->rank && in->shape == AG_PLAIN && in->group_count == 1 && p->target_count == 1 &&
+                  (in->order == AG_MOST || in->order == AG_FEWEST);
 
     if (p->target_count == 0)
         return false;
@@ -254,9 +256,12 @@ static bool replace_groups(struct ag_parse *p)
     count_instead_of_list(in);
     if (in->shape == AG_BUSIEST || in->shape == AG_SPIKE || in->shape == AG_SILENT || in->shape == AG_NEW)
         in->shape = AG_PLAIN;
-    in->rank = false;
-    in->order = AG_ORDER_DEFAULT;
-    in->limit = 0;
+    /* 호스트 3대, then 서비스 기준으로는?: as many of them, by the same measure. */
+    if (!ranked) {
+        in->rank = false;
+        in->order = AG_ORDER_DEFAULT;
+        in->limit = 0;
+    }
     in->threshold.set = false;
     return true;
 }

@@ -54,6 +54,13 @@ static void errors_by_type(struct ag_parse *p)
     }
 }
 
+size_t ag_past_value_word(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"값", "값들", "밸류", "value", "values"};
+
+    return ag_is(p->tokens, i, AG_C_THING) && ag_says(p, i, words, sizeof words / sizeof *words) ? i + 1 : i;
+}
+
 static void find_targets(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -85,8 +92,11 @@ static void find_targets(struct ag_parse *p)
                 continue;
             }
         }
-        p->targets[p->target_count++] = (struct ag_target){
-            .from = i, .to = i + 1, .field = pattern ? AG_PATTERN : ag_field_named(name), .grouped = pattern};
+        p->targets[p->target_count++] =
+            (struct ag_target){.from = i,
+                               .to = ag_past_value_word(p, i + 1),
+                               .field = pattern ? AG_PATTERN : ag_field_named(name),
+                               .grouped = pattern};
     }
 }
 

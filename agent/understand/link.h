@@ -36,6 +36,9 @@ void ag_stranger_rule(struct ag_parse *p);
 void ag_apposition_rule(struct ag_parse *p);
 /* sampled.c: values met in a sample of the rows. */
 void ag_sampled_rule(struct ag_parse *p);
+/* sampled.c: places, whose names the data may write in other letters; before metadata keys, which may name
+ * their kind. */
+void ag_place_rule(struct ag_parse *p);
 /* metadata.c */
 void ag_metadata_rule(struct ag_parse *p);
 /* search.c: quoted texts nobody else took. */

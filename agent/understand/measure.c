@@ -211,6 +211,16 @@ static void failures(struct decision *d)
               "Failed requests are those with a 5xx status.");
 }
 
+/* The first token from `i` on that says no time and joins nothing: 결제 어제 실패. */
+static size_t past_times(const struct ag_parse *p, size_t i)
+{
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (i >= p->times[k].from && i < p->times[k].to)
+            i = ag_after(p, p->times[k].to - 1);
+    }
+    return i;
+}
+
 /* 결제 실패 몇 건, "payment failures": of a service, what went wrong in it. Not who failed, nor how often. */
 static void failures_of_a_service(struct decision *d)
 {
@@ -225,10 +235,9 @@ static void failures_of_a_service(struct decision *d)
         return;
     for (size_t k = 0; k < d->p->mention_count; k++) {
         const struct ag_mention *m = &d->p->mentions[k];
-        beside =
-            beside ||
-            ((m->field == AG_SERVICE || m->field == AG_COMPONENT) && !m->negated &&
-             (ag_after(d->p, m->to - 1) == at - 1 || next == m->from || ag_after(d->p, next) == m->from));
+        beside = beside || ((m->field == AG_SERVICE || m->field == AG_COMPONENT) && !m->negated &&
+                            (past_times(d->p, ag_after(d->p, m->to - 1)) == at - 1 || next == m->from ||
+                             ag_after(d->p, next) == m->from));
     }
     if (!beside)
         return;

@@ -5,6 +5,70 @@
 
 #include <string.h>
 
+#define MAX_MET 8
+
+/* The key called by one of these roots. */
+static const struct ag_name *key_called(const struct ag_parse *p, const char *roots)
+{
+    while (roots && *roots) {
+        size_t n = strcspn(roots, ",");
+        for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_METADATA_KEY); k++) {
+            const struct ag_name *key = ag_catalogue_at(p->catalogue, AG_KIND_METADATA_KEY, k);
+            if (strlen(key->folded) == n && memcmp(key->folded, roots, n) == 0)
+                return key;
+        }
+        roots += n + (roots[n] == ',');
+    }
+    return NULL;
+}
+
+/* Was this word met as a value of `key`? */
+static bool is_met(const struct ag_parse *p, size_t i, const char *key)
+{
+    const struct ag_sample *met[MAX_MET];
+    size_t n = i < p->tokens->count && !p->tokens->items[i].rule
+                   ? ag_samples_find(ag_catalogue_samples(p->catalogue), ag_word(p, i), met, MAX_MET)
+                   : 0;
+
+    for (size_t k = 0; k < n && k < MAX_MET; k++) {
+        if (met[k]->field == AG_METADATA && strcmp(met[k]->key, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* 병원별, 어느 병원이, 에러 많은 병원, 에러 난 병원: what tells records apart, and no part of a name. */
+static bool stands_for_each(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept describing[] = {AG_C_MOST,    AG_C_FEWEST, AG_C_HIGHEST, AG_C_LOWEST,
+                                                 AG_C_SLOWEST, AG_C_WHICH,  AG_C_VERB,    AG_C_TOP};
+    bool before = false;
+
+    if (ag_reads(p, i + 1, AG_C_BY) || ag_reads(p, i + 1, AG_C_BY_AFTER) ||
+        (ag_reads(p, i + 1, AG_C_PARTICLE) && ag_reads(p, i + 2, AG_C_BY_AFTER)))
+        return true;
+    if (i == 0)
+        return false;
+    for (size_t k = 0; k < sizeof describing / sizeof *describing; k++)
+        before = before || ag_reads(p, i - 1, describing[k]);
+    return ag_reads(p, i - 1, AG_C_BY_BEFORE) ||
+           (before && (ag_is_korean(p, i) || ag_reads(p, i - 1, AG_C_WHICH)));
+}
+
+/* hanbit 병원: the key that tells organizations apart, beside one of its values or where they are asked for.
+ */
+static const struct ag_name *organization_key(const struct ag_parse *p, size_t i)
+{
+    const struct ag_name *key = key_called(p, ag_value(p->tokens, i, AG_C_ORGANIZATION));
+
+    if (!key)
+        return NULL;
+    return stands_for_each(p, i) || (i > 0 && is_met(p, i - 1, key->value)) ||
+                   is_met(p, ag_after(p, i), key->value)
+               ? key
+               : NULL;
+}
+
 static const char *metadata_key(struct ag_parse *p, size_t i)
 {
     const struct ag_token *token = &p->tokens->items[i];
@@ -17,20 +81,15 @@ static const char *metadata_key(struct ag_parse *p, size_t i)
         ag_catalogue_find(p->catalogue, token->text + 9, strlen(token->text + 9), found, 1) > 0)
         name = found[0]->kind == AG_KIND_METADATA_KEY ? found[0] : NULL;
     if (!name && ag_is_mainly_domain(p, i)) {
-        const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
         /* A whole key first: "region" is region before it is aws_region. */
-        while (roots && *roots && !name) {
-            size_t n = strcspn(roots, ",");
-            for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_METADATA_KEY) && !name; k++) {
-                const struct ag_name *key = ag_catalogue_at(p->catalogue, AG_KIND_METADATA_KEY, k);
-                if (strlen(key->folded) == n && memcmp(key->folded, roots, n) == 0)
-                    name = key;
-            }
-            roots += n + (roots[n] == ',');
-        }
+        name = key_called(p, ag_value(p->tokens, i, AG_C_DOMAIN));
         if (!name && ag_candidates(p, i, AG_KIND_METADATA_KEY, found) == 1)
             name = found[0];
     }
+    if (!name && (name = organization_key(p, i)) != NULL)
+        ag_assume(p, "linked_key",
+                  ag_sayf(p, "\"%s\"은(는) metadata.%s(으)로 나눕니다.", token->text, name->value),
+                  ag_sayf(p, "\"%s\" is told by metadata.%s.", token->text, name->value));
     return name ? ag_keep(p, name->value, strlen(name->value)) : NULL;
 }
 
@@ -63,7 +122,8 @@ static bool is_free_value(const struct ag_parse *p, size_t i)
     if (ag_is(t, i, AG_C_NUMBER))
         return !ag_is(t, i + 1, AG_C_COUNTER) && !ag_is(t, i + 1, AG_C_UNIT) &&
                !ag_is(t, i + 1, AG_C_PERCENT);
-    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_QUOTED);
+    return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_QUOTED) ||
+           (ag_is(t, i, AG_C_CITY) && !ag_is_korean(p, i));
 }
 
 static const char *free_value(struct ag_parse *p, size_t i)
@@ -117,7 +177,6 @@ static size_t compared(struct ag_parse *p, const char *key, size_t at)
     return end;
 }
 
-#define MAX_MET 8
 #define MAX_PIECES 8
 
 /* branch가 여의도인: a value of `key` that a sample of the rows holds, in whatever pieces its letters were
@@ -205,9 +264,9 @@ void ag_metadata_rule(struct ag_parse *p)
         } else if (!by && from > 0 && is_free_value(p, from - 1)) {
             ag_mention_add(p, from - 1, i + 1, AG_METADATA, key, AG_IN, free_value(p, from - 1), "metadata");
         } else if (p->target_count < AG_MAX_TARGETS) {
-            p->targets[p->target_count++] =
-                (struct ag_target){.from = from, .to = i + 1, .field = AG_METADATA, .key = key};
-            ag_consume(t, from, i + 1, "metadata key");
+            p->targets[p->target_count++] = (struct ag_target){
+                .from = from, .to = ag_past_value_word(p, i + 1), .field = AG_METADATA, .key = key};
+            ag_consume(t, from, ag_past_value_word(p, i + 1), "metadata key");
         }
     }
 }

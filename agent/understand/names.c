@@ -551,6 +551,7 @@ void ag_names_rule(struct ag_parse *p)
     spelled_rule(p);
     exact_rule(p);
     ag_apposition_rule(p);
+    ag_place_rule(p);
     ag_metadata_rule(p);
     ag_sampled_rule(p);
     ag_apposition_rule(p);

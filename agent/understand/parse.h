@@ -142,6 +142,8 @@ const char *ag_reads_value(const struct ag_parse *p, size_t i, enum ag_concept c
 bool ag_joins_list(const struct ag_parse *p, size_t i);
 /* Is this field one of token `i`'s readings, consumed or not? */
 bool ag_names_field(const struct ag_parse *p, size_t i, const char *name);
+/* The token behind 값 or "values", where token `i` is that: a field's values are the field; else `i`. */
+size_t ag_past_value_word(const struct ag_parse *p, size_t i);
 /* Is what stands at `i` grouped by: 별 behind it, "by" before? */
 bool ag_grouped_by(const struct ag_parse *p, size_t i);
 

@@ -167,9 +167,10 @@ static bool may_stay(const struct ag_parse *p, size_t i)
     /* 지금까지 전부: all there is, where no other time is said. */
     if (ag_is(p->tokens, i, AG_C_SO_FAR) && p->time_count == 0 && ag_reads(p, ag_after(p, i), AG_C_TOTAL))
         return true;
-    /* "services involved in trace …" are those of its records. */
+    /* "services involved in trace …", u1077이 거쳐간 서비스 are those of its records. */
     if (ag_is(p->tokens, i, AG_C_PART_OF) &&
-        (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID)))
+        (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID) ||
+         ag_mentions_field(p, AG_USER_ID)))
         return true;
     /* "every FATAL today" */
     if (ag_is(p->tokens, i, AG_C_EVERY) && !ag_is_korean(p, i) &&

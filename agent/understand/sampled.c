@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_MET 8
+#define MAX_PLACE 32
 
 static void add(struct ag_parse *p, size_t from, size_t to, enum ag_field field, const char *key,
                 const char *value)
@@ -66,7 +67,7 @@ static bool may_be_value(const struct ag_parse *p, size_t i)
 
     return !token->rule && token->name_count == 0 && (unsigned char)token->text[0] < 0x80 &&
            strlen(token->text) > 1 &&
-           (token->readings->concept == AG_C_WORD ||
+           (token->readings->concept == AG_C_WORD || token->readings->concept == AG_C_CITY ||
             (strpbrk(token->text, "0123456789") && strpbrk(token->text, "-_.")));
 }
 
@@ -116,6 +117,33 @@ static void value_rule(struct ag_parse *p, size_t i)
     add(p, from, to, n == 1 ? met[0]->field : AG_METADATA, key,
         n == 1 && met[0]->value ? met[0]->value
                                 : ag_typed(p, p->tokens->items[i].from, p->tokens->items[i].to));
+}
+
+/* 부산, 서울 리전: a place that the values of one field write in other letters. */
+static void find_place(struct ag_parse *p, size_t i)
+{
+    const char *written = ag_value(p->tokens, i, AG_C_PLACE);
+    const struct ag_sample *met[MAX_MET];
+    const struct ag_sample *found = NULL;
+    char one[MAX_PLACE];
+
+    if (ag_is(p->tokens, i + 1, AG_C_SERVICE_WORD) && !ag_grouped_by(p, i + 1))
+        return; /* a service called so */
+    while (written && *written) {
+        size_t n = strcspn(written, ",");
+        if (n < sizeof one) {
+            size_t count;
+            memcpy(one, written, n);
+            one[n] = '\0';
+            count = ag_samples_find(ag_catalogue_samples(p->catalogue), one, met, MAX_MET);
+            if (count > 1 || (count == 1 && (found || !met[0]->value)))
+                return;
+            found = count == 1 ? met[0] : found;
+        }
+        written += n + (written[n] == ',');
+    }
+    if (found)
+        add(p, i, past_kind(p, i + 1, found->field, found->key), found->field, found->key, found->value);
 }
 
 static bool is_page_word(const struct ag_parse *p, size_t i)
@@ -186,6 +214,12 @@ static void page_rule(struct ag_parse *p, size_t i)
     }
     if (path)
         add(p, i, i + 2, AG_PAGE_PATH, NULL, path);
+}
+
+void ag_place_rule(struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++)
+        find_place(p, i);
 }
 
 void ag_sampled_rule(struct ag_parse *p)
