@@ -225,6 +225,41 @@ static void new_since(struct ag_parse *p)
     set_against(p, p->times[!second].symbolic);
 }
 
+/* 어제 없던 에러, "error types we didn't see yesterday": the one time said is the one they were missing from.
+ */
+static bool was_absent(const struct ag_parse *p)
+{
+    const struct ag_time_found *f = &p->times[0];
+    size_t at = p->said[AG_C_NEW] - 1;
+    const char *word = ag_said(p, AG_C_NEW) ? ag_word(p, at) : "";
+
+    if (p->time_count != 1 || p->intent->shape != AG_NEW || strstr(word, "전") ||
+        !(strstr(word, "없") || strstr(word, "안 보") || strstr(word, "못") || strstr(word, "not") ||
+          strstr(word, "n't")))
+        return false;
+    return ag_is_korean(p, at) ? f->to > 0 && f->to <= at && ag_before(p, at) == f->to - 1
+                               : f->from == at + 1;
+}
+
+/* What has come since: in the day, week, month it is now. */
+static void came_since(struct ag_parse *p)
+{
+    char name[16];
+    int k;
+
+    if (!calendar_of(p->times[0].symbolic, name, &k) || k >= 0) {
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "언제 나타난 것을 찾을지 알 수 없습니다.", "It is not said when they came."),
+                ag_say(p, "예: \"오늘 나왔는데 어제는 없던 에러 타입\"",
+                       "For example \"error types today that were not there yesterday\"."));
+        return;
+    }
+    set_window(p, ag_sayf(p, "%s 0", name), false);
+    set_against(p, p->times[0].symbolic);
+    ag_assume(p, "came_since", "그때 없다가 지금까지 나타난 것을 찾았습니다.",
+              "Those that were not there then and have come by now.");
+}
+
 /* 보다, 대비, compared with: a word that sets one window against another, besides one that says it changed.
  */
 static bool names_other_side(const struct ag_parse *p)
@@ -500,7 +535,7 @@ static void check_comparison(struct ag_parse *p)
         if (p->stopped)
             return;
     }
-    if (in->compare == AG_COMPARE_WINDOW && in->rank && ranks_by_change(p)) {
+    if (in->compare == AG_COMPARE_WINDOW && in->rank && (ranks_by_change(p) || ag_picks_changed(p))) {
         ag_assume(p, "ranked_by_change", "두 기간의 차이가 큰 순서입니다.",
                   "In order of the difference between the two windows.");
     } else if (in->compare == AG_COMPARE_WINDOW &&
@@ -566,6 +601,8 @@ void ag_windows_rule(struct ag_parse *p)
         compare_windows(p);
     } else if (p->time_count == 2 && in->shape == AG_NEW) {
         new_since(p);
+    } else if (was_absent(p)) {
+        came_since(p);
     } else if (p->time_count > 1) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),

@@ -87,6 +87,8 @@ bool ag_without_rule(struct decision *d);
 
 /* ranks.c */
 void ag_rank_rule(struct decision *d);
+/* Groups errors by their type, or by their pattern where messages were asked for. */
+void ag_group_errors(struct decision *d);
 void ag_left_target_rule(struct decision *d);
 void ag_plain_rule(struct decision *d);
 void ag_each_rule(struct decision *d);

@@ -558,7 +558,7 @@ void ag_measure_rule(struct ag_parse *p)
                        "The last few records alone cannot be broken down."),
                 NULL);
     check_numbers(p);
-    if (p->than_a_time && p->intent->group_count > 0)
+    if (p->than_a_time && p->intent->group_count > 0 && !p->intent->rank)
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "그때보다 많은 것만 고를 수는 없습니다.",
                        "Only those that had more than at that time cannot be picked out."),

@@ -178,8 +178,11 @@ void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the e
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* unsaid.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
-void ag_claim_rule(struct ag_parse *p);     /* than.c: whether a comparison is to be confirmed */
-void ag_windows_rule(struct ag_parse *p);   /* compare.c: window, comparison */
+/* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
+ * than yesterday"); sets the order to which way. */
+bool ag_picks_changed(struct ag_parse *p);
+void ag_claim_rule(struct ag_parse *p);    /* than.c: whether a comparison is to be confirmed */
+void ag_windows_rule(struct ag_parse *p);  /* compare.c: window, comparison */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* unsaid.c: the window where no time was said. */

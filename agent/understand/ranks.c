@@ -54,6 +54,22 @@ static bool of_one_another(const struct decision *d)
     return false;
 }
 
+/* Errors by what they say, where messages were asked for; else by their type. */
+void ag_group_errors(struct decision *d)
+{
+    const char *word = ag_heard(d, AG_C_ERROR) ? ag_word(d->p, d->p->said[AG_C_ERROR] - 1) : "";
+
+    if (strstr(word, "message") || strstr(word, "메시지") || strstr(word, "메세지")) {
+        ag_group_by_field(d, AG_PATTERN);
+        ag_assume(d->p, "messages_by_pattern", "숫자와 이름만 다른 메시지는 같은 것으로 보았습니다.",
+                  "Messages that differ in numbers and names only are taken as one.");
+        return;
+    }
+    ag_group_by_field(d, AG_ERROR_TYPE);
+    ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 나누었습니다.",
+              "Errors are told apart by error type.");
+}
+
 void ag_rank_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
@@ -70,9 +86,7 @@ void ag_rank_rule(struct decision *d)
         } else if (strcmp(where, "user_id") == 0) {
             ag_group_by_field(d, AG_USER_ID);
         } else if (ag_has_error_filter(d->intent) && *where == '\0' && d->intent->measure.fn != AG_DISTINCT) {
-            ag_group_by_field(d, AG_ERROR_TYPE);
-            ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
-                      "Errors are counted by error type.");
+            ag_group_errors(d);
         } else if (*where) {
             ag_group_by_field(d, AG_SERVICE);
             ag_assume(d->p, "where_is_service", "어디인지는 서비스로 보았습니다.",
@@ -124,18 +138,38 @@ static bool is_head(const struct decision *d, const struct ag_target *target)
     return d->p->mention_count > 0;
 }
 
+/* "show me the errors with their user ids": beside the records, or counted by? */
+static bool goes_with(const struct ag_parse *p, const struct ag_target *target)
+{
+    static const char *const with[] = {"with", "including", "along with", "together with"};
+    static const char *const whose[] = {"their", "its", "the"};
+    size_t i = target->from;
+
+    while (i > 0 && ag_says(p, i - 1, whose, sizeof whose / sizeof *whose))
+        i--;
+    return i > 1 && ag_says(p, i - 1, with, sizeof with / sizeof *with) && p->found.limit == 0 &&
+           !p->found.threshold.set;
+}
+
 void ag_left_target_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
     bool narrowed = d->intent->filter_count > 0;
     bool same;
 
+    if (target && goes_with(d->p, target)) {
+        ag_stop(d->p, AG_NEEDS_CLARIFICATION,
+                ag_say(d->p, "기록을 보여 줄지, 그것별로 셀지 알 수 없습니다.",
+                       "It is not clear whether the records are to be shown, or counted by that."),
+                ag_say(d->p, "예: \"에러 보여줘\", \"사용자별 에러\"",
+                       "For example \"show errors\" (with all their fields), or \"errors by user\"."));
+        return;
+    }
+
     if (!target && d->intent->group_count == 0 && ag_heard(d, AG_C_DISTRIBUTION) &&
         ag_has_error_filter(d->intent) && d->intent->measure.fn != AG_DISTINCT) {
         ag_use(d, AG_C_DISTRIBUTION);
-        ag_group_by_field(d, AG_ERROR_TYPE);
-        ag_assume(d->p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
-                  "Errors are counted by error type.");
+        ag_group_errors(d);
     }
     if (!target)
         return;

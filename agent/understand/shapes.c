@@ -303,9 +303,7 @@ bool ag_new_rule(struct decision *d)
     if (!ag_heard(d, AG_C_NEW))
         return false;
     if (!target && d->intent->group_count == 0 && ag_has_error_filter(d->intent)) {
-        ag_group_by_field(d, AG_ERROR_TYPE);
-        ag_assume(d->p, "errors_by_type", "새 에러는 그 앞 기간에 없던 에러 타입으로 보았습니다.",
-                  "New errors are error types not seen in the window before.");
+        ag_group_errors(d);
     }
     if (!target && d->intent->group_count != 1)
         return false;

@@ -251,6 +251,24 @@ static void fallen_records(struct ag_parse *p)
     }
 }
 
+/* 느려진, "got slower": it was not so before; 느린, "slow" alone is so now. */
+static bool became_slow(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"느려",   "늦어",   "got",    "gotten", "get",
+                                        "become", "became", "slowed", "slowing"};
+
+    return ag_reads(p, i, AG_C_SLOW) &&
+           (begins_with_one_of(ag_word(p, i), words, sizeof words / sizeof *words) ||
+            (i > 0 && ag_says(p, i - 1, words, sizeof words / sizeof *words)));
+}
+
+/* "which endpoints got slower since yesterday": slower than then. */
+static void slower_since(struct ag_parse *p, size_t i)
+{
+    if (became_slow(p, i) && ag_reads(p, i + 1, AG_C_SINCE) && !ag_said(p, AG_C_COMPARE))
+        p->said[AG_C_COMPARE] = i + 1;
+}
+
 void ag_than_rule(struct ag_parse *p)
 {
     fallen_records(p);
@@ -260,8 +278,10 @@ void ag_than_rule(struct ag_parse *p)
         else
             english_than(p, i);
     }
-    for (size_t i = 0; i < p->tokens->count; i++)
+    for (size_t i = 0; i < p->tokens->count; i++) {
         up_or_down(p, i);
+        slower_since(p, i);
+    }
 }
 
 /* -- what is asked to be confirmed -- */
@@ -312,6 +332,26 @@ static bool asks_to_confirm(const struct ag_parse *p, size_t way)
                         ag_reads(p, last - 1, AG_C_VERB)))
         last--;
     return last == way + 1;
+}
+
+bool ag_picks_changed(struct ag_parse *p)
+{
+    enum ag_claim claim = AG_NO_CLAIM;
+
+    if (p->intent->group_count == 0 || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_FEWEST) ||
+        ag_said(p, AG_C_HIGHEST) || ag_said(p, AG_C_LOWEST))
+        return false;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        enum ag_claim way = became_slow(p, i) ? AG_CLAIM_MORE : way_of(p, i);
+        if (way == AG_NO_CLAIM || (ag_reads(p, i, AG_C_SLOW) && !became_slow(p, i) && !p->than_a_time))
+            continue;
+        if (claim != AG_NO_CLAIM && way != claim)
+            return false;
+        claim = way;
+    }
+    if (claim != AG_NO_CLAIM)
+        p->intent->order = claim == AG_CLAIM_MORE ? AG_MOST : AG_FEWEST;
+    return claim != AG_NO_CLAIM;
 }
 
 void ag_claim_rule(struct ag_parse *p)
