@@ -39,19 +39,19 @@ static const PgQuery__SelectStmt *only_select(struct ag_check *check, const PgQu
 }
 
 /* The written text must say what the checked tree says, or it does not run. */
-static int compare(struct ag_check *check, PgQuery__ParseResult *tree, const char *written)
+static int compare(struct ag_check *check, const struct ag_tree *tree, const char *written)
 {
     char reason[200] = "";
-    PgQuery__ParseResult *again = ag_tree_parse(written, reason, sizeof(reason));
-    if (again == NULL) {
+    struct ag_tree again;
+    if (!ag_tree_parse(&again, written, reason, sizeof(reason))) {
         return ag_reject(check, "the written text does not parse: %s", reason);
     }
-    const bool equal = ag_tree_equal(tree, again);
-    ag_tree_free(again);
+    const bool equal = ag_tree_equal(tree, &again);
+    ag_tree_free(&again);
     return equal ? 0 : ag_reject(check, "the written text reads differently");
 }
 
-static int write_and_compare(struct ag_check *check, PgQuery__ParseResult *tree,
+static int write_and_compare(struct ag_check *check, const struct ag_tree *tree,
                              const PgQuery__SelectStmt *select, struct lm_buffer *out)
 {
     struct lm_buffer written;
@@ -75,11 +75,16 @@ static int write_and_compare(struct ag_check *check, PgQuery__ParseResult *tree,
     return result;
 }
 
-static void judge_tree(struct ag_check *check, PgQuery__ParseResult *tree, struct ag_guard_verdict *verdict)
+static void judge_tree(struct ag_check *check, const struct ag_tree *tree, struct ag_guard_verdict *verdict)
 {
+    PgQuery__ParseResult *nodes = ag_tree_unpack(tree);
+    if (nodes == NULL) {
+        ag_reject(check, "the parse tree could not be read");
+        return;
+    }
     struct lm_buffer out;
     lm_buffer_init(&out, MAX_WRITTEN + 256);
-    const PgQuery__SelectStmt *select = only_select(check, tree);
+    const PgQuery__SelectStmt *select = only_select(check, nodes);
     if (select != NULL && ag_check_select(check, select, NULL, NULL, NULL) == 0 &&
         write_and_compare(check, tree, select, &out) == 0 && lm_buffer_text(&out) != NULL) {
         verdict->sql = lm_buffer_detach(&out, NULL);
@@ -89,6 +94,7 @@ static void judge_tree(struct ag_check *check, PgQuery__ParseResult *tree, struc
         ag_reject(check, "out of memory");
     }
     lm_buffer_free(&out);
+    pg_query__parse_result__free_unpacked(nodes, NULL);
 }
 
 static void judge(const struct judgement *judgement)
@@ -106,10 +112,10 @@ static void judge(const struct judgement *judgement)
     if (strlen(judgement->sql) > AG_GUARD_MAX_SQL) {
         ag_reject(&check, "longer than %d bytes", AG_GUARD_MAX_SQL);
     } else {
-        PgQuery__ParseResult *tree = ag_tree_parse(judgement->sql, verdict->reason, sizeof(verdict->reason));
-        if (tree != NULL) {
-            judge_tree(&check, tree, verdict);
-            ag_tree_free(tree);
+        struct ag_tree tree;
+        if (ag_tree_parse(&tree, judgement->sql, verdict->reason, sizeof(verdict->reason))) {
+            judge_tree(&check, &tree, verdict);
+            ag_tree_free(&tree);
         }
     }
     lm_arena_free(&arena);

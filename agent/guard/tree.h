@@ -5,16 +5,25 @@
 #ifndef LOGMILL_AGENT_GUARD_TREE_H
 #define LOGMILL_AGENT_GUARD_TREE_H
 
+#include <pg_query.h>
 #include <pg_query/pg_query.pb-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Parses `sql`; NULL with a phrase in `reason` on a syntax error or without memory. Free with ag_tree_free.
- */
-PgQuery__ParseResult *ag_tree_parse(const char *sql, char *reason, size_t reason_size);
-void ag_tree_free(PgQuery__ParseResult *tree);
+/* The tree as protobuf writes it. */
+struct ag_tree {
+    PgQueryProtobufParseResult parsed;
+};
 
-/* The same in everything but source locations. Clears the locations of both. False without memory. */
-bool ag_tree_equal(PgQuery__ParseResult *a, PgQuery__ParseResult *b);
+/* Parses `sql`; false with a phrase in `reason` on a syntax error or without memory, and nothing to free.
+ * Else free with ag_tree_free. */
+bool ag_tree_parse(struct ag_tree *tree, const char *sql, char *reason, size_t reason_size);
+void ag_tree_free(struct ag_tree *tree);
+
+/* Its nodes; NULL without memory. Free with pg_query__parse_result__free_unpacked. */
+PgQuery__ParseResult *ag_tree_unpack(const struct ag_tree *tree);
+
+/* The same in everything but source locations. */
+bool ag_tree_equal(const struct ag_tree *a, const struct ag_tree *b);
 
 #endif

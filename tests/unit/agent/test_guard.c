@@ -4,6 +4,7 @@
  * the same text.
  */
 #include "agent/guard/guard.h"
+#include "agent/guard/tree.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -122,6 +123,47 @@ static void parentheses_that_carry_the_meaning_are_kept(void **state)
     ag_guard_verdict_free(&verdict);
 }
 
+static bool same_tree(const char *a, const char *b)
+{
+    struct ag_tree left, right;
+    char reason[200];
+    assert_true(ag_tree_parse(&left, a, reason, sizeof(reason)));
+    assert_true(ag_tree_parse(&right, b, reason, sizeof(reason)));
+    const bool same = ag_tree_equal(&left, &right);
+    assert_int_equal(ag_tree_equal(&right, &left), same);
+    ag_tree_free(&left);
+    ag_tree_free(&right);
+    return same;
+}
+
+static void trees_that_differ_in_anything_but_locations_differ(void **state)
+{
+    (void)state;
+    const char *text = "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5";
+    assert_true(same_tree(text, text));
+    assert_true(
+        same_tree(text, "SELECT a ,sum( b )  FROM t WHERE ((c) >= 1) AND d = 'x' GROUP BY a\nORDER BY 2 DESC "
+                        "LIMIT (5)"));
+    static const char *const others[] = {
+        "SELECT a, sum(b) FROM t WHERE c >= 2 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = 'y' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = 'xy' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 OR d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c > 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 ASC LIMIT 5",
+        "SELECT sum(b), a FROM t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(DISTINCT b) FROM t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 0 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t WHERE c >= 1 AND d = '' GROUP BY a ORDER BY 2 DESC LIMIT 5",
+        "SELECT a, sum(b) FROM t, t WHERE c >= 1 AND d = 'x' GROUP BY a ORDER BY 2 DESC LIMIT 5"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_false(same_tree(text, others[i]));
+    }
+    assert_false(same_tree("SELECT a AND (b OR c)", "SELECT (a AND b) OR c"));
+    assert_false(same_tree("SELECT 1", "SELECT 1; SELECT 1"));
+}
+
 static void what_runs_is_wrapped_in_the_row_limit(void **state)
 {
     (void)state;
@@ -215,6 +257,7 @@ int main(void)
         cmocka_unit_test(every_hostile_line_is_rejected_for_its_reason),
         cmocka_unit_test(every_legitimate_line_passes_and_is_a_fixed_point),
         cmocka_unit_test(parentheses_that_carry_the_meaning_are_kept),
+        cmocka_unit_test(trees_that_differ_in_anything_but_locations_differ),
         cmocka_unit_test(what_runs_is_wrapped_in_the_row_limit),
         cmocka_unit_test(a_bound_at_the_longest_window_passes_and_one_before_it_is_rejected),
         cmocka_unit_test(the_deepest_nesting_that_fits_is_rejected_and_overruns_nothing),
