@@ -326,20 +326,26 @@ static size_t first_folded(const struct ag_catalogue *c, const char *folded, siz
     return low;
 }
 
-/* The first in `parts` that is not before it. */
-static size_t first_part(const struct ag_catalogue *c, const char *part, size_t len)
+/* The first in `parts` that is not before it, of this kind or a later one. */
+static size_t first_part_of(const struct ag_catalogue *c, const char *part, size_t len, enum ag_kind kind)
 {
     size_t low = 0;
     size_t high = c->part_count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (compare_parts(c->parts[middle].text, c->parts[middle].len, part, len) < 0)
+        int order = compare_parts(c->parts[middle].text, c->parts[middle].len, part, len);
+        if (order < 0 || (order == 0 && c->parts[middle].name->kind < kind))
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+static size_t first_part(const struct ag_catalogue *c, const char *part, size_t len)
+{
+    return first_part_of(c, part, len, (enum ag_kind)0);
 }
 
 size_t ag_catalogue_find(const struct ag_catalogue *c, const char *folded, size_t len,
@@ -397,13 +403,12 @@ const char *ag_catalogue_unknown(const struct ag_catalogue *catalogue, const str
 size_t ag_catalogue_with_part(const struct ag_catalogue *c, enum ag_kind kind, const char *part,
                               const struct ag_name **out, size_t max)
 {
-    struct ag_part_walk walk = ag_catalogue_part_walk(c, part, strlen(part));
+    size_t len = strlen(part);
+    struct ag_part_walk walk = {.part = part, .len = len, .at = first_part_of(c, part, len, kind)};
     const struct ag_name *name;
     size_t found = 0;
 
-    while ((name = ag_catalogue_part_next(c, &walk)) != NULL) {
-        if (name->kind != kind)
-            continue;
+    while ((name = ag_catalogue_part_next(c, &walk)) != NULL && name->kind == kind) {
         if (found < max)
             out[found] = name;
         found++;

@@ -190,8 +190,9 @@ static bool says_error(const char *part)
 }
 
 /* Do the tokens from `i` on, in any order, stand for all parts of a name? With `short_form` but for the
- * "Error" at its end. The token behind them, or `i`. */
-static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *name, bool short_form)
+ * "Error" at its end. At most `most` of them. The token behind them, or `i`. */
+static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *name, bool short_form,
+                     size_t most)
 {
     uint32_t seen = 0;
     size_t parts = 0;
@@ -207,7 +208,7 @@ static size_t spells(const struct ag_parse *p, size_t i, const struct ag_name *n
     }
     if (short_form && !shortened)
         return i;
-    if (parts < 2 || parts > 5)
+    if (parts < 2 || parts > most)
         return i;
     for (size_t n = 0; n < parts; n++) {
         size_t k = 0;
@@ -235,6 +236,7 @@ static const enum ag_kind spelled_kinds[] = {AG_KIND_EVENT_TYPE, AG_KIND_ERROR_T
                                              AG_KIND_SERVICE,    AG_KIND_HOST,       AG_KIND_ERROR_TYPE};
 #define SPELLED_KINDS (sizeof spelled_kinds / sizeof *spelled_kinds)
 #define IN_SHORT (SPELLED_KINDS - 1)
+#define MAX_SPELLED 5 /* parts of a name */
 
 /* The name of a kind that takes the most words. */
 struct spelling {
@@ -244,7 +246,7 @@ struct spelling {
 };
 
 /* Names with this part are the only ones that a word which means it can begin. */
-static void try_part(const struct ag_parse *p, size_t i, const char *part, size_t len,
+static void try_part(const struct ag_parse *p, size_t i, const char *part, size_t len, size_t most,
                      struct spelling found[SPELLED_KINDS])
 {
     struct ag_part_walk walk = ag_catalogue_part_walk(p->catalogue, part, len);
@@ -252,7 +254,7 @@ static void try_part(const struct ag_parse *p, size_t i, const char *part, size_
 
     while ((name = ag_catalogue_part_next(p->catalogue, &walk)) != NULL) {
         for (size_t k = 0; k < SPELLED_KINDS; k++) {
-            size_t end = name->kind == spelled_kinds[k] ? spells(p, i, name, k == IN_SHORT) : i;
+            size_t end = name->kind == spelled_kinds[k] ? spells(p, i, name, k == IN_SHORT, most) : i;
             if (end > found[k].end)
                 found[k] = (struct spelling){name, end, false};
             else if (end > i && end == found[k].end && name != found[k].best)
@@ -261,27 +263,71 @@ static void try_part(const struct ag_parse *p, size_t i, const char *part, size_
     }
 }
 
+static bool is_part(const struct ag_parse *p, const char *part, size_t len)
+{
+    struct ag_part_walk walk = ag_catalogue_part_walk(p->catalogue, part, len);
+
+    return len > 0 && ag_catalogue_part_next(p->catalogue, &walk) != NULL;
+}
+
+/* Does token `i` stand for a part of any name? */
+static bool may_mean_part(const struct ag_parse *p, size_t i)
+{
+    const struct ag_token *token = &p->tokens->items[i];
+    size_t len = strlen(token->text);
+
+    for (const struct ag_reading *r = token->readings; r; r = r->next) {
+        const char *root = r->concept == AG_C_DOMAIN ? r->value : "";
+        while (*root) {
+            size_t n = strcspn(root, ",");
+            if (is_part(p, root, n))
+                return true;
+            root += n + (root[n] == ',');
+        }
+    }
+    return is_part(p, token->text, len) ||
+           (len > 1 && token->text[len - 1] == 's' && is_part(p, token->text, len - 1));
+}
+
+/* How many tokens from `i` on may each be a part: no longer name is spelled there, however many names have
+ * the part that `i` stands for. */
+static size_t most_parts(const struct ag_parse *p, size_t i)
+{
+    size_t n = 1;
+
+    for (i++; n < MAX_SPELLED; n++, i++) {
+        while (ag_is(p->tokens, i, AG_C_PARTICLE))
+            i++;
+        if (i >= p->tokens->count || !may_mean_part(p, i))
+            break;
+    }
+    return n;
+}
+
 /* By each part that token `i` may stand for, as means_part() has it. */
 static void find_spellings(const struct ag_parse *p, size_t i, struct spelling found[SPELLED_KINDS])
 {
     const struct ag_token *token = &p->tokens->items[i];
     size_t len = strlen(token->text);
+    size_t most = most_parts(p, i);
 
     for (size_t k = 0; k < SPELLED_KINDS; k++)
         found[k] = (struct spelling){.end = i};
+    if (most < 2)
+        return;
     for (const struct ag_reading *r = token->readings; r; r = r->next) {
         const char *root = r->concept == AG_C_DOMAIN ? r->value : "";
         while (*root) {
             size_t n = strcspn(root, ",");
-            try_part(p, i, root, n, found);
+            try_part(p, i, root, n, most, found);
             root += n + (root[n] == ',');
         }
     }
     if ((unsigned char)token->text[0] >= 0x80)
         return;
-    try_part(p, i, token->text, len, found);
+    try_part(p, i, token->text, len, most, found);
     if (len > 1 && token->text[len - 1] == 's')
-        try_part(p, i, token->text, len - 1, found);
+        try_part(p, i, token->text, len - 1, most, found);
 }
 
 static void spelled_rule(struct ag_parse *p)
