@@ -5,7 +5,9 @@
  * its rows are there; tidying the connection goes on behind.
  *
  * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
- * rows are of one snapshot. Settings are made anew each time: DISCARD ALL puts the role's own back.
+ * rows are of one snapshot. Settings are made anew each time. What ROLLBACK leaves of a request goes with all
+ * that DISCARD ALL does but for two: plans are kept, for those of rollup_cover() take longer to make than
+ * most answers, and belong to no request; advisory locks the reader cannot take.
  *
  * A streamed statement runs as a cursor, fetched by the hundred rows: what the caller cannot take yet stays
  * in the server.
@@ -34,8 +36,7 @@ enum execution_state {
     BEGINNING, /* and the prelude */
     ESTIMATING,
     RUNNING,
-    ROLLING_BACK,
-    DISCARDING,
+    TIDYING,
     OVER
 };
 
@@ -58,8 +59,8 @@ struct ag_execution {
     bool paused;             /* nothing runs until the caller takes more */
 };
 
-static const char *const state_names[] = {"starting", "waiting",  "begin",   "estimate",
-                                          "running",  "rollback", "discard", "over"};
+static const char *const state_names[] = {"starting", "waiting", "begin", "estimate",
+                                          "running",  "tidying", "over"};
 
 static const char begin_sql[] =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s%s%s SET LOCAL statement_timeout = %u; "
@@ -67,6 +68,10 @@ static const char begin_sql[] =
     "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
     "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
     "SET LOCAL standard_conforming_strings = on; ";
+
+static const char tidy_sql[] =
+    "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
+    "DISCARD TEMP; DISCARD SEQUENCES";
 
 static void change_state(struct ag_execution *execution, enum execution_state to)
 {
@@ -168,22 +173,10 @@ static void send_step(struct ag_execution *execution, const struct lm_pg_request
     }
 }
 
-static void on_discarded(const struct lm_error *error, void *context)
+static void on_tidied(const struct lm_error *error, void *context)
 {
     struct ag_execution *execution = context;
     finish(execution, error != NULL);
-}
-
-static void on_rolled_back(const struct lm_error *error, void *context)
-{
-    struct ag_execution *execution = context;
-    if (error != NULL) {
-        finish(execution, true);
-        return;
-    }
-    change_state(execution, DISCARDING);
-    const struct lm_pg_request discard = {.sql = "DISCARD ALL", .done = on_discarded, .context = execution};
-    send_step(execution, &discard);
 }
 
 /* Whatever came of it: the caller knows, now the connection is made clean. */
@@ -195,9 +188,9 @@ static void roll_back(struct ag_execution *execution, const struct lm_error *err
         finish(execution, false);
         return;
     }
-    change_state(execution, ROLLING_BACK);
-    const struct lm_pg_request back = {.sql = "ROLLBACK", .done = on_rolled_back, .context = execution};
-    send_step(execution, &back);
+    change_state(execution, TIDYING);
+    const struct lm_pg_request tidy = {.sql = tidy_sql, .done = on_tidied, .context = execution};
+    send_step(execution, &tidy);
 }
 
 static void fail(struct ag_execution *execution, const struct lm_error *error)

@@ -1,7 +1,7 @@
 /*
  * Runs one judged statement for a question, as the reader: a connection from the pool, a read-only
- * transaction with its own limits, a prelude in the same snapshot, the statement row by row, ROLLBACK,
- * DISCARD ALL. Loop thread.
+ * transaction with its own limits, a prelude in the same snapshot, the statement row by row, ROLLBACK and
+ * nothing of it left. Loop thread.
  */
 #ifndef LOGMILL_AGENT_DATABASE_EXECUTE_H
 #define LOGMILL_AGENT_DATABASE_EXECUTE_H

@@ -46,11 +46,13 @@ struct ag_pool {
 /* Fails where logmill-ctl migrate has never run (42P01), or no present one (42501). */
 static const char migration_sql[] = "SELECT max(number) FROM public.logmill_migration";
 
-/* Loads what the first statement would otherwise load: the partition tree, the views, their columns. */
+/* Loads what the first statement would otherwise load: the partition tree, the views, their columns; and makes
+ * the plans that stay. */
 static const char warming[] =
     "SELECT 1 FROM logs WHERE created_at >= '2000-01-01 00:00:00+00' AND created_at < "
     "'2000-01-01 00:00:01+00'; SELECT 1 FROM log_rollup_minute WHERE minute = '2000-01-01 00:00:00+00'; "
-    "SELECT 1 FROM ingest_progress LIMIT 1";
+    "SELECT 1 FROM ingest_progress LIMIT 1; "
+    "SELECT 1 FROM rollup_cover('2000-01-01 00:00:00+00', '2000-01-03 00:00:00+00', 'day', 'UTC')";
 
 static void open_slot(struct slot *slot);
 

@@ -24,6 +24,8 @@ static const char *const log_rollup_columns[] = {
     "n",  "duration_n", "duration_sum_us", "duration_max_us", NULL};
 static const char *const log_duration_columns[] = {"at",    "category", "service", "environment",
                                                    "level", "bucket",   "n",       NULL};
+static const char *const log_duration_any_columns[] = {"at",     "category", "service", "environment",
+                                                       "bucket", "n",        NULL};
 static const char *const error_pattern_hour_columns[] = {
     "hour", "category",   "service",   "environment", "error_type", "pattern", "kafka_partition",
     "n",    "first_seen", "last_seen", "sample",      NULL};
@@ -60,6 +62,7 @@ static const struct ag_relation relations[] = {
     {"log_duration_minute", "minute", log_duration_minute_columns, false},
     {"log_rollup", NULL, log_rollup_columns, true},
     {"log_duration", NULL, log_duration_columns, true},
+    {"log_duration_any", NULL, log_duration_any_columns, true},
     {"error_pattern_hour", "hour", error_pattern_hour_columns, false},
     {"daily_log_summary", "day", daily_log_summary_columns, false},
     {"error_patterns", "hour", error_patterns_columns, false},

@@ -62,7 +62,7 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
 
 static bool is_called(enum ag_table table)
 {
-    return table == AG_FOLDS || table == AG_DURATION_FOLDS;
+    return table == AG_FOLDS || table == AG_DURATION_FOLDS || table == AG_ANY_DURATION_FOLDS;
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,

@@ -16,9 +16,18 @@
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
 
-/* The last two hold what AG_MINUTES and AG_DURATIONS do, put together from days, hours and minutes; they are
- * called with their window. */
-enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_DURATIONS, AG_FOLDS, AG_DURATION_FOLDS, AG_TABLE_COUNT };
+/* The last three hold what AG_MINUTES and AG_DURATIONS do, put together from days, hours and minutes; they
+ * are called with their window. AG_ANY_DURATION_FOLDS does not tell levels apart. */
+enum ag_table {
+    AG_LOGS,
+    AG_MINUTES,
+    AG_HOURS,
+    AG_DURATIONS,
+    AG_FOLDS,
+    AG_DURATION_FOLDS,
+    AG_ANY_DURATION_FOLDS,
+    AG_TABLE_COUNT
+};
 
 #define AG_MAX_PARTS 8
 #define AG_MAX_ITEMS 16
@@ -59,8 +68,8 @@ struct ag_plan {
     bool nested; /* parts are written as a subquery even where there is only one */
     bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
     enum ag_table source;
-    const char *fold_unit; /* of AG_FOLDS, AG_DURATION_FOLDS: the longest unit that answers, "slot", "hour" or
-                              "day" */
+    const char
+        *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
     int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
                               later begins */

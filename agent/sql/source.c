@@ -222,7 +222,10 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
                     (!by_day || zone_named(intent->zone)) && (!seen || plan->grouped_count == 0);
     plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : "slot";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
-    return table == AG_MINUTES ? AG_FOLDS : AG_DURATION_FOLDS;
+    if (table == AG_MINUTES) {
+        return AG_FOLDS;
+    }
+    return by_field(plan, AG_LEVEL) ? AG_DURATION_FOLDS : AG_ANY_DURATION_FOLDS;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)

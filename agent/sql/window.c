@@ -15,6 +15,7 @@ static int64_t unit_of(enum ag_table table)
     case AG_DURATIONS:
     case AG_FOLDS:
     case AG_DURATION_FOLDS:
+    case AG_ANY_DURATION_FOLDS:
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;

@@ -83,8 +83,13 @@ called as (
     select 'bucket', w.*, f.service, f.environment, f.level, f.bucket, sum(f.n), null, null, null
     from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null) f
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket),
-counted as (
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket
+    union all
+    select 'any level', w.*, f.service, f.environment, null, f.bucket, sum(f.n), null, null, null
+    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.bucket),
+counted (kind, category, lower, upper, zone, service, environment, level, bucket, n, duration_n, sum_us, max_us) as (
     select 'total', w.*, t.service, t.environment, t.level, null::smallint, count(*)::numeric, count(duration_ms)::numeric,
            coalesce(sum(logmill.duration_us(duration_ms)), 0), max(logmill.duration_us(duration_ms))
     from windows w, truth t
@@ -96,14 +101,19 @@ counted as (
     from windows w, truth t
     where t.category = w.category::logmill.log_category and created_at >= w.lower::timestamptz and created_at < w.upper::timestamptz
         and deleted_at is null and duration_ms is not null
-    group by w.category, w.lower, w.upper, w.zone, t.service, t.environment, t.level, logmill.duration_bucket(duration_ms))
+    group by w.category, w.lower, w.upper, w.zone, t.service, t.environment, t.level, logmill.duration_bucket(duration_ms)),
+of_any_level as (
+    table counted
+    union all
+    select 'any level', category, lower, upper, zone, service, environment, null, bucket, sum(n), null, null, null
+    from counted where kind = 'bucket' group by category, lower, upper, zone, service, environment, bucket)
 (select 'folded', * from (table folded except all table counted) a)
 union all
 (select 'counted', * from (table counted except all table folded) b)
 union all
-(select 'called', * from (table called except all table counted) c)
+(select 'called', * from (table called except all table of_any_level) c)
 union all
-(select 'not called', * from (table counted except all table called) d)
+(select 'not called', * from (table of_any_level except all table called) d)
 limit 5
 """
 

@@ -1,7 +1,7 @@
 """What the role logmill_reader itself holds, with the guard out of the way.
 
 Every SQL line of hostile_inputs.tsv goes straight to PostgreSQL as the agent would send it (BEGIN READ ONLY, SET LOCAL
-statement_timeout, the statement in the extended protocol, ROLLBACK, DISCARD ALL), and once more in the simple protocol, where
+statement_timeout, the statement in the extended protocol, ROLLBACK and what DISCARD ALL does but for plans), and once more in the simple protocol, where
 several statements in one text run. Around it stand what an attacker hopes for: users, keys, an audit trail, a function of
 the owner's that writes. libpq is called through ctypes, for psql 15 cannot send the extended protocol.
 """
@@ -16,6 +16,8 @@ import harness
 TIMEOUT_MS = 1500
 LONG_MS = 60000                                             # for what is to run, or to be refused, on a slow machine too
 SECRET = "s3cr3t-never-to-be-seen"
+TIDY = ("CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; "
+        "DISCARD SEQUENCES")                                # behind ROLLBACK, as in agent/database/execute.c
 
 SCAFFOLD = """
 create table public.app_users (id integer, email text, password text);
@@ -159,7 +161,7 @@ class ReaderRole(harness.Case):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def request(self, run, sql, end="ROLLBACK", timeout=LONG_MS):
-        """As the agent does it, up to DISCARD ALL."""
+        """As the agent does it, up to TIDY."""
         code, text = self.reader.simple("BEGIN READ ONLY; SET LOCAL statement_timeout = %d" % timeout)
         self.assertIsNone(code, text)
         answer = run(sql)
@@ -167,7 +169,7 @@ class ReaderRole(harness.Case):
         return answer
 
     def hostile(self, run, strict, end="ROLLBACK"):
-        """`strict`: no lock and no setting may be left even before DISCARD ALL."""
+        """`strict`: no lock and no setting may be left even before TIDY."""
         before, settings = self.state(), self.settings()
         rows = [c for c in cases("hostile_inputs.tsv") if c["kind"] == "sql"]
         self.assertGreater(len(rows), 50)
@@ -184,7 +186,7 @@ class ReaderRole(harness.Case):
                 if strict:
                     self.assertEqual(self.settings(), settings)
                     self.assertEqual(self.left(), "")
-                code, message = self.reader.simple("DISCARD ALL")
+                code, message = self.reader.simple(TIDY)
                 self.assertIsNone(code, message)
                 self.assertEqual(self.settings(), settings)
                 self.assertEqual(self.left(), "")
