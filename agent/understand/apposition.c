@@ -1,6 +1,7 @@
 /*
- * What was named is named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The
- * pronoun and the word for its kind add nothing; a word of another kind does, and stays.
+ * Words that belong together. "ERROR-or-worse", "production-only": the dash adds nothing. What was named is
+ * named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The pronoun and the word
+ * for its kind add nothing; a word of another kind does, and stays.
  */
 #include "agent/understand/link.h"
 
@@ -223,5 +224,27 @@ void ag_apposition_rule(struct ag_parse *p)
         else if (!stands_alone(p, at) || strcmp(ag_word(p, at), "해당") == 0)
             continue;
         ag_consume(p->tokens, at, to, "apposition");
+    }
+}
+
+/* Is the dash at token `i` that of "ERROR-level", "WARN-or-above", "production-only", "payment-related"? */
+static bool joins_a_compound(const struct ag_parse *p, size_t i)
+{
+    const struct ag_tokens *t = p->tokens;
+    bool graded = ag_is(t, i - 1, AG_C_LEVEL) || ag_is(t, i - 1, AG_C_ERROR);
+
+    if (!ag_is(t, i, AG_C_DASH) || !t->items[i].glued || !t->items[i + 1].glued || ag_is_korean(p, i + 1))
+        return false;
+    return (graded && (ag_names_field(p, i + 1, "level") || ag_is(t, i + 1, AG_C_AT_LEAST))) ||
+           ag_is(t, i + 1, AG_C_ONLY) || strcmp(ag_word(p, i + 1), "related") == 0;
+}
+
+void ag_compound_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 1; i + 1 < t->count; i++) {
+        if (joins_a_compound(p, i))
+            ag_token_remove(t, i);
     }
 }

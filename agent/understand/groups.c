@@ -61,6 +61,27 @@ size_t ag_past_value_word(const struct ag_parse *p, size_t i)
     return ag_is(p->tokens, i, AG_C_THING) && ag_says(p, i, words, sizeof words / sizeof *words) ? i + 1 : i;
 }
 
+/* "all spans of trace …", 트레이스 … 스팬 전부: its records. Which or how many are asked of the spans
+ * themselves. */
+static bool are_records_of_a_trace(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept asking[] = {AG_C_WHICH,     AG_C_COUNT, AG_C_DISTINCT,
+                                             AG_C_BY_BEFORE, AG_C_MOST,  AG_C_TOP};
+    const char *name = ag_value(p->tokens, i, AG_C_FIELD);
+
+    if (!name || strcmp(name, "span_id") != 0 || !ag_mentions_field(p, AG_TRACE_ID) ||
+        strstr(ag_word(p, i), "id") || ag_is(p->tokens, i + 1, AG_C_BY) ||
+        ag_is(p->tokens, i + 1, AG_C_BY_AFTER))
+        return false;
+    for (size_t k = 0; k < p->tokens->count; k++) {
+        for (size_t n = 0; n < sizeof asking / sizeof *asking; n++) {
+            if (ag_is(p->tokens, k, asking[n]))
+                return false;
+        }
+    }
+    return true;
+}
+
 static void find_targets(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -74,6 +95,13 @@ static void find_targets(struct ag_parse *p)
         /* "API 엔드포인트별", "user id": one field said twice */
         if (name && ag_value(t, i + 1, AG_C_FIELD) && strcmp(name, ag_value(t, i + 1, AG_C_FIELD)) == 0) {
             ag_consume(t, i, i + 1, "said twice");
+            continue;
+        }
+        if (are_records_of_a_trace(p, i)) {
+            if (i > 0 && (ag_is(t, i - 1, AG_C_EVERY) || ag_is(t, i - 1, AG_C_EACH)))
+                ag_consume(t, i - 1, i, "log");
+            ag_consume(t, i, i + 1, ag_concept_name(AG_C_LOG));
+            p->said[AG_C_LOG] = i + 1;
             continue;
         }
         if (means_any(p, i)) {

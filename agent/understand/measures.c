@@ -174,6 +174,19 @@ static bool asks_how_long(const struct decision *d)
     return at && strncmp(ag_word(d->p, at - 1), "몇", strlen("몇")) == 0;
 }
 
+/* "which host served the slowest request": whose one request took longest, not who is slow. */
+static bool asks_whose_slowest(const struct decision *d)
+{
+    size_t at = d->p->said[AG_C_SLOWEST];
+    size_t next = at ? ag_after(d->p, at - 1) : SIZE_MAX;
+    const char *word = at ? ag_word(d->p, next) : "";
+    const struct ag_target *target = d->p->target_count == 1 ? &d->p->targets[0] : NULL;
+
+    return at && target && !ag_is_korean(d->p, at - 1) && target->to <= at - 1 && target->from > 0 &&
+           ag_reads(d->p, ag_before(d->p, target->from), AG_C_WHICH) &&
+           (strcmp(word, "request") == 0 || strcmp(word, "call") == 0 || strcmp(word, "response") == 0);
+}
+
 /* Slow and fast without a statistic. */
 bool ag_slow_rule(struct decision *d)
 {
@@ -190,6 +203,13 @@ bool ag_slow_rule(struct decision *d)
     if (asks_how_long(d) && !slowest) {
         d->used[AG_C_DURATION] = false; /* 에러가 몇 초 asks nothing */
         return false;
+    }
+    if (asks_whose_slowest(d)) {
+        ag_set_measure(d, AG_MAX, AG_DURATION);
+        ag_group_free_targets(d);
+        d->intent->rank = true;
+        d->intent->order = AG_MOST;
+        return true;
     }
     if (ag_free_target(d) || d->intent->group_count > 0) {
         set_p95(d);

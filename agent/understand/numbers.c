@@ -356,6 +356,29 @@ static void one_rule(struct ag_parse *p)
     }
 }
 
+/* "the single slowest request", "which single host had the most": one of it. */
+static void single_rule(struct ag_parse *p)
+{
+    static const enum ag_concept extremes[] = {AG_C_SLOWEST, AG_C_FASTEST, AG_C_MOST,    AG_C_FEWEST,
+                                               AG_C_HIGHEST, AG_C_LOWEST,  AG_C_BUSIEST, AG_C_QUIETEST,
+                                               AG_C_NEWEST,  AG_C_OLDEST};
+    static const char *const words[] = {"single", "a single", "one single"};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i + 1 < t->count; i++) {
+        bool extreme = i > 0 && ag_reads(p, i - 1, AG_C_WHICH) && ag_is(t, i + 1, AG_C_FIELD);
+        if (t->items[i].rule || !ag_says(p, i, words, sizeof words / sizeof *words))
+            continue;
+        for (size_t k = 0; k < sizeof extremes / sizeof *extremes; k++)
+            extreme = extreme || ag_is(t, i + 1, extremes[k]);
+        if (!extreme)
+            continue;
+        ag_consume(t, i, i + 1, "limit");
+        if (p->found.limit == 0)
+            p->found.limit = 1;
+    }
+}
+
 void ag_numbers_rule(struct ag_parse *p)
 {
     bucket_rule(p);
@@ -363,5 +386,6 @@ void ag_numbers_rule(struct ag_parse *p)
     percentile_rule(p);
     threshold_rule(p);
     limit_rule(p);
+    single_rule(p);
     one_rule(p);
 }

@@ -156,6 +156,7 @@ const struct ag_mention *ag_mention_starting(const struct ag_parse *p, size_t fr
 const struct ag_mention *ag_mention_ending(const struct ag_parse *p, size_t to);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
+void ag_compound_rule(struct ag_parse *p); /* apposition.c: the dashes of "ERROR-or-worse" leave the tokens */
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
 void ag_background_rule(struct ag_parse *p); /* background.c: what is told and asks nothing */

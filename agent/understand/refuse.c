@@ -130,6 +130,10 @@ static bool limits_a_number(const struct ag_parse *p, size_t i)
     static const char *const once[] = {"한번만", "한 번만"};
     size_t next = ag_after(p, i);
 
+    /* 딱 5개만: as many rows as that. */
+    if (strcmp(ag_word(p, i), "딱") == 0 && next < p->tokens->count && p->tokens->items[next].rule &&
+        strcmp(p->tokens->items[next].rule, "limit") == 0)
+        return false;
     if (ag_says(p, i, exact, sizeof exact / sizeof *exact))
         return ag_reads(p, next, AG_C_NUMBER) && !ag_reads(p, next + 1, AG_C_UNIT);
     return ag_says(p, i, once, sizeof once / sizeof *once) && next < p->tokens->count &&

@@ -42,10 +42,12 @@ static bool joint(uint32_t c)
     return c == '-' || c == '_' || c == '.' || c == '@' || c == '$' || c == '#';
 }
 
-/* "canary-tagged", "payment-related": the joint belongs to neither. */
+/* "canary-tagged", "payment-related", "ERROR-or-worse": the joint belongs to neither. */
 static bool is_seam(const struct ag_text *text, size_t at)
 {
-    static const char *const ends[] = {"tagged", "related", "only", "level"};
+    static const char *const ends[] = {"tagged",    "related",    "only",      "level",
+                                       "levels",    "or-worse",   "or-above",  "or-higher",
+                                       "and-above", "and-higher", "and-worse", "and-up"};
 
     for (size_t k = 0; text->cp[at] == '-' && k < sizeof ends / sizeof *ends; k++) {
         size_t n = 0;

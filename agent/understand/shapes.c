@@ -15,6 +15,7 @@ void ag_series_rule(struct decision *d)
     const char *by_time = ag_use(d, AG_C_BY_TIME) ? ag_heard_value(d, AG_C_BY_TIME) : "";
 
     if (*per == 's' && !series && !*by_time && d->p->found.bucket_us == 0 && intent->measure.fn == AG_COUNT) {
+        ag_use(d, AG_C_AVERAGE);
         intent->measure.fn = AG_RATE;
         intent->measure.rate_unit_us = AG_SECOND;
         return;

@@ -269,6 +269,101 @@ static void slower_since(struct ag_parse *p, size_t i)
         p->said[AG_C_COMPARE] = i + 1;
 }
 
+/* -- two names, and which of them has more -- */
+
+/* The name whose counterpart stands behind it in the same list, "A and B", "A or B", A랑 B; NULL. */
+static const struct ag_mention *first_of_two(const struct ag_parse *p, const struct ag_mention **second)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const struct ag_mention *a = name_at(p, i, false);
+        size_t at;
+        if (!a || !has_counterpart(p, a))
+            continue;
+        for (at = a->to; at < p->tokens->count && (ag_joins_list(p, at) || ag_reads(p, at, AG_C_NOISE));
+             at++) {}
+        *second = at > a->to ? name_at(p, at, false) : NULL;
+        if (*second && (*second)->field == a->field)
+            return a;
+    }
+    return NULL;
+}
+
+static bool asks_which_of_two(const struct ag_parse *p, const struct ag_mention *a,
+                              const struct ag_mention *b)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_is(p->tokens, i, AG_C_WHICH) || strncmp(ag_word(p, i), "which", 5) == 0 ||
+            strncmp(ag_word(p, i), "who", 3) == 0 ||
+            (i >= a->to && i < b->from && ag_is(p->tokens, i, AG_C_OR)))
+            return true;
+    }
+    return false;
+}
+
+/* "more", "worse": the most of the two, and "fewer" the fewest. "more than" is no choice between them. */
+static enum ag_concept choosing_word(const struct ag_parse *p, size_t i)
+{
+    static const char *const more[] = {"more", "greater", "busier", "noisier"};
+    static const char *const fewer[] = {"fewer", "less"};
+    static const char *const higher[] = {"higher", "worse"};
+    static const char *const lower[] = {"lower", "better"};
+    bool slower = !became_slow(p, i) &&
+                  (strstr(ag_word(p, i), "slower") || (ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_SLOW)));
+
+    if (p->tokens->items[i].rule || ag_reads(p, i + 1, AG_C_NUMBER) || strcmp(ag_word(p, i + 1), "than") == 0)
+        return AG_C_NONE;
+    return ag_says(p, i, more, sizeof more / sizeof *more)         ? AG_C_MOST
+           : ag_says(p, i, fewer, sizeof fewer / sizeof *fewer)    ? AG_C_FEWEST
+           : ag_says(p, i, higher, sizeof higher / sizeof *higher) ? AG_C_HIGHEST
+           : ag_says(p, i, lower, sizeof lower / sizeof *lower)    ? AG_C_LOWEST
+           : slower                                                ? AG_C_SLOW
+                                                                   : AG_C_NONE;
+}
+
+static bool says_compared(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_COMPARE))
+            return true;
+    }
+    return ag_said(p, AG_C_COMPARE);
+}
+
+/* "between A and B, which had more errors?", "which is slower, A or B?": both, in that order. */
+static void which_of_two(struct ag_parse *p)
+{
+    const struct ag_mention *b = NULL;
+    const struct ag_mention *a = first_of_two(p, &b);
+    enum ag_concept how = AG_C_NONE;
+    size_t before = a && a->from > 0 ? ag_before(p, a->from) : SIZE_MAX;
+
+    if (!a || p->target_count == AG_MAX_TARGETS || !asks_which_of_two(p, a, b))
+        return;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        enum ag_concept word = choosing_word(p, i);
+        if (word == AG_C_NONE)
+            continue;
+        if (how != AG_C_NONE)
+            return;
+        how = word;
+        if (how == AG_C_SLOW)
+            continue;
+        ag_consume(p->tokens, i, i + 1, "than");
+        p->said[how] = i + 1;
+    }
+    if (how == AG_C_NONE)
+        return;
+    worse_is_error_rate(p);
+    if (before != SIZE_MAX && ag_is(p->tokens, before, AG_C_BETWEEN))
+        ag_consume(p->tokens, before, before + 1, "than");
+    for (size_t k = 0; k < p->target_count; k++) {
+        if (p->targets[k].field == a->field)
+            return;
+    }
+    p->targets[p->target_count++] =
+        (struct ag_target){.from = a->from, .to = a->from, .field = a->field, .key = a->key, .grouped = true};
+}
+
 void ag_than_rule(struct ag_parse *p)
 {
     fallen_records(p);
@@ -282,6 +377,8 @@ void ag_than_rule(struct ag_parse *p)
         up_or_down(p, i);
         slower_since(p, i);
     }
+    if (!says_compared(p))
+        which_of_two(p);
 }
 
 /* -- what is asked to be confirmed -- */

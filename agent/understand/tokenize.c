@@ -394,6 +394,18 @@ bool ag_is_unit(const struct ag_tokens *tokens, size_t i, const char *unit)
     return false;
 }
 
+void ag_token_remove(struct ag_tokens *tokens, size_t i)
+{
+    for (; i + 1 < tokens->count; i++) {
+        struct ag_token *t = &tokens->items[i];
+        bool own = t[1].readings == &t[1].own;
+        *t = t[1];
+        if (own)
+            t->readings = &t->own;
+    }
+    tokens->count--;
+}
+
 void ag_consume(struct ag_tokens *tokens, size_t from, size_t to, const char *rule)
 {
     for (size_t i = from; i < to && i < tokens->count; i++) {

@@ -56,6 +56,8 @@ const char *ag_value(const struct ag_tokens *tokens, size_t i, enum ag_concept c
 bool ag_is_whole(const struct ag_tokens *tokens, size_t i, int low, int high, int *out);
 /* Is this unit one of its readings? */
 bool ag_is_unit(const struct ag_tokens *tokens, size_t i, const char *unit);
+/* Takes token `i` out; those behind it move up, so nothing may have noted where they are yet. */
+void ag_token_remove(struct ag_tokens *tokens, size_t i);
 /* Consumes tokens [from, to) in the name of `rule`. */
 void ag_consume(struct ag_tokens *tokens, size_t from, size_t to, const char *rule);
 
