@@ -127,6 +127,17 @@ class Migrate(harness.Case):
             results = list(pool.map(lambda w: self.migrate(url=w.admin_url), worlds))
         self.assertEqual([p.returncode for p in results], [0] * 3, "\n".join(p.stdout + p.stderr for p in results))
 
+    def test_agents_get_more_connections_where_nobody_has_chosen_how_many(self):
+        # Roles belong to the server, so this is done to one of its own.
+        role = self.empty.name + "_agent"
+        text = (SQL / "0023_agents.sql").read_text().replace("logmill_agent", role)
+        self.empty.rows("create role %s connection limit 16" % role)
+        self.addCleanup(self.empty.rows, "drop role " + role)
+        for before, after in ((16, "32"), (150, "150"), (-1, "-1"), (8, "8")):
+            self.empty.rows("alter role %s connection limit %d" % (role, before))
+            self.empty.rows(text)
+            self.assertEqual(self.empty.value("select rolconnlimit from pg_roles where rolname = '%s'" % role), after)
+
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)
         self.empty.rows("create role %s login createrole" % role)
