@@ -174,6 +174,27 @@ static bool asks_how_long(const struct decision *d)
     return at && strncmp(ag_word(d->p, at - 1), "몇", strlen("몇")) == 0;
 }
 
+/* "how long was the slowest request", "how long did the longest call take": its duration. */
+static bool asks_how_long_it_took(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    size_t at = p->said[AG_C_SLOWEST];
+
+    for (size_t i = 0; i + 2 < at; i++) {
+        size_t next = i + 2;
+        if (strcmp(ag_word(p, i), "how") != 0 || strcmp(ag_word(p, i + 1), "long") != 0 ||
+            p->tokens->items[i].rule)
+            continue;
+        while (next < at - 1 && ag_reads(p, next, AG_C_NOISE))
+            next++;
+        if (next != at - 1)
+            continue;
+        ag_consume(p->tokens, i, i + 2, ag_concept_name(AG_C_DURATION));
+        return true;
+    }
+    return false;
+}
+
 /* "which host served the slowest request": whose one request took longest, not who is slow. */
 static bool asks_whose_slowest(const struct decision *d)
 {
@@ -204,11 +225,12 @@ bool ag_slow_rule(struct decision *d)
         d->used[AG_C_DURATION] = false; /* 에러가 몇 초 asks nothing */
         return false;
     }
-    if (asks_whose_slowest(d)) {
+    if (asks_whose_slowest(d) || (d->p->found.limit == 0 && asks_how_long_it_took(d))) {
+        bool each = ag_free_target(d) || d->intent->group_count > 0;
         ag_set_measure(d, AG_MAX, AG_DURATION);
         ag_group_free_targets(d);
-        d->intent->rank = true;
-        d->intent->order = AG_MOST;
+        d->intent->rank = each;
+        d->intent->order = each ? AG_MOST : AG_ORDER_DEFAULT;
         return true;
     }
     if (ag_free_target(d) || d->intent->group_count > 0) {

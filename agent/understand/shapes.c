@@ -188,22 +188,48 @@ static bool silent_but_seen(struct decision *d, struct ag_target *target)
     return true;
 }
 
-/* "which services haven't logged anything in the last hour": seen before, and not in that time. */
+/* "nothing since 13:00", "quiet since noon": the word has the since of the time behind it. */
+static bool says_since(const char *word)
+{
+    size_t len = strlen(word);
+
+    return len > 6 && strcmp(word + len - 6, " since") == 0;
+}
+
+/* "had no logs yesterday", "logged nothing between 12 and 13": what was silent only then is not looked for.
+ */
+static bool silent_in_the_past(struct ag_parse *p)
+{
+    ag_stop(p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "지난 기간에만 기록이 없던 것은 아직 찾지 못합니다.",
+                   "What had no records in a window that is over cannot be looked for yet."),
+            ag_say(p, "예: \"최근 1시간 로그 안 찍은 서비스\"",
+                   "For example \"which services logged nothing in the last hour\"."));
+    return true;
+}
+
+/* "which services haven't logged anything in the last hour", "since noon", "today": seen before, and not in
+ * that time. */
 static bool silent_for_so_long(struct decision *d)
 {
     struct ag_parse *p = d->p;
     const char *word = ag_word(p, p->said[AG_C_STOPPED] - 1);
-    bool nothing = strstr(word, "anything") || strstr(word, "nothing") || strstr(word, "logged") ||
-                   strstr(word, "been") || strstr(word, "zero") || strstr(word, "no logs") ||
-                   strstr(word, "without") || strstr(word, "안 ");
+    bool none = strstr(word, "anything") || strstr(word, "nothing") || strstr(word, "logged") ||
+                strstr(word, "zero") || strstr(word, "no logs") || strstr(word, "without") ||
+                strstr(word, "haven't") || strstr(word, "hasn't") || strstr(word, "안 ");
+    bool nothing = none || strstr(word, "been") || says_since(word);
     struct ag_target *target = ag_free_target(d);
 
+    if (says_since(word) && !target && d->intent->group_count == 0 && p->time_count > 0)
+        return silent_in_the_past(p);
     if (nothing && target && p->time_count == 2 && d->intent->group_count == 0)
         return silent_but_seen(d, target);
-    if (!nothing || !target || p->time_count != 1 || p->times[0].past_is_vague ||
-        p->times[0].to_us < p->now || d->intent->group_count > 0 ||
-        strncmp(p->times[0].symbolic, "last ", 5) != 0)
+    if (!nothing || !target || p->time_count != 1 || p->times[0].past_is_vague || d->intent->group_count > 0)
         return false;
+    if (!none && !says_since(word) && strncmp(p->times[0].symbolic, "last ", 5) != 0)
+        return false; /* "been quiet today": quiet by now */
+    if (p->times[0].to_us < p->now && !says_since(word))
+        return silent_in_the_past(p);
     ag_group_by(d, target);
     d->intent->shape = AG_SILENT;
     d->intent->silent_us = p->now - p->times[0].from_us;
