@@ -515,6 +515,19 @@ static bool asks_where_as_well(struct decision *d)
     return true;
 }
 
+/* "what time did the first one happen", 처음 난 게 몇 시야: when, and no hour of the day. */
+static void take_what_time(struct ag_parse *p)
+{
+    static const char *const words[] = {"what time", "몇 시", "몇시"};
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (!ag_is(p->tokens, i, AG_C_TIME_SLOT) || !ag_says(p, i, words, sizeof words / sizeof *words))
+            continue;
+        ag_consume(p->tokens, i, i + 1, ag_concept_name(AG_C_WHEN));
+        p->said[AG_C_WHEN] = i + 1;
+    }
+}
+
 /* First and last. */
 bool ag_seen_rule(struct decision *d)
 {
@@ -539,6 +552,8 @@ bool ag_seen_rule(struct decision *d)
         }
         return false;
     }
+    if (!d->p->found.threshold.set)
+        take_what_time(d->p);
     when = ag_take(d->p, AG_C_WHEN);
     if (ag_heard(d, AG_C_FIRST) && last)
         return false;
