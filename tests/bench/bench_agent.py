@@ -2,13 +2,15 @@
 """How long the agent takes at size: p50 and p99 of answers from rollups, of lists and look-ups, not cached and cached, beside the
 same SQL in psql, while the consumer stores 5,000 records a second.
 
-    bench_agent.py [--rows 400000] [--times 100] [--rate 5000] [--askers 0] [--at-once 0] [--redis-url URL] [--database NAME]
+    bench_agent.py [--rows 400000] [--times 100] [--rate 5000] [--askers 0] [--at-once 0] [--redis-url URL] [--names 10000]
+                   [--database NAME]
 
 The world is that of agent_world.py: LOGMILL_BENCH_ROWS or --rows records in the day up to now (20,000,000 take four minutes and 8 GB),
 30 days of rollups (another 4 GB). Needs LOGMILL_TEST_POSTGRES_URL, LOGMILL_TEST_BROKERS and LOGMILL_BIN as the integration tests
 do; makes a database of its own and drops it, or with --database asks one that is there. One asker, one connection kept open: latency,
 not throughput; --askers 8 adds a run of several at once, --at-once 1000 as many questions each on a connection of its own, with the
-codes of the answers and the peak memory, --redis-url how long an answer from Redis takes, and one that is not there. psql runs a statement in one session, planned anew each time.
+codes of the answers and the peak memory, --redis-url how long an answer from Redis takes, and one that is not there; --names 10000 adds
+as many to the catalogue and completes beginnings of questions (GET /suggest). psql runs a statement in one session, planned anew each time.
 """
 import argparse
 import asyncio
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
@@ -45,6 +48,20 @@ QUESTIONS = (("count, 1 h", "how many errors in the last hour?"),
 def quantiles(values):
     values = sorted(values)
     return values[len(values) // 2], values[min(len(values) - 1, int(len(values) * 0.99))]
+
+
+BEGINNINGS = ("pay", "payment er", "payment errors today", "slow endpoints of pay", "결제", "결제 에러", "xyzz errors")
+
+# Endpoints, hosts, modules, error types and components that share their parts, as many of each.
+NAMES = """
+insert into logmill.log_name
+select kind, case kind when 'endpoint' then '/api/' || (array['pay', 'payments', 'orders', 'cart', 'users'])[1 + i %% 5] || '/v' || i
+                       when 'host' then 'host-' || (array['pay', 'web', 'db'])[1 + i %% 3] || '-' || i
+                       when 'module' then 'module_' || (array['Payment', 'Order', 'User'])[1 + i %% 3] || '_' || i
+                       when 'error_type' then (array['Payment', 'Timeout', 'Io'])[1 + i %% 3] || 'Error' || i
+                       else 'comp-' || i end, 'raw', 'payment-service', 'production', 0, now() - interval '1 day', now(), i
+from unnest(array['endpoint', 'host', 'module', 'error_type', 'component']) kind, generate_series(1, %d) i
+on conflict do nothing"""
 
 
 class Asker:
@@ -97,6 +114,16 @@ def measure(world, asker, times):
         print("%-18s %8.2f / %6.2f %8.2f / %6.2f %8.2f / %6.2f %6d" % ((name,) + fresh + cached + plain + (answer["count"],)), flush=True)
 
 
+def suggest(asker, times):
+    for beginning in BEGINNINGS:
+        def complete():
+            start = time.perf_counter()
+            asker.connection.request("GET", "/suggest?q=" + urllib.parse.quote(beginning))
+            asker.connection.getresponse().read()
+            return (time.perf_counter() - start) * 1000
+        print("%-24s %8.2f / %6.2f" % (("/suggest " + beginning,) + quantiles([complete() for _ in range(times)])), flush=True)
+
+
 def several(agent, askers, times):
     def run():
         one = Asker(agent.url)
@@ -141,6 +168,7 @@ def main():
     parser.add_argument("--askers", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=0)
     parser.add_argument("--redis-url", default="")
+    parser.add_argument("--names", type=int, default=0)
     parser.add_argument("--database")
     options = parser.parse_args()
     world = harness.World(harness.Servers(), migrate=not options.database)
@@ -154,9 +182,13 @@ def main():
             agent_world.make(world, options.rows)
             print("%d records, 30 days of rollups, %s, made in %.0f s" % (
                 options.rows, world.value("select pg_size_pretty(pg_database_size(current_database()))"), time.monotonic() - start))
+        if options.names:
+            world.rows(NAMES % (options.names // 5))
         sender = load(world, options.rate)
         agent = world.start("logmill-agent")
         measure(world, Asker(agent.url), options.times)
+        if options.names:
+            suggest(Asker(agent.url), options.times)
         if options.redis_url:
             through_redis(world, options.redis_url, options.times)
         if options.askers:
