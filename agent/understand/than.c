@@ -339,6 +339,11 @@ static void which_of_two(struct ag_parse *p)
 
     if (!a || p->target_count == AG_MAX_TARGETS || !asks_which_of_two(p, a, b))
         return;
+    /* "A or B, which user saw more": it is a user that is asked for. */
+    for (size_t k = 0; k < p->target_count; k++) {
+        if (!p->targets[k].grouped && p->targets[k].field != a->field)
+            return;
+    }
     for (size_t i = 0; i < p->tokens->count; i++) {
         enum ag_concept word = choosing_word(p, i);
         if (word == AG_C_NONE)
