@@ -46,6 +46,9 @@ bool ag_has_field(const struct ag_intent *intent, enum ag_field field);
 void ag_add_requests(struct decision *d);
 
 /* measures.c */
+/* 평균 응답시간 가장 긴 서비스: of averages, the longest is an order and no statistic. Before
+ * the flags. */
+void ag_longest_average(struct ag_parse *p);
 bool ag_duration_rule(struct decision *d);
 bool ag_slow_rule(struct decision *d);
 bool ag_rate_rule(struct decision *d);
@@ -76,6 +79,8 @@ bool ag_asks_again(struct ag_parse *p);
 bool ag_several_rule(struct decision *d);
 
 /* shapes.c */
+/* 뭐가 튀었던데 무슨 에러였어, "what errors spiked": what they were, not when or how many. */
+bool ag_asks_which_error(const struct ag_parse *p);
 void ag_series_rule(struct decision *d);
 bool ag_busiest_rule(struct decision *d);
 bool ag_stopped_rule(struct decision *d);

@@ -28,6 +28,12 @@ enum ag_kind ag_kind_said(const struct ag_parse *p, size_t i);
  * AG_KIND_COUNT. "order-service 서비스", "component stock-sync", "host web-03". */
 enum ag_kind ag_kind_beside(const struct ag_parse *p, size_t *from, size_t *to);
 
+/* compound.c: of services with a part in common, the one that is that part and "service" and no more (환자
+ * 서비스, of patient-app and patient-service) is put first; how many there are then. */
+size_t ag_plain_service(const struct ag_name **names, size_t count);
+/* compound.c: do the word right before token `i` and that one, taken for `name`, each mean a part of another
+ * service (병원 예약)? Asks back then: it may be one name or two. */
+bool ag_one_name_or_two(struct ag_parse *p, size_t i, const struct ag_name *name);
 /* outcomes.c: is token `i` something done and not the service for it: 결제한 사용자, "signed in"? */
 bool ag_is_done(const struct ag_parse *p, size_t i);
 /* spelling.c: words that look like names and are none, or are one with a slip. */

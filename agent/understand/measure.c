@@ -498,6 +498,7 @@ void ag_measure_rule(struct ag_parse *p)
     bool several;
     size_t grouped_at_first;
 
+    ag_longest_average(p);
     take_flags(p);
     ag_share_parts(p);
     several = p->several = ag_several_rule(&d);

@@ -103,6 +103,22 @@ static size_t take_statistics(struct decision *d)
     return count;
 }
 
+void ag_longest_average(struct ag_parse *p)
+{
+    static const char *const words[] = {"가장 긴", "제일 긴", "젤 긴", "가장 길었던", "longest"};
+    struct ag_token *items = p->tokens->items;
+    bool statistic = p->found.p_count > 0;
+
+    for (size_t i = 0; i < p->tokens->count; i++)
+        statistic = statistic || ag_is(p->tokens, i, AG_C_AVERAGE);
+    for (size_t i = 0; statistic && p->target_count > 0 && i < p->tokens->count; i++) {
+        if (items[i].rule || !ag_says(p, i, words, sizeof words / sizeof *words))
+            continue;
+        items[i].own = (struct ag_reading){.concept = AG_C_HIGHEST, .value = ""};
+        items[i].readings = &items[i].own;
+    }
+}
+
 /* Measures over durations. True when it decided. */
 bool ag_duration_rule(struct decision *d)
 {

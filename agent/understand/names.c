@@ -536,10 +536,14 @@ static void part_rule(struct ag_parse *p)
         }
         if (count == 0)
             continue;
+        if (count > 1 && to > i + 1 && kind == AG_KIND_SERVICE)
+            count = ag_plain_service(names, count);
         if (count > 1) {
             ask_which(p, i, names, count);
             continue;
         }
+        if (ag_one_name_or_two(p, i, names[0]))
+            continue;
         ag_mention_add(p, i, to, ag_kind_field(kind), NULL, AG_IN,
                        ag_keep(p, names[0]->value, strlen(names[0]->value)), "name by part");
         if ((kind == AG_KIND_SERVICE || wanted == AG_KIND_COUNT) &&

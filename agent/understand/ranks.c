@@ -70,11 +70,42 @@ void ag_group_errors(struct decision *d)
               "Errors are told apart by error type.");
 }
 
+/* 지난주보다 많이 늘었어?, 크게 줄었나: how much, and no ranking of what changed. */
+static void degree_of_change(struct decision *d)
+{
+    static const char *const words[] = {"많이", "많은"};
+    size_t at = d->p->said[AG_C_MOST];
+
+    if (at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) &&
+        ag_reads(d->p, at, AG_C_COMPARE) && d->p->target_count == 0 && !ag_heard(d, AG_C_WHICH) &&
+        !ag_heard(d, AG_C_SHOW))
+        d->p->said[AG_C_MOST] = 0;
+}
+
+/* 어떤 에러가 어제보다 늘었어?: those whose number changed most. */
+static void which_errors_changed(struct decision *d)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < d->p->tokens->count; i++) {
+        const char *way = ag_reads_value(d->p, i, AG_C_COMPARE);
+        changed = changed || (way && *way);
+    }
+    if (!changed || !ag_heard(d, AG_C_COMPARE) || ag_heard(d, AG_C_MOST) || d->p->target_count > 0 ||
+        d->intent->group_count > 0 || !ag_has_error_filter(d->intent) || !ag_asks_which_error(d->p))
+        return;
+    ag_group_errors(d);
+    d->intent->rank = true;
+    d->intent->order = AG_MOST;
+}
+
 void ag_rank_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
     bool ranked;
 
+    degree_of_change(d);
+    which_errors_changed(d);
     if (!ag_heard(d, AG_C_MOST) && !ag_heard(d, AG_C_FEWEST) && !ag_heard(d, AG_C_HIGHEST) &&
         !ag_heard(d, AG_C_LOWEST) && !ag_heard(d, AG_C_TOP) && !ag_heard(d, AG_C_BOTTOM))
         return;
@@ -121,6 +152,15 @@ static bool describes(const struct decision *d, const struct ag_target *target)
     return ag_reads(d->p, next, AG_C_ERROR) || ag_reads(d->p, next, AG_C_RATE) ||
            ag_reads(d->p, next, AG_C_LOG) || ag_reads(d->p, next, AG_C_LEVEL) ||
            ag_reads(d->p, next, AG_C_DURATION) || ag_reads(d->p, next, AG_C_REQUEST);
+}
+
+/* 크롬 사용자 에러율, "mobile users' errors": whose, by a value said right before. */
+static bool are_of_a_value(const struct decision *d, const struct ag_target *target)
+{
+    const struct ag_mention *m = ag_mention_ending(d->p, target->from);
+
+    return target->field == AG_USER_ID && m && !m->negated &&
+           (m->field == AG_BROWSER || m->field == AG_DEVICE || m->field == AG_METADATA);
 }
 
 /* Is the field what the conditions are said of: 에러 난 서비스, "hosts with errors"? */
@@ -185,7 +225,8 @@ void ag_left_target_rule(struct decision *d)
         d->intent->order = AG_MOST;
         return;
     }
-    if (target->field == AG_SERVICE && describes(d, target) && !ag_heard(d, AG_C_WHICH)) {
+    if ((target->field == AG_SERVICE || are_of_a_value(d, target)) && describes(d, target) &&
+        !ag_heard(d, AG_C_WHICH)) {
         /* "service errors": the word adds nothing. */
         ag_consume(d->p->tokens, target->from, target->to, "service");
         target->grouped = true;
@@ -394,10 +435,43 @@ static bool counted_twice(const struct decision *d)
     return false;
 }
 
+/* Does token `i` join two names that are both meant? */
+static bool joins_and(const struct ag_parse *p, size_t i)
+{
+    static const char *const particles[] = {"랑", "이랑", "와", "과", "하고"};
+
+    return ag_reads(p, i, AG_C_AND) ||
+           (ag_reads(p, i, AG_C_PARTICLE) && ag_says(p, i, particles, sizeof particles / sizeof *particles));
+}
+
+/* hanbit이랑 saebom 에러율, "p95 of payment and order": what is no sum is of each. */
+static bool measures_of_several(const struct decision *d)
+{
+    const struct ag_parse *p = d->p;
+    enum ag_measure_fn fn = d->intent->measure.fn;
+
+    if (fn != AG_ERROR_RATE && fn != AG_FAILURE_RATE && fn != AG_AVG && fn != AG_PERCENTILE)
+        return false;
+    for (size_t a = 0; a < p->mention_count; a++) {
+        const struct ag_mention *left = &p->mentions[a];
+        const struct ag_mention *right;
+        size_t at = left->to;
+        if (left->op != AG_IN || left->negated || left->field == AG_LEVEL || !joins_and(p, at))
+            continue;
+        while (joins_and(p, at))
+            at++;
+        right = ag_mention_starting(p, at);
+        if (right && right->field == left->field && right->op == AG_IN && !right->negated)
+            return true;
+    }
+    return false;
+}
+
 /* 각각, and comparing two services: the field with several values becomes the break-down. */
 void ag_each_rule(struct decision *d)
 {
     bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) || ag_asks_again(d->p) ||
+                  measures_of_several(d) ||
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 

@@ -202,7 +202,12 @@ static void page_rule(struct ag_parse *p, size_t i)
     const char *roots = ag_value(p->tokens, i, AG_C_DOMAIN);
     const char *path = NULL;
 
-    if (p->tokens->items[i].rule || !is_page_word(p, i + 1) || ag_grouped_by(p, i + 1) ||
+    /* 예약 페이지 로딩 시간: the page, and how long it takes to load */
+    bool loads =
+        ag_reads(p, i + 1, AG_C_PAGE_LOAD) && (strncmp(ag_word(p, i + 1), "페이지", strlen("페이지")) == 0 ||
+                                               strncmp(ag_word(p, i + 1), "page", 4) == 0);
+
+    if (p->tokens->items[i].rule || !(loads || is_page_word(p, i + 1)) || ag_grouped_by(p, i + 1) ||
         !(roots || ag_is(p->tokens, i, AG_C_WORD)))
         return;
     if ((unsigned char)ag_word(p, i)[0] < 0x80)
@@ -213,7 +218,7 @@ static void page_rule(struct ag_parse *p, size_t i)
         roots += n + (roots[n] == ',');
     }
     if (path)
-        add(p, i, i + 2, AG_PAGE_PATH, NULL, path);
+        add(p, i, loads ? i + 1 : i + 2, AG_PAGE_PATH, NULL, path);
 }
 
 void ag_place_rule(struct ag_parse *p)

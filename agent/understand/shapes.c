@@ -345,8 +345,7 @@ bool ag_new_rule(struct decision *d)
     return true;
 }
 
-/* 뭐가 튀었던데 무슨 에러였어, "what errors spiked": what they were, not when. */
-static bool asks_which_error(const struct ag_parse *p)
+bool ag_asks_which_error(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {
         size_t next = ag_after(p, i);
@@ -387,7 +386,7 @@ bool ag_spike_rule(struct decision *d)
         return false;
     if (!ag_heard(d, AG_C_CAUSE) && (ag_free_target(d) || d->intent->group_count > 0))
         return false; /* "services that surged" would need a comparison of each with itself */
-    if (spike && !ag_heard(d, AG_C_CAUSE) && asks_which_error(d->p)) {
+    if (spike && !ag_heard(d, AG_C_CAUSE) && ag_asks_which_error(d->p)) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "언제 늘었는지는 답하지만, 늘어난 것이 무엇인지는 따로 물어봐 주세요.",
                        "When there were more is told; ask separately which errors they were."),
