@@ -105,6 +105,7 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
 
     *to = *from;
     to->zone = copy_text(from->zone, arena, &failed);
+    to->measure.key = copy_text(from->measure.key, arena, &failed);
     to->window.symbolic = copy_text(from->window.symbolic, arena, &failed);
     to->against.symbolic = copy_text(from->against.symbolic, arena, &failed);
     for (size_t i = 0; i < to->filter_count; i++) {
@@ -167,6 +168,12 @@ bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn)
             return true;
     }
     return false;
+}
+
+bool ag_intent_measures_key(const struct ag_intent *intent)
+{
+    return intent->measure.field == AG_METADATA && intent->measure.key &&
+           ag_measure_is_statistic(intent->measure.fn);
 }
 
 bool ag_measure_is_statistic(enum ag_measure_fn fn)

@@ -174,6 +174,7 @@ struct ag_intent {
     struct {
         enum ag_measure_fn fn;
         enum ag_field field;
+        const char *key; /* of AG_METADATA, whose numbers AG_AVG to AG_PERCENTILE are of; else NULL */
         double p[AG_MAX_PERCENTILES]; /* 0.95; of AG_PERCENTILE, be it fn or among also */
         size_t p_count;
         /* Beside AG_AVG to AG_PERCENTILE further statistics of the same durations ("average and p95"),
@@ -226,7 +227,9 @@ bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
 bool ag_measure_of_part(enum ag_measure_fn fn);
 /* Is `fn` what is measured, alone, beside others or in a part? */
 bool ag_intent_measures(const struct ag_intent *intent, enum ag_measure_fn fn);
-bool ag_measure_is_statistic(enum ag_measure_fn fn); /* of durations */
+bool ag_measure_is_statistic(enum ag_measure_fn fn); /* of durations, or of a key of the metadata */
+/* Are numbers of a key of the metadata what is measured? */
+bool ag_intent_measures_key(const struct ag_intent *intent);
 const char *ag_op_name(enum ag_op op);
 const char *ag_shape_name(enum ag_shape shape);
 const char *ag_order_name(enum ag_order order);

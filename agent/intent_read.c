@@ -236,7 +236,7 @@ static bool measure_fits(enum ag_measure_fn fn, enum ag_field field)
     case AG_MAX:
     case AG_SUM:
     case AG_PERCENTILE:
-        return field == AG_DURATION;
+        return field == AG_DURATION || field == AG_METADATA;
     case AG_DISTINCT:
     case AG_NAMES:
         return field != AG_NO_FIELD && field != AG_DURATION && field != AG_REQUEST && field != AG_METADATA &&
@@ -262,9 +262,10 @@ static int read_also(const json_t *also, struct ag_intent *intent, struct lm_err
     return 0;
 }
 
-static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_error *error)
+static int read_measure(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                        struct lm_error *error)
 {
-    static const char *const keys[] = {"fn", "field", "also", "p", "per", NULL};
+    static const char *const keys[] = {"fn", "field", "key", "also", "p", "per", NULL};
     const json_t *p = json_object_get(json, "p");
     const json_t *field = json_object_get(json, "field");
     int fn = name_index(json_object_get(json, "fn"), measure_of, AG_NAMES + 1);
@@ -277,6 +278,11 @@ static int read_measure(const json_t *json, struct ag_intent *intent, struct lm_
         return BAD(error, "measure names an unknown function, or one that does not fit its field");
     intent->measure.fn = (enum ag_measure_fn)fn;
     intent->measure.field = (enum ag_field)index;
+    if ((json_object_get(json, "key") != NULL) != (index == AG_METADATA))
+        return BAD(error, "measure.key belongs to metadata, and to nothing else");
+    if (index == AG_METADATA &&
+        text_of(json_object_get(json, "key"), arena, "measure.key", &intent->measure.key, error) < 0)
+        return -1;
     if (read_also(json_object_get(json, "also"), intent, error) < 0)
         return -1;
     if ((p != NULL) != ag_intent_measures(intent, AG_PERCENTILE) ||
@@ -313,7 +319,7 @@ static int read_part(const json_t *json, struct lm_arena *arena, struct ag_measu
     if (strlen(part->name) > AG_MAX_PART_NAME)
         return BAD(error, "a part's name has at most %d bytes", AG_MAX_PART_NAME);
     if (fn < 0 || index < 0 || !ag_measure_of_part((enum ag_measure_fn)fn) ||
-        !measure_fits((enum ag_measure_fn)fn, (enum ag_field)index))
+        !measure_fits((enum ag_measure_fn)fn, (enum ag_field)index) || index == AG_METADATA)
         return BAD(error, "a part names an unknown function, or one that does not fit its field");
     part->fn = (enum ag_measure_fn)fn;
     part->field = (enum ag_field)index;
@@ -486,7 +492,7 @@ int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_in
         return BAD(error, "filters must be an array of at most %d", AG_MAX_FILTERS);
     if (!json_is_array(groups) || json_array_size(groups) > AG_MAX_GROUPS)
         return BAD(error, "group_by must be an array of at most %d", AG_MAX_GROUPS);
-    if (read_measure(json_object_get(json, "measure"), intent, error) < 0 ||
+    if (read_measure(json_object_get(json, "measure"), arena, intent, error) < 0 ||
         read_time(json, arena, intent, error) < 0)
         return -1;
     for (size_t i = 0; i < json_array_size(filters); i++) {

@@ -13,6 +13,8 @@ static json_t *measure_json(const struct ag_intent *intent)
 
     if (intent->measure.field != AG_NO_FIELD)
         failed |= put(m, "field", json_string(ag_field_name(intent->measure.field)));
+    if (ag_intent_measures_key(intent))
+        failed |= put(m, "key", json_string(intent->measure.key));
     if (intent->measure.also_count > 0) {
         json_t *also = json_array();
         for (size_t i = 0; i < intent->measure.also_count; i++)

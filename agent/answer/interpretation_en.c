@@ -75,15 +75,22 @@ static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent
     static const char *const names[] = {
         [AG_AVG] = "average", [AG_MIN] = "shortest", [AG_MAX] = "longest",
         [AG_SUM] = "total",   [AG_COUNT] = "number", [AG_ERROR_RATE] = "error rate"};
+    static const char *const of_numbers[] = {[AG_MIN] = "smallest", [AG_MAX] = "largest", [AG_SUM] = "sum"};
     size_t count = 1 + intent->measure.also_count;
-    say(out, "The duration's ");
+    bool key = ag_intent_measures_key(intent);
+    say(out, "The ");
+    if (key) {
+        ag_put_name(out, intent->measure.key);
+    }
+    say(out, key ? " value's " : "duration's ");
     for (size_t i = 0; i < count; i++) {
         enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
         say(out, i == 0 ? "" : i + 1 < count ? ", " : " and ");
         if (fn == AG_PERCENTILE) {
             put_percentiles(out, intent);
         } else {
-            say(out, names[fn]);
+            bool other = key && (fn == AG_MIN || fn == AG_MAX || fn == AG_SUM);
+            say(out, other ? of_numbers[fn] : names[fn]);
         }
     }
     say(out, " over records");
@@ -95,7 +102,8 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, "What there are more of among records");
         return;
     }
-    if (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT) {
+    if (ag_intent_measures_key(intent) ||
+        (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT)) {
         put_statistics(out, intent);
         return;
     }

@@ -92,7 +92,13 @@ static void put_statistics(struct lm_buffer *out, const struct ag_intent *intent
 {
     static const char *const names[] = {[AG_AVG] = "평균", [AG_MIN] = "최소",   [AG_MAX] = "최대",
                                         [AG_SUM] = "합",   [AG_COUNT] = "건수", [AG_ERROR_RATE] = "오류율"};
-    say(out, "기록의 소요 시간 ");
+    say(out, "기록의 ");
+    if (ag_intent_measures_key(intent)) {
+        ag_put_name(out, intent->measure.key);
+        say(out, " 값 ");
+    } else {
+        say(out, "소요 시간 ");
+    }
     for (size_t i = 0; i < 1 + intent->measure.also_count; i++) {
         enum ag_measure_fn fn = i == 0 ? intent->measure.fn : intent->measure.also[i - 1];
         say(out, i > 0 ? ", " : "");
@@ -180,7 +186,8 @@ static void put_measure(struct lm_buffer *out, const struct ag_intent *intent)
 {
     if (intent->shape == AG_EVIDENCE) {
         say(out, "기록 중 더 많아진 것");
-    } else if (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT) {
+    } else if (ag_intent_measures_key(intent) ||
+               (intent->measure.also_count > 0 && intent->measure.fn != AG_DISTINCT)) {
         put_statistics(out, intent);
     } else {
         put_measured(out, intent);

@@ -25,9 +25,9 @@ static void put_figure(const struct ag_said *said, double value)
         ag_put_percent(said->out, value);
     } else {
         ag_put_number(said->out, value);
-        lm_buffer_append_text(said->out, column->unit != NULL && strcmp(column->unit, "ms") == 0
-                                             ? " ms"
-                                             : said->phrases->unitless);
+        lm_buffer_append_text(said->out, column->unit != NULL && strcmp(column->unit, "ms") == 0 ? " ms"
+                                         : ag_intent_measures_key(intent)                        ? ""
+                                                                          : said->phrases->unitless);
     }
 }
 

@@ -53,6 +53,11 @@ static void put_key(const struct ag_said *said)
     ag_put_name(said->out, said->table->intent->groups[0].key);
 }
 
+static void put_measured_key(const struct ag_said *said)
+{
+    ag_put_name(said->out, said->table->intent->measure.key);
+}
+
 static void put_groups(const struct ag_said *said)
 {
     if (said->table->intent->group_count > 1) {
@@ -98,8 +103,10 @@ static void put_leads_by(const struct ag_said *said)
 static void put_superlative(const struct ag_said *said)
 {
     const struct ag_intent *intent = said->table->intent;
-    put(said, intent->order == AG_FEWEST ? said->phrases->measures[intent->measure.fn].fewest
-                                         : said->phrases->measures[intent->measure.fn].most);
+    /* Numbers are high or low, where durations are long or short. */
+    enum ag_measure_fn fn = ag_intent_measures_key(intent) ? AG_ERROR_RATE : intent->measure.fn;
+    put(said,
+        intent->order == AG_FEWEST ? said->phrases->measures[fn].fewest : said->phrases->measures[fn].most);
 }
 
 static void put_leader_share(const struct ag_said *said)
@@ -241,8 +248,9 @@ static void put_measure(const struct ag_said *said)
 {
     const struct ag_column *column = &said->table->columns[said->column];
     bool measure = column->role == AG_ROLE_MEASURE;
-    ag_put_pattern(
-        said, said->phrases->measures[measure ? column->measures : said->table->intent->measure.fn].name);
+    enum ag_measure_fn fn = measure ? column->measures : said->table->intent->measure.fn;
+    bool of_key = ag_intent_measures_key(said->table->intent) && ag_measure_is_statistic(fn);
+    ag_put_pattern(said, of_key ? said->phrases->of_keys[fn] : said->phrases->measures[fn].name);
 }
 
 const struct ag_piece ag_pieces_named[] = {
@@ -253,6 +261,7 @@ const struct ag_piece ag_pieces_named[] = {
     {"fields", put_fields},
     {"label", put_label},
     {"key", put_key},
+    {"measured key", put_measured_key},
     {"groups", put_groups},
     {"group", put_group},
     {"among", put_among},

@@ -141,6 +141,8 @@ bool ag_mask_name(const struct ag_mask *mask, enum ag_kind kind, const char *val
 
 static bool measures_durations(const struct ag_intent *intent)
 {
+    if (ag_intent_measures_key(intent))
+        return false;
     return intent->order == AG_SLOWEST || intent->order == AG_FASTEST || ag_intent_measures(intent, AG_AVG) ||
            ag_intent_measures(intent, AG_MIN) || ag_intent_measures(intent, AG_MAX) ||
            ag_intent_measures(intent, AG_SUM) || ag_intent_measures(intent, AG_PERCENTILE);
@@ -161,7 +163,7 @@ const char *ag_mask_asked(const struct ag_mask *mask, const struct ag_intent *in
             return ag_field_name(intent->groups[i].field);
         }
     }
-    if (ag_mask_field(mask, intent->measure.field, NULL)) {
+    if (ag_mask_field(mask, intent->measure.field, intent->measure.key)) {
         return ag_field_name(intent->measure.field);
     }
     for (size_t i = 0; i < intent->part_count; i++) {

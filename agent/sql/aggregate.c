@@ -191,7 +191,8 @@ static void order_groups(struct ag_plan *plan)
     }
     if (intent->rank && intent->measure.fn == AG_PERCENTILE && plan->grouped_count > 0 && !plan->mixed) {
         /* Too few to rank come last; the answer leaves them out and names them. */
-        ag_plan_add_key(plan, "samples", ag_plan_text(plan, "count(duration_ms) < %d", AG_MIN_SAMPLES), "");
+        ag_plan_add_key(plan, "samples",
+                        ag_plan_text(plan, "count(%s) < %d", ag_measure_number(plan), AG_MIN_SAMPLES), "");
         plan->keys[plan->key_count - 1].outer = ag_plan_text(plan, "t.samples < %d", AG_MIN_SAMPLES);
     }
 }
@@ -217,7 +218,7 @@ static int plan_aggregate(struct ag_plan *plan)
     ag_group_keys(plan);
     if (plan->grouped_count > 0 && ag_measure_is_duration(intent) && !ag_measure_counts(intent)) {
         const char *n = plan->mixed ? ag_plan_text(plan, "sum(%s)", ag_plan_item(plan, "duration_n"))
-                                    : "count(duration_ms)";
+                                    : ag_plan_text(plan, "count(%s)", ag_measure_number(plan));
         ag_plan_add_having(plan, ag_plan_text(plan, "%s > 0", n));
     }
     if (lists_names(intent) && ag_group_null(plan, false) != NULL) {

@@ -57,12 +57,27 @@ static const char *fraction(struct ag_plan *plan, const char *filter, const char
                         filtered(plan, "count(*)", of));
 }
 
+const char *ag_measure_number(struct ag_plan *plan)
+{
+    return ag_intent_measures_key(plan->intent) ? ag_plan_item(plan, "measured") : "duration_ms";
+}
+
+/* The number a key of the metadata holds, or NULL: a cast of anything else would end the statement. */
+static const char *key_number(struct ag_plan *plan)
+{
+    const char *key = ag_plan_literal(plan, plan->intent->measure.key);
+    return ag_plan_text(plan,
+                        "CASE WHEN jsonb_typeof(metadata -> %s) = 'number' "
+                        "THEN (metadata ->> %s)::double precision END",
+                        key, key);
+}
+
 static const char *samples(struct ag_plan *plan, const char *filter)
 {
     if (plan->mixed) {
         return ag_plan_text(plan, "coalesce(%s, 0)::bigint", sum_of(plan, "duration_n", filter));
     }
-    return filtered(plan, "count(duration_ms)", filter);
+    return filtered(plan, ag_plan_text(plan, "count(%s)", ag_measure_number(plan)), filter);
 }
 
 static const char *is_error(struct ag_plan *plan)
@@ -128,12 +143,14 @@ static const char *duration_expr(struct ag_plan *plan, struct measured one, cons
 {
     enum ag_measure_fn fn = one.fn;
     if (fn == AG_PERCENTILE) {
-        return filtered(
-            plan, ag_plan_text(plan, "percentile_cont(%.15g) WITHIN GROUP (ORDER BY duration_ms)", one.p),
-            filter);
+        return filtered(plan,
+                        ag_plan_text(plan, "percentile_cont(%.15g) WITHIN GROUP (ORDER BY %s)", one.p,
+                                     ag_measure_number(plan)),
+                        filter);
     }
     if (!plan->mixed) {
-        return filtered(plan, ag_plan_text(plan, "%s(duration_ms)", ag_measure_name(fn)), filter);
+        return filtered(plan, ag_plan_text(plan, "%s(%s)", ag_measure_name(fn), ag_measure_number(plan)),
+                        filter);
     }
     if (fn == AG_MAX) {
         const char *max = ag_plan_text(plan, "max(%s)", ag_plan_item(plan, "duration_max_us"));
@@ -198,6 +215,12 @@ static const char *rate_unit(int64_t unit_us)
                                   : NULL;
 }
 
+static const char *number_alias(struct ag_plan *plan)
+{
+    return ag_intent_measures_key(plan->intent) ? ag_field_alias(plan, AG_METADATA, plan->intent->measure.key)
+                                                : "duration_ms";
+}
+
 static const char *measure_name(struct ag_plan *plan, struct measured one)
 {
     const struct ag_intent *intent = plan->intent;
@@ -211,7 +234,7 @@ static const char *measure_name(struct ag_plan *plan, struct measured one)
         return rate_name(intent->measure.rate_unit_us);
     case AG_PERCENTILE: {
         /* p95_duration_ms, p99_9_duration_ms */
-        char *name = (char *)ag_plan_text(plan, "p%.6g_duration_ms", one.p * 100);
+        char *name = (char *)ag_plan_text(plan, "p%.6g_%s", one.p * 100, number_alias(plan));
         char *point = strchr(name, '.');
         if (point != NULL) {
             *point = '_';
@@ -222,7 +245,7 @@ static const char *measure_name(struct ag_plan *plan, struct measured one)
     case AG_MIN:
     case AG_MAX:
     case AG_SUM:
-        return ag_plan_text(plan, "%s_duration_ms", ag_measure_name(one.fn));
+        return ag_plan_text(plan, "%s_%s", ag_measure_name(one.fn), number_alias(plan));
     default:
         return ag_measure_name(one.fn);
     }
@@ -246,7 +269,7 @@ static enum ag_type measure_type(enum ag_measure_fn fn)
 static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_fn fn)
 {
     if (ag_measure_is_statistic(fn)) {
-        return "ms";
+        return ag_intent_measures_key(intent) ? NULL : "ms";
     }
     switch (fn) {
     case AG_ERROR_RATE:
@@ -263,9 +286,11 @@ static const char *measure_unit(const struct ag_intent *intent, enum ag_measure_
 int ag_measure_check(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (ag_measure_is_duration(intent) && intent->measure.field != AG_DURATION) {
-        return ag_plan_refuse(plan, "not_understood", "평균, 합, 백분위수는 소요 시간에만 구할 수 있습니다",
-                              "only durations can be averaged, summed or ranked by percentile");
+    if (ag_measure_is_duration(intent) && intent->measure.field != AG_DURATION &&
+        !ag_intent_measures_key(intent)) {
+        return ag_plan_refuse(
+            plan, "not_understood", "평균, 합, 백분위수는 소요 시간이나 메타데이터의 수에만 구할 수 있습니다",
+            "only durations and numbers of the metadata can be averaged, summed or ranked by percentile");
     }
     if (ag_intent_measures(intent, AG_PERCENTILE) && intent->part_count == 0) {
         for (size_t i = 0; i < intent->measure.p_count; i++) {
@@ -375,6 +400,10 @@ static int part_items(struct ag_plan *plan)
 static void duration_items(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
+    if (ag_intent_measures_key(intent)) {
+        ag_plan_add_item(plan, "measured", key_number(plan), NULL);
+        return;
+    }
     if (!plan->mixed) {
         ag_plan_add_item(plan, "duration_ms", NULL, NULL);
         return;

@@ -190,6 +190,8 @@ const char *ag_measure_rows(struct ag_plan *plan, enum ag_table table);
 const char *ag_measure_count(struct ag_plan *plan, const char *filter);
 /* The intent's threshold as a condition on the groups, where it has one and there are groups. */
 void ag_measure_threshold(struct ag_plan *plan, const char *expr);
+/* What statistics are of, in an aggregate over rows: duration_ms, or a key's number. */
+const char *ag_measure_number(struct ag_plan *plan);
 bool ag_measure_is_duration(const struct ag_intent *intent);
 /* Beside durations or different values the records themselves are counted. */
 bool ag_measure_counts(const struct ag_intent *intent);

@@ -231,7 +231,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
 enum ag_table ag_source_choose(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
-    if (plan->context->no_rollups || intent->measure.fn == AG_LIST || intent->shape == AG_EVIDENCE) {
+    if (plan->context->no_rollups || intent->measure.fn == AG_LIST || intent->shape == AG_EVIDENCE ||
+        ag_intent_measures_key(intent)) {
         return AG_LOGS;
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);

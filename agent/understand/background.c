@@ -72,10 +72,10 @@ static bool tells(struct ag_parse *p, size_t from, size_t to)
 static bool asks_or_times(const struct ag_parse *p, size_t from, size_t to)
 {
     static const enum ag_concept words[] = {
-        AG_C_COUNT,   AG_C_RATE,  AG_C_WHICH,   AG_C_TOP,      AG_C_MOST,    AG_C_PERCENT,
-        AG_C_NUMBER,  AG_C_CLOCK, AG_C_DATE,    AG_C_DAY_REF,  AG_C_INSTANT, AG_C_SPAN,
-        AG_C_COMPARE, AG_C_WHY,   AG_C_LIST,    AG_C_QUOTED,   AG_C_PATH,    AG_C_ADDRESS,
-        AG_C_NOT,     AG_C_ONLY,  AG_C_WITHOUT, AG_C_BY_BEFORE};
+        AG_C_COUNT,    AG_C_RATE,   AG_C_WHICH,   AG_C_TOP,     AG_C_MOST,    AG_C_PERCENT,  AG_C_NUMBER,
+        AG_C_CLOCK,    AG_C_DATE,   AG_C_DAY_REF, AG_C_INSTANT, AG_C_SPAN,    AG_C_COMPARE,  AG_C_WHY,
+        AG_C_LIST,     AG_C_QUOTED, AG_C_PATH,    AG_C_ADDRESS, AG_C_PART,    AG_C_CALENDAR, AG_C_WEEKDAY,
+        AG_C_JUST_NOW, AG_C_RECENT, AG_C_NOT,     AG_C_ONLY,    AG_C_WITHOUT, AG_C_BY_BEFORE};
 
     for (size_t i = from; i < to; i++) {
         for (size_t k = 0; k < COUNT_OF(words); k++) {
@@ -305,9 +305,31 @@ static bool supposes(struct ag_parse *p, size_t end)
     return true;
 }
 
+/* 어제 밤에 결제가 이상했다던데 …, "last night users said …, so …": the time a clause begins with is the
+ * question's as well. The token behind it, `end` at most. */
+static size_t past_time(const struct ag_parse *p, size_t end)
+{
+    static const enum ag_concept times[] = {AG_C_DAY_REF, AG_C_CALENDAR, AG_C_PART,   AG_C_WEEKDAY,
+                                            AG_C_AM,      AG_C_PM,       AG_C_NIGHT,  AG_C_CLOCK,
+                                            AG_C_OCLOCK,  AG_C_JUST_NOW, AG_C_AROUND, AG_C_FROM};
+    size_t at = 0;
+
+    while (at < end) {
+        bool time = at > 0 && ag_reads(p, at, AG_C_PARTICLE);
+        for (size_t k = 0; k < COUNT_OF(times) && !time; k++)
+            time = ag_reads(p, at, times[k]);
+        time = time || (ag_reads(p, at, AG_C_NUMBER) && ag_reads(p, at + 1, AG_C_OCLOCK));
+        if (!time)
+            break;
+        at++;
+    }
+    return at;
+}
+
 void ag_background_rule(struct ag_parse *p)
 {
     const size_t count = p->tokens->count;
+    size_t from;
 
     introduction(p);
     for (size_t i = 1; i < count; i++) {
@@ -321,8 +343,9 @@ void ag_background_rule(struct ag_parse *p)
     for (size_t i = count > 2 ? count - 2 : 0; i > 1; i--) {
         if (!parts_clauses(p, i))
             continue;
-        if (tells(p, 0, i) && !asks_or_times(p, 0, i) && asks_by_itself(p, i, count)) {
-            set_aside(p, 0, i, i, count);
+        from = past_time(p, i);
+        if (from < i && tells(p, from, i) && !asks_or_times(p, from, i) && asks_by_itself(p, i, count)) {
+            set_aside(p, from, i, i, count);
             return;
         }
         /* "errors in the last hour? users are complaining", "…, i think it died" */

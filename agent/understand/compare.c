@@ -174,6 +174,7 @@ static void two_windows(struct ag_parse *p)
     char earlier_name[16];
     int later_k;
     int earlier_k;
+    long count;
     int64_t elapsed;
     int64_t other;
 
@@ -187,6 +188,13 @@ static void two_windows(struct ag_parse *p)
     if (calendar_of(later->symbolic, later_name, &later_k) &&
         calendar_of(earlier->symbolic, earlier_name, &earlier_k) && strcmp(later_name, earlier_name) == 0) {
         set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
+        return;
+    }
+    /* "this hour against the previous hour" */
+    if (calendar_of(later->symbolic, later_name, &later_k) && later_k == 0 &&
+        rolling_of(earlier->symbolic, &count, earlier_name) && count == 1 &&
+        strcmp(later_name, earlier_name) == 0) {
+        set_against(p, ag_sayf(p, "%s -1 so far", later_name));
         return;
     }
     /* "noon to 12:30 today vs yesterday, same window" */
@@ -514,7 +522,10 @@ static bool days_fit(const struct ag_intent *in)
 static void never_before(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
-    const char *how = ag_said(p, AG_C_NEW) ? ag_reads_value(p, p->said[AG_C_NEW] - 1, AG_C_NEW) : NULL;
+    size_t said = p->said[AG_C_NEW];
+    const char *how = !said                               ? NULL
+                      : ag_reads(p, said - 1, AG_C_FIRST) ? "ever"
+                                                          : ag_reads_value(p, said - 1, AG_C_NEW);
     struct lm_error error;
 
     if (in->shape != AG_NEW || in->compare == AG_COMPARE_WINDOW || !how || strcmp(how, "ever") != 0 ||

@@ -49,6 +49,7 @@ void ag_add_requests(struct decision *d);
 /* 평균 응답시간 가장 긴 서비스: of averages, the longest is an order and no statistic. Before
  * the flags. */
 void ag_longest_average(struct ag_parse *p);
+bool ag_key_rule(struct decision *d); /* 평균 loss, "max battery by hub": numbers of a key of the metadata */
 bool ag_duration_rule(struct decision *d);
 bool ag_slow_rule(struct decision *d);
 bool ag_rate_rule(struct decision *d);

@@ -82,6 +82,38 @@ static bool are_records_of_a_trace(const struct ag_parse *p, size_t i)
     return true;
 }
 
+/* 크롬 사용자 에러, "errors of mobile users": the users of what was named before are those records. Not where
+ * they are counted. */
+static bool is_of_value(const struct ag_parse *p, size_t i)
+{
+    const struct ag_mention *value = ag_mention_ending(p, i);
+    size_t next = ag_after(p, i);
+
+    if (!value || (value->field != AG_BROWSER && value->field != AG_DEVICE) || ag_grouped_by(p, i))
+        return false;
+    return ag_is_korean(p, i) ? ag_reads(p, next, AG_C_ERROR) || ag_reads(p, next, AG_C_REQUEST) ||
+                                    ag_reads(p, next, AG_C_LEVEL)
+                              : value->from > 1 && ag_reads(p, ag_before(p, value->from), AG_C_PREPOSITION);
+}
+
+/* 로그 레벨이 WARN 이상, "level is ERROR"; "API responses": the word for what is said right behind it. */
+static bool is_named_beside(const struct ag_parse *p, size_t i, const char *name)
+{
+    size_t next = ag_after(p, i);
+    const struct ag_mention *m;
+
+    if (ag_grouped_by(p, i))
+        return false;
+    if (strcmp(ag_word(p, i), "api") == 0)
+        return ag_reads(p, i + 1, AG_C_RESPONSE) || ag_reads(p, i + 1, AG_C_REQUEST);
+    if (strcmp(name, "level") != 0)
+        return false;
+    if (strcmp(ag_word(p, next), "is") == 0 || ag_reads(p, next, AG_C_EQUALS))
+        next = ag_after(p, next);
+    m = ag_mention_starting(p, next);
+    return m && m->field == AG_LEVEL;
+}
+
 static void find_targets(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -102,6 +134,14 @@ static void find_targets(struct ag_parse *p)
                 ag_consume(t, i - 1, i, "log");
             ag_consume(t, i, i + 1, ag_concept_name(AG_C_LOG));
             p->said[AG_C_LOG] = i + 1;
+            continue;
+        }
+        if (name && is_named_beside(p, i, name)) {
+            ag_consume(t, i, i + 1, "said twice");
+            continue;
+        }
+        if (name && strcmp(name, "user_id") == 0 && is_of_value(p, i)) {
+            ag_consume(t, i, i + 1, "users of it");
             continue;
         }
         if (means_any(p, i)) {

@@ -3,6 +3,7 @@
  * uses flags one by one, and a flag said but used by nobody makes the question not understood.
  */
 #include "agent/understand/decision.h"
+#include "agent/understand/window.h"
 
 #include <string.h>
 
@@ -165,6 +166,12 @@ static void threshold_rule(struct decision *d)
 
     if (!d->p->found.threshold.set)
         return;
+    /* 에러율이 5% 넘은 시간대, "hours with more than 100 errors" */
+    if (intent->group_count == 0 && intent->shape == AG_PLAIN && intent->measure.fn != AG_LIST &&
+        ag_take(d->p, AG_C_TIME_SLOT)) {
+        intent->shape = AG_SERIES;
+        intent->bucket_us = ag_unit_us(ag_heard_value(d, AG_C_TIME_SLOT)[0]);
+    }
     if (intent->group_count == 0 && intent->shape != AG_SERIES) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "무엇별로 세어 비교할지 알 수 없습니다.",
@@ -516,8 +523,8 @@ void ag_measure_rule(struct ag_parse *p)
               ag_spike_rule(&d);
     if (!decided) {
         bool busiest = ag_busiest_rule(&d);
-        decided = ag_rate_rule(&d) || ag_duration_rule(&d) || ag_slow_rule(&d) || ag_distinct_rule(&d) ||
-                  (!busiest && (ag_seen_rule(&d) || ag_list_names_rule(&d)));
+        decided = ag_rate_rule(&d) || ag_key_rule(&d) || ag_duration_rule(&d) || ag_slow_rule(&d) ||
+                  ag_distinct_rule(&d) || (!busiest && (ag_seen_rule(&d) || ag_list_names_rule(&d)));
         if (decided && p->intent->measure.fn != AG_LIST && p->intent->measure.fn != AG_NAMES)
             ag_rank_rule(&d);
         if (!decided && busiest) {

@@ -79,6 +79,12 @@ static size_t take_statistics(struct decision *d)
     enum ag_measure_fn fn;
 
     while ((next = statistic_at(d, end, &fn, &start)) != SIZE_MAX) {
+        /* "9-10h p95 against 13-14h p95" */
+        if (count > 0 && d->p->time_count == 2 && fn == intent->measure.fn &&
+            (fn != AG_PERCENTILE || d->p->found.p_count == 1)) {
+            end = next;
+            continue;
+        }
         if (count > 0 && !are_listed(d->p, end, start))
             return SIZE_MAX;
         end = next;
@@ -117,6 +123,54 @@ void ag_longest_average(struct ag_parse *p)
         items[i].own = (struct ag_reading){.concept = AG_C_HIGHEST, .value = ""};
         items[i].readings = &items[i].own;
     }
+}
+
+/* Is token `i` a statistic, be it taken by now: 평균, max, p95? */
+static bool is_statistic(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_AVERAGE) || ag_reads(p, i, AG_C_MAXIMUM) || ag_reads(p, i, AG_C_MINIMUM) ||
+           ag_reads(p, i, AG_C_SUM) || ag_reads(p, i, AG_C_PERCENTILE);
+}
+
+/* 평균 loss, loss 평균, "average of loss": a key with a statistic right beside it. */
+static bool is_measured(const struct ag_parse *p, const struct ag_target *target)
+{
+    size_t before = target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
+
+    if (before != SIZE_MAX && strcmp(ag_word(p, before), "of") == 0)
+        before = ag_before(p, before);
+    return (before != SIZE_MAX && is_statistic(p, before)) || is_statistic(p, ag_after(p, target->to - 1));
+}
+
+bool ag_key_rule(struct decision *d)
+{
+    struct ag_target *key = NULL;
+    size_t n;
+
+    for (size_t k = 0; k < d->p->target_count; k++) {
+        struct ag_target *target = &d->p->targets[k];
+        if (target->field != AG_METADATA || target->grouped || !is_measured(d->p, target))
+            continue;
+        if (key)
+            return false;
+        key = target;
+    }
+    if (!key || ag_heard(d, AG_C_DURATION) || ag_heard(d, AG_C_PAGE_LOAD) || ag_heard(d, AG_C_SLOW) ||
+        ag_heard(d, AG_C_RATE) || ag_heard(d, AG_C_COUNT) || d->p->found.length_set ||
+        ag_is_never_a_number(d->p, key->key))
+        return false;
+    n = take_statistics(d);
+    if (n == 0 || n == SIZE_MAX) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "여러 통계를 어떻게 물은 것인지 알 수 없습니다.",
+                       "It is not clear how the statistics named belong together."),
+                NULL);
+        return true;
+    }
+    key->grouped = true;
+    d->intent->measure.field = AG_METADATA;
+    d->intent->measure.key = key->key;
+    return true;
 }
 
 /* Measures over durations. True when it decided. */
@@ -224,6 +278,43 @@ static bool asks_whose_slowest(const struct decision *d)
            (strcmp(word, "request") == 0 || strcmp(word, "call") == 0 || strcmp(word, "response") == 0);
 }
 
+/* The first or the last record, or as many as were asked for. */
+static void list_one(struct decision *d, enum ag_order order)
+{
+    ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+    d->intent->order = order;
+    d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;
+    d->p->found.limit = 0;
+}
+
+/* "the slowest request and which endpoint", 제일 느린 요청이랑 어느 엔드포인트인지: the record has it. */
+static bool shows_as_well(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    struct ag_target *target = ag_free_target(d);
+    size_t which = target && target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
+    size_t joint = which != SIZE_MAX && which > 0 ? which - 1 : SIZE_MAX;
+
+    if (joint == SIZE_MAX || p->target_count != 1 || d->intent->group_count > 0 ||
+        !ag_reads(p, which, AG_C_WHICH) || !ag_joins_list(p, joint))
+        return false;
+    ag_consume(p->tokens, target->from, target->to, "shown");
+    p->target_count = 0;
+    return true;
+}
+
+/* 응답시간 3초 넘은 요청, "latency above 500 ms": the word is of a condition on the records. */
+static bool is_of_a_length(struct decision *d)
+{
+    size_t at = d->p->said[AG_C_DURATION];
+    size_t next = at ? ag_after(d->p, at - 1) : SIZE_MAX;
+    const char *rule = next < d->p->tokens->count ? d->p->tokens->items[next].rule : NULL;
+
+    return d->p->found.length_set && rule && strcmp(rule, "length") == 0 && d->intent->group_count == 0 &&
+           !ag_free_target(d) &&
+           (ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_LOG) || ag_heard(d, AG_C_COUNT));
+}
+
 /* Slow and fast without a statistic. */
 bool ag_slow_rule(struct decision *d)
 {
@@ -237,6 +328,10 @@ bool ag_slow_rule(struct decision *d)
 
     if (!slow && !duration)
         return false;
+    if (!slow && is_of_a_length(d)) {
+        ag_use(d, AG_C_DURATION);
+        return false;
+    }
     if (asks_how_long(d) && !slowest) {
         d->used[AG_C_DURATION] = false; /* 에러가 몇 초 asks nothing */
         return false;
@@ -247,6 +342,10 @@ bool ag_slow_rule(struct decision *d)
         ag_group_free_targets(d);
         d->intent->rank = each;
         d->intent->order = each ? AG_MOST : AG_ORDER_DEFAULT;
+        return true;
+    }
+    if (slowest && ag_heard(d, AG_C_REQUEST) && shows_as_well(d)) {
+        list_one(d, fastest ? AG_FASTEST : AG_SLOWEST);
         return true;
     }
     if (ag_free_target(d) || d->intent->group_count > 0) {
@@ -323,6 +422,20 @@ static bool narrows_levels(const struct ag_intent *intent)
     return false;
 }
 
+/* 총 요청 대비 실패 비율: what the share is of, and no other time. */
+static void share_of_requests(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    size_t at = p->said[AG_C_COMPARE];
+    size_t before = at > 1 ? ag_before(p, at - 1) : SIZE_MAX;
+
+    if (!at || strncmp(ag_word(p, at - 1), "대비", strlen("대비")) != 0 || before == SIZE_MAX ||
+        !(ag_heard(d, AG_C_PERCENT) || ag_heard(d, AG_C_FAIL_RATE)) ||
+        !(ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG)))
+        return;
+    p->said[AG_C_COMPARE] = 0;
+}
+
 /* Shares: error rate, failure rate, "what percentage of … are …". True when it decided. */
 bool ag_rate_rule(struct decision *d)
 {
@@ -330,6 +443,7 @@ bool ag_rate_rule(struct decision *d)
     bool percent = ag_heard(d, AG_C_PERCENT);
     bool of_status = ag_has_field(intent, AG_STATUS_CLASS) || ag_has_field(intent, AG_HTTP_STATUS);
 
+    share_of_requests(d);
     if (d->p->outcome_share) {
         /* Of the events that ended either way, those that ended so. */
         struct ag_filter of = {.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
@@ -504,15 +618,6 @@ bool ag_asks_what_it_was(const struct ag_parse *p, size_t when)
             return true;
     }
     return false;
-}
-
-/* The first or the last record, or as many as were asked for. */
-static void list_one(struct decision *d, enum ag_order order)
-{
-    ag_set_measure(d, AG_LIST, AG_NO_FIELD);
-    d->intent->order = order;
-    d->intent->limit = d->p->found.limit ? d->p->found.limit : 1;
-    d->p->found.limit = 0;
 }
 
 /* "when did it last happen and on which host", 마지막으로 언제 어느 호스트에서: the one record has both. */

@@ -138,8 +138,7 @@ static bool asks_which(const struct ag_parse *p, size_t i)
     return ag_reads(p, i, AG_C_WHICH) || strcmp(ag_word(p, i), "what") == 0;
 }
 
-/* Does a sample of the rows hold values of `key`, and none of them a number? */
-static bool is_never_a_number(const struct ag_parse *p, const char *key)
+bool ag_is_never_a_number(const struct ag_parse *p, const char *key)
 {
     const struct ag_samples *samples = ag_catalogue_samples(p->catalogue);
     bool met = false;
@@ -168,7 +167,7 @@ static size_t compared(struct ag_parse *p, const char *key, size_t at)
         end++;
     }
     if (end == at || p->found.threshold_at <= at || p->found.threshold_at > end ||
-        ag_reads(p, end, AG_C_UNIT) || is_never_a_number(p, key))
+        ag_reads(p, end, AG_C_UNIT) || ag_is_never_a_number(p, key))
         return at;
     if (!ag_is_korean(p, end) && (ag_reads(p, end, AG_C_ERROR) || ag_reads(p, end, AG_C_LEVEL) ||
                                   ag_reads(p, end, AG_C_LOG) || ag_reads(p, end, AG_C_REQUEST) ||

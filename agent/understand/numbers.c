@@ -26,6 +26,17 @@ static bool comparator(const struct ag_parse *p, size_t i, enum ag_op *op)
     return true;
 }
 
+/* "busiest 5 minutes", 에러가 가장 몰린 10분: a superlative at token `i`, and nothing behind the length at
+ * `end` that makes it a window. */
+static bool is_fullest(const struct ag_parse *p, size_t i, size_t end)
+{
+    bool fullest = ag_is(p->tokens, i, AG_C_BUSIEST) || ag_is(p->tokens, i, AG_C_QUIETEST) ||
+                   (ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_MOST));
+
+    return fullest && !ag_is(p->tokens, end, AG_C_DURING) && !ag_is(p->tokens, end, AG_C_WITHIN) &&
+           !ag_is(p->tokens, end, AG_C_AGO);
+}
+
 /* 1분 단위, 5분 간격으로, 10분마다, "every 5 minutes", "per 10 minutes", "in 5 minute buckets", "5분별",
  * "which 10 minutes" */
 static void bucket_rule(struct ag_parse *p)
@@ -58,7 +69,7 @@ static void bucket_rule(struct ag_parse *p)
             behind = end + 1;
         if (every)
             start = i - 1;
-        if (behind == end && !every && !(i > 0 && ag_is(t, i - 1, AG_C_WHICH)))
+        if (behind == end && !every && !(i > 0 && (ag_is(t, i - 1, AG_C_WHICH) || is_fullest(p, i - 1, end))))
             continue;
         if (!(n * (double)ag_unit_us(unit) >= (double)AG_SECOND &&
               n * (double)ag_unit_us(unit) <= 366 * (double)AG_DAY))

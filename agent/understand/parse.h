@@ -202,6 +202,8 @@ void ag_count_instead(struct ag_parse *p);
 /* Is it asked behind token `when` what it was: 언제고 뭐였어, "when was it and what was it"? The record is
  * wanted then, which has its time. measures.c */
 bool ag_asks_what_it_was(const struct ag_parse *p, size_t when);
+/* metadata.c: does a sample of the rows hold values of `key`, and none of them a number? */
+bool ag_is_never_a_number(const struct ag_parse *p, const char *key);
 /* parts.c: a question that was read whole and asks for several numbers of different records is read clause by
  * clause; p->out then has that. 0, or -1 with LM_RETRY. */
 int ag_parts_rule(struct ag_parse *p, struct lm_error *error) LM_MUST_CHECK;

@@ -99,6 +99,17 @@ static void which_errors_changed(struct decision *d)
     d->intent->order = AG_MOST;
 }
 
+/* 에러 많이 났어, "were there many errors": how many there were. */
+static bool asks_whether_many(const struct decision *d)
+{
+    static const char *const words[] = {"많이", "많았", "many", "a lot of", "lots of"};
+    size_t at = d->p->said[AG_C_MOST];
+
+    return at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) && !ag_heard(d, AG_C_WHICH) &&
+           !ag_heard(d, AG_C_SHOW) && !ag_heard(d, AG_C_TOP) && !ag_heard(d, AG_C_HIGHEST) &&
+           !ag_heard(d, AG_C_WHY) && d->p->found.limit == 0;
+}
+
 void ag_rank_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
@@ -109,6 +120,11 @@ void ag_rank_rule(struct decision *d)
     if (!ag_heard(d, AG_C_MOST) && !ag_heard(d, AG_C_FEWEST) && !ag_heard(d, AG_C_HIGHEST) &&
         !ag_heard(d, AG_C_LOWEST) && !ag_heard(d, AG_C_TOP) && !ag_heard(d, AG_C_BOTTOM))
         return;
+    if (!target && d->intent->group_count == 0 && asks_whether_many(d)) {
+        ag_use(d, AG_C_MOST);
+        d->p->said[AG_C_COUNT] = d->p->said[AG_C_MOST];
+        return;
+    }
     if (!target && d->intent->group_count == 0) {
         const char *where = ag_heard(d, AG_C_WHICH) ? ag_heard_value(d, AG_C_WHICH) : "";
         enum ag_field listed = several(d->intent);

@@ -270,7 +270,7 @@ bool ag_has_subject(const struct ag_parse *p)
               target->field == AG_STATUS_CLASS)))
             return true;
     }
-    if (p->asks_values)
+    if (p->asks_values || ag_intent_measures_key(p->intent))
         return true;
     /* "payment failures" are errors by now. */
     if (ag_said(p, AG_C_FAIL) && p->intent->filter_count > 1)

@@ -98,12 +98,14 @@ static bool asks_which_weekday(struct decision *d)
            d->intent->group_count == 0;
 }
 
-/* "which 10 minutes", "which 10 minute window" */
+/* "which 10 minutes", "which 10 minute window", "busiest 5 minutes" */
 static bool asks_which_span(const struct decision *d)
 {
     size_t bucket = d->p->said[AG_C_BUCKET];
 
-    return d->p->found.bucket_us && bucket > 1 && ag_reads(d->p, bucket - 2, AG_C_WHICH);
+    return d->p->found.bucket_us && bucket > 1 &&
+           (ag_reads(d->p, bucket - 2, AG_C_WHICH) || ag_reads(d->p, bucket - 2, AG_C_BUSIEST) ||
+            ag_reads(d->p, bucket - 2, AG_C_QUIETEST) || ag_reads(d->p, bucket - 2, AG_C_MOST));
 }
 
 /* "which hour had the most", 가장 바쁜 시간대, 언제 제일 많았어 */
@@ -323,10 +325,31 @@ bool ag_stopped_rule(struct decision *d)
     return true;
 }
 
+/* 오늘 처음 발생한 에러 타입: those that appeared in a time said, not when they did. */
+static bool appeared_first(const struct decision *d, const struct ag_target *target)
+{
+    const struct ag_parse *p = d->p;
+    size_t at = p->said[AG_C_FIRST];
+
+    if (!at || !target || target->field != AG_ERROR_TYPE || p->time_count != 1 || ag_heard(d, AG_C_COUNT) ||
+        !ag_is_korean(p, at - 1) || target->from < at)
+        return false;
+    for (size_t i = at; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_WHEN))
+            return false;
+        if (i < target->from && !ag_reads(p, i, AG_C_VERB) && !ag_reads(p, i, AG_C_ENDING) &&
+            !ag_reads(p, i, AG_C_PARTICLE))
+            return false;
+    }
+    return true;
+}
+
 bool ag_new_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
 
+    if (!ag_heard(d, AG_C_NEW) && appeared_first(d, target))
+        d->p->said[AG_C_NEW] = d->p->said[AG_C_FIRST];
     if (!ag_heard(d, AG_C_NEW))
         return false;
     if (!target && d->intent->group_count == 0 && ag_has_error_filter(d->intent)) {

@@ -347,8 +347,10 @@ int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabula
         struct ag_token *t = &out->items[k];
         if (!t->readings)
             t->readings = &t->own;
-        else if (t->readings->concept == AG_C_NUMBER)
-            t->number = (double)(t->readings->value[0] ? strtol(t->readings->value, NULL, 10) : 0);
+        for (const struct ag_reading *r = t->readings; r && r != &t->own; r = r->next) {
+            if (r->concept == AG_C_NUMBER && r->value[0])
+                t->number = (double)strtol(r->value, NULL, 10);
+        }
     }
     return 0;
 }

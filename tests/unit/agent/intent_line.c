@@ -43,7 +43,8 @@ static void measure_line(const struct ag_intent *in, struct lm_buffer *out)
         return;
     lm_buffer_append_text(out, ag_measure_name(in->measure.fn));
     if (in->measure.field != AG_NO_FIELD && in->measure.field != AG_DURATION)
-        lm_buffer_printf(out, ":%s", ag_field_name(in->measure.field));
+        lm_buffer_printf(out, ":%s%s%s", ag_field_name(in->measure.field), in->measure.key ? "." : "",
+                         in->measure.key ? in->measure.key : "");
     for (size_t i = 0; i < in->measure.also_count; i++)
         lm_buffer_printf(out, "+%s", ag_measure_name(in->measure.also[i]));
     for (size_t i = 0; i < in->measure.p_count; i++)
