@@ -167,8 +167,7 @@ static void threshold_rule(struct decision *d)
     if (!d->p->found.threshold.set)
         return;
     /* 에러율이 5% 넘은 시간대, "hours with more than 100 errors" */
-    if (intent->group_count == 0 && intent->shape == AG_PLAIN && intent->measure.fn != AG_LIST &&
-        ag_take(d->p, AG_C_TIME_SLOT)) {
+    if (intent->group_count == 0 && intent->shape == AG_PLAIN && ag_take(d->p, AG_C_TIME_SLOT)) {
         intent->shape = AG_SERIES;
         intent->bucket_us = ag_unit_us(ag_heard_value(d, AG_C_TIME_SLOT)[0]);
     }

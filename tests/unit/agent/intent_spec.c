@@ -99,7 +99,6 @@ static bool filter_of(char *text, struct lm_arena *arena, struct ag_intent *inte
 static bool measure_of(char *text, struct lm_arena *arena, struct ag_intent *intent)
 {
     char *rest;
-    const char *key = NULL;
     if ((rest = after(text, "p")) != NULL) {
         intent->measure.fn = AG_PERCENTILE;
         intent->measure.field = AG_DURATION;
@@ -120,7 +119,7 @@ static bool measure_of(char *text, struct lm_arena *arena, struct ag_intent *int
             if (fn == AG_AVG || fn == AG_MIN || fn == AG_MAX || fn == AG_SUM) {
                 intent->measure.field = AG_DURATION;
             }
-            return *rest == '\0' || field_of(rest, arena, &intent->measure.field, &key);
+            return *rest == '\0' || field_of(rest, arena, &intent->measure.field, &intent->measure.key);
         }
     }
     return false;

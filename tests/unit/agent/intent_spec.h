@@ -3,6 +3,7 @@
  *
  *   count | distinct FIELD | names FIELD | error_rate | failure_rate | share | avg | min | max | sum |
  *     p 0.5 0.95 | rate SECONDS | first_seen | last_seen | list
+ *     avg metadata.KEY, and so min, max, sum
  *   where FIELD OP VALUE|VALUE      metadata.KEY is a field too; OP as ag_op_name writes it
  *   by FIELD
  *   in FROM/TO | in all

@@ -271,6 +271,42 @@ static void several_statistics_are_the_same_from_rollups(void **state)
     }
 }
 
+/* What a key holds besides numbers counts for nothing, and ends no statement. */
+static void numbers_of_a_key_are_what_the_rows_hold(void **state)
+{
+    static const char *const measures[] = {"avg", "min", "max", "sum"};
+    static const char *const keys[] = {"retries", "region"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < 8; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome out;
+        char text[MAX_SPEC];
+        const char *measure = measures[i / 2];
+        const char *key = keys[i % 2];
+        lm_arena_init(&arena, (size_t)16 << 20);
+        snprintf(text, sizeof text, "%s metadata.%s; in 2026-03-17T00:00:00Z/2026-03-18T05:35:20Z", measure,
+                 key);
+        assert_true(ask(world, text, &arena, false, &out, &error));
+        snprintf(text, sizeof text,
+                 "SELECT %s(v::double precision), count(v) FROM (SELECT CASE WHEN jsonb_typeof(metadata -> "
+                 "'%s') = "
+                 "'number' THEN metadata ->> '%s' END AS v FROM logs WHERE created_at >= '2026-03-17Z' AND "
+                 "created_at < '2026-03-18 05:35:20Z') AS t",
+                 measure, key, key);
+        PGresult *rows = PQexec(world->db, text);
+        assert_int_equal(PQresultStatus(rows), PGRES_TUPLES_OK);
+        assert_int_equal(atoi(PQgetvalue(rows, 0, 1)) > 100, i % 2 == 0);
+        assert_int_equal(PQgetisnull(out.rows, 0, 0), i % 2 == 1);
+        assert_true(same_cell(PQgetvalue(out.rows, 0, 0), PQgetvalue(rows, 0, 0), AG_NUMBER, 1e-9));
+        assert_string_equal(PQgetvalue(out.rows, 0, 1), PQgetvalue(rows, 0, 1));
+        PQclear(rows);
+        PQclear(out.rows);
+        lm_arena_free(&arena);
+    }
+}
+
 static bool same_text(const PGresult *a, int row_a, const PGresult *b, int row_b, int column)
 {
     return strcmp(PQgetvalue(a, row_a, column), PQgetvalue(b, row_b, column)) == 0;
@@ -409,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rollups_answer_as_the_rows_do),
         cmocka_unit_test(whatever_is_asked_runs_or_is_refused),
+        cmocka_unit_test(numbers_of_a_key_are_what_the_rows_hold),
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
         cmocka_unit_test(silent_and_new_are_decided_within_a_folded_hour),
