@@ -54,6 +54,8 @@ bool ag_duration_rule(struct decision *d);
 bool ag_slow_rule(struct decision *d);
 bool ag_rate_rule(struct decision *d);
 bool ag_distinct_rule(struct decision *d);
+/* 서비스랑 횟수, ip와 건수: the field and the number of each. */
+bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target);
 bool ag_seen_rule(struct decision *d);
 
 /* shares.c: "2초 넘는 요청 비율", 에러 중 FATAL 비율, "what share of errors come from payment". The parts are

@@ -525,12 +525,20 @@ static bool is_countable(enum ag_field field)
     return field != AG_MESSAGE && field != AG_DURATION && field != AG_METADATA && field != AG_LEVEL;
 }
 
+bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target)
+{
+    return ag_is_korean(p, target->from) && ag_joins_list(p, target->to) &&
+           ag_reads(p, target->to + 1, AG_C_COUNT);
+}
+
 /* Is "how many" said right at the field: 서비스 몇 개, "how many hosts", 에러 타입 수? */
 static bool counted_target(const struct decision *d, const struct ag_target *target)
 {
     size_t next = ag_after(d->p, target->to - 1);
     size_t before = target->from > 0 ? ag_before(d->p, target->from) : SIZE_MAX;
 
+    if (ag_lists_count(d->p, target))
+        return false;
     while (before != SIZE_MAX && before > 0 &&
            (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION)))
         before = ag_before(d->p, before);

@@ -254,7 +254,8 @@ void ag_left_target_rule(struct decision *d)
         ag_group_free_targets(d);
         return;
     }
-    if ((ag_heard(d, AG_C_WHICH) || (narrowed && is_head(d, target))) && !ag_heard(d, AG_C_COUNT)) {
+    if (ag_lists_count(d->p, target) ||
+        ((ag_heard(d, AG_C_WHICH) || (narrowed && is_head(d, target))) && !ag_heard(d, AG_C_COUNT))) {
         ag_group_free_targets(d);
         d->intent->rank = true;
         d->intent->order = AG_MOST;

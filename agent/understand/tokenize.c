@@ -347,8 +347,10 @@ int ag_tokenize(const struct ag_text *text, const struct ag_vocabulary *vocabula
         struct ag_token *t = &out->items[k];
         if (!t->readings)
             t->readings = &t->own;
+        /* "more than one": a thing in other places. "an" is an article before it is a number. */
         for (const struct ag_reading *r = t->readings; r && r != &t->own; r = r->next) {
-            if (r->concept == AG_C_NUMBER && r->value[0])
+            if (r->concept == AG_C_NUMBER && r->value[0] &&
+                (r == t->readings || t->readings->concept == AG_C_THING))
                 t->number = (double)strtol(r->value, NULL, 10);
         }
     }
