@@ -355,9 +355,9 @@ static bool at_the_same_time(struct ag_parse *p)
     int k;
 
     if (!ag_said(p, AG_C_SAME_TIME) || ag_said(p, AG_C_COMPARE) || p->time_count != 1 ||
-        !calendar_of(p->times[0].symbolic, name, &k) || strcmp(name, "day") != 0 || k >= 0)
+        !calendar_of(p->times[0].symbolic, name, &k) || k >= 0)
         return false;
-    if (says_until(p, p->said[AG_C_SAME_TIME] - 1))
+    if (strcmp(name, "day") == 0 && says_until(p, p->said[AG_C_SAME_TIME] - 1))
         set_window(p, ag_sayf(p, "day %d so far", k), true);
     else
         ag_stop(p, AG_NEEDS_CLARIFICATION,
@@ -366,6 +366,44 @@ static bool at_the_same_time(struct ag_parse *p)
                        "시간을 적어 주세요. 예: \"어제 13시부터 14시까지 에러\", \"어제 같은 시간까지 에러\"",
                        "Name the hours, for example \"errors yesterday from 13:00 to 14:00\"."));
     return true;
+}
+
+/* Is token `i` part of a time, or of a word such as 전날 or 같은 시간? */
+static bool is_of_a_time(const struct ag_parse *p, size_t i)
+{
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (i >= p->times[k].from && i < p->times[k].to)
+            return true;
+    }
+    return ag_reads(p, i, AG_C_SHIFT) || ag_reads(p, i, AG_C_SAME_TIME) || ag_reads(p, i, AG_C_PAST) ||
+           ag_reads(p, i, AG_C_BEFORE) || ag_reads(p, i, AG_C_NOW) || ag_reads(p, i, AG_C_FOLLOW) ||
+           ag_reads(p, i, AG_C_PRONOUN) || ag_reads(p, i, AG_C_EVENT_ANCHOR) || ag_reads(p, i, AG_C_UNIT);
+}
+
+/* Does a name, and no level or status, end before token `to`? */
+static bool ends_a_name(const struct ag_parse *p, size_t to)
+{
+    const struct ag_mention *m = ag_mention_ending(p, to);
+
+    return m && m->field != AG_LEVEL && m->field != AG_HTTP_STATUS && m->field != AG_STATUS_CLASS;
+}
+
+/* FATAL 대비 ERROR, 사용자 수 대비 에러 수, p99와 p50 차이: one number against another, at no other time. */
+static bool sets_numbers_against(const struct ag_parse *p)
+{
+    static const char *const against[] = {"대비", "비해", "비해서"};
+    static const char *const apart[] = {"차이", "difference", "differ"};
+    bool timed = ag_said(p, AG_C_SHIFT) || ag_said(p, AG_C_SAME_TIME) || p->time_count > 0;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        if (ag_says(p, i, apart, sizeof apart / sizeof *apart) && !timed && p->intent->group_count == 0)
+            return true;
+        if (ag_says(p, i, against, sizeof against / sizeof *against) && before != SIZE_MAX &&
+            !is_of_a_time(p, before) && !ends_a_name(p, before + 1))
+            return true;
+    }
+    return false;
 }
 
 static void compare_windows(struct ag_parse *p)
@@ -382,11 +420,19 @@ static void compare_windows(struct ag_parse *p)
                        "For example \"errors of payment-service today vs yesterday\"."));
         return;
     }
-    if (p->time_count == 2) {
+    if (sets_numbers_against(p)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "두 수를 서로 견주는 질문은 아직 답하지 못합니다.",
+                       "One number cannot be set against another yet."),
+                ag_say(p, "예: \"오늘 에러 수와 요청 수\", \"어제 대비 오늘 에러\"",
+                       "For example \"errors today vs yesterday\"."));
+        return;
+    }
+    if (p->time_count == 2 && !unit) {
         two_windows(p);
         return;
     }
-    if (p->time_count > 2) {
+    if (p->time_count >= 2) {
         ask_spans(p);
         return;
     }

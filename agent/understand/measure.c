@@ -134,6 +134,40 @@ static bool is_ratio(const struct ag_intent *intent)
            intent->measure.fn == AG_SHARE;
 }
 
+/* 3개 이상의 호스트에서 난 에러: of hosts, not of what is counted; 에러가 10개 이상의 서비스 is of errors. */
+static bool counts_what_follows(const struct ag_parse *p, size_t at)
+{
+    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
+    size_t before = at > 0 ? ag_before(p, at) : SIZE_MAX;
+    size_t next = at + 1;
+    const char *word;
+
+    if (before != SIZE_MAX && (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
+                               ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG) ||
+                               ag_reads(p, before, AG_C_COUNT) || ag_reads(p, before, AG_C_STATUS_CLASS)))
+        return false;
+    if (!ag_says(p, next, counters, sizeof counters / sizeof *counters))
+        return false;
+    while (ag_reads(p, next, AG_C_COUNTER) || ag_reads(p, next, AG_C_PARTICLE))
+        next++;
+    word = ag_word(p, next);
+    if (strlen(word) < 3 || strcmp(word + strlen(word) - 3, "의") != 0)
+        next++;
+    return (strcmp(ag_word(p, next), "의") == 0 || ag_reads(p, next, AG_C_AT_LEAST) ||
+            ag_reads(p, next, AG_C_AT_MOST) || ag_reads(p, next, AG_C_BELOW)) &&
+           ag_reads(p, next + 1, AG_C_FIELD);
+}
+
+/* 에러 10건 넘는 서비스별 에러 타입: of each service, or of each type in it? */
+static bool stands_before_groups(const struct decision *d)
+{
+    for (size_t k = 0; d->intent->group_count > 1 && k < d->p->target_count; k++) {
+        if (d->p->targets[k].from >= d->p->found.threshold_at)
+            return true;
+    }
+    return false;
+}
+
 /* "errors by endpoint with more than 100 requests", 에러 10명 이상인: a number of something else. */
 static bool counts_another_thing(const struct decision *d)
 {
@@ -142,6 +176,8 @@ static bool counts_another_thing(const struct decision *d)
     size_t next = at + 1;
     bool level = ag_has_field(d->intent, AG_LEVEL);
 
+    if (counts_what_follows(p, at) || stands_before_groups(d))
+        return true;
     if (strcmp(ag_word(p, next), "명") == 0)
         return d->intent->measure.fn != AG_DISTINCT;
     /* 두 개 이상의 서비스에서 에러 겪은 사용자 */
@@ -373,7 +409,8 @@ static bool lists_requests(const struct ag_parse *p)
         return true;
     for (size_t k = 0; k < p->mention_count; k++) {
         const struct ag_mention *m = &p->mentions[k];
-        if (m->field == AG_LEVEL && !m->negated &&
+        if ((m->field == AG_LEVEL || m->field == AG_STATUS_CLASS || m->field == AG_HTTP_STATUS) &&
+            !m->negated &&
             ((m->to + 1 == at && ag_joins_list(p, m->to)) || (at + 2 == m->from && ag_joins_list(p, at + 1))))
             return true;
     }
@@ -393,12 +430,25 @@ static bool denies_work_hours(const struct ag_parse *p)
     return days && hours;
 }
 
+/* "production error rate minus staging error rate" takes one number from another. */
+static bool subtracts(const struct ag_parse *p)
+{
+    for (size_t i = 0; p->negation_dropped && i < p->tokens->count; i++) {
+        if (strcmp(ag_word(p, i), "minus") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Conditions on everything a user or host did are not conditions on single records. */
 static void check_negations(struct ag_parse *p, bool broken_down)
 {
     bool several = p->intent->measure.fn == AG_DISTINCT || p->intent->group_count > 0;
     bool whole = p->negated_whole || (p->left_out && !broken_down);
 
+    if (subtracts(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD, "One number cannot be taken from another yet.",
+                "For example \"error rate of production and staging, each\".");
     if (denies_work_hours(p))
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "업무 시간이 아닌 때는 아직 다루지 않습니다.",

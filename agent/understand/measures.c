@@ -562,6 +562,14 @@ static bool distinct_of_records(const struct decision *d)
            !ag_reads(d->p, next, AG_C_FIELD);
 }
 
+/* 몇 종류의 에러: different in what is not said. */
+static bool counts_kinds(const struct decision *d)
+{
+    const char *word = ag_heard(d, AG_C_COUNT) ? ag_word(d->p, d->p->said[AG_C_COUNT] - 1) : "";
+
+    return strcmp(word, "몇 종류") == 0 || strcmp(word, "몇 가지") == 0;
+}
+
 /* 브라우저 종류 뭐뭐 있어, "which different browsers": what they are, not how many. */
 static bool asks_what(const struct decision *d, const struct ag_target *target)
 {
@@ -591,6 +599,12 @@ bool ag_distinct_rule(struct decision *d)
     }
     if (distinct_of_records(d))
         return false;
+    if (!target && !people && counts_kinds(d)) {
+        ag_stop(d->p, AG_NOT_UNDERSTOOD,
+                ag_say(d->p, "무엇의 종류를 세는지 알 수 없습니다.", "It is not said kinds of what."),
+                ag_say(d->p, "예: \"에러 타입 몇 가지?\"", "For example \"how many error types?\""));
+        return true;
+    }
     if (target && people && target->field != AG_USER_ID)
         target = NULL; /* "endpoints by number of users" */
     if (target && is_countable(target->field) &&

@@ -73,6 +73,27 @@ static bool negate_before(struct ag_parse *p, size_t at)
     }
 }
 
+/* How far places and what happens there lie apart: an environment has services, a service has errors. 0:
+ * neither. */
+static int depth(enum ag_field field)
+{
+    switch (field) {
+    case AG_ENVIRONMENT:
+        return 1;
+    case AG_SERVICE:
+    case AG_HOST:
+    case AG_COMPONENT:
+        return 2;
+    case AG_LEVEL:
+    case AG_HTTP_STATUS:
+    case AG_STATUS_CLASS:
+    case AG_ERROR_TYPE:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
 /* "and everything from staging", "or those in production": all there is of that is left out as well. The
  * token of the mention, or `i`. */
 static size_t past_everything(const struct ag_parse *p, size_t i)
@@ -96,24 +117,97 @@ static size_t past_everything(const struct ag_parse *p, size_t i)
 static void ask_how_far(struct ag_parse *p)
 {
     ag_stop(
-        p, AG_NOT_UNDERSTOOD,
+        p, AG_NEEDS_CLARIFICATION,
         ag_say(p, "무엇까지 제외하는지 분명하지 않습니다.", "It is not clear how far the exclusion goes."),
         ag_say(p, "예: \"결제 서비스와 스테이징 빼고\"",
                "For example \"errors in staging, excluding payment-service\"."));
 }
 
-/* "except those from payment in staging": what is left out is both. */
+/* Does the word leave out whole things: "except payment in staging"? "No errors in staging", "not from …" and
+ * "non-200 in payment" say it of single records or of all that is there. */
+static bool leaves_out(const struct ag_parse *p, size_t at)
+{
+    static const char *const plain[] = {"no",     "not",     "zero",  "neither", "without", "w/o",
+                                        "non",    "non-",    "isn't", "weren't", "wasn't",  "aren't",
+                                        "didn't", "doesn't", "don't", "haven't", "hasn't"};
+
+    return !ag_says(p, at, plain, sizeof plain / sizeof *plain);
+}
+
+/* "except those from payment in staging", "excluding payment and order in staging": what is left out may be
+ * both, or only the first, of what is in the second. */
 static bool narrows_what_is_denied(struct ag_parse *p, size_t at, const struct ag_mention *m)
 {
+    bool those = past_everything(p, at + 1) != at + 1 || strcmp(ag_word(p, at), "except those") == 0 ||
+                 strcmp(ag_word(p, at), "except from") == 0;
+    const struct ag_mention *place;
     size_t end = m->to;
 
-    if (past_everything(p, at + 1) == at + 1 && strcmp(ag_word(p, at), "except those") != 0 &&
-        strcmp(ag_word(p, at), "except from") != 0)
-        return false;
     while (ag_is(p->tokens, end, AG_C_LOG) || ag_is(p->tokens, end, AG_C_SERVICE_WORD) ||
            ag_is(p->tokens, end, AG_C_PREPOSITION))
         end++;
-    return end > m->to && ag_is(p->tokens, end - 1, AG_C_PREPOSITION) && ag_mention_starting(p, end);
+    place = end > m->to && ag_is(p->tokens, end - 1, AG_C_PREPOSITION) ? ag_mention_starting(p, end) : NULL;
+    if (!place)
+        return false;
+    return those || (leaves_out(p, at) && depth(place->field) > 0 && depth(place->field) < depth(m->field));
+}
+
+/* Is something else of that kind wanted: 결제 에러 빼고 경고만? Then what is left out says nothing more. */
+static bool has_wanted(const struct ag_parse *p, enum ag_field field)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].field == field && !p->mentions[k].negated)
+            return true;
+    }
+    return false;
+}
+
+/* payment-service 에러 빼고, 스테이징 결제 빼고: of that place all but those, or everywhere all but those of
+ * that place? 결제에서 에러 빼고 is the former. */
+static void place_before(struct ag_parse *p, size_t at)
+{
+    const struct ag_mention *first = NULL;
+    const struct ag_mention *place;
+    size_t end;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        size_t rest = m->to;
+        while (rest < at && (is_filler(p, rest) || p->tokens->items[rest].rule))
+            rest++;
+        if (m->negated && m->from < at && rest == at && (!first || m->from < first->from))
+            first = m;
+    }
+    if (!first || first->from == 0 || has_wanted(p, first->field))
+        return;
+    end = first->from;
+    while (end > 0 && (ag_reads(p, end - 1, AG_C_SERVICE_WORD) || ag_reads(p, end - 1, AG_C_FIELD)) &&
+           !ag_mention_ending(p, end))
+        end--;
+    place = ag_mention_ending(p, end);
+    if (!place || place->negated || depth(place->field) == 0 || depth(place->field) == 3 ||
+        depth(first->field) <= depth(place->field))
+        return;
+    ag_stop(p, AG_NEEDS_CLARIFICATION,
+            ag_sayf(p, "\"%s\"에서 뒤의 것을 뺀 나머지인지, \"%s\"의 그것만 뺀 전부인지 분명하지 않습니다.",
+                    place->value, place->value),
+            ag_sayf(p, "앞의 뜻이면 \"%s에서\"처럼 적어 주세요. 예: \"결제 서비스에서 에러 빼고 로그\"",
+                    place->value));
+}
+
+/* "not warnings, errors": what a comma lists behind "not" may be what is wanted instead. */
+static bool turns_around(const struct ag_parse *p, size_t at, const struct ag_mention *m)
+{
+    size_t next = m->to + 1;
+    const struct ag_mention *other = ag_reads(p, m->to, AG_C_COMMA) ? ag_mention_starting(p, next) : NULL;
+
+    if (strcmp(ag_word(p, at), "not") != 0 || !other || other->field != m->field)
+        return false;
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].field == m->field && (p->mentions[k].from < at || p->mentions[k].from > next))
+            return false;
+    }
+    return true;
 }
 
 /* English: what stands behind, and what is joined to that. */
@@ -126,6 +220,10 @@ static bool negate_after(struct ag_parse *p, size_t at)
         const struct ag_mention *m;
         while (!(m = ag_mention_starting(p, start)) && start < p->tokens->count && is_filler(p, start))
             start++;
+        if (m && turns_around(p, at, m)) {
+            ask_how_far(p);
+            return true;
+        }
         if (!m || (any && ag_is(p->tokens, ag_after(p, m->to - 1), AG_C_ONLY)))
             return any;
         negate(p, m->from, m->to);
@@ -317,6 +415,8 @@ void ag_negation_rule(struct ag_parse *p)
             continue;
         if (!(ag_is_korean(p, i) ? negate_before(p, i) : negate_after(p, i)))
             continue;
+        if (ag_is_korean(p, i))
+            place_before(p, i);
         if (denies_all(p, i))
             *(strcmp(ag_word(p, i), "without") == 0 ? &p->left_out : &p->negated_whole) = true;
         ag_consume(t, i, i + 1, "not");

@@ -81,6 +81,33 @@ static void bucket_rule(struct ag_parse *p)
     }
 }
 
+/* 평균 응답시간 초 단위로: in which unit durations are told, and no step of a series. They are told in
+ * milliseconds. */
+static void unit_rule(struct ag_parse *p)
+{
+    struct ag_tokens *t = p->tokens;
+    bool duration = false;
+    bool series = false;
+
+    for (size_t i = 0; i < t->count; i++) {
+        duration = duration || ag_reads(p, i, AG_C_DURATION) || ag_reads(p, i, AG_C_PERCENTILE);
+        series = series || ag_reads(p, i, AG_C_SERIES) || ag_reads(p, i, AG_C_BY_TIME);
+    }
+    for (size_t i = 0; duration && !series && i < t->count; i++) {
+        const char *unit = ag_value(t, i, AG_C_UNIT);
+        bool numbered = i > 0 && ag_reads(p, i - 1, AG_C_NUMBER);
+        if (!unit || numbered || !ag_is(t, i + 1, AG_C_BUCKET) ||
+            strncmp(ag_word(p, i + 1), "단위", strlen("단위")) != 0)
+            continue;
+        if (strcmp(unit, "ms") == 0)
+            ag_consume(t, i, i + 2, "unit");
+        else if (strcmp(unit, "s") == 0)
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    "소요 시간은 밀리초로 답합니다. 초마다 나눌 것인지도 분명하지 않습니다.",
+                    "예: \"평균 응답시간\", \"1초 단위 평균 응답시간 추이\"");
+    }
+}
+
 static double milliseconds(double n, char unit)
 {
     return n * (double)ag_unit_us(unit) / 1000;
@@ -392,6 +419,7 @@ static void single_rule(struct ag_parse *p)
 
 void ag_numbers_rule(struct ag_parse *p)
 {
+    unit_rule(p);
     bucket_rule(p);
     length_rule(p);
     percentile_rule(p);

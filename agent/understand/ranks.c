@@ -207,6 +207,27 @@ static bool goes_with(const struct ag_parse *p, const struct ag_target *target)
            !p->found.threshold.set;
 }
 
+/* One trace or session is read from its beginning. */
+static bool follows_one(const struct ag_intent *intent)
+{
+    for (size_t i = 0; i < intent->filter_count; i++) {
+        const struct ag_filter *f = &intent->filters[i];
+        if ((f->field == AG_TRACE_ID || f->field == AG_SESSION_ID) && f->op == AG_IN)
+            return true;
+    }
+    return false;
+}
+
+/* 순서대로 by itself is the order of time; behind another word it is that word's. */
+static bool says_in_order(const struct decision *d)
+{
+    static const char *const words[] = {"순서대로", "순서로"};
+    size_t at = d->p->said[AG_C_ORDER];
+
+    return at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) && !ag_heard(d, AG_C_SLOW) &&
+           !ag_heard(d, AG_C_DURATION);
+}
+
 void ag_left_target_rule(struct decision *d)
 {
     struct ag_target *target = ag_free_target(d);
@@ -235,6 +256,9 @@ void ag_left_target_rule(struct decision *d)
         d->intent->rank = d->p->found.threshold.set;
         return;
     }
+    /* "the services of that trace, in order": of time */
+    if (says_in_order(d) && follows_one(d->intent))
+        return;
     if (ag_heard(d, AG_C_ORDER)) {
         ag_group_free_targets(d);
         d->intent->rank = true;
@@ -343,27 +367,6 @@ static bool is_one(const struct ag_parse *p, size_t at)
     len = strlen(word);
     return !ag_is_korean(p, at) && len > 1 && word[len - 1] != 's' &&
            (ag_reads(p, noun, AG_C_ERROR) || ag_reads(p, noun, AG_C_LEVEL) || ag_reads(p, noun, AG_C_LOG));
-}
-
-/* One trace or session is read from its beginning. */
-static bool follows_one(const struct ag_intent *intent)
-{
-    for (size_t i = 0; i < intent->filter_count; i++) {
-        const struct ag_filter *f = &intent->filters[i];
-        if ((f->field == AG_TRACE_ID || f->field == AG_SESSION_ID) && f->op == AG_IN)
-            return true;
-    }
-    return false;
-}
-
-/* 순서대로 by itself is the order of time; behind another word it is that word's. */
-static bool says_in_order(const struct decision *d)
-{
-    static const char *const words[] = {"순서대로", "순서로"};
-    size_t at = d->p->said[AG_C_ORDER];
-
-    return at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) && !ag_heard(d, AG_C_SLOW) &&
-           !ag_heard(d, AG_C_DURATION);
 }
 
 void ag_list_order(struct decision *d)

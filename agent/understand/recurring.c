@@ -79,6 +79,16 @@ static bool weekends_of_a_window(struct ag_parse *p)
     return false;
 }
 
+/* A weekend that is a window of its own. */
+static bool says_weekend(const struct ag_parse *p)
+{
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (p->times[k].to == p->times[k].from + 1 && ag_reads(p, p->times[k].from, AG_C_WEEKEND))
+            return true;
+    }
+    return false;
+}
+
 void ag_recurring_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -88,7 +98,7 @@ void ag_recurring_rule(struct ag_parse *p)
         const char *value = ag_value(t, i, AG_C_DAYS);
         if (!value)
             continue;
-        if (days)
+        if (days || says_weekend(p))
             ag_stop(
                 p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "평일과 주말은 한 번에 하나만 볼 수 있습니다.",

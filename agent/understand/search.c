@@ -143,6 +143,7 @@ static void take_quoted(struct ag_parse *p, bool all)
  * none either. */
 static bool includes_a_name(const struct ag_parse *p, size_t i)
 {
+    const struct ag_name *found[AG_MAX_CANDIDATES];
     const char *word = ag_word(p, i);
     size_t at = ag_is_korean(p, i) ? (i > 0 ? ag_before(p, i) : SIZE_MAX) : ag_after(p, i);
 
@@ -150,7 +151,8 @@ static bool includes_a_name(const struct ag_parse *p, size_t i)
         return false;
     if (strncmp(ag_word(p, at), "regex", strlen("regex")) == 0)
         return true;
-    return p->tokens->items[at].name_count > 0 &&
+    return (p->tokens->items[at].name_count > 0 ||
+            (ag_is(p->tokens, at, AG_C_DOMAIN) && ag_candidates(p, at, AG_KIND_SERVICE, found) > 0)) &&
            (strcmp(word, "포함") == 0 || strcmp(word, "including") == 0);
 }
 

@@ -83,6 +83,64 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
     return SIZE_MAX;
 }
 
+static void ask_which_part(struct ag_parse *p)
+{
+    ag_stop(p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "무엇 가운데 무엇의 비율인지 분명하지 않습니다.",
+                   "It is not clear which part of which whole the share is."),
+            ag_say(p, "예: \"오늘 에러 중 결제 서비스 비율\"",
+                   "For example \"what percentage of errors come from payment-service today\"."));
+}
+
+/* "of all logs are payment errors", 에러 중 운영 결제 비율: the part is of several conditions. Of a level in
+ * an environment it is that environment's rate. */
+static bool has_several_parts(const struct ag_parse *p, size_t hinge)
+{
+    const struct ag_mention *first = NULL;
+    bool several = false;
+    bool placed = false;
+    bool graded = false;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->from <= hinge || m->negated)
+            continue;
+        several = several || (first && first->field != m->field);
+        placed = placed || m->field == AG_SERVICE || m->field == AG_HOST || m->field == AG_COMPONENT;
+        graded = graded || m->field == AG_LEVEL || m->field == AG_HTTP_STATUS || m->field == AG_STATUS_CLASS;
+        first = first ? first : m;
+    }
+    return several && (placed || !graded);
+}
+
+/* 결제 에러가 전체 로그에서 몇 %, "payment errors as a share of all errors": the whole is said last, and the
+ * part is more than a level, whose share of all records is a rate. */
+static bool says_the_whole_last(const struct ag_parse *p, size_t percent, size_t hinge)
+{
+    bool before = false;
+    bool behind = false;
+    bool whole = false;
+    bool as =
+        percent > 1 && (strcmp(ag_word(p, percent - 1), "as") == 0 ||
+                        (strcmp(ag_word(p, percent - 2), "as") == 0 && ag_reads(p, percent - 1, AG_C_NOISE)));
+    bool all = hinge != SIZE_MAX && hinge > 1 && says_all(p, hinge);
+    bool named = false; /* before 전체 로그에서 */
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        before = before || (m->to + 2 <= hinge && m->field != AG_LEVEL && m->field != AG_ENVIRONMENT);
+        behind = behind || m->from > hinge;
+        whole = whole || m->from > percent;
+    }
+    /* 전체 로그에서: all there is, of any time, where nothing is measured against it. */
+    for (size_t i = 0; i < percent; i++) {
+        for (size_t k = 0; k < p->mention_count && strcmp(ag_word(p, i), "전체 로그에서") == 0; k++)
+            named = named || (p->mentions[k].to <= i && p->mentions[k].field != AG_LEVEL &&
+                              p->mentions[k].field != AG_ENVIRONMENT);
+    }
+    return named || (as && whole) || (all && before && !behind);
+}
+
 /* Marks the mentions behind the hinge, if they are one condition and something is before it. */
 static void mark_parts(struct ag_parse *p, size_t hinge)
 {
@@ -125,7 +183,16 @@ void ag_share_parts(struct ag_parse *p)
     hinge = korean_hinge(p);
     if (hinge == SIZE_MAX && !ag_is_korean(p, percent))
         hinge = english_hinge(p, percent);
-    if (hinge != SIZE_MAX)
+    /* 에러의 몇 %가 결제야 */
+    if (hinge == SIZE_MAX && percent > 0 && strncmp(ag_word(p, percent), "몇", strlen("몇")) == 0 &&
+        strcmp(ag_word(p, percent - 1), "의") == 0)
+        hinge = percent;
+    if (says_the_whole_last(p, percent, hinge) ||
+        (hinge != SIZE_MAX && hinge > 0 &&
+         (is_of_records(p, hinge - 1) || ag_mention_ending(p, hinge) || hinge == percent) &&
+         has_several_parts(p, hinge)))
+        ask_which_part(p);
+    else if (hinge != SIZE_MAX)
         mark_parts(p, hinge);
 }
 

@@ -1,8 +1,8 @@
 /*
  * Questions of more than one step, which one statement would answer wrongly: what the service with the most
- * errors also had, one name then against another name now, and a second question that is one name. They are
- * held back, but for the last, which asks for each of the names; and but for so many of each, which one
- * statement can pick.
+ * errors also had, what those did who had errors, what came then, the last few records by who left them, one
+ * name then against another name now, and a second question that is one name. They are held back, but for the
+ * last, which asks for each of the names; and but for so many of each, which one statement can pick.
  */
 #include "agent/understand/decision.h"
 
@@ -179,6 +179,234 @@ void ag_of_each_rule(struct decision *d, size_t divided)
                        "For example \"top 3 error types of each service\"."));
 }
 
+/* What the intent measures, in the terms of what it may be ranked by. */
+static enum kind kind_measured(const struct ag_intent *in)
+{
+    if (in->measure.field == AG_DURATION)
+        return DURATIONS;
+    return in->measure.fn == AG_ERROR_RATE || in->measure.fn == AG_FAILURE_RATE || in->measure.fn == AG_SHARE
+               ? RATES
+               : RECORDS;
+}
+
+/* What the words right before token `i`, or right behind it, measure: 에러 수 상위, "by number of errors". */
+static enum kind kind_beside(const struct ag_parse *p, size_t i, bool behind)
+{
+    while (behind ? ++i < p->tokens->count : i-- > 0) {
+        enum kind kind = kind_of(p, i);
+        if (kind != NO_KIND)
+            return kind;
+        if (!ag_reads(p, i, AG_C_PARTICLE) && !ag_reads(p, i, AG_C_COUNT) && !ag_reads(p, i, AG_C_NOISE) &&
+            !ag_reads(p, i, AG_C_TOTAL) && !ag_reads(p, i, AG_C_VERB))
+            break;
+    }
+    return NO_KIND;
+}
+
+/* 요청 수 상위 10개 엔드포인트 p95, "top 3 services by errors and their p95": ranked by one number, and
+ * another is asked for. */
+static bool ranks_by_another(const struct ag_parse *p)
+{
+    enum kind measured = kind_measured(p->intent);
+
+    for (size_t i = 0; i < p->tokens->count && measured != RECORDS; i++) {
+        bool korean = ag_is_korean(p, i) && (ag_reads(p, i, AG_C_TOP) || ag_reads(p, i, AG_C_BOTTOM) ||
+                                             ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_FEWEST));
+        bool english = p->intent->rank && strcmp(ag_word(p, i), "by") == 0;
+        enum kind ranked = korean || english ? kind_beside(p, i, english) : NO_KIND;
+        if (ranked == ERRORS || ranked == RECORDS)
+            return true;
+    }
+    return false;
+}
+
+static bool said_with_by(const struct ag_parse *p, const struct ag_target *target)
+{
+    size_t before = target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
+
+    return ag_reads(p, target->to, AG_C_BY) || ag_reads(p, ag_after(p, target->to - 1), AG_C_BY_AFTER) ||
+           (before != SIZE_MAX && (ag_reads(p, before, AG_C_BY_BEFORE) || ag_reads(p, before, AG_C_EACH) ||
+                                   ag_reads(p, before, AG_C_EVERY)));
+}
+
+static bool has_mention_between(const struct ag_parse *p, size_t from, size_t to)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].from >= from && p->mentions[k].to <= to)
+            return true;
+    }
+    return false;
+}
+
+/* 에러 난 사용자가 접속한 서비스, "endpoints called by users who had errors": what those did, at whatever
+ * time. "services that hosts with errors run" and other ways of saying it count as well. */
+static bool is_of_those(const struct ag_parse *p, const struct ag_target *first, const struct ag_target *next)
+{
+    static const char *const relative[] = {"that", "which", "where", "whose"};
+    bool verb = false;
+    bool korean = ag_is_korean(p, first->from);
+
+    for (size_t i = first->to; i < next->from; i++) {
+        if (ag_joins_list(p, i) || ag_reads(p, i, AG_C_AND) || ag_reads(p, i, AG_C_STOP))
+            return false;
+        verb = verb || ag_reads(p, i, AG_C_VERB) || ag_reads(p, i, AG_C_CONTAINS) ||
+               ag_says(p, i, relative, sizeof relative / sizeof *relative);
+    }
+    return verb && (korean ? has_mention_between(p, 0, first->from)
+                           : has_mention_between(p, next->to, p->tokens->count));
+}
+
+/* "total users and users with errors", 요청 10건 이상 보낸 사용자 중 에러 난 사용자: two groups of people. */
+static bool is_said_again(const struct ag_parse *p, const struct ag_target *first,
+                          const struct ag_target *next)
+{
+    bool joined = has_mention_between(p, first->to, next->from);
+
+    if (ag_said(p, AG_C_SAME) && p->said[AG_C_SAME] == first->from)
+        return false; /* 한 IP에서 20번 넘은 IP */
+    for (size_t i = first->to; i < next->from; i++) {
+        const char *rule = p->tokens->items[i].rule;
+        joined = joined || ag_reads(p, i, AG_C_AND) || (rule && strcmp(rule, "threshold") == 0);
+    }
+    return joined;
+}
+
+static bool has_two_groups(const struct ag_parse *p)
+{
+    for (size_t a = 0; a < p->target_count; a++) {
+        for (size_t b = 0; b < p->target_count; b++) {
+            const struct ag_target *first = &p->targets[a];
+            const struct ag_target *next = &p->targets[b];
+            if (first->to > next->from || first->field == AG_METADATA || said_with_by(p, first) ||
+                said_with_by(p, next))
+                continue;
+            if (first->field == next->field ? is_said_again(p, first, next) : is_of_those(p, first, next))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* 에러 난 세션의 전체 로그, "logs of sessions with errors": all records of those that had some. */
+static bool asks_for_records_of_groups(const struct ag_parse *p)
+{
+    static const char *const of[] = {"of", "from", "for", "of the", "in"};
+
+    for (size_t k = 0; k < p->target_count; k++) {
+        const struct ag_target *target = &p->targets[k];
+        size_t i = target->to;
+        if (said_with_by(p, target))
+            continue;
+        if (ag_is_korean(p, target->from)) {
+            while (ag_reads(p, i, AG_C_PARTICLE) || ag_reads(p, i, AG_C_TOTAL) || ag_reads(p, i, AG_C_NOISE))
+                i++;
+            if (i > target->to && ag_reads(p, i, AG_C_LOG) && has_mention_between(p, 0, target->from))
+                return true;
+        } else if (has_mention_between(p, target->to, p->tokens->count)) {
+            for (i = target->from;
+                 i > 0 && ag_reads(p, i - 1, AG_C_NOISE) && !ag_says(p, i - 1, of, sizeof of / sizeof *of);
+                 i--) {}
+            if (i > 1 && ag_says(p, i - 1, of, sizeof of / sizeof *of) && ag_reads(p, i - 2, AG_C_LOG))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* 최근 에러 5건의 사용자: so many records, and then who left them. */
+static bool groups_a_few_records(const struct ag_parse *p)
+{
+    size_t end = 0;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *rule = p->tokens->items[i].rule;
+        if (rule && strcmp(rule, "limit") == 0)
+            end = i + 1;
+    }
+    if (end == 0 || strcmp(ag_word(p, end - 1), "건") != 0 || ag_said(p, AG_C_TOP) ||
+        ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_FEWEST))
+        return false;
+    for (size_t k = 0; k < p->target_count; k++) {
+        if (p->targets[k].from >= end)
+            return true;
+    }
+    return false;
+}
+
+/* "users who had an error and then logged in": one after the other. */
+static bool comes_then(const struct ag_parse *p)
+{
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        if (strcmp(ag_word(p, i), "then") == 0 &&
+            (ag_reads(p, i - 1, AG_C_AND) || ag_reads(p, i - 1, AG_C_COMMA)) &&
+            has_mention_between(p, 0, i - 1))
+            return true;
+    }
+    return false;
+}
+
+/* 첫 5분, 이번 달 첫날, 지난주 마지막 날, "the first hour": a piece of a time, not a record. */
+static bool is_piece_of_a_time(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        size_t next = ag_after(p, i);
+        const char *slot = ag_reads_value(p, next, AG_C_TIME_SLOT);
+        const char *rule = p->tokens->items[i].rule;
+        bool last = ag_reads(p, i, AG_C_FINAL) && ag_is_korean(p, i);
+        bool timed = false;
+        for (size_t k = 0; k < p->time_count; k++)
+            timed = timed || (i >= p->times[k].from && i < p->times[k].to);
+        if (!(ag_reads(p, i, AG_C_FIRST) || last) || ag_reads(p, i, AG_C_NEW) || !rule || timed)
+            continue;
+        if ((slot && *slot == 'd') || ag_reads(p, next, AG_C_WEEKEND) ||
+            (ag_reads(p, next, AG_C_UNIT) && strcmp(ag_reads_value(p, next, AG_C_UNIT), "ms") != 0) ||
+            (ag_reads(p, next, AG_C_NUMBER) && ag_reads(p, next + 1, AG_C_UNIT)) ||
+            (ag_reads(p, next, AG_C_SPAN) && !last))
+            return true;
+    }
+    return false;
+}
+
+static bool is_other_word_of(const struct ag_mention *a, const struct ag_mention *b)
+{
+    return a->field != b->field || strcmp(a->value ? a->value : "", b->value ? b->value : "") != 0;
+}
+
+/* Is token `i` what a name before it is asked about: records, requests, durations? */
+static bool is_asked_of_it(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_LOG) || ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_RESPONSE);
+}
+
+/* 결제 에러와 주문 경고, "payment errors and order warnings": each name has a condition of its own, and both
+ * conditions of both names would be more than that. */
+static bool is_paired(const struct ag_parse *p)
+{
+    for (size_t k = 0; k < p->mention_count * p->mention_count; k++) {
+        const struct ag_mention *a = &p->mentions[k / p->mention_count];
+        const struct ag_mention *c = &p->mentions[k % p->mention_count];
+        const struct ag_mention *own = NULL;
+        const struct ag_mention *last = NULL;
+        bool asked = false;
+        if (a->field != c->field || a->to > c->from || a->negated || c->negated || a->op != AG_IN ||
+            c->op != AG_IN || strcmp(a->value, c->value) == 0 || a->field == AG_MESSAGE)
+            continue;
+        for (size_t n = 0; n < p->mention_count; n++) {
+            const struct ag_mention *m = &p->mentions[n];
+            if (m->field == a->field || m->negated || m->of_part)
+                continue;
+            if (m->from >= a->to && m->to <= c->from && !(own && own->from == m->from))
+                own = m;
+            last = m->from >= c->to && !last ? m : last;
+        }
+        for (size_t i = c->to; own && !last && i < p->tokens->count && i <= c->to + 1; i++)
+            asked = asked || is_asked_of_it(p, i);
+        if (own && (last ? is_other_word_of(own, last) : asked && ag_joins_list(p, own->to)))
+            return true;
+    }
+    return false;
+}
+
 void ag_steps_rule(struct ag_parse *p)
 {
     bool nested = false;
@@ -187,12 +415,30 @@ void ag_steps_rule(struct ag_parse *p)
         if (is_superlative(p, i))
             nested = nested || (ag_is_korean(p, i) ? korean_step(p, i) : english_step(p, i));
     }
-    if (nested)
+    if (nested || ranks_by_another(p))
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "먼저 누가 가장 많은지, 다음에 그것에 대해 따로 물어봐 주세요.",
                        "Ask first who had the most, then about that one."),
                 ag_say(p, "예: \"에러가 가장 많은 서비스\", 이어서 \"결제 서비스 p95\"",
                        "For example \"service with the most errors\", then \"p95 of payment-service\"."));
+    if (has_two_groups(p) || asks_for_records_of_groups(p) || groups_a_few_records(p) || comes_then(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "먼저 누가 그런지, 다음에 그들이 무엇을 했는지 따로 물어봐 주세요.",
+                       "Ask first who that was, then what those did."),
+                ag_say(p, "예: \"오늘 에러를 겪은 사용자\", 이어서 \"u1001 로그\"",
+                       "For example \"users with errors today\", then \"logs of user u1001\"."));
+    if (is_piece_of_a_time(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "기간의 처음이나 끝을 뜻하는 말은 아직 다루지 않습니다.",
+                       "The beginning or end of a window is not supported yet."),
+                ag_say(p, "예: \"3월 1일 에러\", \"오늘 0시부터 0시 5분까지 에러\"",
+                       "For example \"errors today from 0:00 to 0:05\"."));
+    if (is_paired(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "이름마다 다른 조건을 한꺼번에 셀 수 없습니다.",
+                       "Names with a condition of their own each cannot be put into one number."),
+                ag_say(p, "예: \"결제 에러 몇 건이고 주문 경고 몇 건?\"",
+                       "For example \"how many payment errors, and how many order warnings?\""));
 }
 
 /* How many times are said between tokens [from, to)? */
