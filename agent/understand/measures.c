@@ -446,6 +446,7 @@ bool ag_rate_rule(struct decision *d)
     share_of_requests(d);
     if (d->p->outcome_share) {
         /* Of the events that ended either way, those that ended so. */
+        ag_use(d, AG_C_PERCENT);
         struct ag_filter of = {.field = AG_EVENT_TYPE, .op = AG_IN, .value_count = 1};
         of.values[0] = d->p->outcome_share;
         if (intent->filter_count < AG_MAX_FILTERS)

@@ -343,7 +343,7 @@ static void missing_rule(struct ag_parse *p)
         const char *word = ag_word(p, i);
         size_t led = ag_before(p, i);
         enum ag_field field = at == SIZE_MAX ? AG_NO_FIELD : optional_field(p, at);
-        bool denies = korean ? ag_is(t, i, AG_C_WITHOUT) &&
+        bool denies = korean ? (ag_is(t, i, AG_C_WITHOUT) || ag_is(t, i, AG_C_STOPPED)) &&
                                    (ag_reads(p, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
                                     ag_reads(p, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
                              : strcmp(word, "without") == 0 ||
