@@ -495,50 +495,6 @@ static bool compares_with_a_name(const struct ag_parse *p)
     return false;
 }
 
-/* "increased the most", 가장 많이 늘어난: a superlative beside the one word of change. The greatest fall
- * comes first where that word is one of falling. */
-static bool ranks_by_change(struct ag_parse *p)
-{
-    size_t change = SIZE_MAX;
-    bool beside = false;
-
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        const char *way = ag_reads_value(p, i, AG_C_COMPARE);
-        if ((!way || !*way) && !(p->intent->measure.field == AG_DURATION && ag_reads(p, i, AG_C_SLOW)))
-            continue;
-        if (change != SIZE_MAX && !(way && strcmp(way, ag_reads_value(p, change, AG_C_COMPARE)
-                                                           ? ag_reads_value(p, change, AG_C_COMPARE)
-                                                           : "") == 0))
-            return false;
-        change = i;
-    }
-    if (change == SIZE_MAX || ag_said(p, AG_C_FEWEST) || ag_said(p, AG_C_LOWEST) || ag_said(p, AG_C_BOTTOM))
-        return false;
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        if ((ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_HIGHEST)) &&
-            (ag_after(p, i) == change || (i > 0 && ag_before(p, i) == change)))
-            beside = true;
-    }
-    /* "the top 3 by increase" */
-    if (change > 0 && ag_said(p, AG_C_TOP) && ag_before(p, change) != SIZE_MAX &&
-        ag_reads(p, ag_before(p, change), AG_C_BY_BEFORE))
-        beside = true;
-    if (beside && ag_reads(p, change, AG_C_COMPARE) &&
-        strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
-        p->intent->order = AG_FEWEST;
-    return beside;
-}
-
-/* 많이 는 순서로: an order in the word of change itself. */
-static bool says_order_of_change(const struct ag_parse *p)
-{
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        if (ag_reads(p, i, AG_C_COMPARE) && strstr(ag_word(p, i), "순"))
-            return true;
-    }
-    return false;
-}
-
 /* "Why" without another window: the one said, or the last hour, and the one before it. */
 static void evidence_windows(struct ag_parse *p)
 {
@@ -592,11 +548,11 @@ static void check_comparison(struct ag_parse *p)
         if (p->stopped)
             return;
     }
-    if (in->compare == AG_COMPARE_WINDOW && in->rank && (ranks_by_change(p) || ag_picks_changed(p))) {
+    if (in->compare == AG_COMPARE_WINDOW && in->rank && (ag_ranks_by_change(p) || ag_picks_changed(p))) {
         ag_assume(p, "ranked_by_change", "두 기간의 차이가 큰 순서입니다.",
                   "In order of the difference between the two windows.");
     } else if (in->compare == AG_COMPARE_WINDOW &&
-               (in->rank || says_order_of_change(p) ||
+               (in->rank || ag_says_order_of_change(p) ||
                 (ag_said(p, AG_C_ORDER) && p->said[AG_C_ORDER] == p->said[AG_C_COMPARE] + 1))) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD,

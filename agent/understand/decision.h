@@ -1,7 +1,7 @@
 /*
- * Deciding what is measured: the rules of measure.c, filters.c, measures.c, shapes.c and ranks.c look at the
- * words taken as flags and fill the intent. A rule that uses a flag says so; a strong flag nobody used makes
- * the question not understood. Rules that return bool return whether they decided.
+ * Deciding what is measured: the rules of measure.c, filters.c, durations.c, measures.c, shapes.c and ranks.c
+ * look at the words taken as flags and fill the intent. A rule that uses a flag says so; a strong flag nobody
+ * used makes the question not understood. Rules that return bool return whether they decided.
  */
 #ifndef LOGMILL_AGENT_UNDERSTAND_DECISION_H
 #define LOGMILL_AGENT_UNDERSTAND_DECISION_H
@@ -45,13 +45,19 @@ bool ag_has_field(const struct ag_intent *intent, enum ag_field field);
 /* Only records that are requests, where no other condition says so. */
 void ag_add_requests(struct decision *d);
 
-/* measures.c */
+/* durations.c */
+/* "by number of errors, in order of latency" asks for two numbers. */
+bool ag_counts_as_well(const struct decision *d);
+/* So many records in that order; one where no number was said. */
+void ag_list_one(struct decision *d, enum ag_order order);
 /* 평균 응답시간 가장 긴 서비스: of averages, the longest is an order and no statistic. Before
  * the flags. */
 void ag_longest_average(struct ag_parse *p);
 bool ag_key_rule(struct decision *d); /* 평균 loss, "max battery by hub": numbers of a key of the metadata */
 bool ag_duration_rule(struct decision *d);
 bool ag_slow_rule(struct decision *d);
+
+/* measures.c */
 bool ag_rate_rule(struct decision *d);
 bool ag_distinct_rule(struct decision *d);
 /* 서비스랑 횟수, ip와 건수: the field and the number of each. */

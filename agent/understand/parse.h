@@ -182,6 +182,10 @@ void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */
 bool ag_picks_changed(struct ag_parse *p);
+/* than.c: groups are asked for in the order of their change ("increased the most"); sets the order where it
+ * is that of a fall. And whether a word of change says itself that there is an order (많이 는 순서로). */
+bool ag_ranks_by_change(struct ag_parse *p);
+bool ag_says_order_of_change(const struct ag_parse *p);
 void ag_claim_rule(struct ag_parse *p);    /* than.c: whether a comparison is to be confirmed */
 void ag_windows_rule(struct ag_parse *p);  /* compare.c: window, comparison */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */

@@ -436,6 +436,50 @@ static bool asks_to_confirm(const struct ag_parse *p, size_t way)
     return last == way + 1;
 }
 
+/* "increased the most", 가장 많이 늘어난: a superlative beside the one word of change. The greatest fall
+ * comes first where that word is one of falling. */
+bool ag_ranks_by_change(struct ag_parse *p)
+{
+    size_t change = SIZE_MAX;
+    bool beside = false;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *way = ag_reads_value(p, i, AG_C_COMPARE);
+        if ((!way || !*way) && !(p->intent->measure.field == AG_DURATION && ag_reads(p, i, AG_C_SLOW)))
+            continue;
+        if (change != SIZE_MAX && !(way && strcmp(way, ag_reads_value(p, change, AG_C_COMPARE)
+                                                           ? ag_reads_value(p, change, AG_C_COMPARE)
+                                                           : "") == 0))
+            return false;
+        change = i;
+    }
+    if (change == SIZE_MAX || ag_said(p, AG_C_FEWEST) || ag_said(p, AG_C_LOWEST) || ag_said(p, AG_C_BOTTOM))
+        return false;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if ((ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_HIGHEST)) &&
+            (ag_after(p, i) == change || (i > 0 && ag_before(p, i) == change)))
+            beside = true;
+    }
+    /* "the top 3 by increase" */
+    if (change > 0 && ag_said(p, AG_C_TOP) && ag_before(p, change) != SIZE_MAX &&
+        ag_reads(p, ag_before(p, change), AG_C_BY_BEFORE))
+        beside = true;
+    if (beside && ag_reads(p, change, AG_C_COMPARE) &&
+        strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
+        p->intent->order = AG_FEWEST;
+    return beside;
+}
+
+/* 많이 는 순서로: an order in the word of change itself. */
+bool ag_says_order_of_change(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_COMPARE) && strstr(ag_word(p, i), "순"))
+            return true;
+    }
+    return false;
+}
+
 bool ag_picks_changed(struct ag_parse *p)
 {
     enum ag_claim claim = AG_NO_CLAIM;
