@@ -46,8 +46,8 @@ struct ag_pool {
 /* Fails where logmill-ctl migrate has never run (42P01), or no present one (42501). */
 static const char migration_sql[] = "SELECT max(number) FROM public.logmill_migration";
 
-/* Loads what the first statement would otherwise load: the partition tree, the views, their columns; and makes
- * the plans that stay. */
+/* Loads what the first statement would otherwise load: the partition tree, the views, their columns; and
+ * makes the plans that stay. */
 static const char warming[] =
     "SELECT 1 FROM logs WHERE created_at >= '2000-01-01 00:00:00+00' AND created_at < "
     "'2000-01-01 00:00:01+00'; SELECT 1 FROM log_rollup_minute WHERE minute = '2000-01-01 00:00:00+00'; "

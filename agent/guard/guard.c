@@ -1,8 +1,7 @@
 /*
- * One judgement: length, parse, check, write, parse again, compare, wrap. The parser, protobuf and our own
- * walks recurse with the nesting of the text: 16 KiB of "1+1+1…" overruns a usual stack before any depth can
- * be looked at. So a text that is not short is judged on a thread made for it; a short one, and nearly all
- * are, would pay a third of its judgement for that.
+ * One judgement: length, parse, check, write, parse again, compare, wrap. All of it on a thread made for it,
+ * because the parser, protobuf and our own walks recurse with the nesting of the text: 16 KiB of "1+1+1…"
+ * overruns a usual stack before any depth can be looked at.
  */
 #include "agent/guard/guard.h"
 
@@ -136,10 +135,6 @@ int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_gu
     struct judgement judgement = {.sql = sql, .limits = limits, .verdict = out};
     pthread_attr_t attributes;
     pthread_t thread;
-    if (strlen(sql) <= AG_GUARD_SHORT_SQL) {
-        judge(&judgement);
-        return 0;
-    }
     if (pthread_attr_init(&attributes) != 0) {
         snprintf(out->reason, sizeof(out->reason), "out of memory");
         return lm_error_set(error, LM_RETRY, "guard", "out of memory for the guard's thread");

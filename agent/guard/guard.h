@@ -19,8 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AG_GUARD_MAX_SQL 16384  /* bytes */
-#define AG_GUARD_SHORT_SQL 2048 /* up to here it is judged on the caller's stack */
+#define AG_GUARD_MAX_SQL 16384 /* bytes */
 
 struct ag_guard_limits {
     int64_t now_us; /* what now() is taken for when a bound is folded; microseconds since 1970 */
@@ -39,10 +38,9 @@ struct ag_guard_verdict {
 
 /*
  * Judges `sql` (NUL-terminated UTF-8). Returns 0 with a verdict, or -1 (LM_RETRY "guard": no memory or no
- * thread); then the verdict is a rejection too, so that nothing runs. Any thread with 8 MiB of stack, as the
- * main one and those of libuv's pool have. The parser recurses as deep as the text nests: what is longer than
- * AG_GUARD_SHORT_SQL is judged on a thread of its own with 64 MiB, and the caller waits for it. Below a
- * millisecond for usual texts.
+ * thread); then the verdict is a rejection too, so that nothing runs. Any thread; the work is done on a
+ * thread of its own with a 64 MiB stack, for the parser recurses as deep as the text nests, and the caller
+ * waits for it (below a millisecond for usual texts).
  */
 int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
              struct lm_error *error) LM_MUST_CHECK;

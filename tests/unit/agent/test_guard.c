@@ -7,7 +7,6 @@
 #include "agent/guard/tree.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,7 +162,6 @@ static void trees_that_differ_in_anything_but_locations_differ(void **state)
     }
     assert_false(same_tree("SELECT a AND (b OR c)", "SELECT (a AND b) OR c"));
     assert_false(same_tree("SELECT 1", "SELECT 1; SELECT 1"));
-    assert_false(same_tree("SELECT 1 FROM t WHERE true", "SELECT 1 FROM t HAVING true"));
 }
 
 static void what_runs_is_wrapped_in_the_row_limit(void **state)
@@ -241,40 +239,6 @@ static void the_deepest_nesting_that_fits_is_rejected_and_overruns_nothing(void 
     }
 }
 
-static void *judge_on_thread(void *sql)
-{
-    struct ag_guard_verdict verdict;
-    assert_int_equal(ag_guard(sql, &limits, &verdict, NULL), 0);
-    ag_guard_verdict_free(&verdict);
-    return NULL;
-}
-
-/* Of the 8 MiB that callers have half, for texts as deep as they can be. */
-static void a_short_text_is_judged_within_half_of_its_callers_stack(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *head, *part, *tail;
-    } shapes[] = {{"SELECT 1", "+1", ""},       {"SELECT ", "(", "1"},
-                  {"SELECT ", "- ", "1"},       {"SELECT ", "+", "1"},
-                  {"SELECT ", "NOT ", "true"},  {"SELECT ", "abs(", "1"},
-                  {"SELECT 1", "::int", ""},    {"SELECT a", "[1]", ""},
-                  {"SELECT ", "(SELECT ", "1"}, {"SELECT 1", " UNION SELECT 1", ""},
-                  {"SELECT ARRAY[", "[", "1"}};
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        const size_t rest = AG_GUARD_SHORT_SQL - strlen(shapes[i].head) - strlen(shapes[i].tail);
-        char *sql = repeated(shapes[i].head, shapes[i].part, rest / strlen(shapes[i].part), shapes[i].tail);
-        pthread_attr_t attributes;
-        pthread_t thread;
-        assert_int_equal(pthread_attr_init(&attributes), 0);
-        assert_int_equal(pthread_attr_setstacksize(&attributes, 4u << 20), 0);
-        assert_int_equal(pthread_create(&thread, &attributes, judge_on_thread, sql), 0);
-        assert_int_equal(pthread_join(thread, NULL), 0);
-        pthread_attr_destroy(&attributes);
-        free(sql);
-    }
-}
-
 static void invalid_utf8_and_controls_in_literals_are_kept_or_rejected_never_changed(void **state)
 {
     (void)state;
@@ -297,7 +261,6 @@ int main(void)
         cmocka_unit_test(what_runs_is_wrapped_in_the_row_limit),
         cmocka_unit_test(a_bound_at_the_longest_window_passes_and_one_before_it_is_rejected),
         cmocka_unit_test(the_deepest_nesting_that_fits_is_rejected_and_overruns_nothing),
-        cmocka_unit_test(a_short_text_is_judged_within_half_of_its_callers_stack),
         cmocka_unit_test(invalid_utf8_and_controls_in_literals_are_kept_or_rejected_never_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
