@@ -89,6 +89,16 @@ void ag_group_columns(struct ag_plan *plan)
     }
 }
 
+void ag_group_named(struct ag_plan *plan)
+{
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (ag_field_nullable(plan->grouped[i].field)) {
+            ag_plan_add_having(
+                plan, ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, group_alias(plan, i))));
+        }
+    }
+}
+
 void ag_group_keys(struct ag_plan *plan)
 {
     for (size_t i = 0; i < plan->grouped_count; i++) {

@@ -9,12 +9,7 @@
 void ag_each_keys(struct ag_plan *plan)
 {
     const char *divides = plan->groups[0];
-    for (size_t i = 0; i < plan->grouped_count; i++) {
-        if (ag_field_nullable(plan->grouped[i].field)) {
-            ag_plan_add_having(plan,
-                               ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, plan->groups[i])));
-        }
-    }
+    ag_group_named(plan);
     size_t kept = 1;
     struct ag_key keys[AG_MAX_KEYS + 1];
     for (size_t i = 0; i < plan->key_count; i++) {

@@ -534,12 +534,7 @@ void ag_measure_threshold(struct ag_plan *plan, const char *expr)
     const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
     ag_plan_add_having(plan, ag_plan_text(plan, "%s %s %.15g", expr, sign, intent->threshold.value));
     /* "endpoints with a p99 above 3 s": records without one are no endpoint. */
-    for (size_t i = 0; i < plan->grouped_count; i++) {
-        if (ag_field_nullable(plan->grouped[i].field)) {
-            const char *alias = ag_field_alias(plan, plan->grouped[i].field, plan->grouped[i].key);
-            ag_plan_add_having(plan, ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, alias)));
-        }
-    }
+    ag_group_named(plan);
 }
 
 /* A column a part, in one row. */

@@ -141,9 +141,16 @@ void ag_plan_add_group(struct ag_plan *plan, const char *name)
 
 void ag_plan_add_having(struct ag_plan *plan, const char *condition)
 {
-    if (plan->having_count < sizeof plan->having / sizeof *plan->having) {
-        plan->having[plan->having_count++] = condition;
+    for (size_t i = 0; i < plan->having_count; i++) {
+        if (strcmp(plan->having[i], condition) == 0) {
+            return;
+        }
     }
+    if (plan->having_count == sizeof plan->having / sizeof *plan->having) {
+        plan->failed = true; /* an answer without a condition would be another one */
+        return;
+    }
+    plan->having[plan->having_count++] = condition;
 }
 
 void ag_plan_add_key(struct ag_plan *plan, const char *name, const char *expr, const char *suffix)

@@ -85,7 +85,7 @@ struct ag_plan {
                                             expression */
     const char *groups[AG_MAX_KEYS];
     size_t group_count;
-    const char *having[4];
+    const char *having[8];
     size_t having_count;
     struct ag_key keys[AG_MAX_KEYS];
     size_t key_count;
@@ -113,6 +113,7 @@ const char *ag_plan_item(const struct ag_plan *plan, const char *alias);
 struct ag_column *ag_plan_add_column(struct ag_plan *plan, const char *name, const char *expr,
                                      enum ag_type type, const char *unit, enum ag_role role);
 void ag_plan_add_group(struct ag_plan *plan, const char *name);
+/* A condition said twice is written once. */
 void ag_plan_add_having(struct ag_plan *plan, const char *condition);
 /* ORDER BY `expr` `suffix`; `name` is the column that holds it. */
 void ag_plan_add_key(struct ag_plan *plan, const char *name, const char *expr, const char *suffix);
@@ -197,6 +198,8 @@ bool ag_measure_is_duration(const struct ag_intent *intent);
 bool ag_measure_counts(const struct ag_intent *intent);
 
 /* source.c */
+/* Is asked by moments, whatever is measured: AG_SILENT, AG_NEW. */
+bool ag_source_is_change(const struct ag_intent *intent);
 /* The table that answers the intent without reading the rows, or AG_LOGS. */
 enum ag_table ag_source_choose(struct ag_plan *plan);
 /* `table`, or where the windows are long enough and slots, hours or days tell enough, its folds. */
@@ -218,6 +221,8 @@ void ag_emit_grouped(struct ag_plan *plan, struct lm_buffer *sql);
 /* aggregate.c, shared with the other shapes: the items and columns of bucket, side and groups, and their
  * order. */
 int ag_group_items(struct ag_plan *plan) LM_MUST_CHECK;
+/* Leaves out the groups without a value. */
+void ag_group_named(struct ag_plan *plan);
 void ag_group_columns(struct ag_plan *plan);
 /* The groups' own columns as last keys of the order. */
 void ag_group_keys(struct ag_plan *plan);

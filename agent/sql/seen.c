@@ -245,12 +245,7 @@ int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql)
     }
     const char *side = silent ? "side = 'current'" : "side = 'previous'";
     ag_plan_add_having(plan, ag_plan_text(plan, "%s = 0", ag_measure_count(plan, side)));
-    for (size_t i = 0; i < plan->grouped_count; i++) {
-        if (ag_field_nullable(plan->grouped[i].field)) {
-            const char *alias = ag_field_alias(plan, plan->grouped[i].field, plan->grouped[i].key);
-            ag_plan_add_having(plan, ag_plan_text(plan, "%s IS NOT NULL", alias));
-        }
-    }
+    ag_group_named(plan);
     if (plan->mixed && plan->source == AG_MINUTES) {
         emit_moments(plan, sql, 0, silent, out->from_us, out->to_us, true);
         emit_order(plan, sql, 0, silent ? "last_seen" : "first_seen", silent);

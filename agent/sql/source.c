@@ -195,8 +195,7 @@ static bool by_field(const struct ag_plan *plan, enum ag_field field)
     return false;
 }
 
-/* Is asked by moments, whatever is measured. */
-static bool is_change(const struct ag_intent *intent)
+bool ag_source_is_change(const struct ag_intent *intent)
 {
     return intent->shape == AG_SILENT || intent->shape == AG_NEW;
 }
@@ -207,8 +206,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     const struct ag_intent *intent = plan->intent;
     /* What goes from the rollup to the moment in it goes by the minute, and gets there by days or, for each
      * group, by hours. Two windows would be more SELECTs than the guard takes, but for two that are one. */
-    bool seen =
-        is_change(intent) || intent->measure.fn == AG_FIRST_SEEN || intent->measure.fn == AG_LAST_SEEN;
+    bool seen = ag_source_is_change(intent) || intent->measure.fn == AG_FIRST_SEEN ||
+                intent->measure.fn == AG_LAST_SEEN;
     bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
     if ((table != AG_MINUTES && table != AG_DURATIONS) || (seen && table != AG_MINUTES) || apart ||
@@ -237,7 +236,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
     }
     bool minutes = ag_source_minutes_filter(plan) && minutes_groups(plan);
     if (minutes && intent->measure.fn == AG_PERCENTILE && intent->measure.also_count == 0 &&
-        intent->part_count == 0 && !is_change(intent)) {
+        intent->part_count == 0 && !ag_source_is_change(intent)) {
         int64_t scan_us = plan->context->scan_window_us > 0 ? plan->context->scan_window_us : AG_DAY;
         int64_t exact_us = scan_us < EXACT_PERCENTILES ? scan_us : EXACT_PERCENTILES;
         bool beyond = plan->out->to_us - plan->out->from_us > exact_us ||

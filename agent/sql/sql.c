@@ -48,11 +48,6 @@ static int check_scan(struct ag_plan *plan)
     return ag_window_check(plan, plan->context->scan_window_us);
 }
 
-static bool is_change(const struct ag_intent *intent)
-{
-    return intent->shape == AG_SILENT || intent->shape == AG_NEW;
-}
-
 static int add_parts(struct ag_plan *plan)
 {
     struct ag_sql *out = plan->out;
@@ -65,7 +60,7 @@ static int add_parts(struct ag_plan *plan)
     plan->part_count = 0;
     plan->mixed = false;
     plan->sides = false;
-    if (is_change(intent) && plan->source == AG_FOLDS) {
+    if (ag_source_is_change(intent) && plan->source == AG_FOLDS) {
         bool new = intent->shape == AG_NEW;
         plan->change_us = new ? out->from_us : out->to_us - silent;
         ag_window_add(plan, plan->source, new ? out->against_from_us : out->from_us, out->to_us, false);
@@ -95,7 +90,7 @@ static int plan_parts(struct ag_plan *plan)
     if (add_parts(plan) != 0) {
         return -1;
     }
-    if (is_change(plan->intent) && plan->source == AG_FOLDS &&
+    if (ag_source_is_change(plan->intent) && plan->source == AG_FOLDS &&
         plan->part_count > MAX_PARTS_OF_FOLDED_CHANGE) {
         plan->source = AG_MINUTES;
         if (add_parts(plan) != 0) {
@@ -105,7 +100,8 @@ static int plan_parts(struct ag_plan *plan)
     if (plan->mixed) {
         ag_window_join(plan);
     }
-    if (is_change(plan->intent) && plan->source == AG_MINUTES && plan->part_count > MAX_PARTS_OF_MOMENTS) {
+    if (ag_source_is_change(plan->intent) && plan->source == AG_MINUTES &&
+        plan->part_count > MAX_PARTS_OF_MOMENTS) {
         plan->source = AG_LOGS;
         return add_parts(plan);
     }
@@ -147,7 +143,7 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     if (check_scan(plan) != 0) {
         return -1;
     }
-    if (is_change(intent)) {
+    if (ag_source_is_change(intent)) {
         return ag_write_change(plan, sql);
     }
     if (intent->shape == AG_EVIDENCE) {
