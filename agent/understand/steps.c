@@ -94,11 +94,8 @@ static bool english_step(const struct ag_parse *p, size_t most)
     return asked != NO_KIND && asked != ranked;
 }
 
-static const char *const each[] = {"per",     "for each", "for every", "from each", "in each",
-                                   "of each", "each",     "every",     "in every"};
-
-/* 상위 3개씩, "top 3 per service", "the last 5 for each host" */
-static bool asks_so_many_of_each(const struct ag_parse *p)
+/* Behind the words of "top 3", 5건; 0 where none were said. */
+static size_t limit_end(const struct ag_parse *p)
 {
     size_t end = 0;
 
@@ -107,6 +104,17 @@ static bool asks_so_many_of_each(const struct ag_parse *p)
         if (rule && strcmp(rule, "limit") == 0)
             end = i + 1;
     }
+    return end;
+}
+
+static const char *const each[] = {"per",     "for each", "for every", "from each", "in each",
+                                   "of each", "each",     "every",     "in every"};
+
+/* 상위 3개씩, "top 3 per service", "the last 5 for each host" */
+static bool asks_so_many_of_each(const struct ag_parse *p)
+{
+    size_t end = limit_end(p);
+
     if (end == 0 || p->found.limit == 0)
         return false;
     if (strncmp(ag_word(p, end), "씩", strlen("씩")) == 0)
@@ -316,13 +324,8 @@ static bool asks_for_records_of_groups(const struct ag_parse *p)
 /* 최근 에러 5건의 사용자: so many records, and then who left them. */
 static bool groups_a_few_records(const struct ag_parse *p)
 {
-    size_t end = 0;
+    size_t end = limit_end(p);
 
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        const char *rule = p->tokens->items[i].rule;
-        if (rule && strcmp(rule, "limit") == 0)
-            end = i + 1;
-    }
     if (end == 0 || strcmp(ag_word(p, end - 1), "건") != 0 || ag_said(p, AG_C_TOP) ||
         ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_FEWEST))
         return false;
