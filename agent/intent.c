@@ -185,10 +185,24 @@ bool ag_intent_ranks_each(const struct ag_intent *intent)
 {
     const enum ag_measure_fn fn = intent->measure.fn;
 
-    return intent->group_count == 2 && intent->rank && intent->shape == AG_PLAIN &&
-           (intent->order == AG_MOST || intent->order == AG_FEWEST) && intent->compare == AG_NO_COMPARE &&
-           intent->part_count == 0 && fn != AG_FIRST_SEEN && fn != AG_LAST_SEEN && fn != AG_LIST &&
-           fn != AG_NAMES;
+    return ((intent->group_count == 2 && intent->shape == AG_PLAIN) ||
+            (intent->group_count == 1 && intent->shape == AG_SERIES)) &&
+           intent->rank && (intent->order == AG_MOST || intent->order == AG_FEWEST) &&
+           intent->compare == AG_NO_COMPARE && intent->part_count == 0 && fn != AG_FIRST_SEEN &&
+           fn != AG_LAST_SEEN && fn != AG_LIST && fn != AG_NAMES;
+}
+
+bool ag_intent_counts_groups(const struct ag_intent *intent)
+{
+    const enum ag_measure_fn fn = intent->measure.fn;
+    bool compared = intent->compare != AG_NO_COMPARE;
+    bool held = compared
+                    ? intent->shape == AG_PLAIN && intent->rank && !intent->threshold.set
+                    : intent->shape == AG_WITHOUT || (intent->shape == AG_PLAIN && intent->threshold.set);
+
+    return held && intent->group_count == 1 && intent->each == 0 && intent->limit == 0 &&
+           intent->part_count == 0 && intent->measure.also_count == 0 && fn != AG_FIRST_SEEN &&
+           fn != AG_LAST_SEEN && fn != AG_LIST && fn != AG_NAMES;
 }
 
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also)

@@ -196,10 +196,13 @@ struct ag_intent {
     struct ag_window against;
     enum ag_claim claim; /* of a comparison of one number */
     enum ag_order order;
-    bool rank; /* "most", "top N": leaves the NULL group out */
-    int limit; /* 0: not said */
-    int each;  /* of two groups of AG_PLAIN: so many of the second, by order, for each value of the first
-                  ("the top 3 error types of each service"); 0: of all together */
+    bool rank;    /* "most", "top N": leaves the NULL group out */
+    int limit;    /* 0: not said */
+    int each;     /* of two groups of AG_PLAIN: so many of the second, by order, for each value of the first
+                     ("the top 3 error types of each service"); of AG_SERIES by one group: so many for each
+                     bucket; 0: of all together */
+    bool counted; /* how many groups there are, as one number: those over the threshold, of AG_WITHOUT, or
+                     that rose or fell against another time ("how many services had more than 10 errors") */
     int64_t bucket_us; /* 0: automatic; 30 days: calendar months */
     int64_t silent_us;
     struct ag_threshold threshold;
@@ -219,8 +222,12 @@ const char *ag_field_name(enum ag_field field);
 /* AG_NO_FIELD: none has this name. */
 enum ag_field ag_field_named(const char *name);
 const char *ag_measure_name(enum ag_measure_fn fn);
-/* Can it be asked for so many of each (intent->each)? A ranking of two groups by a measure of theirs. */
+/* Can it be asked for so many of each (intent->each)? A ranking of two groups by a measure of theirs, or of
+ * one in every bucket. */
 bool ag_intent_ranks_each(const struct ag_intent *intent);
+/* Can the groups be counted (intent->counted)? One field's, of one window over a threshold or of AG_WITHOUT,
+ * or of two in the order of their change, which are those that rose or fell. */
+bool ag_intent_counts_groups(const struct ag_intent *intent);
 /* May `also` be measured beside `fn`? */
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
 /* Can `fn` be that of a part? A number of the records, not the records or moments. */

@@ -467,18 +467,22 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     if (intent->shape == AG_WITHOUT &&
         (intent->group_count != 1 || intent->filter_count == 0 || intent->measure.fn != AG_COUNT))
         return BAD(error, "shape without needs a count, one group and a filter");
+    intent->counted = json_is_true(json_object_get(json, "counted"));
     if (intent->each > 0 && !ag_intent_ranks_each(intent))
-        return BAD(error,
-                   "each needs two groups, rank and order most or fewest, without shape and comparison");
+        return BAD(error, "each needs two groups, or one and shape series, rank and order most or fewest, "
+                          "without comparison");
+    if (intent->counted && !ag_intent_counts_groups(intent))
+        return BAD(error, "counted needs one group and a threshold, shape without, or compare and rank, and "
+                          "neither limit nor each");
     return 0;
 }
 
 int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
                         struct lm_error *error)
 {
-    static const char *const keys[] = {"v",      "measure", "parts",     "shape",    "filters", "group_by",
-                                       "time",   "compare", "order",     "rank",     "limit",   "each",
-                                       "bucket", "silent",  "threshold", "language", NULL};
+    static const char *const keys[] = {"v",       "measure", "parts",  "shape",     "filters",  "group_by",
+                                       "time",    "compare", "order",  "rank",      "limit",    "each",
+                                       "counted", "bucket",  "silent", "threshold", "language", NULL};
     const json_t *filters = json_object_get(json, "filters");
     const json_t *groups = json_object_get(json, "group_by");
     const json_t *threshold = json_object_get(json, "threshold");

@@ -133,6 +133,8 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     failed |= put(o, "limit", json_integer(intent->limit));
     if (intent->each > 0)
         failed |= put(o, "each", json_integer(intent->each));
+    if (intent->counted)
+        failed |= put(o, "counted", json_true());
     if (intent->bucket_us)
         failed |= put(o, "bucket", json_integer(intent->bucket_us / 1000000));
     if (intent->silent_us)

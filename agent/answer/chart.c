@@ -53,7 +53,7 @@ json_t *ag_chart(const struct ag_table *table)
         intent->shape == AG_WITHOUT || intent->shape == AG_EVIDENCE) {
         return chart("table", NULL, json_array(), NULL, false);
     }
-    if (intent->shape == AG_SERIES) {
+    if (intent->shape == AG_SERIES && intent->each == 0) {
         const char *series = name_of(table, side < table->column_count ? side : group);
         return chart("line", "bucket", measures(table, false), series,
                      adds_up && group < table->column_count && side >= table->column_count);

@@ -159,6 +159,29 @@ static void say_names(struct ag_said *said)
     ag_put_phrase(said, said->table->truncated ? AG_SAY_NAMES_CUT : AG_SAY_NAMES);
 }
 
+/* The first of each, be it of each group or of each bucket. */
+static void say_each(struct ag_said *said)
+{
+    bool fewest = said->table->intent->order == AG_FEWEST;
+    said->one = true;
+    if (said->facts->bucket < said->table->column_count) {
+        ag_put_phrase(said, fewest ? AG_SAY_EACH_TIME_FEWEST : AG_SAY_EACH_TIME_MOST);
+    } else {
+        ag_put_phrase(said, fewest ? AG_SAY_EACH_FEWEST : AG_SAY_EACH_MOST);
+    }
+}
+
+/* How many groups there are. */
+static void say_counted(struct ag_said *said)
+{
+    const struct ag_intent *intent = said->table->intent;
+    said->one = ag_table_number(said->table, 0, said->column) == 1;
+    ag_put_phrase(said, intent->shape == AG_WITHOUT        ? AG_SAY_COUNTED_WITHOUT
+                        : intent->compare == AG_NO_COMPARE ? AG_SAY_COUNTED
+                        : intent->order == AG_FEWEST       ? AG_SAY_COUNTED_FELL
+                                                           : AG_SAY_COUNTED_ROSE);
+}
+
 void ag_insight(const struct ag_table *table, struct lm_buffer *out)
 {
     const struct ag_intent *intent = table->intent;
@@ -173,6 +196,8 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
         ag_put_phrase(&said, table->row_count == 0               ? AG_SAY_NOTHING
                              : facts.group < table->column_count ? AG_SAY_PARTS_BY
                                                                  : AG_SAY_PARTS);
+    } else if (intent->counted) {
+        say_counted(&said);
     } else if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
         say_change(&said);
     } else if (intent->shape == AG_WITHOUT) {
@@ -188,13 +213,12 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
         say_names(&said);
     } else if (intent->shape == AG_EVIDENCE) {
         say_evidence(&said);
+    } else if (intent->each > 0) {
+        say_each(&said);
     } else if (facts.bucket < table->column_count) {
         say_series(&said);
     } else if (facts.previous < table->column_count) {
         say_comparison(&said);
-    } else if (intent->each > 0) {
-        said.one = true;
-        ag_put_phrase(&said, intent->order == AG_FEWEST ? AG_SAY_EACH_FEWEST : AG_SAY_EACH_MOST);
     } else if (facts.group < table->column_count) {
         say_groups(&said);
     } else {

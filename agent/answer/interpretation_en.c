@@ -223,11 +223,18 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
         lm_buffer_printf(out, ", only %s ", op >= AG_AT_LEAST && op <= AG_AT_MOST ? words[op] : "more than");
         ag_put_number(out, intent->threshold.value);
     }
+    if (intent->counted) {
+        say(out, ", and how many those are");
+    }
     if (intent->each > 0) {
         lm_buffer_printf(out,
                          intent->order == AG_FEWEST ? ", the lowest %d of each " : ", the top %d of each ",
                          intent->each);
-        ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_EN);
+        if (reading->bucket_us > 0) {
+            ag_put_width(out, reading->bucket_us, AG_EN);
+        } else {
+            ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_EN);
+        }
     }
     if (intent->limit > 0) {
         bool fewest = intent->order == AG_FEWEST;
@@ -244,7 +251,8 @@ static void put_without(struct lm_buffer *out, const struct ag_reading *reading)
 {
     const struct ag_intent *intent = reading->intent;
     const struct ag_group *group = &intent->groups[0];
-    say(out, group->key != NULL ? "The values of " : "The ");
+    say(out, intent->counted ? "How many there are of the " : "The ");
+    say(out, group->key != NULL ? "values of " : "");
     if (group->key != NULL) {
         ag_put_name(out, group->key);
     } else {

@@ -213,7 +213,7 @@ static void put_list_order(struct lm_buffer *out, enum ag_order order)
                                    : "");
 }
 
-static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
+static void put_end(struct lm_buffer *out, const struct ag_intent *intent, int64_t bucket_us)
 {
     if (intent->threshold.set) {
         static const char *const signs[] = {[AG_AT_LEAST] = "이상인",
@@ -226,9 +226,17 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent)
         say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
         say(out, " 것만 ");
     }
+    if (intent->counted) {
+        say(out, "골라 몇인지 셉니다.");
+        return;
+    }
     if (intent->each > 0) {
         say(out, "구해 ");
-        ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
+        if (intent->shape == AG_SERIES) {
+            ag_put_width(out, bucket_us, AG_KO);
+        } else {
+            ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
+        }
         lm_buffer_printf(out,
                          intent->order == AG_FEWEST ? "마다 하위 %d개를 보여 줍니다."
                                                     : "마다 상위 %d개를 보여 줍니다.",
@@ -287,8 +295,8 @@ static void put_without(struct lm_buffer *out, const struct ag_intent *intent)
     put_filter(out, &intent->filters[intent->filter_count - 1], false);
     say(out, " 것은 없는 ");
     ag_put_field(out, intent->groups[0].field, intent->groups[0].key, AG_KO);
-    ag_put_particle(out, AG_EUL_REUL);
-    say(out, " 찾습니다.");
+    ag_put_particle(out, intent->counted ? AG_I_GA : AG_EUL_REUL);
+    say(out, intent->counted ? " 몇인지 셉니다." : " 찾습니다.");
 }
 
 /* Each part with all of its conditions. */
@@ -304,7 +312,7 @@ static void put_parts(struct lm_buffer *out, const struct ag_reading *reading)
     ag_put_particle(out, AG_EUL_REUL);
     say(out, " ");
     put_groups(out, reading->intent);
-    put_end(out, reading->intent);
+    put_end(out, reading->intent, reading->bucket_us);
 }
 
 void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *out)
@@ -340,5 +348,5 @@ void ag_interpretation_ko(const struct ag_reading *reading, struct lm_buffer *ou
     if (intent->measure.fn == AG_LIST) {
         put_list_order(out, reading->order);
     }
-    put_end(out, intent);
+    put_end(out, intent, reading->bucket_us);
 }

@@ -48,6 +48,16 @@ const struct ag_phrases ag_phrases_en = {
                 "{among}{group} {superlative}{leads by}: {value}{leader share}{runner-up}, {window}.",
             [AG_SAY_EACH_MOST] = "For each {label} the highest {measure} of {subjects} {window}: {leaders}",
             [AG_SAY_EACH_FEWEST] = "For each {label} the lowest {measure} of {subjects} {window}: {leaders}",
+            [AG_SAY_EACH_TIME_MOST] =
+                "For every {width} the highest {measure} of {subjects} {window}: {leaders}",
+            [AG_SAY_EACH_TIME_FEWEST] =
+                "For every {width} the lowest {measure} of {subjects} {window}: {leaders}",
+            [AG_SAY_COUNTED] = "The {measure} of {subjects} is {threshold} for {value} {label}, {window}.",
+            [AG_SAY_COUNTED_ROSE] =
+                "The {measure} of {subjects} was higher {window} than {other window} for {value} {label}.",
+            [AG_SAY_COUNTED_FELL] =
+                "The {measure} of {subjects} was lower {window} than {other window} for {value} {label}.",
+            [AG_SAY_COUNTED_WITHOUT] = "{value} {label} had records but no {subjects} {window}.",
             [AG_SAY_SERIES_TOTAL] = "{count} {subject} {window}, the most {bucket}{bucket group}: {value}.",
             [AG_SAY_SERIES_MOST] =
                 "The {measure} of {subjects} {window} was highest {bucket}{bucket group}: {value}.",
@@ -118,6 +128,11 @@ const struct ag_phrases ag_phrases_en = {
             [AG_POINTS] = "{points} percentage points",
             [AG_CHANGE_PERCENT] = " ({percent})",
             [AG_EACH_ITEM] = "{group} {value}",
+            [AG_EACH_TIME_ITEM] = "{from} {group} {value}",
+            [AG_THRESHOLD_AT_LEAST] = "at least {limit}",
+            [AG_THRESHOLD_ABOVE] = "more than {limit}",
+            [AG_THRESHOLD_BELOW] = "less than {limit}",
+            [AG_THRESHOLD_AT_MOST] = "at most {limit}",
             [AG_SEEN_AT] = " ({from})",
             [AG_NAMES_END] = ".",
             [AG_NAMES_OTHERS] = " and others.",

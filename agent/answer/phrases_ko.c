@@ -45,6 +45,16 @@ const struct ag_phrases ag_phrases_ko = {
                               "{superlative}.{runner-up}",
             [AG_SAY_EACH_MOST] = "{window} {subject} {measure}{이} {label}마다 가장 큰 것은 {leaders}",
             [AG_SAY_EACH_FEWEST] = "{window} {subject} {measure}{이} {label}마다 가장 작은 것은 {leaders}",
+            [AG_SAY_EACH_TIME_MOST] = "{window} {subject} {measure}{이} {width}마다 가장 큰 것은 {leaders}",
+            [AG_SAY_EACH_TIME_FEWEST] =
+                "{window} {subject} {measure}{이} {width}마다 가장 작은 것은 {leaders}",
+            [AG_SAY_COUNTED] = "{window} {subject}의 {measure}{이} {threshold}인 {label}{은} {value}입니다.",
+            [AG_SAY_COUNTED_ROSE] = "{other window}보다 {window} {subject}의 {measure}{이} 늘어난 "
+                                    "{label}{은} {value}입니다.",
+            [AG_SAY_COUNTED_FELL] = "{other window}보다 {window} {subject}의 {measure}{이} 줄어든 "
+                                    "{label}{은} {value}입니다.",
+            [AG_SAY_COUNTED_WITHOUT] =
+                "{window} 기록은 있으나 {subjects}{이} 없던 {label}{은} {value}입니다.",
             [AG_SAY_SERIES_TOTAL] = "{window} {subject}{은} 모두 {count}건이고, {bucket}{bucket group}에 "
                                     "{value}{로} 가장 많았습니다.",
             [AG_SAY_SERIES_MOST] = "{window} {subject}의 {measure}{은} {bucket}{bucket group}에 {value}{로} "
@@ -115,6 +125,11 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_POINTS] = "{points}%p",
             [AG_CHANGE_PERCENT] = "({percent})",
             [AG_EACH_ITEM] = "{group} {value}",
+            [AG_EACH_TIME_ITEM] = "{from} {group} {value}",
+            [AG_THRESHOLD_AT_LEAST] = "{limit} 이상",
+            [AG_THRESHOLD_ABOVE] = "{limit} 초과",
+            [AG_THRESHOLD_BELOW] = "{limit} 미만",
+            [AG_THRESHOLD_AT_MOST] = "{limit} 이하",
             [AG_SEEN_AT] = "({from})",
             [AG_NAMES_END] = "입니다.",
             [AG_NAMES_OTHERS] = " 등입니다.",

@@ -15,9 +15,11 @@ static void put_figure(const struct ag_said *said, double value)
         ag_put_count(said->out, (int64_t)value);
         size_t first = said->facts->measure;
         bool part = said->column >= first && said->column < first + intent->part_count;
-        enum ag_field field = part ? intent->parts[said->column - first].field : intent->measure.field;
-        bool rows = (!part && intent->measure.fn != AG_DISTINCT) ||
-                    (column->role == AG_ROLE_MEASURE && column->measures == AG_COUNT);
+        enum ag_field field = part              ? intent->parts[said->column - first].field
+                              : intent->counted ? intent->groups[0].field
+                                                : intent->measure.field;
+        bool rows = !intent->counted && ((!part && intent->measure.fn != AG_DISTINCT) ||
+                                         (column->role == AG_ROLE_MEASURE && column->measures == AG_COUNT));
         lm_buffer_append_text(said->out, rows                  ? said->phrases->records
                                          : field == AG_USER_ID ? said->phrases->users
                                                                : said->phrases->values);
@@ -157,9 +159,39 @@ static void put_basis(const struct ag_said *said)
     }
 }
 
-/* Percentile columns are named "p95_ms". */
+/* The threshold's value in the unit of what is measured. */
+static void put_limit(const struct ag_said *said)
+{
+    const struct ag_intent *intent = said->table->intent;
+    enum ag_measure_fn fn = intent->measure.fn;
+    double value = intent->threshold.value;
+    if (fn == AG_ERROR_RATE || fn == AG_FAILURE_RATE || fn == AG_SHARE) {
+        ag_put_percent(said->out, value);
+        return;
+    }
+    ag_put_number(said->out, value);
+    lm_buffer_append_text(said->out, ag_intent_measures_key(intent)        ? ""
+                                     : ag_measure_is_statistic(fn)         ? " ms"
+                                     : fn != AG_DISTINCT                   ? said->phrases->records
+                                     : intent->measure.field == AG_USER_ID ? said->phrases->users
+                                                                           : said->phrases->values);
+}
+
+static void put_threshold(const struct ag_said *said)
+{
+    enum ag_op op = said->table->intent->threshold.op;
+    bool known = op >= AG_AT_LEAST && op <= AG_AT_MOST;
+    ag_put_phrase(said,
+                  known ? (enum ag_phrase)(AG_THRESHOLD_AT_LEAST + (op - AG_AT_LEAST)) : AG_THRESHOLD_ABOVE);
+}
+
+/* Percentile columns are named "p95_ms", but for that of counted groups. */
 static void put_percentile(const struct ag_said *said)
 {
+    if (said->table->intent->counted) {
+        lm_buffer_printf(said->out, "p%.6g", said->table->intent->measure.p[0] * 100);
+        return;
+    }
     const char *name = said->table->columns[said->column].name;
     lm_buffer_append(said->out, name, strcspn(name, "_"));
 }
@@ -224,6 +256,11 @@ static void put_other_window(const struct ag_said *said)
     put_window_between(said, said->table->sql->against_from_us, said->table->sql->against_to_us);
 }
 
+static void put_bucket_width(const struct ag_said *said)
+{
+    ag_put_width(said->out, said->table->sql->bucket_us, said->phrases->language);
+}
+
 static void put_bucket(const struct ag_said *said)
 {
     const struct ag_sql *sql = said->table->sql;
@@ -254,6 +291,9 @@ const struct ag_piece ag_pieces_counted[] = {
     {"window", put_window},
     {"other window", put_other_window},
     {"bucket", put_bucket},
+    {"width", put_bucket_width},
+    {"limit", put_limit},
+    {"threshold", put_threshold},
     {"share", put_share},
     {"total", put_total},
     {"more measures", put_more_measures},

@@ -177,23 +177,28 @@ static void put_seen(const struct ag_said *said)
     ag_put_phrase(said, count > NAMED ? AG_NAMES_OTHERS : AG_NAMES_END);
 }
 
-static bool leads(const struct ag_table *table, size_t row, size_t group)
+static bool leads(const struct ag_table *table, size_t row, size_t divider)
 {
-    return row == 0 || strcmp(table->rows[row - 1][group], table->rows[row][group]) != 0;
+    return row == 0 || strcmp(table->rows[row - 1][divider], table->rows[row][divider]) != 0;
 }
 
-/* The first of each value of the first group. */
+/* The first of each value of the first group, or of each bucket. */
 static void put_leaders(const struct ag_said *said)
 {
     const struct ag_table *table = said->table;
+    bool by_time = said->facts->bucket < table->column_count;
+    size_t divider = by_time ? said->facts->bucket : said->facts->group;
     struct ag_said each = *said;
     size_t put_so_far = 0, all = 0;
     for (each.row = 0; each.row < table->row_count; each.row++) {
-        if (!leads(table, each.row, said->facts->group) || all++ >= NAMED) {
+        if (!leads(table, each.row, divider) || all++ >= NAMED) {
             continue;
         }
         put(said, put_so_far++ > 0 ? ", " : "");
-        ag_put_phrase(&each, AG_EACH_ITEM);
+        if (by_time && !ag_table_instant(table, each.row, divider, &each.from_us)) {
+            continue;
+        }
+        ag_put_phrase(&each, by_time ? AG_EACH_TIME_ITEM : AG_EACH_ITEM);
     }
     ag_put_phrase(said, all > NAMED ? AG_NAMES_OTHERS : AG_NAMES_END);
 }

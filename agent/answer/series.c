@@ -131,7 +131,9 @@ int ag_series_fill(struct ag_table *table)
     const struct ag_sql *sql = table->sql;
     size_t bucket = ag_table_find(table, AG_ROLE_BUCKET, 0);
     bool grouped = ag_table_find(table, AG_ROLE_GROUP, 0) < table->column_count;
-    if (table->intent->threshold.set || ag_table_find(table, AG_ROLE_SIDE, 0) < table->column_count) {
+    /* Of each bucket its first: a bucket without records has none. */
+    if (table->intent->threshold.set || table->intent->each > 0 ||
+        ag_table_find(table, AG_ROLE_SIDE, 0) < table->column_count) {
         return 0;
     }
     const char *const *groups[FILLED_GROUPS] = {NULL};

@@ -363,6 +363,9 @@ bool ag_table_empty(const struct ag_table *table)
     if (table->row_count == 0) {
         return true;
     }
+    if (table->intent->counted) {
+        return false; /* none over the threshold is not none at all */
+    }
     /* One row that counts nothing: the count itself, or what stands beside a measure that is NULL. */
     if (ag_table_find(table, AG_ROLE_GROUP, 0) < table->column_count && table->sql->bucket_us == 0) {
         return false;

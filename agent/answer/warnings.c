@@ -138,6 +138,7 @@ static void say(struct writer *writer, bool when, const char *code, const char *
 json_t *ag_warnings(struct ag_table *table)
 {
     const struct ag_sql *sql = table->sql;
+    const struct ag_intent *intent = table->intent;
     struct writer writer = {.table = table, .list = json_array()};
     lm_buffer_init(&writer.text, 4096);
     if (writer.list == NULL) {
@@ -146,6 +147,11 @@ json_t *ag_warnings(struct ag_table *table)
     nothing_of_it(&writer);
     without_value(&writer);
     few_samples(&writer);
+    say(&writer,
+        intent->counted && intent->rank && intent->measure.fn == AG_PERCENTILE &&
+            intent->compare == AG_NO_COMPARE,
+        "few_samples", "표본이 20개보다 적은 것은 세지 않았습니다.",
+        "Those with fewer than 20 samples were not counted.");
     say(&writer, table->tie, "tie", "마지막 순위와 같은 값이 더 있습니다.",
         "More groups tie with the last one shown.");
     say(&writer, table->alike_count > AG_MAX_PATTERNS, "patterns_not_all",

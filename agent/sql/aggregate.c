@@ -190,7 +190,9 @@ static void order_groups(struct ag_plan *plan)
         if (plan->sides) {
             ag_plan_add_key(plan, "side", "side", "");
         }
-        return;
+        if (intent->each == 0) {
+            return;
+        }
     }
     const char *null = ag_group_null(plan, false);
     if (null != NULL && intent->each == 0) {
@@ -219,7 +221,8 @@ static int plan_aggregate(struct ag_plan *plan)
     if (ag_measure_columns(plan) != 0) {
         return -1;
     }
-    if (plan->out->bucket_us > 0 || lists_names(intent) || ag_group_by_clock(plan)) {
+    bool by_time = plan->out->bucket_us > 0 && intent->each == 0;
+    if (by_time || lists_names(intent) || ag_group_by_clock(plan)) {
         plan->key_count = keys; /* by time, by name, by the clock: not by the measure */
     }
     if (plan->group_count == 0) {
@@ -230,6 +233,11 @@ static int plan_aggregate(struct ag_plan *plan)
         const char *n = plan->mixed ? ag_plan_text(plan, "sum(%s)", ag_plan_item(plan, "duration_n"))
                                     : ag_plan_text(plan, "count(%s)", ag_measure_number(plan));
         ag_plan_add_having(plan, ag_plan_text(plan, "%s > 0", n));
+    }
+    if (intent->counted && intent->rank && intent->measure.fn == AG_PERCENTILE && !plan->sides) {
+        /* What a list would leave out, and name. */
+        ag_plan_add_having(plan,
+                           ag_plan_text(plan, "count(%s) >= %d", ag_measure_number(plan), AG_MIN_SAMPLES));
     }
     if (lists_names(intent) && ag_group_null(plan, false) != NULL) {
         const char *name = group_alias(plan, plan->grouped_count - 1);
@@ -302,6 +310,12 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
     }
     if (plan->group_count == 0) {
         plan->limit = 0; /* exactly one row */
+    }
+    if (plan->intent->counted) {
+        unsigned indent = ag_counted_open(plan, sql);
+        ag_emit_statement(plan, sql, indent);
+        ag_counted_close(plan, sql);
+        return 0;
     }
     ag_emit_grouped(plan, sql);
     return 0;

@@ -143,22 +143,27 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
                                        by_count > 0 ? " " : "");
     inner[by_count + 2] = ag_plan_text(plan, "sum(sum(n)) OVER (%s) AS total", list);
 
+    if (intent->counted && intent->rank && !plan->sides) {
+        ag_plan_add_having(plan, ag_plan_text(plan, "max(total) >= %d", AG_MIN_SAMPLES));
+    }
+    if (plan->group_count == 0) {
+        plan->limit = 0;
+    }
+    unsigned indent = ag_counted_open(plan, sql);
     const char *texts[AG_MAX_COLUMNS];
     for (size_t i = 0; i < plan->out->column_count; i++) {
         const char *name = plan->out->columns[i].name;
         texts[i] = plan->selects[i] == NULL ? name : ag_plan_text(plan, "%s AS %s", plan->selects[i], name);
     }
-    ag_emit_list(sql, 0, "SELECT", texts, plan->out->column_count);
-    lm_buffer_append_text(sql, "FROM (\n");
-    ag_emit_list(sql, 4, "SELECT", inner, by_count + 3);
-    ag_emit_from(plan, sql, 4);
-    ag_emit_list(sql, 4, "GROUP BY", by, by_count + 1);
-    lm_buffer_append_text(sql, ") AS durations\n");
-    ag_emit_list(sql, 0, "GROUP BY", plan->groups, plan->group_count);
-    ag_emit_having(plan, sql, 0);
-    if (plan->group_count == 0) {
-        plan->limit = 0;
-    }
-    ag_emit_order(plan, sql, 0, false);
+    ag_emit_list(sql, indent, "SELECT", texts, plan->out->column_count);
+    lm_buffer_printf(sql, "%*sFROM (\n", (int)indent, "");
+    ag_emit_list(sql, indent + 4, "SELECT", inner, by_count + 3);
+    ag_emit_from(plan, sql, indent + 4);
+    ag_emit_list(sql, indent + 4, "GROUP BY", by, by_count + 1);
+    lm_buffer_printf(sql, "%*s) AS durations\n", (int)indent, "");
+    ag_emit_list(sql, indent, "GROUP BY", plan->groups, plan->group_count);
+    ag_emit_having(plan, sql, indent);
+    ag_emit_order(plan, sql, indent, false);
+    ag_counted_close(plan, sql);
     return 0;
 }

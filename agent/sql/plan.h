@@ -178,6 +178,12 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
 void ag_each_keys(struct ag_plan *plan);
 void ag_emit_each(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 
+/* counted.c: of a statement by groups how many groups it has (intent->counted). The statement itself, with
+ * nothing but its groups, is written between the two, indented as the first says: by 0 where groups are not
+ * counted. */
+unsigned ag_counted_open(struct ag_plan *plan, struct lm_buffer *sql);
+void ag_counted_close(struct ag_plan *plan, struct lm_buffer *sql);
+
 /* measure.c */
 /* LM_FATAL where the measure asks for what cannot be measured. */
 int ag_measure_check(struct ag_plan *plan) LM_MUST_CHECK;

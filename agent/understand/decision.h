@@ -62,7 +62,16 @@ bool ag_rate_rule(struct decision *d);
 bool ag_distinct_rule(struct decision *d);
 /* 서비스랑 횟수, ip와 건수: the field and the number of each. */
 bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target);
+/* Is "how many" said right at the field: 서비스 몇 개, "how many hosts", 에러 타입 수? */
+bool ag_counts_target(const struct decision *d, const struct ag_target *target);
 bool ag_seen_rule(struct decision *d);
+
+/* counted.c: "how many services had more than 10 errors"; before the measure is decided. */
+void ag_counted_rule(struct decision *d);
+
+/* threshold.c: conditions on durations and on what is measured of groups. */
+void ag_length_rule(struct decision *d);
+void ag_threshold_rule(struct decision *d);
 
 /* shares.c: "2초 넘는 요청 비율", 에러 중 FATAL 비율, "what share of errors come from payment". The parts are
  * told from the whole before filters are made of them; true when it decided. */

@@ -248,6 +248,13 @@ static bool replace_groups(struct ag_parse *p)
                 NULL);
         return false;
     }
+    /* "which services were those?" of what was counted */
+    if (in->counted && p->target_count == 1 && p->targets[0].field == in->groups[0].field &&
+        ag_same_key(p->targets[0].key, in->groups[0].key)) {
+        ag_consume(p->tokens, p->targets[0].from, p->targets[0].to, "group");
+        in->counted = false;
+        return true;
+    }
     in->group_count = 0;
     for (size_t i = 0; i < p->target_count; i++) {
         ag_consume(p->tokens, p->targets[i].from, p->targets[i].to, "group");
@@ -540,6 +547,8 @@ bool ag_follow_up(struct ag_parse *p)
     changed = changed || show_records(p);
     if (!ag_intent_ranks_each(p->intent))
         p->intent->each = 0;
+    if (!ag_intent_counts_groups(p->intent))
+        p->intent->counted = false;
     take_fillers(p);
     check_parts(p, previous);
     if (!changed && !p->stopped && !ag_said(p, AG_C_FOLLOW))

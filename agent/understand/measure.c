@@ -114,131 +114,6 @@ void ag_count_instead(struct ag_parse *p)
     intent->order = AG_ORDER_DEFAULT;
 }
 
-static void length_rule(struct decision *d)
-{
-    const struct ag_found *found = &d->p->found;
-    struct ag_intent *intent = d->intent;
-
-    if (!found->length_set)
-        return;
-    if (intent->measure.field == AG_DURATION && intent->group_count > 0 && !found->threshold.set) {
-        intent->threshold = (struct ag_threshold){true, found->length_op, found->length_ms};
-        return;
-    }
-    ag_filter_add(d->p, AG_DURATION, NULL, found->length_op, ag_sayf(d->p, "%.15g", found->length_ms));
-}
-
-static bool is_ratio(const struct ag_intent *intent)
-{
-    return intent->measure.fn == AG_ERROR_RATE || intent->measure.fn == AG_FAILURE_RATE ||
-           intent->measure.fn == AG_SHARE;
-}
-
-/* 3개 이상의 호스트에서 난 에러: of hosts, not of what is counted; 에러가 10개 이상의 서비스 is of errors. */
-static bool counts_what_follows(const struct ag_parse *p, size_t at)
-{
-    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
-    size_t before = at > 0 ? ag_before(p, at) : SIZE_MAX;
-    size_t next = at + 1;
-    const char *word;
-
-    if (before != SIZE_MAX && (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
-                               ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG) ||
-                               ag_reads(p, before, AG_C_COUNT) || ag_reads(p, before, AG_C_STATUS_CLASS)))
-        return false;
-    if (!ag_says(p, next, counters, sizeof counters / sizeof *counters))
-        return false;
-    while (ag_reads(p, next, AG_C_COUNTER) || ag_reads(p, next, AG_C_PARTICLE))
-        next++;
-    word = ag_word(p, next);
-    if (strlen(word) < 3 || strcmp(word + strlen(word) - 3, "의") != 0)
-        next++;
-    return (strcmp(ag_word(p, next), "의") == 0 || ag_reads(p, next, AG_C_AT_LEAST) ||
-            ag_reads(p, next, AG_C_AT_MOST) || ag_reads(p, next, AG_C_BELOW)) &&
-           ag_reads(p, next + 1, AG_C_FIELD);
-}
-
-/* 에러 10건 넘는 서비스별 에러 타입: of each service, or of each type in it? */
-static bool stands_before_groups(const struct decision *d)
-{
-    for (size_t k = 0; d->intent->group_count > 1 && k < d->p->target_count; k++) {
-        if (d->p->targets[k].from >= d->p->found.threshold_at)
-            return true;
-    }
-    return false;
-}
-
-/* "errors by endpoint with more than 100 requests", 에러 10명 이상인: a number of something else. */
-static bool counts_another_thing(const struct decision *d)
-{
-    const struct ag_parse *p = d->p;
-    size_t at = p->found.threshold_at - 1;
-    size_t next = at + 1;
-    bool level = ag_has_field(d->intent, AG_LEVEL);
-
-    if (counts_what_follows(p, at) || stands_before_groups(d))
-        return true;
-    if (strcmp(ag_word(p, next), "명") == 0)
-        return d->intent->measure.fn != AG_DISTINCT;
-    /* 두 개 이상의 서비스에서 에러 겪은 사용자 */
-    if (d->intent->group_count > 1 && ag_reads(p, next, AG_C_COUNTER) &&
-        ag_reads(p, next + 1, AG_C_AT_LEAST) && ag_reads(p, ag_after(p, next + 1), AG_C_FIELD))
-        return true;
-    if (ag_reads(p, next, AG_C_COUNTER) && (d->intent->measure.field == AG_DURATION || is_ratio(d->intent)))
-        return true; /* 응답시간 50건 이상, 실패율 10건 이상 */
-    while (next < p->tokens->count && ag_reads(p, next, AG_C_PREPOSITION))
-        next++;
-    if (ag_is_korean(p, next))
-        return false;
-    if (ag_reads(p, next, AG_C_REQUEST) || ag_reads(p, next, AG_C_RESPONSE))
-        return level || d->intent->measure.fn != AG_COUNT;
-    return ag_reads(p, next, AG_C_FIELD) && !ag_reads(p, next, AG_C_ERROR) &&
-           d->intent->measure.fn != AG_DISTINCT;
-}
-
-static void threshold_rule(struct decision *d)
-{
-    struct ag_intent *intent = d->intent;
-
-    if (!d->p->found.threshold.set)
-        return;
-    /* 에러율이 5% 넘은 시간대, "hours with more than 100 errors" */
-    if (intent->group_count == 0 && intent->shape == AG_PLAIN && ag_take(d->p, AG_C_TIME_SLOT)) {
-        intent->shape = AG_SERIES;
-        intent->bucket_us = ag_unit_us(ag_heard_value(d, AG_C_TIME_SLOT)[0]);
-    }
-    if (intent->group_count == 0 && intent->shape != AG_SERIES) {
-        ag_stop(d->p, AG_NOT_UNDERSTOOD,
-                ag_say(d->p, "무엇별로 세어 비교할지 알 수 없습니다.",
-                       "It is not said what the number is to be counted by."),
-                ag_say(d->p, "예: \"에러 10건 이상인 서비스\"",
-                       "For example \"services with more than 10 errors\"."));
-        return;
-    }
-    if (counts_another_thing(d)) {
-        ag_stop(d->p, AG_NOT_UNDERSTOOD,
-                ag_say(d->p, "세는 것과 조건의 수가 서로 다른 것입니다.",
-                       "The number is of something else than what is counted."),
-                NULL);
-        return;
-    }
-    if (is_ratio(intent) && !d->p->found.threshold_percent && d->p->found.threshold.value > 1) {
-        ag_stop(d->p, AG_NOT_UNDERSTOOD,
-                ag_say(d->p, "비율은 퍼센트로 견줄 수 있습니다.", "A rate is compared with a percentage."),
-                ag_say(d->p, "예: \"에러율 5% 이상인 서비스\"",
-                       "For example \"services with an error rate above 5%\"."));
-        return;
-    }
-    if (d->p->found.threshold_percent && !is_ratio(intent)) {
-        ag_stop(d->p, AG_NOT_UNDERSTOOD,
-                ag_say(d->p, "퍼센트는 비율에만 쓸 수 있습니다.", "A percentage fits a rate only."), NULL);
-        return;
-    }
-    if (intent->measure.fn == AG_LIST)
-        ag_count_instead(d->p);
-    intent->threshold = d->p->found.threshold;
-}
-
 static void failures(struct decision *d)
 {
     bool endpoint = ag_has_field(d->intent, AG_ENDPOINT) && !ag_has_field(d->intent, AG_EVENT_TYPE) &&
@@ -565,6 +440,7 @@ void ag_measure_rule(struct ag_parse *p)
     }
     grouped_at_first = p->intent->group_count;
     broken_down = grouped_at_first > 0;
+    ag_counted_rule(&d);
     login_tries(&d);
     failures(&d);
     failures_of_a_service(&d);
@@ -603,10 +479,10 @@ void ag_measure_rule(struct ag_parse *p)
     only_responses(&d);
     ag_only_rule(p, broken_down);
     check_negations(p, broken_down);
-    length_rule(&d);
+    ag_length_rule(&d);
     ag_series_rule(&d);
     ag_each_rule(&d);
-    threshold_rule(&d);
+    ag_threshold_rule(&d);
     if (p->intent->group_count > 0)
         ag_take(p, AG_C_BY_AFTER);
     if ((p->found.limit_newest || p->found.limit_oldest) && p->intent->group_count > 0)

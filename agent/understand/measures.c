@@ -128,24 +128,26 @@ bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target)
            ag_reads(p, target->to + 1, AG_C_COUNT);
 }
 
-/* Is "how many" said right at the field: 서비스 몇 개, "how many hosts", 에러 타입 수? */
-static bool counted_target(const struct decision *d, const struct ag_target *target)
+bool ag_counts_target(const struct decision *d, const struct ag_target *target)
 {
     size_t next = ag_after(d->p, target->to - 1);
     size_t before = target->from > 0 ? ag_before(d->p, target->from) : SIZE_MAX;
+    bool korean;
 
     if (ag_lists_count(d->p, target))
         return false;
     while (before != SIZE_MAX && before > 0 &&
-           (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION)))
+           (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION) ||
+            strcmp(ag_word(d->p, before), "of the") == 0))
         before = ag_before(d->p, before);
-    if (ag_reads(d->p, next, AG_C_DISTINCT))
+    while (ag_reads(d->p, next, AG_C_DISTINCT) || strcmp(ag_word(d->p, next), "총") == 0)
         next = ag_after(d->p, next);
-    if (ag_reads(d->p, next, AG_C_ERROR) || ag_reads(d->p, next, AG_C_REQUEST))
+    korean = ag_is_korean(d->p, target->from) || ag_is_korean(d->p, next);
+    if (ag_reads(d->p, target->to, AG_C_ERROR) || ag_reads(d->p, target->to, AG_C_REQUEST))
         return false; /* "client errors" are no clients */
-    return (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT)) ||
-           (ag_is_korean(d->p, target->from) && ag_reads(d->p, next, AG_C_COUNT_PEOPLE)) ||
-           (before != SIZE_MAX && !ag_is_korean(d->p, before) && ag_reads(d->p, before, AG_C_COUNT));
+    return (korean && (ag_reads(d->p, next, AG_C_COUNT) || ag_reads(d->p, next, AG_C_COUNT_PEOPLE))) ||
+           (before != SIZE_MAX && ag_reads(d->p, before, AG_C_COUNT) &&
+            (!ag_is_korean(d->p, before) || strncmp(ag_word(d->p, before), "몇", strlen("몇")) == 0));
 }
 
 /* "distinct errors": different in what is not said. */
@@ -205,7 +207,7 @@ bool ag_distinct_rule(struct decision *d)
     if (target && people && target->field != AG_USER_ID)
         target = NULL; /* "endpoints by number of users" */
     if (target && is_countable(target->field) &&
-        (ag_heard(d, AG_C_DISTINCT) || people || counted_target(d, target))) {
+        (ag_heard(d, AG_C_DISTINCT) || people || ag_counts_target(d, target))) {
         ag_consume(d->p->tokens, target->from, target->to, "distinct");
         target->grouped = true;
         ag_use(d, AG_C_DISTINCT);

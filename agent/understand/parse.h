@@ -101,6 +101,7 @@ struct ag_parse {
     bool than_a_time;      /* "more than yesterday": set against that time */
     bool negated_whole;    /* "no errors", "did not hit": of everything a group has, not of a record */
     bool left_out;         /* "without debug": the same of a group, or of records broken down by one */
+    bool counted;          /* the number asked for is that of the groups */
     bool stopped;          /* an outcome other than understood has been decided */
     bool asks_values;      /* what values a key of the metadata has */
     bool several;          /* several measures of the same records were listed */
@@ -188,6 +189,7 @@ bool ag_ranks_by_change(struct ag_parse *p);
 bool ag_says_order_of_change(const struct ag_parse *p);
 void ag_claim_rule(struct ag_parse *p);    /* than.c: whether a comparison is to be confirmed */
 void ag_windows_rule(struct ag_parse *p);  /* compare.c: window, comparison */
+void ag_counted_check(struct ag_parse *p); /* counted.c: are they groups that can be counted? */
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* unsaid.c: the window where no time was said. */

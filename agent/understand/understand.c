@@ -315,6 +315,8 @@ static void decide(struct ag_parse *p)
     if (!p->stopped)
         ag_windows_rule(p);
     if (!p->stopped)
+        ag_counted_check(p);
+    if (!p->stopped)
         ag_claim_rule(p);
 }
 

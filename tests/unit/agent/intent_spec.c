@@ -250,6 +250,10 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
         intent->rank = true;
         return true;
     }
+    if (strcmp(clause, "counted") == 0) {
+        intent->counted = true;
+        return true;
+    }
     if (strcmp(clause, "unstated") == 0) {
         intent->window.stated = false;
         return true;

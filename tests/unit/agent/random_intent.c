@@ -265,6 +265,7 @@ void random_wild_intent(struct ag_intent *intent)
     intent->rank = random_draw(2) == 0;
     intent->limit = (int)random_draw(20);
     intent->each = random_draw(8) == 0 ? 1 + (int)random_draw(3) : 0;
+    intent->counted = random_draw(8) == 0;
     intent->bucket_us = random_draw(2) == 0 ? 0 : PICK(widths) * LM_SECOND_US;
     intent->silent_us = (int64_t)random_draw(3) * LM_HOUR_US;
     intent->threshold.set = random_draw(4) == 0;

@@ -92,6 +92,54 @@ static void things_asked_for_at_once_are_named_by_their_words(void **state)
     done(asked);
 }
 
+static void groups_counted_are_one_number(void **state)
+{
+    (void)state;
+    struct asked *asked = ASK("count; by service; where level >= ERROR; having > 10; counted; " DAY, "3");
+    assert_string_equal(asked->answer.insight,
+                        "The number of errors is more than 10 for 3 services, on 2026-03-17.");
+    assert_string_equal(json_string_value(json_object_get(asked->answer.chart, "type")), "number");
+    assert_int_equal(json_integer_value(cell(asked, 0, "distinct_service")), 3);
+    done(asked);
+    asked = ASK("count; by user_id; where level >= ERROR; having >= 3; counted; ko; " DAY, "1");
+    assert_string_equal(asked->answer.insight,
+                        "2026-03-17 하루 오류의 건수가 3건 이상인 사용자는 1명입니다.");
+    done(asked);
+    asked = ASK("p 0.95; by endpoint; having > 1000; rank; counted; ko; " DAY, "0");
+    assert_string_equal(asked->answer.insight,
+                        "2026-03-17 하루 기록의 p95 소요 시간이 1,000 ms 초과인 엔드포인트는 0개입니다.");
+    assert_true(warned(asked, "few_samples", "20"));
+    done(asked);
+    asked = ASK("error_rate; by service; having > 0.05; counted; " DAY, "1");
+    assert_string_equal(asked->answer.insight,
+                        "The error rate of records is more than 5% for 1 service, on 2026-03-17.");
+    done(asked);
+    asked = ASK("count; without; by host; where level in FATAL; counted; " DAY, "2");
+    assert_string_equal(asked->answer.insight, "2 hosts had records but no FATAL records on 2026-03-17.");
+    done(asked);
+    asked = ASK("count; by service; rank; order most; counted; where level >= ERROR; " DAY
+                "; against 2026-03-16T00:00:00+09:00/2026-03-17T00:00:00+09:00",
+                "4");
+    assert_string_equal(asked->answer.insight,
+                        "The number of errors was higher on 2026-03-17 than on 2026-03-16 for 4 services.");
+    done(asked);
+}
+
+static void the_first_of_each_hour_is_named(void **state)
+{
+    (void)state;
+    struct asked *asked =
+        ASK("count; series 3600; by service; rank; order most; each 1; where level >= ERROR; "
+            "in 2026-03-17T09:00:00+09:00/2026-03-17T12:00:00+09:00",
+            "2026-03-17 00:00:00+00", "pay", "7", "2026-03-17 02:00:00+00", "order", "2");
+    assert_string_equal(asked->answer.insight,
+                        "For every hour the highest number of errors from 2026-03-17 09:00 to 12:00: "
+                        "2026-03-17 09:00 pay 7, 2026-03-17 11:00 order 2.");
+    assert_int_equal(json_array_size(asked->answer.results), 2);
+    assert_string_equal(json_string_value(json_object_get(asked->answer.chart, "type")), "bar");
+    done(asked);
+}
+
 static void log_text_in_a_sentence_is_quoted_cut_and_harmless(void **state)
 {
     (void)state;
@@ -222,6 +270,16 @@ static void interpretation_names_window_zone_and_conditions(void **state)
          "The duration's p50 and p95 over records with duration above 500 ms and status code from 500 to "
          "599, from 2026-03-18 "
          "04:35:20 to 05:35:20 (UTC)."},
+        {"count; by service; where level >= ERROR; having > 10; counted; " DAY,
+         "The number of records with level at least ERROR, by service, only more than 10, and how many those "
+         "are, from 2026-03-17 00:00 to 2026-03-18 00:00 (Asia/Seoul)."},
+        {"count; by service; where level >= ERROR; having > 10; counted; ko; " DAY,
+         "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 레벨이 ERROR 이상인 기록의 수를 서비스별로 "
+         "10을 "
+         "넘는 것만 골라 몇인지 셉니다."},
+        {"count; series 3600; by service; rank; order most; each 1; ko; " DAY,
+         "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 기록의 수를 서비스별로 1시간 단위로 구해 "
+         "1시간마다 상위 1개를 보여 줍니다."},
         {"count; silent 900; " DAY, "Any service silent for more than 15 minutes at the end, among records, "
                                     "from 2026-03-17 00:00 to 2026-03-18 00:00 "
                                     "(Asia/Seoul)."},
@@ -262,6 +320,8 @@ int main(void)
         cmocka_unit_test(comparison_has_both_sides_difference_and_change),
         cmocka_unit_test(what_is_to_be_confirmed_is_answered_yes_or_no_where_both_sides_are_known),
         cmocka_unit_test(things_asked_for_at_once_are_named_by_their_words),
+        cmocka_unit_test(groups_counted_are_one_number),
+        cmocka_unit_test(the_first_of_each_hour_is_named),
         cmocka_unit_test(log_text_in_a_sentence_is_quoted_cut_and_harmless),
         cmocka_unit_test(numbers_have_three_significant_digits),
         cmocka_unit_test(particles_follow_the_last_sound),

@@ -367,6 +367,94 @@ static void so_many_of_each_are_the_first_of_all(void **state)
     }
 }
 
+/* Groups are as many as a list of them would have, whatever they are read from. */
+static void groups_counted_are_as_many_as_are_listed(void **state)
+{
+    static const char *const conditions[] = {
+        "count; having > 300",
+        "count; where level >= ERROR; having >= 20",
+        "error_rate; having > 0.1",
+        "avg; having > 60",
+        "p 0.95; having > 90",
+        "distinct user_id; having >= 5",
+        "count; without; where level in FATAL",
+        "count; rank; order most; against 2026-03-14T00:00:00Z/2026-03-16T00:00:00Z",
+        "error_rate; rank; order fewest; against 2026-03-14T00:00:00Z/2026-03-16T00:00:00Z",
+    };
+    static const char *const fields[] = {"by service", "by host", "by metadata.region", "by tag"};
+    int some = 0;
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions * 2; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome listed;
+        struct outcome counted;
+        char spec[MAX_SPEC];
+        lm_arena_init(&arena, (size_t)64 << 20);
+        snprintf(spec, sizeof spec, "%s; %s; in 2026-03-16T00:10:00Z/2026-03-18T00:00:00Z", conditions[i / 2],
+                 fields[i % 2 == 0 ? 0 : 1 + i / 2 % 3]);
+        assert_true(ask(*state, spec, &arena, true, &listed, &error));
+        random_add(spec, "counted");
+        compare(*state, spec, 0);
+        assert_true(ask(*state, spec, &arena, false, &counted, &error));
+        assert_int_equal(PQntuples(counted.rows), 1);
+        int found = atoi(PQgetvalue(counted.rows, 0, 0));
+        int named = 0;
+        for (int row = 0; row < PQntuples(listed.rows); row++) {
+            named += !PQgetisnull(listed.rows, row, 0);
+        }
+        if (found != named) {
+            fail_msg("%s\n%d, of %d listed\n%s", spec, found, named, counted.sql.text);
+        }
+        some += found > 0;
+        PQclear(listed.rows);
+        PQclear(counted.rows);
+        lm_arena_free(&arena);
+    }
+    assert_true(some > 9);
+}
+
+/* Of each bucket the first of its groups, as in the series of all. */
+static void the_first_of_each_bucket_are_those_of_the_series(void **state)
+{
+    static const char *const rankings[] = {
+        "count; series 3600; by service; rank; order most; where level >= ERROR",
+        "count; series 86400; by host; rank; order fewest",
+        "error_rate; series 7200; by environment; rank; order most",
+    };
+    for (size_t i = 0; i < sizeof rankings / sizeof *rankings; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome all;
+        struct outcome each;
+        char spec[MAX_SPEC];
+        lm_arena_init(&arena, (size_t)64 << 20);
+        snprintf(spec, sizeof spec, "%s; in 2026-03-15T00:00:00Z/2026-03-18T05:35:20Z", rankings[i]);
+        assert_true(ask(*state, spec, &arena, true, &all, &error));
+        bool fewest = all.intent.order == AG_FEWEST;
+        random_add(spec, "each 1");
+        compare(*state, spec, 1e-9);
+        assert_true(ask(*state, spec, &arena, false, &each, &error));
+        int buckets = 0;
+        for (int row = 0; row < PQntuples(all.rows); row++) {
+            buckets += row == 0 || !same_text(all.rows, row, all.rows, row - 1, 0);
+        }
+        assert_int_equal(PQntuples(each.rows), buckets);
+        for (int row = 0; row < PQntuples(all.rows); row++) {
+            int at = 0;
+            while (at < buckets && !same_text(all.rows, row, each.rows, at, 0)) {
+                at++;
+            }
+            assert_true(at < buckets);
+            double any = atof(PQgetvalue(all.rows, row, 2));
+            double first = atof(PQgetvalue(each.rows, at, 2));
+            assert_true(PQgetisnull(all.rows, row, 1) || (fewest ? any >= first : any <= first));
+        }
+        PQclear(all.rows);
+        PQclear(each.rows);
+        lm_arena_free(&arena);
+    }
+}
+
 /* Within 3 % of a sample, where the window is longer than rows may be read. */
 static void percentiles_from_histograms_are_close(void **state)
 {
@@ -452,6 +540,8 @@ int main(void)
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(so_many_of_each_are_the_first_of_all),
+        cmocka_unit_test(groups_counted_are_as_many_as_are_listed),
+        cmocka_unit_test(the_first_of_each_bucket_are_those_of_the_series),
         cmocka_unit_test(percentiles_from_histograms_are_close),
         cmocka_unit_test(parts_of_the_rollups_are_those_of_the_rows),
     };

@@ -1,0 +1,37 @@
+/*
+ * Groups counted: a statement by groups, its HAVING and all, becomes the inner one of two, and the outer one
+ * says how many rows it has. Neither order nor limit: every group counts that has a value.
+ */
+#include "agent/sql/plan.h"
+
+static const char *name(struct ag_plan *plan)
+{
+    const struct ag_group *group = &plan->grouped[0];
+    return ag_plan_text(plan, "distinct_%s", ag_field_alias(plan, group->field, group->key));
+}
+
+unsigned ag_counted_open(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    if (!plan->intent->counted) {
+        return 0;
+    }
+    ag_group_named(plan);
+    const char *count = ag_plan_text(plan, "count(*) AS %s", name(plan));
+    ag_emit_list(sql, 0, "SELECT", &count, 1);
+    lm_buffer_append_text(sql, "FROM (\n");
+    plan->out->column_count = plan->grouped_count; /* the groups come first */
+    plan->key_count = 0;
+    plan->limit = 0;
+    return 4;
+}
+
+void ag_counted_close(struct ag_plan *plan, struct lm_buffer *sql)
+{
+    if (!plan->intent->counted) {
+        return;
+    }
+    lm_buffer_append_text(sql, ") AS t\n");
+    plan->out->column_count = 0;
+    ag_plan_add_column(plan, name(plan), NULL, AG_INTEGER, NULL, AG_ROLE_MEASURE)->measures =
+        plan->intent->measure.fn;
+}

@@ -1,0 +1,103 @@
+/*
+ * Groups counted: "how many services had more than 10 errors", 에러율 5% 넘는 서비스 수, 에러 없는 호스트 몇
+ * 개. The number is asked of the groups that a condition leaves, so the words of the number say nothing of
+ * what is measured: they are taken first, the other rules decide the measure as for a list of those groups,
+ * and what comes of it is held back where it cannot be counted.
+ */
+#include "agent/understand/decision.h"
+
+/* A condition on durations is one on groups where a statistic of them is asked for. */
+static bool measures_durations(const struct decision *d)
+{
+    return d->p->found.p_count > 0 || ag_heard(d, AG_C_AVERAGE) ||
+           (ag_heard(d, AG_C_DURATION) && !ag_heard(d, AG_C_REQUEST) && !ag_heard(d, AG_C_LOG));
+}
+
+/* "how many services had more errors than yesterday": with the groups the order of change is known. */
+static bool counts_changed(struct decision *d)
+{
+    if (!ag_picks_changed(d->p))
+        return false;
+    d->intent->rank = true;
+    return true;
+}
+
+/* 응답시간 1초 넘는 요청이 있는 엔드포인트 수: of requests that took as long, which have no statistic. */
+static void lengths_of_requests(struct decision *d)
+{
+    if (d->p->found.length_set && !measures_durations(d))
+        d->p->said[AG_C_DURATION] = 0;
+}
+
+/* 에러 10건 넘은 게 몇 개야, where one field alone can be meant. */
+static bool counts_things(const struct ag_parse *p)
+{
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        size_t before = ag_before(p, i);
+        if (ag_reads(p, i, AG_C_COUNT) && ag_is_korean(p, i) && before != SIZE_MAX &&
+            ag_reads(p, before, AG_C_THING))
+            return true;
+    }
+    return false;
+}
+
+void ag_counted_rule(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    struct ag_target *target = ag_free_target(d);
+    bool held = p->found.threshold.set || (p->found.length_set && measures_durations(d));
+    bool none = !held && (p->negated_whole || p->left_out);
+    bool changed = !held && !none && ag_heard(d, AG_C_COMPARE);
+    bool people = ag_heard(d, AG_C_COUNT_PEOPLE) && (!target || target->field == AG_USER_ID);
+
+    if (target && ag_counts_target(d, target))
+        lengths_of_requests(d);
+    if (!(held || none || changed) || d->intent->group_count > 0 || p->target_count > 1 ||
+        !(people || (target && (ag_counts_target(d, target) || (held && counts_things(p))))))
+        return;
+    if (!none) { /* who had none is looked for by a rule that takes the field itself */
+        if (target)
+            ag_group_by(d, target);
+        else
+            ag_group_by_field(d, AG_USER_ID);
+        d->intent->rank = p->found.threshold.set;
+    }
+    if (changed && !counts_changed(d)) {
+        d->intent->group_count = 0;
+        if (target)
+            target->grouped = false;
+        return;
+    }
+    p->counted = true;
+    ag_use(d, AG_C_COUNT_PEOPLE);
+    ag_use(d, AG_C_DISTINCT);
+    p->said[AG_C_COUNT] = p->said[AG_C_COUNT_PEOPLE] = 0;
+}
+
+/* "fewer than 10 errors": who had none at all is not among the records that are counted. */
+static bool leaves_out_none(const struct ag_intent *in)
+{
+    return in->threshold.set && (in->threshold.op == AG_BELOW || in->threshold.op == AG_AT_MOST) &&
+           (in->measure.fn == AG_COUNT || in->measure.fn == AG_DISTINCT) && in->filter_count > 0;
+}
+
+void ag_counted_check(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+
+    if (!p->counted)
+        return;
+    in->counted = true;
+    if (leaves_out_none(in))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "하나도 없는 것까지 셀 수는 없습니다.",
+                       "Those that had none at all cannot be counted."),
+                ag_say(p, "예: \"오늘 에러 10건 넘는 서비스 몇 개?\"",
+                       "For example \"how many services had more than 10 errors today?\""));
+    else if (!ag_intent_counts_groups(in))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "무엇을 몇인지 세어야 하는지 알 수 없습니다.",
+                       "It is not clear what is to be counted."),
+                ag_say(p, "예: \"오늘 에러 10건 넘는 서비스 몇 개?\"",
+                       "For example \"how many services had more than 10 errors today?\""));
+}
