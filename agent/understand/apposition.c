@@ -1,7 +1,7 @@
 /*
- * Words that belong together. "ERROR-or-worse", "production-only": the dash adds nothing. What was named is
- * named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The pronoun and the word
- * for its kind add nothing; a word of another kind does, and stays.
+ * Words that belong together. "ERROR-or-worse", "production-only", "per-service": the dash adds nothing. What
+ * was named is named again: u1077 이 고객, OrderLockTimeoutException 이거, payment-service 얘. The pronoun
+ * and the word for its kind add nothing; a word of another kind does, and stays.
  */
 #include "agent/understand/link.h"
 
@@ -236,7 +236,8 @@ static bool joins_a_compound(const struct ag_parse *p, size_t i)
     if (!ag_is(t, i, AG_C_DASH) || !t->items[i].glued || !t->items[i + 1].glued || ag_is_korean(p, i + 1))
         return false;
     return (graded && (ag_names_field(p, i + 1, "level") || ag_is(t, i + 1, AG_C_AT_LEAST))) ||
-           ag_is(t, i + 1, AG_C_ONLY) || strcmp(ag_word(p, i + 1), "related") == 0;
+           ag_is(t, i + 1, AG_C_ONLY) || strcmp(ag_word(p, i + 1), "related") == 0 ||
+           (strcmp(ag_word(p, i - 1), "per") == 0 && ag_is(t, i + 1, AG_C_FIELD));
 }
 
 void ag_compound_rule(struct ag_parse *p)

@@ -79,13 +79,34 @@ static bool set_date(struct ag_parse *p, struct ag_moment *m, int year, int mont
     return true;
 }
 
-/* The third of a month that 초, 중순, 말 name; narrows what `m` holds. */
+/* "the first half of March", 올해 상반기: of a month 15 days and the rest, of a year six months each. */
+static bool half(struct ag_parse *p, size_t i, struct ag_moment *m)
+{
+    const char *start = ag_value(p->tokens, i, AG_C_MONTH_START);
+    const char *end = ag_value(p->tokens, i, AG_C_MONTH_END);
+    bool first = start && strcmp(start, "half") == 0;
+    struct ag_local local = ag_zone_local(p->zone, m->day);
+    int64_t middle;
+
+    if (!(first || (end && strcmp(end, "half") == 0)) || (m->unit != 'M' && m->unit != 'y'))
+        return false;
+    middle = m->unit == 'M' ? date_start(p, local.year, local.month, 16) : date_start(p, local.year, 7, 1);
+    *(first ? &m->day_end : &m->day) = middle;
+    m->symbolic = NULL;
+    m->unit = 't';
+    m->future = m->day > p->now;
+    return true;
+}
+
+/* The third of a month that 초, 중순, 말 name, or its half; narrows what `m` holds. */
 static size_t third(struct ag_parse *p, size_t i, struct ag_moment *m)
 {
     struct ag_local start = ag_zone_local(p->zone, m->day);
     int64_t tenth = date_start(p, start.year, start.month, 11);
     int64_t twentieth = date_start(p, start.year, start.month, 21);
 
+    if (half(p, i, m))
+        return i + 1;
     if (m->unit != 'M')
         return i;
     if (ag_is(p->tokens, i, AG_C_MONTH_START))
@@ -159,6 +180,8 @@ static size_t read_calendar(struct ag_parse *p, size_t i, struct ag_moment *m)
         m->future = saturday > p->now;
         return next + 1;
     }
+    if (unit == 'y' && half(p, next, m))
+        return next + 1;
     if (unit == 'M') {
         struct ag_local start = ag_zone_local(p->zone, m->day);
         size_t end = third(p, next, m);
@@ -230,7 +253,7 @@ static size_t read_korean_date(struct ag_parse *p, size_t i, const struct ag_mom
         if (!(ag_is_whole(t, at, 1, 12, &month) && ag_is_unit(t, at + 1, "month_of_year"))) {
             set_span(m, date_start(p, year, 1, 1), date_start(p, year + 1, 1, 1), 'y', NULL);
             m->future = m->day > p->now;
-            return at;
+            return half(p, ag_date_skip(t, at), m) ? ag_date_skip(t, at) + 1 : at;
         }
     } else {
         year = -1;
@@ -291,6 +314,25 @@ static size_t read_english_date(struct ag_parse *p, size_t i, const struct ag_mo
     if (day < 0)
         at = third(p, at, m);
     return at;
+}
+
+/* "first half of March", "the second half of last month", "early March" */
+static size_t read_third(struct ag_parse *p, size_t i, struct ag_moment *m)
+{
+    size_t next = ag_date_skip(p->tokens, i + 1);
+    size_t end;
+
+    if (ag_is_korean(p, i) ||
+        !(ag_is(p->tokens, i, AG_C_MONTH_START) || ag_is(p->tokens, i, AG_C_MONTH_MIDDLE) ||
+          ag_is(p->tokens, i, AG_C_MONTH_END)))
+        return i;
+    end = read_calendar(p, next, m);
+    if (end == next)
+        end = read_english_date(p, next, NULL, m);
+    if (end > next && third(p, i, m) > i)
+        return end;
+    *m = (struct ag_moment){.has_date = false};
+    return i;
 }
 
 static size_t read_written_date(struct ag_parse *p, size_t i, struct ag_moment *m)
@@ -411,8 +453,9 @@ size_t ag_date_read(struct ag_parse *p, size_t i, const struct ag_moment *anchor
         return i + 1;
     }
     if ((at = read_ago(p, i, m)) > i || (at = read_epoch(p, i, m)) > i ||
-        (at = read_written_date(p, i, m)) > i || (at = read_calendar(p, i, m)) > i ||
-        (at = read_weekday(p, i, m)) > i || (at = read_korean_date(p, i, anchor, m)) > i)
+        (at = read_written_date(p, i, m)) > i || (at = read_third(p, i, m)) > i ||
+        (at = read_calendar(p, i, m)) > i || (at = read_weekday(p, i, m)) > i ||
+        (at = read_korean_date(p, i, anchor, m)) > i)
         return at;
     return read_english_date(p, i, anchor, m);
 }

@@ -87,6 +87,10 @@ void ag_steps_rule(struct ag_parse *p);
 /* "the slowest endpoint of each service", 서비스별 에러 타입 상위 3개: sets intent->each. `divided`: by so
  * many fields said with by or each. */
 void ag_of_each_rule(struct decision *d, size_t divided);
+/* "endpoints": are more than the first asked for, without saying how many? */
+bool ag_asks_for_many(const struct ag_parse *p, const struct ag_group *ranked);
+/* each.c: "which service had the most errors in each hour". */
+void ag_of_each_bucket_rule(struct decision *d, size_t divided);
 /* Are two names set against each other, each at a time of its own: "payment today vs order yesterday"? */
 bool ag_is_crossed(const struct ag_parse *p);
 /* Is a second question asked that is a name: "… in payment? And order?"; one without a counterpart is held

@@ -513,6 +513,7 @@ void ag_measure_rule(struct ag_parse *p)
     if (p->intent->group_count > 0)
         ag_use(&d, AG_C_DISTRIBUTION);
     ag_of_each_rule(&d, grouped_at_first);
+    ag_of_each_bucket_rule(&d, grouped_at_first);
     ag_steps_rule(p);
     if (!p->stopped)
         leave_unused(&d);

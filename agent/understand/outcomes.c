@@ -244,6 +244,9 @@ bool ag_is_done(const struct ag_parse *p, size_t i)
 
     if (!ag_is_korean(p, i))
         return strcmp(ag_word(p, i), "signed in") == 0;
+    /* 로그인 몇 번 했어 */
+    if (ag_reads(p, i + 1, AG_C_COUNT) && strncmp(ag_word(p, i + 2), "했", strlen("했")) == 0)
+        return true;
     if (i + 1 >= p->tokens->count || !p->tokens->items[i + 1].glued || !ag_reads(p, i + 1, AG_C_ENDING))
         return false;
     for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
@@ -268,6 +271,13 @@ static bool in_leads_on(const struct ag_parse *p, size_t i)
     return ag_says(p, i + 2, words, sizeof words / sizeof *words);
 }
 
+/* Does token `i` pick one of what was done: the last, the first, the latest? */
+static bool is_one_of_several(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_FINAL) || ag_reads(p, i, AG_C_LAST) || ag_reads(p, i, AG_C_FIRST) ||
+           ag_reads(p, i, AG_C_NEWEST);
+}
+
 /* "who logged in today", "users that have logged in": of people. */
 static bool signs_in(const struct ag_parse *p, size_t i)
 {
@@ -281,11 +291,13 @@ static bool signs_in(const struct ag_parse *p, size_t i)
         return false;
     while (who-- > 0) {
         const char *which = ag_reads_value(p, who, AG_C_WHICH);
-        if (ag_names_field(p, who, "user_id") || ag_reads(p, who, AG_C_COUNT_PEOPLE) ||
-            (which && strcmp(which, "user_id") == 0))
+        const struct ag_mention *m = ag_mention_ending(p, who + 1);
+        if ((m && m->field == AG_USER_ID) || ag_names_field(p, who, "user_id") ||
+            ag_reads(p, who, AG_C_COUNT_PEOPLE) || (which && strcmp(which, "user_id") == 0))
             return true;
         if (!ag_reads(p, who, AG_C_NOISE) && !ag_reads(p, who, AG_C_IS) && !ag_reads(p, who, AG_C_VERB) &&
-            !ag_reads(p, who, AG_C_PRONOUN))
+            !ag_reads(p, who, AG_C_PRONOUN) && !is_one_of_several(p, who) &&
+            strcmp(ag_word(p, who), "successfully") != 0)
             return false;
     }
     return false;
@@ -314,8 +326,46 @@ static void signed_in_rule(struct ag_parse *p, size_t i)
                 "For example \"users who signed in today\" or \"distinct users today\".");
         return;
     }
-    add_event(p, i, i + 2, found);
+    add_event(p, i - (i > 0 && strcmp(ag_word(p, i - 1), "successfully") == 0),
+              i + 2 + (strcmp(ag_word(p, i + 2), "successfully") == 0), found);
     ag_assume(p, "done_event", "", ag_sayf(p, "\"logged in\" is taken to be the event %s.", found->value));
+}
+
+/* 마지막 로그인 언제, "when was the last login": one of the times it was done, which is no record of a
+ * service that deals in it. */
+static bool is_one_done(const struct ag_parse *p, size_t i)
+{
+    size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+    size_t next = ag_after(p, i);
+
+    return may_be_done(p, i) && !ag_reads(p, i, AG_C_EVENT_ANCHOR) && before != SIZE_MAX &&
+           is_one_of_several(p, before) &&
+           (next >= p->tokens->count || ag_reads(p, next, AG_C_WHEN) || ag_reads(p, next, AG_C_STOP) ||
+            ag_reads(p, next, AG_C_ENDING) || ag_reads(p, next, AG_C_PREPOSITION) ||
+            ag_reads(p, next, AG_C_SHOW) || p->tokens->items[next].rule);
+}
+
+static void one_done_rule(struct ag_parse *p, size_t i)
+{
+    const struct ag_name *good = is_one_done(p, i) ? succeeded(p, i) : NULL;
+    bool when = false;
+
+    for (size_t k = 0; k < p->tokens->count; k++)
+        when = when || ag_is(p->tokens, k, AG_C_WHEN);
+    if (!is_one_done(p, i) || (!good && !when))
+        return;
+    if (!good) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                p->language == AG_KO
+                    ? ag_sayf(p, "\"%s\"이(가) 어느 이벤트인지 알 수 없습니다.", ag_word(p, i))
+                    : ag_sayf(p, "It is not clear which event \"%s\" is.", ag_word(p, i)),
+                ag_say(p, "예: \"결제 서비스 마지막 로그 언제야?\"",
+                       "For example \"when was the last log of payment-service?\""));
+        return;
+    }
+    add_event(p, i, i + 1, good);
+    ag_assume(p, "done_event", ag_sayf(p, "\"%s\"은(는) %s 이벤트로 보았습니다.", ag_word(p, i), good->value),
+              ag_sayf(p, "\"%s\" is taken to be the event %s.", ag_word(p, i), good->value));
 }
 
 void ag_outcomes_rule(struct ag_parse *p)
@@ -332,6 +382,7 @@ void ag_outcomes_rule(struct ag_parse *p)
     for (size_t i = 0; i < p->tokens->count; i++) {
         const struct ag_name *good;
         apart_rule(p, i);
+        one_done_rule(p, i);
         if (ag_is(p->tokens, i, AG_C_FAIL_RATE) || ag_is(p->tokens, i, AG_C_OK_RATE)) {
             rate_rule(p, i);
         } else if (may_be_done(p, i) && ag_is_done(p, i) && !describes(p, i) &&

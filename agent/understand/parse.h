@@ -194,6 +194,8 @@ bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* unsaid.c: the window where no time was said. */
 void ag_unsaid_window(struct ag_parse *p);
+/* unsaid.c: is now the one time said, and what it means left to what is asked? */
+bool ag_means_now(const struct ag_parse *p);
 /* unsaid.c: asks back when something was. */
 void ag_ask_when(struct ag_parse *p);
 /* compare.c: `symbolic` moved back by "day", "week", "month", "hour" or its own length ("same"); NULL when it

@@ -487,11 +487,29 @@ static bool measures_of_several(const struct decision *d)
     return false;
 }
 
+/* 운영 에러율 스테이징 에러율, "payment error rate, order error rate": a rate said of each name. */
+static bool rates_in_a_row(const struct ag_parse *p)
+{
+    const struct ag_mention *first = NULL;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        size_t next = ag_after(p, m->to - 1);
+        if (m->op != AG_IN || m->negated ||
+            !(ag_reads(p, next, AG_C_RATE) || ag_reads(p, next, AG_C_FAIL_RATE)))
+            continue;
+        if (first && first->to < m->from && first->field == m->field && strcmp(first->value, m->value) != 0)
+            return true;
+        first = m;
+    }
+    return false;
+}
+
 /* 각각, and comparing two services: the field with several values becomes the break-down. */
 void ag_each_rule(struct decision *d)
 {
     bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) || ag_asks_again(d->p) ||
-                  measures_of_several(d) ||
+                  measures_of_several(d) || rates_in_a_row(d->p) ||
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 

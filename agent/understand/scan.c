@@ -42,7 +42,7 @@ static bool joint(uint32_t c)
     return c == '-' || c == '_' || c == '.' || c == '@' || c == '$' || c == '#';
 }
 
-/* "canary-tagged", "payment-related", "ERROR-or-worse": the joint belongs to neither. */
+/* "canary-tagged", "payment-related", "ERROR-or-worse", "per-service": the joint belongs to neither. */
 static bool is_seam(const struct ag_text *text, size_t at)
 {
     static const char *const ends[] = {"tagged",    "related",    "only",      "level",
@@ -56,7 +56,9 @@ static bool is_seam(const struct ag_text *text, size_t at)
         if (ends[k][n] == '\0' && !alnum(text->cp[at + 1 + n]) && !joint(text->cp[at + 1 + n]))
             return true;
     }
-    return false;
+    /* "per-service" */
+    return text->cp[at] == '-' && at >= 3 && text->cp[at - 3] == 'p' && text->cp[at - 2] == 'e' &&
+           text->cp[at - 1] == 'r' && (at == 3 || !(alnum(text->cp[at - 4]) || joint(text->cp[at - 4])));
 }
 
 /* "am", "pm" or "h" at text[at, at + n); how many letters. */

@@ -27,6 +27,13 @@ void ag_series_rule(struct decision *d)
         intent->measure.rate_unit_us = ag_unit_us(*per);
         return;
     }
+    /* 지금 분당 몇 건: how fast they come in, and not the course of it */
+    if ((*per == 'm' || *per == 'h') && ag_means_now(d->p) && !series && !*by_time &&
+        d->p->found.bucket_us == 0 && intent->measure.fn == AG_COUNT && intent->group_count == 0) {
+        intent->measure.fn = AG_RATE;
+        intent->measure.rate_unit_us = ag_unit_us(*per);
+        return;
+    }
     if (!*per && !series && !*by_time && d->p->found.bucket_us == 0)
         return;
     /* The course of a trace or session is its records, in order. */

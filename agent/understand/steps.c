@@ -148,8 +148,7 @@ static void divider_first(const struct ag_parse *p, struct ag_intent *in)
     }
 }
 
-/* "endpoints": more than the first of each is asked for, but not how many. */
-static bool asks_for_many(const struct ag_parse *p, const struct ag_group *ranked)
+bool ag_asks_for_many(const struct ag_parse *p, const struct ag_group *ranked)
 {
     for (size_t i = 0; i < p->target_count; i++) {
         const struct ag_target *target = &p->targets[i];
@@ -173,7 +172,7 @@ void ag_of_each_rule(struct decision *d, size_t divided)
 
     if (p->stopped || !wanted)
         return;
-    if (in->limit == 0 && (asks_for_many(p, &in->groups[1]) || ag_heard(d, AG_C_ORDER)))
+    if (in->limit == 0 && (ag_asks_for_many(p, &in->groups[1]) || ag_heard(d, AG_C_ORDER)))
         return;
     if (in->group_count == 2)
         divider_first(p, in);

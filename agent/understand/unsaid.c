@@ -39,11 +39,17 @@ static bool groups_days(const struct ag_intent *in)
     return false;
 }
 
+bool ag_means_now(const struct ag_parse *p)
+{
+    return p->time_count == 1 && p->times[0].past_is_vague &&
+           strcmp(p->times[0].symbolic, "last 1 minute") == 0;
+}
+
 /* No time was said: what is asked decides. */
 static void default_window(struct ag_parse *p)
 {
     const struct ag_intent *in = p->intent;
-    bool now = p->time_count == 1 && strcmp(p->times[0].symbolic, "last 1 minute") == 0;
+    bool now = ag_means_now(p);
 
     if (ag_said(p, AG_C_HISTORY))
         assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.",
@@ -71,6 +77,12 @@ static void default_window(struct ag_parse *p)
              (in->shape == AG_SERIES && in->threshold.set))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
+    else if (now && in->measure.fn == AG_RATE && in->measure.rate_unit_us == AG_MINUTE)
+        assume_window(p, "last 5 minute", "지금은 최근 5분으로 보았습니다.",
+                      "Now is taken as the last 5 minutes.");
+    else if (now && in->measure.fn == AG_RATE && in->measure.rate_unit_us == AG_HOUR)
+        assume_window(p, "last 1 hour", "지금은 최근 1시간으로 보았습니다.",
+                      "Now is taken as the last hour.");
     else if ((in->shape == AG_SERIES && in->bucket_us >= AG_DAY) ||
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_DAY))
         ag_stop(p, AG_NEEDS_CLARIFICATION,

@@ -71,6 +71,35 @@ static bool takes_value(enum ag_field field)
            field == AG_ERROR_CODE || field == AG_TAG || field == AG_BROWSER || field == AG_DEVICE;
 }
 
+/* Whose id a word is by its first letters: u1234, user-77, s-9. AG_NO_FIELD: it does not say. */
+static enum ag_field id_by_letters(const char *word)
+{
+    static const struct {
+        const char *prefix;
+        enum ag_field field;
+    } kinds[] = {{"u", AG_USER_ID},          {"user-", AG_USER_ID}, {"user_", AG_USER_ID},
+                 {"user", AG_USER_ID},       {"s-", AG_SESSION_ID}, {"sess-", AG_SESSION_ID},
+                 {"session-", AG_SESSION_ID}};
+
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t n = strlen(kinds[k].prefix);
+        if (strncmp(word, kinds[k].prefix, n) == 0 && strlen(word) >= n + 3 &&
+            word[n + strspn(word + n, "0123456789")] == '\0')
+            return kinds[k].field;
+    }
+    return AG_NO_FIELD;
+}
+
+/* u1001 세션: the sessions of that user, where token `i` names them. */
+static bool is_of_another(const struct ag_parse *p, size_t id, size_t i)
+{
+    const char *name = ag_reads_value(p, i, AG_C_FIELD);
+    enum ag_field field = name ? ag_field_named(name) : AG_NO_FIELD;
+    enum ag_field of = id_by_letters(ag_word(p, id));
+
+    return of == AG_USER_ID && (field == AG_SESSION_ID || field == AG_TRACE_ID);
+}
+
 static void id_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -90,7 +119,7 @@ static void id_rule(struct ag_parse *p)
             if (strcmp(ag_word(p, at + 1), "인") == 0)
                 ag_consume(t, at + 1, at + 2, "identifier");
         } else if (before != SIZE_MAX && ag_is(t, before, AG_C_WORD) && t->items[before].name_count == 0 &&
-                   strpbrk(t->items[before].text, "0123456789")) {
+                   strpbrk(t->items[before].text, "0123456789") && !is_of_another(p, before, i)) {
             /* u1234 사용자 */
             ag_mention_add(p, before, i + 1, field, NULL, AG_IN, value_text(p, before), "identifier");
         }
@@ -159,17 +188,12 @@ static bool person_rule(struct ag_parse *p, size_t i)
 /* u1234, user-77: nobody says what it is because its letter does. */
 static void bare_id_rule(struct ag_parse *p)
 {
-    static const struct {
-        const char *prefix;
-        enum ag_field field;
-    } kinds[] = {{"u", AG_USER_ID},          {"user-", AG_USER_ID}, {"user_", AG_USER_ID},
-                 {"user", AG_USER_ID},       {"s-", AG_SESSION_ID}, {"sess-", AG_SESSION_ID},
-                 {"session-", AG_SESSION_ID}};
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
         const char *word = ag_word(p, i);
         size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        enum ag_field field;
         if (!ag_is(t, i, AG_C_WORD) || t->items[i].name_count > 0)
             continue;
         /* Said beside a field or key, it is that one's value. */
@@ -177,21 +201,17 @@ static void bare_id_rule(struct ag_parse *p)
                                    ag_reads(p, before, AG_C_EQUALS) || ag_reads(p, before, AG_C_CONTAINS) ||
                                    t->items[before].name_count > 0))
             continue;
-        if (ag_reads(p, i + 1, AG_C_FIELD) || ag_reads(p, i + 1, AG_C_DOMAIN) || person_rule(p, i))
+        if (((ag_reads(p, i + 1, AG_C_FIELD) || ag_reads(p, i + 1, AG_C_DOMAIN)) &&
+             !is_of_another(p, i, i + 1)) ||
+            person_rule(p, i))
             continue;
-        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-            size_t n = strlen(kinds[k].prefix);
-            if (strncmp(word, kinds[k].prefix, n) != 0 || strlen(word) < n + 3 ||
-                word[n + strspn(word + n, "0123456789")] != '\0')
-                continue;
-            ag_mention_add(p, i, i + 1, kinds[k].field, NULL, AG_IN, value_text(p, i), "bare identifier");
-            ag_assume(p, "bare_identifier",
-                      ag_sayf(p, "\"%s\"은(는) %s로 보았습니다.", word,
-                              kinds[k].field == AG_USER_ID ? "사용자" : "세션"),
-                      ag_sayf(p, "\"%s\" is taken to be a %s.", word,
-                              kinds[k].field == AG_USER_ID ? "user" : "session"));
-            break;
-        }
+        field = id_by_letters(word);
+        if (field == AG_NO_FIELD)
+            continue;
+        ag_mention_add(p, i, i + 1, field, NULL, AG_IN, value_text(p, i), "bare identifier");
+        ag_assume(p, "bare_identifier",
+                  ag_sayf(p, "\"%s\"은(는) %s로 보았습니다.", word, field == AG_USER_ID ? "사용자" : "세션"),
+                  ag_sayf(p, "\"%s\" is taken to be a %s.", word, field == AG_USER_ID ? "user" : "session"));
     }
 }
 
