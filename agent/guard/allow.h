@@ -13,7 +13,8 @@ struct ag_relation {
     const char
         *time_column; /* must be bounded below wherever the relation is read; NULL: small, no bound asked */
     const char *const *columns; /* NULL-terminated */
-    bool called; /* a function, FROM name(lower, upper, unit, zone), which its arguments bound in time */
+    bool called;     /* a function, FROM name(lower, upper, unit, zone), which its arguments bound in time */
+    bool told_apart; /* and a fifth argument, 'at,service': which of the first columns are told apart */
 };
 
 /* What calling a function means to the guard. */

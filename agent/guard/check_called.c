@@ -1,6 +1,6 @@
 /*
- * FROM name(lower, upper, unit, zone): the only functions in FROM, those of allow.c that are called. Their
- * arguments are constants and bound what is read, so nothing else has to.
+ * FROM name(lower, upper, unit, zone [, columns]): the only functions in FROM, those of allow.c that are
+ * called. Their arguments are constants and bound what is read, so nothing else has to.
  */
 #include "agent/guard/check.h"
 
@@ -26,15 +26,30 @@ static bool plain(const PgQuery__FuncCall *call)
            call->funcformat == PG_QUERY__COERCION_FORM__COERCE_EXPLICIT_CALL;
 }
 
+/* The text of a constant; NULL: it is none. */
+static const char *constant_text(const PgQuery__Node *node)
+{
+    bool is = node->node_case == PG_QUERY__NODE__NODE_A_CONST && !node->a_const->isnull &&
+              node->a_const->val_case == PG_QUERY__A__CONST__VAL_SVAL;
+    return is ? node->a_const->sval->sval : NULL;
+}
+
 static bool is_unit(const PgQuery__Node *node)
 {
-    if (node->node_case != PG_QUERY__NODE__NODE_A_CONST || node->a_const->isnull ||
-        node->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
+    const char *text = constant_text(node);
+    if (text == NULL) {
         return false;
     }
-    const char *text = node->a_const->sval->sval;
     return strcmp(text, "minute") == 0 || strcmp(text, "slot") == 0 || strcmp(text, "hour") == 0 ||
            strcmp(text, "day") == 0;
+}
+
+/* Letters and commas; the function knows no other names than its own, and one it does not know is no column.
+ */
+static bool is_column_list(const PgQuery__Node *node)
+{
+    const char *text = constant_text(node);
+    return text != NULL && strspn(text, "abcdefghijklmnopqrstuvwxyz,") == strlen(text);
 }
 
 const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery__RangeFunction *range,
@@ -52,9 +67,12 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
         ag_reject(check, "%s with something besides its arguments", *name);
         return NULL;
     }
-    if (call->n_args != 4 || !is_unit(call->args[2]) || !ag_bound_zone(call->args[3])) {
-        ag_reject(check, "%s takes two constant times, 'minute', 'slot', 'hour' or 'day', and a zone or NULL",
-                  *name);
+    size_t arguments = relation->told_apart ? 5 : 4;
+    if (call->n_args != arguments || !is_unit(call->args[2]) || !ag_bound_zone(call->args[3]) ||
+        (relation->told_apart && !is_column_list(call->args[4]))) {
+        ag_reject(check,
+                  "%s takes two constant times, 'minute', 'slot', 'hour' or 'day', and a zone or NULL%s",
+                  *name, relation->told_apart ? ", and the columns told apart as 'at,service'" : "");
         return NULL;
     }
     if (!ag_bound_window(check, call->args[0], call->args[1])) {

@@ -109,8 +109,12 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     indented(sql, indent);
     lm_buffer_printf(sql, "FROM %s", ag_table_name(part->table));
     if (is_called(part->table)) {
-        lm_buffer_printf(sql, "(%s, %s, '%s', %s)", ag_plan_instant(plan, part->from_us),
+        lm_buffer_printf(sql, "(%s, %s, '%s', %s", ag_plan_instant(plan, part->from_us),
                          ag_plan_instant(plan, part->to_us), plan->fold_unit, plan->fold_zone);
+        if (part->table == AG_ANY_DURATION_FOLDS) {
+            lm_buffer_printf(sql, ", '%s'", plan->fold_by);
+        }
+        lm_buffer_append_char(sql, ')');
     }
     lm_buffer_append_char(sql, '\n');
     ag_emit_where(sql, indent, conditions, count);

@@ -195,6 +195,28 @@ static bool by_field(const struct ag_plan *plan, enum ag_field field)
     return false;
 }
 
+/* The columns of the folds that the statement groups or filters by. */
+static const char *told_apart(struct ag_plan *plan)
+{
+    const struct ag_scope *scope = plan->context->scope;
+    const struct {
+        const char *name;
+        bool needed;
+    } columns[] = {
+        {"at", plan->out->bucket_us > 0 || by_field(plan, AG_HOUR_OF_DAY) || by_field(plan, AG_DAY_OF_WEEK)},
+        {"category", by_field(plan, AG_CATEGORY)},
+        {"service", by_field(plan, AG_SERVICE) || (scope != NULL && scope->service_count > 0)},
+        {"environment", by_field(plan, AG_ENVIRONMENT) || (scope != NULL && scope->environment_count > 0)},
+    };
+    const char *list = "";
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        if (columns[i].needed) {
+            list = ag_plan_text(plan, "%s%s%s", list, list[0] == '\0' ? "" : ",", columns[i].name);
+        }
+    }
+    return list;
+}
+
 bool ag_source_is_change(const struct ag_intent *intent)
 {
     return intent->shape == AG_SILENT || intent->shape == AG_NEW;
@@ -224,7 +246,11 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     if (table == AG_MINUTES) {
         return AG_FOLDS;
     }
-    return by_field(plan, AG_LEVEL) ? AG_DURATION_FOLDS : AG_ANY_DURATION_FOLDS;
+    if (by_field(plan, AG_LEVEL)) {
+        return AG_DURATION_FOLDS;
+    }
+    plan->fold_by = told_apart(plan);
+    return AG_ANY_DURATION_FOLDS;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)

@@ -1,7 +1,7 @@
 """The world of bench_agent.py, made by SQL: `rows` records in the 24 hours up to now, in hour leaves, and 30 days of rollups.
 
 12 services (and one rare: one record in 50,000) × 2 environments × 3 levels (one record in ten an error) × 4 Kafka partitions, all of
-them in each minute; a trace is five records in a row. The rollups of the day are counted from its rows, those of the 29 days
+them in each minute; a trace is five records in a row. Durations are log-normal about 12 to 110 ms, three decades wide. The rollups of the day are counted from its rows, those of the 29 days
 before are the same moved back; every hour of every partition has an epoch, as where each hour got late records. Folded as the
 consumers fold, vacuumed as autovacuum would have done, the ends of the day's leaves summarised as the consumers do.
 """
@@ -21,7 +21,7 @@ select at, 'raw', l.level, 'BACKEND',
        case when i / 12 %% 2 = 0 then 'production' else 'staging' end,
        'request ' || i || ' handled by worker ' || i %% 64 || ', nothing else to say about it', 'host-' || i %% 30, 'core',
        case when l.level = 'ERROR' then 'Error' || i %% 7 end, (array[200, 200, 404, 500])[1 + i %% 4], '/api/items/' || i %% 50, 'GET',
-       (array[0.8, 2.5, 6, 14, 31, 90, 250, 1200])[1 + i / 5 %% 8], 'u' || i %% 5000, md5((i / 5)::text), array['a'], '{"retry": 1}',
+       exp(2.5 + i %% 12 * 0.2 + 1.6 * (random() + random() + random() + random() - 2)), 'u' || i %% 5000, md5((i / 5)::text), array['a'], '{"retry": 1}',
        i / 240 %% 4, i, at, i %% 200
 from generate_series(%(first)d, %(last)d) i,
      lateral (select '%(from)s'::timestamptz + (i - %(first)d) * ('%(to)s'::timestamptz - '%(from)s'::timestamptz) / %(count)d as at) t,

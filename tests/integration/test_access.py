@@ -443,10 +443,11 @@ class Scopes(Access):
         self.assertEqual([["101", "template of payment"]], see("select pattern, template from log_pattern where pattern > 100"))
         window = "select distinct service from rollup_window('raw', date_trunc('day', now()) - interval '2 days', date_trunc('minute', now()), 'UTC')"
         self.assertEqual([["payment-service"]], see(window))
-        for called, unit in (("log_rollup", "day"), ("log_rollup", "minute"), ("log_duration", "minute"), ("log_duration", "day"),
-                             ("log_duration_any", "minute"), ("log_duration_any", "day")):
-            window = "select distinct service from %s(date_trunc('hour', now()) - interval '30 hours', date_trunc('hour', now()), '%s', null)"
-            self.assertEqual([["payment-service"]], see(window % (called, unit)))
+        for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_duration", "'minute', null"),
+                             ("log_duration", "'day', null"), ("log_duration_any", "'minute', null, 'service'"),
+                             ("log_duration_any", "'slot', null, 'service'"), ("log_duration_any", "'day', null, 'service'")):
+            window = "select distinct service from %s(date_trunc('hour', now()) - interval '30 hours', date_trunc('hour', now()), %s)"
+            self.assertEqual([["payment-service"]], see(window % (called, more)))
         self.assertEqual([["0"]], see("select count(*) from logs", role=self.it.value(
             "select role from logmill.access_scope where services = array['no-such-service']")))
         self.assertEqual([["0"]], see("select count(*) from logs", role="logmill_scoped"))  # no scope at all

@@ -86,9 +86,15 @@ called as (
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket
     union all
     select 'any level', w.*, f.service, f.environment, null, f.bucket, sum(f.n), null, null, null
-    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
+    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone,
+                                                  'at,category,service,environment') f
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.bucket),
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.bucket
+    union all
+    select 'told apart by little', w.*, f.service, null, null, f.bucket, sum(f.n), count(f.at), null, null
+    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'service,category') f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.bucket),
 counted (kind, category, lower, upper, zone, service, environment, level, bucket, n, duration_n, sum_us, max_us) as (
     select 'total', w.*, t.service, t.environment, t.level, null::smallint, count(*)::numeric, count(duration_ms)::numeric,
            coalesce(sum(logmill.duration_us(duration_ms)), 0), max(logmill.duration_us(duration_ms))
@@ -106,7 +112,10 @@ of_any_level as (
     table counted
     union all
     select 'any level', category, lower, upper, zone, service, environment, null, bucket, sum(n), null, null, null
-    from counted where kind = 'bucket' group by category, lower, upper, zone, service, environment, bucket)
+    from counted where kind = 'bucket' group by category, lower, upper, zone, service, environment, bucket
+    union all
+    select 'told apart by little', category, lower, upper, zone, service, null, null, bucket, sum(n), 0, null, null
+    from counted where kind = 'bucket' group by category, lower, upper, zone, service, bucket)
 (select 'folded', * from (table folded except all table counted) a)
 union all
 (select 'counted', * from (table counted except all table folded) b)
