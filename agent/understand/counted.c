@@ -41,6 +41,19 @@ static bool counts_things(const struct ag_parse *p)
     return false;
 }
 
+/* "and which ones", 몇 개고 어디야: a list of them has their number. */
+static bool asks_which_as_well(const struct decision *d)
+{
+    return ag_heard(d, AG_C_LIST) || ag_heard(d, AG_C_WHICH);
+}
+
+/* "how many slow endpoints": how slow nobody said. */
+static bool counts_slow_ones(const struct decision *d)
+{
+    return ag_heard(d, AG_C_SLOW) && !d->p->found.length_set && !d->p->found.threshold.set &&
+           !ag_heard(d, AG_C_COMPARE);
+}
+
 void ag_counted_rule(struct decision *d)
 {
     struct ag_parse *p = d->p;
@@ -50,8 +63,15 @@ void ag_counted_rule(struct decision *d)
     bool changed = !held && !none && ag_heard(d, AG_C_COMPARE);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE) && (!target || target->field == AG_USER_ID);
 
-    if (target && ag_counts_target(d, target))
+    if (target && ag_counts_target(d, target)) {
         lengths_of_requests(d);
+        if (counts_slow_ones(d))
+            ag_stop(p, AG_NEEDS_CLARIFICATION,
+                    ag_say(p, "얼마보다 오래 걸리면 느린 것인지 알 수 없습니다.",
+                           "It is not said how long is slow."),
+                    ag_say(p, "예: \"오늘 p95가 1초 넘는 엔드포인트 몇 개?\"",
+                           "For example \"how many endpoints have a p95 above 1 second today?\""));
+    }
     if (!(held || none || changed) || d->intent->group_count > 0 || p->target_count > 1 ||
         !(people || (target && (ag_counts_target(d, target) || (held && counts_things(p))))))
         return;
@@ -68,7 +88,7 @@ void ag_counted_rule(struct decision *d)
             target->grouped = false;
         return;
     }
-    p->counted = true;
+    p->counted = !asks_which_as_well(d);
     ag_use(d, AG_C_COUNT_PEOPLE);
     ag_use(d, AG_C_DISTINCT);
     p->said[AG_C_COUNT] = p->said[AG_C_COUNT_PEOPLE] = 0;

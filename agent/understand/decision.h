@@ -12,6 +12,7 @@ struct decision {
     struct ag_parse *p;
     struct ag_intent *intent;
     bool used[AG_C_COUNT_OF];
+    bool different; /* the threshold is of different values of a field: ag_different_rule */
 };
 
 /* measure.c: flags. ag_use marks one as used and says whether it was there; ag_heard only asks. */
@@ -71,6 +72,8 @@ void ag_counted_rule(struct decision *d);
 
 /* threshold.c: conditions on durations and on what is measured of groups. */
 void ag_length_rule(struct decision *d);
+/* "users with errors in more than 2 services", 사용자 5명 이상이 겪은 에러 타입: true when it decided. */
+bool ag_different_rule(struct decision *d);
 void ag_threshold_rule(struct decision *d);
 
 /* shares.c: "2초 넘는 요청 비율", 에러 중 FATAL 비율, "what share of errors come from payment". The parts are

@@ -444,8 +444,8 @@ void ag_measure_rule(struct ag_parse *p)
     login_tries(&d);
     failures(&d);
     failures_of_a_service(&d);
-    decided = several || ag_share_rule(&d) || ag_without_rule(&d) || ag_stopped_rule(&d) || ag_new_rule(&d) ||
-              ag_spike_rule(&d);
+    decided = several || ag_different_rule(&d) || ag_share_rule(&d) || ag_without_rule(&d) ||
+              ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);
     if (!decided) {
         bool busiest = ag_busiest_rule(&d);
         decided = ag_rate_rule(&d) || ag_key_rule(&d) || ag_duration_rule(&d) || ag_slow_rule(&d) ||

@@ -138,7 +138,8 @@ bool ag_counts_target(const struct decision *d, const struct ag_target *target)
         return false;
     while (before != SIZE_MAX && before > 0 &&
            (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION) ||
-            strcmp(ag_word(d->p, before), "of the") == 0))
+            ag_reads(d->p, before, AG_C_SLOW) || strcmp(ag_word(d->p, before), "of the") == 0 ||
+            strcmp(ag_word(d->p, before), "our") == 0))
         before = ag_before(d->p, before);
     while (ag_reads(d->p, next, AG_C_DISTINCT) || strcmp(ag_word(d->p, next), "총") == 0)
         next = ag_after(d->p, next);

@@ -278,6 +278,15 @@ static bool is_one_of_several(const struct ag_parse *p, size_t i)
            ag_reads(p, i, AG_C_NEWEST);
 }
 
+/* "when did u1001 last log in"; "u1001 logs in payment" are records of theirs. */
+static bool is_asked_with_did(const struct ag_parse *p, size_t who)
+{
+    const char *word = who > 0 ? ag_word(p, who - 1) : "";
+    size_t len = strlen(word);
+
+    return len >= 3 && strcmp(word + len - 3, "did") == 0;
+}
+
 /* "who logged in today", "users that have logged in": of people. */
 static bool signs_in(const struct ag_parse *p, size_t i)
 {
@@ -292,8 +301,10 @@ static bool signs_in(const struct ag_parse *p, size_t i)
     while (who-- > 0) {
         const char *which = ag_reads_value(p, who, AG_C_WHICH);
         const struct ag_mention *m = ag_mention_ending(p, who + 1);
-        if ((m && m->field == AG_USER_ID) || ag_names_field(p, who, "user_id") ||
-            ag_reads(p, who, AG_C_COUNT_PEOPLE) || (which && strcmp(which, "user_id") == 0))
+        if (m && m->field == AG_USER_ID)
+            return strcmp(ag_word(p, i), "logged") == 0 || is_asked_with_did(p, m->from);
+        if (ag_names_field(p, who, "user_id") || ag_reads(p, who, AG_C_COUNT_PEOPLE) ||
+            (which && strcmp(which, "user_id") == 0))
             return true;
         if (!ag_reads(p, who, AG_C_NOISE) && !ag_reads(p, who, AG_C_IS) && !ag_reads(p, who, AG_C_VERB) &&
             !ag_reads(p, who, AG_C_PRONOUN) && !is_one_of_several(p, who) &&

@@ -464,7 +464,7 @@ static bool joins_and(const struct ag_parse *p, size_t i)
            (ag_reads(p, i, AG_C_PARTICLE) && ag_says(p, i, particles, sizeof particles / sizeof *particles));
 }
 
-/* hanbit이랑 saebom 에러율, "p95 of payment and order": what is no sum is of each. */
+/* hanbit이랑 saebom 에러율, 운영 스테이징 에러율, "p95 of payment and order": what is no sum is of each. */
 static bool measures_of_several(const struct decision *d)
 {
     const struct ag_parse *p = d->p;
@@ -476,7 +476,7 @@ static bool measures_of_several(const struct decision *d)
         const struct ag_mention *left = &p->mentions[a];
         const struct ag_mention *right;
         size_t at = left->to;
-        if (left->op != AG_IN || left->negated || left->field == AG_LEVEL || !joins_and(p, at))
+        if (left->op != AG_IN || left->negated || left->field == AG_LEVEL)
             continue;
         while (joins_and(p, at))
             at++;
@@ -487,20 +487,29 @@ static bool measures_of_several(const struct decision *d)
     return false;
 }
 
-/* 운영 에러율 스테이징 에러율, "payment error rate, order error rate": a rate said of each name. */
+/* 운영 에러율 스테이징 에러율, "payment error rate, order error rate": a rate said once more for another
+ * name. */
 static bool rates_in_a_row(const struct ag_parse *p)
 {
-    const struct ag_mention *first = NULL;
+    size_t rates = 0;
+    size_t first = 0; /* where the last rate but one and the last one stand */
+    size_t last = 0;
 
-    for (size_t k = 0; k < p->mention_count; k++) {
-        const struct ag_mention *m = &p->mentions[k];
-        size_t next = ag_after(p, m->to - 1);
-        if (m->op != AG_IN || m->negated ||
-            !(ag_reads(p, next, AG_C_RATE) || ag_reads(p, next, AG_C_FAIL_RATE)))
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (!(ag_reads(p, i, AG_C_RATE) || ag_reads(p, i, AG_C_FAIL_RATE)))
             continue;
-        if (first && first->to < m->from && first->field == m->field && strcmp(first->value, m->value) != 0)
+        rates++;
+        first = last;
+        last = i;
+    }
+    for (size_t k = 0; rates == 2 && k < p->mention_count * p->mention_count; k++) {
+        const struct ag_mention *a = &p->mentions[k / p->mention_count];
+        const struct ag_mention *b = &p->mentions[k % p->mention_count];
+        bool parted =
+            (a->to <= first && b->from > first) || (a->to <= last && a->from > first && b->from > last);
+        if (parted && a->field == b->field && a->op == AG_IN && b->op == AG_IN && !a->negated &&
+            !b->negated && strcmp(a->value, b->value) != 0)
             return true;
-        first = m;
     }
     return false;
 }

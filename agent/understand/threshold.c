@@ -104,6 +104,105 @@ static bool counts_another_thing(const struct decision *d)
            d->intent->measure.fn != AG_DISTINCT;
 }
 
+/* The tokens of the threshold, [*from, *to). */
+static void threshold_words(const struct ag_parse *p, size_t *from, size_t *to)
+{
+    *from = p->found.threshold_at - 1;
+    *to = *from + 1;
+    while (*from > 0 && p->tokens->items[*from - 1].rule &&
+           strcmp(p->tokens->items[*from - 1].rule, "threshold") == 0)
+        (*from)--;
+    while (*to < p->tokens->count && p->tokens->items[*to].rule &&
+           strcmp(p->tokens->items[*to].rule, "threshold") == 0)
+        (*to)++;
+}
+
+/* 개, 곳, 명, or no counter at all: of what is not records. */
+static bool counts_no_records(const struct ag_parse *p)
+{
+    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
+    size_t unit = p->found.threshold_at;
+
+    return !ag_reads(p, unit, AG_C_COUNTER) || ag_says(p, unit, counters, sizeof counters / sizeof *counters);
+}
+
+/* "more than 2 services", 두 개 이상의 서비스, 사용자 5명 이상: does the number count different ones of this
+ * field? */
+static bool is_numbered(const struct ag_parse *p, const struct ag_target *target)
+{
+    size_t from;
+    size_t to;
+    size_t before;
+
+    threshold_words(p, &from, &to);
+    before = from > 0 ? ag_before(p, from) : SIZE_MAX;
+    if (before != SIZE_MAX && before >= target->from && before < target->to)
+        return p->language == AG_KO;
+    if (before != SIZE_MAX && ag_is_korean(p, before) &&
+        (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
+         ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG) ||
+         ag_reads(p, before, AG_C_COUNT) || ag_reads(p, before, AG_C_STATUS_CLASS)))
+        return false; /* 에러 10개 이상의 서비스 */
+    while (ag_reads(p, to, AG_C_PARTICLE) || ag_reads(p, to, AG_C_DISTINCT))
+        to++;
+    return to == target->from;
+}
+
+/* Does something else than a count of different ones want the number? */
+static bool measures_otherwise(const struct decision *d)
+{
+    static const enum ag_concept others[] = {AG_C_RATE,    AG_C_FAIL_RATE, AG_C_OK_RATE,
+                                             AG_C_PERCENT, AG_C_DURATION,  AG_C_AVERAGE,
+                                             AG_C_MOST,    AG_C_FEWEST,    AG_C_TOP};
+
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+        if (ag_heard(d, others[k]))
+            return true;
+    }
+    return d->p->found.p_count > 0 || d->p->found.length_set || d->p->found.threshold_percent;
+}
+
+static bool may_differ(enum ag_field field)
+{
+    return field != AG_METADATA && field != AG_MESSAGE && field != AG_DURATION && field != AG_TAG &&
+           field != AG_PATTERN;
+}
+
+bool ag_different_rule(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+    struct ag_target users = {.field = AG_USER_ID};
+    struct ag_target *of = NULL;
+    struct ag_target *head = ag_heard(d, AG_C_COUNT_PEOPLE) ? &users : NULL;
+    bool number = head != NULL;
+
+    if (!p->found.threshold.set || p->target_count + number != 2 || d->intent->group_count > 0 ||
+        !counts_no_records(p) || measures_otherwise(d))
+        return false;
+    for (size_t k = 0; k < p->target_count; k++)
+        *(is_numbered(p, &p->targets[k]) ? &of : &head) = &p->targets[k];
+    if (!of || !head || of->field == head->field || !may_differ(of->field) || of->grouped || head->grouped)
+        return false;
+    if (head != &users && (p->language == AG_KO ? head->from < of->from : head->from > of->from))
+        return false;
+    number = number || ag_counts_target(d, head);
+    if (ag_heard(d, AG_C_COUNT) && !number)
+        return false;
+    p->counted = number;
+    p->said[AG_C_COUNT] = p->said[AG_C_COUNT_PEOPLE] = 0;
+    ag_use(d, AG_C_DISTINCT);
+    ag_consume(p->tokens, of->from, of->to, "distinct");
+    of->grouped = true;
+    if (head == &users)
+        ag_group_by_field(d, AG_USER_ID);
+    else
+        ag_group_by(d, head);
+    ag_set_measure(d, AG_DISTINCT, of->field);
+    d->intent->rank = true;
+    d->different = true;
+    return true;
+}
+
 void ag_threshold_rule(struct decision *d)
 {
     struct ag_intent *intent = d->intent;
@@ -123,7 +222,7 @@ void ag_threshold_rule(struct decision *d)
                        "For example \"services with more than 10 errors\"."));
         return;
     }
-    if (counts_another_thing(d)) {
+    if (!d->different && counts_another_thing(d)) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "세는 것과 조건의 수가 서로 다른 것입니다.",
                        "The number is of something else than what is counted."),
