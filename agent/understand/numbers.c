@@ -233,6 +233,7 @@ static void threshold_rule(struct ag_parse *p)
         enum ag_op op;
         size_t start = i;
         size_t end = i + 1;
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
         bool counted;
         bool percent;
         bool status = i > 0 && ag_reads_value(p, ag_before(p, i), AG_C_FIELD) &&
@@ -244,12 +245,13 @@ static void threshold_rule(struct ag_parse *p)
         percent = ag_is(t, end, AG_C_PERCENT);
         if (counted || percent)
             end++;
-        if (i > 0 && comparator(p, i - 1, &op) &&
-            (!ag_is_korean(p, i - 1) || (unsigned char)ag_word(p, i - 1)[0] < 0x80)) {
-            start = i - 1;
+        if (before != SIZE_MAX && comparator(p, before, &op) &&
+            (before == i - 1 || !ag_reads(p, i - 1, AG_C_PARTICLE)) &&
+            (!ag_is_korean(p, before) || (unsigned char)ag_word(p, before)[0] < 0x80)) {
+            start = before; /* "exceeded a 5% error rate" */
         } else {
             size_t next = end;
-            while (ag_is(t, next, AG_C_PARTICLE))
+            while (ag_is(t, next, AG_C_PARTICLE) && !comparator(p, next, &op)) /* 1건이라도 is at least */
                 next++;
             if (!comparator(p, next, &op))
                 continue;

@@ -397,6 +397,7 @@ static enum ag_claim way_of(const struct ag_parse *p, size_t i)
                                        "fast",  "적",   "낮",    "빠",     "덜"};
     const char *way = ag_reads_value(p, i, AG_C_COMPARE);
     const char *rule = p->tokens->items[i].rule;
+    const char *word = ag_word(p, i);
     bool said = rule && (strcmp(rule, "than") == 0 || strcmp(rule, ag_concept_name(AG_C_SLOW)) == 0 ||
                          strcmp(rule, ag_concept_name(AG_C_FAST)) == 0);
 
@@ -406,9 +407,11 @@ static enum ag_claim way_of(const struct ag_parse *p, size_t i)
         return AG_CLAIM_LESS;
     if (!said)
         return AG_NO_CLAIM;
-    return begins_with_one_of(ag_word(p, i), more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
-           : begins_with_one_of(ag_word(p, i), less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
-                                                                                 : AG_NO_CLAIM;
+    if (strncmp(word, "보다 ", strlen("보다 ")) == 0)
+        word += strlen("보다 ");
+    return begins_with_one_of(word, more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
+           : begins_with_one_of(word, less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
+                                                                        : AG_NO_CLAIM;
 }
 
 /* "is it", "did errors …", 늘었어?: not how many, which or why, nor "show me". */

@@ -50,6 +50,7 @@ static void default_window(struct ag_parse *p)
 {
     const struct ag_intent *in = p->intent;
     bool now = ag_means_now(p);
+    bool by_time = in->shape == AG_SERIES || in->shape == AG_BUSIEST;
 
     if (ag_said(p, AG_C_HISTORY))
         assume_window(p, "last 30 day", "이력은 최근 30일을 보았습니다.",
@@ -81,13 +82,13 @@ static void default_window(struct ag_parse *p)
              in->measure.rate_unit_us >= AG_MINUTE)
         assume_window(p, "last 1 hour", "지금 얼마나 자주인지는 최근 1시간의 평균으로 보았습니다.",
                       "How often it is now is taken as the average of the last hour.");
-    else if ((in->shape == AG_SERIES && in->bucket_us >= AG_DAY) ||
+    else if ((by_time && in->bucket_us >= AG_DAY) ||
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_DAY))
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "며칠을 볼지 알 수 없습니다.", "It is not said over how many days."),
                 ag_say(p, "예: \"최근 7일 일별 에러 추이\"",
                        "For example \"errors by day over the last 7 days\"."));
-    else if ((in->shape == AG_SERIES && in->bucket_us >= AG_HOUR) ||
+    else if ((by_time && in->bucket_us >= AG_HOUR) ||
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_HOUR))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
