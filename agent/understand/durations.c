@@ -304,16 +304,22 @@ static bool shows_as_well(struct decision *d)
     return true;
 }
 
-/* 응답시간 3초 넘은 요청, "latency above 500 ms": the word is of a condition on the records. */
+/* 응답시간 3초 넘은 요청, "latency above 500 ms", "where the duration is over 2 s": the word is of a
+ * condition on the records. */
 static bool is_of_a_length(struct decision *d)
 {
+    static const char *const links[] = {"is", "was", "were", "are"};
     size_t at = d->p->said[AG_C_DURATION];
     size_t next = at ? ag_after(d->p, at - 1) : SIZE_MAX;
-    const char *rule = next < d->p->tokens->count ? d->p->tokens->items[next].rule : NULL;
+    const char *rule;
 
+    while (ag_says(d->p, next, links, sizeof links / sizeof *links))
+        next++;
+    rule = next < d->p->tokens->count ? d->p->tokens->items[next].rule : NULL;
     return d->p->found.length_set && rule && strcmp(rule, "length") == 0 && d->intent->group_count == 0 &&
            !ag_free_target(d) &&
-           (ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_LOG) || ag_heard(d, AG_C_COUNT));
+           (ag_heard(d, AG_C_REQUEST) || ag_heard(d, AG_C_LOG) || ag_heard(d, AG_C_COUNT) ||
+            ag_has_error_filter(d->intent));
 }
 
 /* Slow and fast without a statistic. */

@@ -37,7 +37,8 @@ static bool follows(struct ag_parse *p)
     bool object = false;
 
     for (size_t i = 0; i < p->tokens->count; i++) {
-        pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_is(p->tokens, i, AG_C_SHIFT) ||
+        pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_said(p, AG_C_FOLLOW) ||
+                  ag_is(p->tokens, i, AG_C_SHIFT) ||
                   (ag_is(p->tokens, i, AG_C_SAME_TIME) && p->tokens->count < 8) ||
                   ag_is(p->tokens, i, AG_C_PRONOUN);
         object = object || ag_is(p->tokens, i, AG_C_LOG) || ag_is(p->tokens, i, AG_C_REQUEST) ||
@@ -54,6 +55,18 @@ static bool follows(struct ag_parse *p)
                                      ag_is(p->tokens, i, AG_C_LIST)));
     /* "errors today" with nothing pointing back is a question of its own; "오늘은?" is not. */
     return !(whole && object) && !(object && p->time_count > 0);
+}
+
+/* "now errors", "now in staging": what comes next, and no time. */
+static void pass_over_now(struct ag_parse *p)
+{
+    size_t next = 1;
+
+    while (ag_is(p->tokens, next, AG_C_STOP))
+        next++;
+    if (p->time_count == 1 && p->times[0].from == 0 && p->times[0].to == 1 &&
+        strcmp(ag_word(p, 0), "now") == 0 && next < p->tokens->count)
+        p->time_count = 0;
 }
 
 /* Without a previous question, words that point at one leave nothing to answer. */
@@ -507,6 +520,8 @@ bool ag_follow_up(struct ag_parse *p)
     struct lm_error error;
     bool changed;
 
+    if (previous)
+        pass_over_now(p);
     if (!previous) {
         /* "and fatal only?" goes on with something. */
         if ((points(p) && !ag_has_subject(p)) || (p->tokens->count > 1 && ag_reads(p, 0, AG_C_AND))) {

@@ -82,21 +82,39 @@ static bool are_records_of_a_trace(const struct ag_parse *p, size_t i)
     return true;
 }
 
-/* 크롬 사용자 에러, "errors of mobile users": the users of what was named before are those records. Not where
- * they are counted. */
+/* What users have: errors, requests, a rate of them. */
+static bool is_had(const struct ag_parse *p, size_t i)
+{
+    return ag_reads(p, i, AG_C_ERROR) || ag_reads(p, i, AG_C_REQUEST) || ag_reads(p, i, AG_C_LEVEL) ||
+           ag_reads(p, i, AG_C_RATE) || ag_reads(p, i, AG_C_FAIL_RATE);
+}
+
+/* 크롬 사용자 에러, 모바일 사용자가 겪은 에러, "errors of mobile users", "errors chrome users saw": the users
+ * of what was named before are those records. Not where they are counted. */
 static bool is_of_value(const struct ag_parse *p, size_t i)
 {
     const struct ag_mention *value = ag_mention_ending(p, i);
     size_t next = ag_after(p, i);
 
+    size_t before;
+
     if (!value || (value->field != AG_BROWSER && value->field != AG_DEVICE) || ag_grouped_by(p, i))
         return false;
-    return ag_is_korean(p, i) ? ag_reads(p, next, AG_C_ERROR) || ag_reads(p, next, AG_C_REQUEST) ||
-                                    ag_reads(p, next, AG_C_LEVEL)
-                              : value->from > 1 && ag_reads(p, ag_before(p, value->from), AG_C_PREPOSITION);
+    if (ag_is_korean(p, i)) {
+        while (ag_reads(p, next, AG_C_VERB) || ag_reads(p, next, AG_C_ENDING))
+            next++;
+        return is_had(p, next);
+    }
+    before = value->from > 1 ? ag_before(p, value->from) : SIZE_MAX;
+    if (before == SIZE_MAX || ag_reads(p, before, AG_C_PREPOSITION))
+        return before != SIZE_MAX;
+    while (before > 0 && (strcmp(ag_word(p, before), "that") == 0 || ag_reads(p, before, AG_C_VERB)))
+        before = ag_before(p, before);
+    return before != SIZE_MAX && is_had(p, before) && ag_reads(p, next, AG_C_VERB);
 }
 
-/* 로그 레벨이 WARN 이상, "level is ERROR"; "API responses": the word for what is said right behind it. */
+/* 로그 레벨이 WARN 이상, "level is ERROR", "where service is payment-service"; "API responses": the word for
+ * what is said right behind it. */
 static bool is_named_beside(const struct ag_parse *p, size_t i, const char *name)
 {
     size_t next = ag_after(p, i);
@@ -106,12 +124,22 @@ static bool is_named_beside(const struct ag_parse *p, size_t i, const char *name
         return false;
     if (strcmp(ag_word(p, i), "api") == 0)
         return ag_reads(p, i + 1, AG_C_RESPONSE) || ag_reads(p, i + 1, AG_C_REQUEST);
-    if (strcmp(name, "level") != 0)
-        return false;
     if (strcmp(ag_word(p, next), "is") == 0 || ag_reads(p, next, AG_C_EQUALS))
         next = ag_after(p, next);
+    else if (strcmp(name, "level") != 0)
+        return false;
     m = ag_mention_starting(p, next);
-    return m && m->field == AG_LEVEL;
+    return m && m->field == ag_field_named(name);
+}
+
+/* "top 3 riders by errors (user_id)": in brackets, what was named before. */
+static bool is_bracketed_again(const struct ag_parse *p, size_t i, enum ag_field field)
+{
+    bool before = false;
+
+    for (size_t k = 0; k < p->target_count; k++)
+        before = before || p->targets[k].field == field;
+    return before && i > 0 && strcmp(ag_word(p, i - 1), "(") == 0 && strcmp(ag_word(p, i + 1), ")") == 0;
 }
 
 static void find_targets(struct ag_parse *p)
@@ -127,6 +155,10 @@ static void find_targets(struct ag_parse *p)
         /* "API 엔드포인트별", "user id": one field said twice */
         if (name && ag_value(t, i + 1, AG_C_FIELD) && strcmp(name, ag_value(t, i + 1, AG_C_FIELD)) == 0) {
             ag_consume(t, i, i + 1, "said twice");
+            continue;
+        }
+        if (name && is_bracketed_again(p, i, ag_field_named(name))) {
+            ag_consume(t, i - 1, i + 2, "said twice");
             continue;
         }
         if (are_records_of_a_trace(p, i)) {
@@ -229,8 +261,31 @@ static bool is_field(const struct ag_parse *p, size_t i)
            ag_is(p->tokens, i, AG_C_ENVIRONMENT);
 }
 
+/* "errors where service is payment-service": a condition on what stands before, and no place asked for. */
+static void relative_where(struct ag_parse *p)
+{
+    static const enum ag_concept nouns[] = {AG_C_ERROR,   AG_C_LOG,      AG_C_LEVEL, AG_C_REQUEST,
+                                            AG_C_DAY_REF, AG_C_RESPONSE, AG_C_FAIL,  AG_C_STATUS_CLASS,
+                                            AG_C_UNIT,    AG_C_CALENDAR};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 1; i + 2 < t->count; i++) {
+        size_t what = ag_after(p, i);
+        size_t is = ag_after(p, what);
+        bool noun = false;
+        if (strcmp(ag_word(p, i), "where") != 0)
+            continue;
+        for (size_t k = 0; k < sizeof nouns / sizeof *nouns; k++)
+            noun = noun || ag_reads(p, i - 1, nouns[k]);
+        if (noun && (ag_is(t, is, AG_C_EQUALS) || strcmp(ag_word(p, is), "is") == 0) &&
+            (is_field(p, what) || t->items[what].name_count > 0 || ag_is(t, what, AG_C_DOMAIN)))
+            ag_token_remove(t, i);
+    }
+}
+
 void ag_cross_rule(struct ag_parse *p)
 {
+    relative_where(p);
     for (size_t i = 1; i + 1 < p->tokens->count; i++) {
         bool cross = strcmp(ag_word(p, i), "x") == 0 || strcmp(ag_word(p, i), "×") == 0 ||
                      strcmp(ag_word(p, i), "*") == 0;

@@ -210,7 +210,7 @@ static bool incident_used_as_time(const struct decision *d)
     for (size_t i = 0; i < d->p->tokens->count; i++) {
         const char *value = ag_reads_value(d->p, i, AG_C_SUMMARY);
         const char *rule = d->p->tokens->items[i].rule;
-        if (!value || !*value || !rule || strcmp(rule, "summary") != 0)
+        if (!value || strcmp(value, "incident") != 0 || !rule || strcmp(rule, "summary") != 0)
             continue;
         if (summary)
             continue;

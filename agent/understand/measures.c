@@ -170,11 +170,22 @@ static bool counts_kinds(const struct decision *d)
     return strcmp(word, "몇 종류") == 0 || strcmp(word, "몇 가지") == 0;
 }
 
+/* 서비스 종류 알려줘, "show me the distinct services". 고유 사용자 알려줘 may be of their number. */
+static bool shows_kinds(const struct decision *d, const struct ag_target *target)
+{
+    size_t at = d->p->said[AG_C_DISTINCT] - 1;
+
+    return ag_is_korean(d->p, at) ? strcmp(ag_word(d->p, at), "종류") == 0 : target->field != AG_USER_ID;
+}
+
 /* 브라우저 종류 뭐뭐 있어, "which different browsers": what they are, not how many. */
 static bool asks_what(const struct decision *d, const struct ag_target *target)
 {
     size_t at = d->p->said[AG_C_DISTINCT] - 1;
 
+    /* 어떤 error_type들이 기록되는지 종류만 알려줘 */
+    if (ag_is_korean(d->p, at) && shows_kinds(d, target) && ag_reads(d->p, ag_after(d->p, at), AG_C_SHOW))
+        return true;
     if (ag_after(d->p, target->to - 1) != at && ag_after(d->p, at) != target->from)
         return false;
     for (size_t i = 0; i < d->p->tokens->count; i++) {
@@ -183,7 +194,7 @@ static bool asks_what(const struct decision *d, const struct ag_target *target)
              strncmp(ag_word(d->p, i), "무엇", strlen("무엇")) == 0))
             return true;
     }
-    return ag_heard(d, AG_C_WHICH);
+    return ag_heard(d, AG_C_WHICH) || (ag_heard(d, AG_C_SHOW) && shows_kinds(d, target));
 }
 
 /* How many different ones. */

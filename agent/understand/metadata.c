@@ -97,7 +97,42 @@ static bool is_metadata_word(const struct ag_parse *p, size_t i)
 {
     const char *field = ag_value(p->tokens, i, AG_C_FIELD);
 
-    return field && strcmp(field, "metadata") == 0;
+    return field && strcmp(field, "metadata") == 0 && !p->tokens->items[i].rule;
+}
+
+/* Where "metadata" is said of the key at `i`: metadata region, metadata의 region, "the metadata key region",
+ * "metadata field region". The token at which it begins, or `i`. */
+static size_t led_by_metadata(const struct ag_parse *p, size_t i)
+{
+    static const char *const links[] = {"의", "에", "에서", "중", "key", "field", "키", "필드", "값", "내"};
+    size_t at = i;
+
+    for (int n = 0; n < 3 && at > 0; n++) {
+        at--;
+        if (is_metadata_word(p, at))
+            return at;
+        if (!ag_says(p, at, links, sizeof links / sizeof *links) && !ag_reads(p, at, AG_C_PARTICLE))
+            break;
+    }
+    return i;
+}
+
+/* "region = kr in metadata", "by region in the metadata": where the key is, said behind it. The token behind,
+ * or `at`. */
+static size_t past_metadata(const struct ag_parse *p, size_t at)
+{
+    static const char *const links[] = {"in", "from", "of", "the"};
+    size_t end = at;
+
+    while (ag_says(p, end, links, sizeof links / sizeof *links))
+        end++;
+    return end > at && is_metadata_word(p, end) ? end + 1 : at;
+}
+
+/* "KE (airline)", kr(region): the key of the value before it, in brackets. */
+static bool is_bracketed_key(const struct ag_parse *p, size_t i)
+{
+    return i > 1 && strcmp(ag_word(p, i - 1), "(") == 0 && strcmp(ag_word(p, i + 1), ")") == 0;
 }
 
 /* "tenants suffering errors", "the region affected": what they do, not their name. */
@@ -223,7 +258,7 @@ void ag_metadata_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count && !p->stopped; i++) {
         const char *key = metadata_key(p, i);
-        size_t from = i > 0 && is_metadata_word(p, i - 1) ? i - 1 : i;
+        size_t from = led_by_metadata(p, i);
         size_t at = i + 1;
         size_t behind;
         size_t before;
@@ -232,6 +267,10 @@ void ag_metadata_rule(struct ag_parse *p)
         if (!key) {
             if (strncmp(ag_word(p, i), "metadata.", 9) == 0 && !t->items[i].rule)
                 ag_unknown_name(p, AG_KIND_METADATA_KEY, i, i + 1);
+            continue;
+        }
+        if (is_bracketed_key(p, i) && is_free_value(p, i - 2)) {
+            ag_mention_add(p, i - 2, i + 2, AG_METADATA, key, AG_IN, free_value(p, i - 2), "metadata");
             continue;
         }
         by = ag_is(t, at, AG_C_BY) || ag_is(t, at, AG_C_BY_AFTER) ||
@@ -245,27 +284,30 @@ void ag_metadata_rule(struct ag_parse *p)
         behind = by || at == i ? at : sampled_value(p, key, at, &met);
         before = by || met ? from : sampled_before(p, key, from, &met);
         if (met) {
-            ag_mention_add(p, before, behind > at ? behind : i + 1, AG_METADATA, key, AG_IN, met, "metadata");
+            size_t to = behind > at ? behind : i + 1;
+            ag_mention_add(p, before, past_metadata(p, to), AG_METADATA, key, AG_IN, met, "metadata");
             if (behind > at && strcmp(ag_word(p, behind), "인") == 0)
                 ag_consume(t, behind, behind + 1, "metadata");
             continue;
         }
         behind = by || at == i ? at : compared(p, key, at);
         if (behind > at) {
-            ag_mention_add(p, from, behind, AG_METADATA, key, p->found.threshold.op,
+            ag_mention_add(p, from, past_metadata(p, behind), AG_METADATA, key, p->found.threshold.op,
                            ag_sayf(p, "%.15g", p->found.threshold.value), "metadata");
             p->found.threshold.set = false;
         } else if (!by && at > i && is_free_value(p, at)) {
-            size_t to = at + 1;
+            size_t to = past_metadata(p, at + 1);
             ag_mention_add(p, from, to, AG_METADATA, key, AG_IN, free_value(p, at), "metadata");
             if (strcmp(ag_word(p, to), "인") == 0)
                 ag_consume(t, to, to + 1, "metadata");
         } else if (!by && from > 0 && is_free_value(p, from - 1)) {
-            ag_mention_add(p, from - 1, i + 1, AG_METADATA, key, AG_IN, free_value(p, from - 1), "metadata");
+            ag_mention_add(p, from - 1, past_metadata(p, i + 1), AG_METADATA, key, AG_IN,
+                           free_value(p, from - 1), "metadata");
         } else if (p->target_count < AG_MAX_TARGETS) {
-            p->targets[p->target_count++] = (struct ag_target){
-                .from = from, .to = ag_past_value_word(p, i + 1), .field = AG_METADATA, .key = key};
-            ag_consume(t, from, ag_past_value_word(p, i + 1), "metadata key");
+            size_t to = ag_past_value_word(p, i + 1);
+            p->targets[p->target_count++] =
+                (struct ag_target){.from = from, .to = to, .field = AG_METADATA, .key = key};
+            ag_consume(t, from, past_metadata(p, to), "metadata key");
         }
     }
 }

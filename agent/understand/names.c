@@ -487,12 +487,23 @@ static void ambiguous_rule(struct ag_parse *p)
     }
 }
 
+/* "errors from checkout", 환불에서 난 에러: where something comes from. */
+static bool is_led(const struct ag_parse *p, size_t i)
+{
+    static const char *const leads[] = {"from", "in", "of"};
+    static const char *const follows[] = {"에서", "쪽에서", "에서의"};
+
+    return (i > 0 && ag_says(p, i - 1, leads, sizeof leads / sizeof *leads)) ||
+           ag_says(p, i + 1, follows, sizeof follows / sizeof *follows);
+}
+
 /* 환불 에러, "checkout errors": no service has that word in its name, and one component is called so. */
 static const struct ag_name *component_called(const struct ag_parse *p, size_t i)
 {
     const struct ag_name *names[AG_MAX_CANDIDATES];
     const struct ag_name *found = NULL;
-    size_t n = takes_a_name(p, ag_after(p, i)) ? ag_candidates(p, i, AG_KIND_COMPONENT, names) : 0;
+    bool takes = takes_a_name(p, ag_after(p, i)) || is_led(p, i);
+    size_t n = takes ? ag_candidates(p, i, AG_KIND_COMPONENT, names) : 0;
 
     for (size_t k = 0; k < n; k++) {
         if (strpbrk(names[k]->value, "-_. "))

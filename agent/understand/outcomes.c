@@ -247,6 +247,9 @@ bool ag_is_done(const struct ag_parse *p, size_t i)
     /* 로그인 몇 번 했어 */
     if (ag_reads(p, i + 1, AG_C_COUNT) && strncmp(ag_word(p, i + 2), "했", strlen("했")) == 0)
         return true;
+    /* 로그인 했어, 로그인을 했나 */
+    if (strncmp(ag_word(p, ag_after(p, i)), "했", strlen("했")) == 0)
+        return true;
     if (i + 1 >= p->tokens->count || !p->tokens->items[i + 1].glued || !ag_reads(p, i + 1, AG_C_ENDING))
         return false;
     for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
@@ -287,22 +290,29 @@ static bool is_asked_with_did(const struct ag_parse *p, size_t who)
     return len >= 3 && strcmp(word + len - 3, "did") == 0;
 }
 
-/* "who logged in today", "users that have logged in": of people. */
-static bool signs_in(const struct ag_parse *p, size_t i)
+/* "what did u1077 log in payment": what, and no signing in. */
+static bool asks_what_they_did(const struct ag_parse *p, size_t who)
+{
+    size_t did = who > 0 ? who - 1 : 0;
+
+    return strcmp(ag_word(p, did), "what did") == 0 ||
+           (did > 0 && strcmp(ag_word(p, did), "did") == 0 && strcmp(ag_word(p, did - 1), "what") == 0);
+}
+
+/* "who logged in today", "users that have logged in", "did u1077 log out": of people. */
+static bool signs(const struct ag_parse *p, size_t i, const char *way)
 {
     static const char *const forms[] = {"logged", "logs", "log", "logging"};
     size_t who = i;
-    bool verb = false;
 
-    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
-        verb = verb || strcmp(ag_word(p, i), forms[k]) == 0;
-    if (!verb || strcmp(ag_word(p, i + 1), "in") != 0)
+    if (!ag_says(p, i, forms, sizeof forms / sizeof *forms) || strcmp(ag_word(p, i + 1), way) != 0)
         return false;
     while (who-- > 0) {
         const char *which = ag_reads_value(p, who, AG_C_WHICH);
         const struct ag_mention *m = ag_mention_ending(p, who + 1);
         if (m && m->field == AG_USER_ID)
-            return strcmp(ag_word(p, i), "logged") == 0 || is_asked_with_did(p, m->from);
+            return (strcmp(ag_word(p, i), "logged") == 0 || is_asked_with_did(p, m->from)) &&
+                   !asks_what_they_did(p, m->from);
         if (ag_names_field(p, who, "user_id") || ag_reads(p, who, AG_C_COUNT_PEOPLE) ||
             (which && strcmp(which, "user_id") == 0))
             return true;
@@ -314,12 +324,36 @@ static bool signs_in(const struct ag_parse *p, size_t i)
     return false;
 }
 
+/* "did u1077 log out": the one event of leaving, or it is not clear what is meant. */
+static void signed_out_rule(struct ag_parse *p, size_t i)
+{
+    const struct ag_name *found = NULL;
+    size_t n = 0;
+
+    if (!signs(p, i, "out"))
+        return;
+    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
+        if (has_a_root(name, "logout,signout,logoff")) {
+            found = name;
+            n++;
+        }
+    }
+    if (n != 1) {
+        ag_stop(p, AG_NOT_UNDERSTOOD, "There is no one event of logging out.",
+                "For example \"events of user u1077 today\".");
+        return;
+    }
+    add_event(p, i, i + 2, found);
+    ag_assume(p, "done_event", "", ag_sayf(p, "\"log out\" is taken to be the event %s.", found->value));
+}
+
 static void signed_in_rule(struct ag_parse *p, size_t i)
 {
     const struct ag_name *found = NULL;
     size_t n = 0;
 
-    if (!signs_in(p, i))
+    if (!signs(p, i, "in"))
         return;
     for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
         const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
@@ -385,7 +419,8 @@ void ag_outcomes_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < p->tokens->count && !p->stopped; i++)
         signed_in_rule(p, i);
-
+    for (size_t i = 0; i < p->tokens->count && !p->stopped; i++)
+        signed_out_rule(p, i);
     for (size_t k = 0; k < mentions; k++)
         sibling_rule(p, k);
     for (size_t i = 0; i < p->tokens->count; i++)

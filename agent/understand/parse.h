@@ -175,6 +175,7 @@ void ag_rate_of_rule(struct ag_parse *p);   /* shares.c: "5xx rate" */
 void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATAL */
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */
+void ag_instead_rule(struct ag_parse *p);   /* instead.c: "errors instead of warnings", of a follow-up */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */

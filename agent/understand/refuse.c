@@ -141,6 +141,27 @@ static bool limits_a_number(const struct ag_parse *p, size_t i)
            !ag_reads(p, next, AG_C_STOP) && !ag_reads(p, next, AG_C_NOISE);
 }
 
+/* "every FATAL today", "every failed login", "every deployment": all records of that kind. Of a service or an
+ * hour it says what to break down by. */
+static bool is_every_record(const struct ag_parse *p, size_t i)
+{
+    static const enum ag_concept records[] = {AG_C_LEVEL,    AG_C_ERROR,        AG_C_LOG, AG_C_REQUEST,
+                                              AG_C_RESPONSE, AG_C_STATUS_CLASS, AG_C_FAIL};
+    static const enum ag_field kinds[] = {AG_EVENT_TYPE, AG_ERROR_TYPE, AG_LEVEL, AG_HTTP_STATUS,
+                                          AG_STATUS_CLASS};
+    const struct ag_mention *m = ag_mention_starting(p, i);
+
+    for (size_t k = 0; k < sizeof records / sizeof *records; k++) {
+        if (ag_reads(p, i, records[k]))
+            return true;
+    }
+    for (size_t k = 0; m && k < sizeof kinds / sizeof *kinds; k++) {
+        if (m->field == kinds[k] && !m->negated)
+            return true;
+    }
+    return ag_said(p, AG_C_EVENT_ANCHOR) && ag_reads(p, i, AG_C_EVENT_ANCHOR);
+}
+
 /* May a token be left alone? Only what adds nothing to what was understood. */
 static bool may_stay(const struct ag_parse *p, size_t i)
 {
@@ -164,6 +185,10 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         return false;
     if (parts_sentences(p, i))
         return true;
+    /* 에러 튄 건 어느 서비스야: what did, and no number. */
+    if (strcmp(ag_word(p, i), "건") == 0 && i > 0 &&
+        (ag_reads(p, i - 1, AG_C_SPIKE) || ag_reads(p, i - 1, AG_C_VERB)))
+        return true;
     /* 처음 나온 게 언제고 지금까지 몇 건: all there is. */
     if (ag_is(p->tokens, i, AG_C_SO_FAR) &&
         (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))
@@ -176,15 +201,24 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         (ag_mentions_field(p, AG_TRACE_ID) || ag_mentions_field(p, AG_SESSION_ID) ||
          ag_mentions_field(p, AG_USER_ID)))
         return true;
-    /* "every FATAL today" */
-    if (ag_is(p->tokens, i, AG_C_EVERY) && !ag_is_korean(p, i) &&
-        (ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) || ag_reads(p, i + 1, AG_C_LOG)))
+    if (ag_is(p->tokens, i, AG_C_EVERY) && !ag_is_korean(p, i) && is_every_record(p, i + 1))
         return true;
     for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) {
         if (ag_is(p->tokens, i, harmless[k]))
             return true;
     }
     return false;
+}
+
+/* u1077 활동 로그, "today's activity of u1077": of somebody named. Whose else it is no record says. */
+static bool is_nobodys_activity(const struct ag_parse *p, size_t i)
+{
+    const char *log = ag_reads_value(p, i, AG_C_LOG);
+    const char *history = ag_reads_value(p, i, AG_C_HISTORY);
+
+    return ((log && strcmp(log, "activity") == 0) || (history && strcmp(history, "activity") == 0)) &&
+           !ag_mentions_field(p, AG_USER_ID) && !ag_mentions_field(p, AG_SESSION_ID) &&
+           !ag_mentions_field(p, AG_CLIENT_IP) && !ag_mentions_field(p, AG_TRACE_ID);
 }
 
 /* "or" joins values of one condition, or it is not understood. */
@@ -216,7 +250,8 @@ void ag_leftover_rule(struct ag_parse *p)
     size_t count = 0;
 
     for (size_t i = 0; i < t->count && count < 4; i++) {
-        if (t->items[i].rule || may_stay(p, i) || (ag_is(t, i, AG_C_OR) && harmless_or(p, i)))
+        if (!is_nobodys_activity(p, i) &&
+            (t->items[i].rule || may_stay(p, i) || (ag_is(t, i, AG_C_OR) && harmless_or(p, i))))
             continue;
         words = count == 0 ? ag_sayf(p, "\"%s\"", t->items[i].text)
                            : ag_sayf(p, "%s, \"%s\"", words, t->items[i].text);

@@ -59,6 +59,21 @@ static bool contains_word(const struct ag_parse *p, size_t i, bool *negative)
     return *negative || ag_is(t, i, AG_C_CONTAINS) || search_word(p, i);
 }
 
+/* "contain the phrase", "don't mention the word": where the words that say so begin, one behind the other,
+ * the last of them token `i`. A denial among them denies. */
+static size_t first_contains_word(const struct ag_parse *p, size_t i, bool *negative)
+{
+    size_t before = i;
+    bool denies = false;
+
+    while (before > 0 && (before = ag_before(p, before)) != SIZE_MAX && !p->tokens->items[before].rule &&
+           !ag_is_korean(p, before) && contains_word(p, before, &denies)) {
+        *negative = *negative || denies;
+        i = before;
+    }
+    return i;
+}
+
 /* Is the quoted text at `i` the value of a field, a tag or a key said before it? */
 static bool is_value_of_field(const struct ag_parse *p, size_t before)
 {
@@ -112,7 +127,7 @@ static void take_quoted(struct ag_parse *p, bool all)
             if (is_message_field(p, to) && !t->items[to].rule && !ag_grouped_by(p, to) && ag_is_korean(p, to))
                 to++;
         } else if (before != SIZE_MAX && contains_word(p, before, &negative)) {
-            from = before;
+            from = first_contains_word(p, before, &negative);
         } else if (before != SIZE_MAX && is_message_field(p, before)) {
             from = before;
         } else if (!all && before != SIZE_MAX &&
@@ -200,9 +215,10 @@ static void contained_rule(struct ag_parse *p)
             last = first;
             while (is_searchable(p, last + 1) && last - first < 4)
                 last++;
-            from = i > 0 && ag_before(p, i) != SIZE_MAX && ag_names_field(p, ag_before(p, i), "stack_trace")
-                       ? ag_before(p, i)
-                       : i;
+            from = first_contains_word(p, i, &negative);
+            if (from > 0 && ag_before(p, from) != SIZE_MAX &&
+                ag_names_field(p, ag_before(p, from), "stack_trace"))
+                from = ag_before(p, from);
             ag_mention_add(p, from, last + 1, searched_in(p, from, last + 1), NULL,
                            negative ? AG_NOT_CONTAINS : AG_CONTAINS,
                            ag_typed(p, t->items[first].from, t->items[last].to), "text");

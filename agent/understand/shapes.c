@@ -405,10 +405,36 @@ static bool causes_errors(const struct decision *d)
     return false;
 }
 
+/* 어느 서비스 때문이었어, "which host was it due to": the field asked for stands before it, or nothing is
+ * named behind. Errors "due to payment-service" are of a cause that no record says. */
+static bool asks_whose_fault(struct decision *d)
+{
+    const struct ag_parse *p = d->p;
+    size_t at = p->said[AG_C_CAUSE] - 1;
+    const struct ag_target *target = ag_free_target(d);
+    size_t next = ag_after(p, at);
+    const char *where = ag_reads_value(p, at > 0 ? ag_before(p, at) : SIZE_MAX, AG_C_WHICH);
+
+    if (strcmp(ag_heard_value(d, AG_C_CAUSE), "last") != 0)
+        return true;
+    if (!target && d->intent->group_count == 0 && ag_is_korean(p, at) && where && *where) {
+        ag_group_by_field(d, ag_field_named(where));
+        return true;
+    }
+    if (!target || !ag_heard(d, AG_C_WHICH))
+        return false;
+    if (ag_is_korean(p, at))
+        return ag_after(p, target->to - 1) == at;
+    return next == p->tokens->count || ag_reads(p, next, AG_C_STOP) ||
+           (p->time_count > 0 && p->times[0].from >= next && p->times[0].from <= next + 1);
+}
+
 bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
 
+    if (ag_heard(d, AG_C_CAUSE) && !asks_whose_fault(d))
+        return false;
     /* "why did errors spike" asks for what rose with it. */
     if (ag_heard(d, AG_C_WHY) && !ag_free_target(d) && d->intent->group_count == 0)
         return false;

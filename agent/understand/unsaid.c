@@ -42,7 +42,7 @@ static bool groups_days(const struct ag_intent *in)
 bool ag_means_now(const struct ag_parse *p)
 {
     return p->time_count == 1 && p->times[0].past_is_vague &&
-           strcmp(p->times[0].symbolic, "last 1 minute") == 0;
+           strcmp(p->times[0].symbolic, "last 5 minute") == 0;
 }
 
 /* No time was said: what is asked decides. */
@@ -93,11 +93,38 @@ static void default_window(struct ag_parse *p)
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
     else if (now && in->group_count == 0 && in->measure.field != AG_DURATION)
-        assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.",
-                      "Now is taken as the last minute.");
+        assume_window(p, "last 5 minute", "지금은 최근 5분으로 보았습니다.",
+                      "Now is taken as the last 5 minutes.");
     else
         assume_window(p, "last 1 hour", "시간을 말하지 않아 최근 1시간을 보았습니다.",
                       "No time was said: the last hour.");
+}
+
+/* A word of relation that no time has taken: "since the deployment", 배포 이후. */
+static bool relates(const struct ag_parse *p, size_t i, bool before)
+{
+    static const enum ag_concept relations[] = {AG_C_SINCE, AG_C_AFTER, AG_C_BEFORE, AG_C_FROM, AG_C_TO};
+
+    if (i >= p->tokens->count || p->tokens->items[i].rule)
+        return false;
+    for (size_t k = 0; k < sizeof relations / sizeof *relations; k++) {
+        if (ag_reads(p, i, relations[k]) && (before || relations[k] != AG_C_TO))
+            return true;
+    }
+    return false;
+}
+
+/* 오늘 10시 이후 배포 있었나, "deployments after 10:00": the deployments themselves, not what a moment is
+ * told by. */
+static bool is_asked_about(const struct ag_parse *p, size_t at)
+{
+    const struct ag_intent *in = p->intent;
+    bool records = (in->measure.fn == AG_COUNT || in->measure.fn == AG_LIST) && in->group_count == 0;
+
+    return records && !ag_has_field(in, AG_LEVEL) && !ag_has_field(in, AG_HTTP_STATUS) &&
+           !ag_has_field(in, AG_STATUS_CLASS) && !ag_has_field(in, AG_ERROR_TYPE) && !ag_said(p, AG_C_LOG) &&
+           !ag_said(p, AG_C_REQUEST) && !relates(p, ag_after(p, at), false) &&
+           !(at > 0 && ag_before(p, at) != SIZE_MAX && relates(p, ag_before(p, at), true));
 }
 
 /* "since the last deployment" has no time anybody said; "how many deployments" is a kind of event. */
@@ -112,16 +139,13 @@ static void anchor(struct ag_parse *p)
     struct ag_filter *filter;
     bool timed = false; /* "deployments since Monday": the word behind belongs to the time */
 
-    if (p->time_count > 0 && (ag_said(p, AG_C_BEFORE_AFTER) || p->times[0].instant))
+    if (p->time_count > 0 &&
+        (ag_said(p, AG_C_BEFORE_AFTER) || (p->times[0].instant && !is_asked_about(p, at))))
         return; /* the time was said beside it */
     for (size_t k = 0; k < p->time_count; k++)
         timed = timed || (!ag_is_korean(p, at) && (p->times[k].from == next || p->times[k].from == next + 1));
-    if ((!timed && (ag_reads(p, next, AG_C_SINCE) || ag_reads(p, next, AG_C_AFTER) ||
-                    ag_reads(p, next, AG_C_BEFORE) || ag_reads(p, next, AG_C_FROM))) ||
-        ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) || ag_said(p, AG_C_NEW) ||
-        (before != SIZE_MAX && (ag_reads(p, before, AG_C_SINCE) || ag_reads(p, before, AG_C_AFTER) ||
-                                ag_reads(p, before, AG_C_BEFORE) || ag_reads(p, before, AG_C_FROM) ||
-                                ag_reads(p, before, AG_C_TO)))) {
+    if ((!timed && relates(p, next, false)) || ag_reads(p, next, AG_C_AGO) || ag_said(p, AG_C_BEFORE_AFTER) ||
+        ag_said(p, AG_C_NEW) || relates(p, before, true)) {
         ag_ask_when(p);
         return;
     }

@@ -166,6 +166,10 @@ static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
     if (ag_is(t, at, AG_C_DURING) || ag_is(t, at, AG_C_WITHIN)) {
         within = ag_is(t, at, AG_C_WITHIN);
         at++;
+    } else if (i > 0 && ag_reads(p, i - 1, AG_C_STOPPED) &&
+               (strcmp(ag_word(p, i), "for") == 0 || strcmp(ag_word(p, i), "in") == 0)) {
+        within = true; /* "silent for 30 minutes", "nothing logged in an hour" */
+        at++;
     }
     while (ag_is(t, at, AG_C_NOISE) &&
            (strcmp(ag_word(p, at), "the") == 0 || strcmp(ag_word(p, at), "our") == 0))
@@ -255,7 +259,7 @@ static size_t now_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     if (ag_is(p->tokens, i, AG_C_NOW)) {
         f->past_is_vague = true; /* what now means depends on what is asked */
-        return ag_settle(p, f, "last 1 minute") ? i + 1 : i;
+        return ag_settle(p, f, "last 5 minute") ? i + 1 : i;
     }
     if (ag_is(p->tokens, i, AG_C_RECENT)) {
         f->past_is_vague = true;
@@ -446,6 +450,75 @@ static void join_clock_and_day(struct ag_parse *p)
     }
 }
 
+/* 최근 한 시간, "the last hour" is a window; "within an hour", 한 시간 동안 alone may be a step in one. */
+static bool is_bare_length(const struct ag_parse *p, const struct ag_time_found *f)
+{
+    static const enum ag_concept leads[] = {AG_C_RECENT, AG_C_PAST, AG_C_LAST, AG_C_JUST_NOW};
+
+    if (strncmp(f->symbolic, "last ", 5) != 0 || f->past_is_vague || f->to_us - f->from_us >= AG_DAY)
+        return false;
+    for (size_t i = f->from; i < f->to; i++) {
+        for (size_t k = 0; k < sizeof leads / sizeof *leads; k++) {
+            if (ag_reads(p, i, leads[k]))
+                return false;
+        }
+        if (ag_is(p->tokens, i, AG_C_DASH))
+            return false;
+    }
+    return true;
+}
+
+/* 한 시간에 30건 넘은, 10분에 5번 이상: so many in each step of the window said. 14시 10분에 is a time. */
+static void length_of_a_step(struct ag_parse *p, const struct ag_time_found *window)
+{
+    static const enum ag_concept others[] = {AG_C_OCLOCK, AG_C_EVERY, AG_C_RECENT, AG_C_PAST,
+                                             AG_C_LAST,   AG_C_FINAL, AG_C_FIRST,  AG_C_AROUND};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; p->found.bucket_us == 0 && i < t->count; i++) {
+        double n;
+        char unit;
+        size_t end = t->items[i].rule ? i : ag_length_read(p, i, &n, &unit);
+        size_t before = i > 0 ? ag_before(p, i) : SIZE_MAX;
+        int64_t length;
+        if (end == i || !ag_is_korean(p, end - 1) || !strchr("smh", unit) ||
+            strcmp(ag_word(p, end), "에") != 0 || !t->items[end].glued)
+            continue;
+        for (size_t k = 0; before != SIZE_MAX && k < sizeof others / sizeof *others; k++) {
+            if (ag_reads(p, before, others[k]))
+                return;
+        }
+        length = (int64_t)(n * (double)ag_unit_us(unit));
+        if (length >= window->to_us - window->from_us)
+            return;
+        p->found.bucket_us = length;
+        ag_consume(t, i, end + 1, "bucket");
+    }
+}
+
+/* 어제 한 시간 동안 에러 30건 넘은 서비스, "more than 30 errors within ten minutes yesterday": so many in one
+ * step of the day. */
+static void join_length_and_window(struct ag_parse *p)
+{
+    const struct ag_found *found = &p->found;
+
+    if (!found->threshold.set || found->threshold_percent || found->bucket_us > 0 || is_compared(p))
+        return;
+    if (p->time_count == 1 && !p->times[0].past_is_vague)
+        length_of_a_step(p, &p->times[0]);
+    for (size_t k = 0; p->time_count == 2 && k < 2; k++) {
+        const struct ag_time_found *step = &p->times[k];
+        const struct ag_time_found *window = &p->times[1 - k];
+        int64_t length = step->to_us - step->from_us;
+        if (!is_bare_length(p, step) || is_bare_length(p, window) || window->past_is_vague ||
+            window->to_us - window->from_us <= length)
+            continue;
+        p->found.bucket_us = length;
+        drop(p, k);
+        return;
+    }
+}
+
 void ag_times_find(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -459,6 +532,7 @@ void ag_times_find(struct ag_parse *p)
     qsort(p->times, p->time_count, sizeof *p->times, by_place);
     join_clock_and_day(p);
     join_part_and_day(p);
+    join_length_and_window(p);
     /* 어제 기준으로, 13시 50분 기준으로 */
     for (size_t k = 0; k < p->time_count; k++) {
         if (ag_is(t, p->times[k].to, AG_C_BY_AFTER) && strncmp(ag_word(p, p->times[k].to), "기준", 6) == 0)
