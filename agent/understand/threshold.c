@@ -28,19 +28,35 @@ static bool is_ratio(const struct ag_intent *intent)
            intent->measure.fn == AG_SHARE;
 }
 
+/* 개, 곳, 명: of whatever is no record. */
+static bool counts_things(const struct ag_parse *p, size_t i)
+{
+    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
+
+    return ag_says(p, i, counters, sizeof counters / sizeof *counters);
+}
+
+/* Does the number stand behind what is counted in records: 에러 10개 이상의 서비스? */
+static bool is_behind_records(const struct ag_parse *p, size_t at)
+{
+    static const enum ag_concept records[] = {AG_C_ERROR, AG_C_LEVEL, AG_C_REQUEST,
+                                              AG_C_LOG,   AG_C_COUNT, AG_C_STATUS_CLASS};
+    size_t before = at > 0 ? ag_before(p, at) : SIZE_MAX;
+
+    for (size_t k = 0; before != SIZE_MAX && k < sizeof records / sizeof *records; k++) {
+        if (ag_reads(p, before, records[k]))
+            return true;
+    }
+    return false;
+}
+
 /* 3개 이상의 호스트에서 난 에러: of hosts, not of what is counted; 에러가 10개 이상의 서비스 is of errors. */
 static bool counts_what_follows(const struct ag_parse *p, size_t at)
 {
-    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
-    size_t before = at > 0 ? ag_before(p, at) : SIZE_MAX;
     size_t next = at + 1;
     const char *word;
 
-    if (before != SIZE_MAX && (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
-                               ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG) ||
-                               ag_reads(p, before, AG_C_COUNT) || ag_reads(p, before, AG_C_STATUS_CLASS)))
-        return false;
-    if (!ag_says(p, next, counters, sizeof counters / sizeof *counters))
+    if (is_behind_records(p, at) || !counts_things(p, next))
         return false;
     while (ag_reads(p, next, AG_C_COUNTER) || ag_reads(p, next, AG_C_PARTICLE))
         next++;
@@ -117,15 +133,6 @@ static void threshold_words(const struct ag_parse *p, size_t *from, size_t *to)
         (*to)++;
 }
 
-/* 개, 곳, 명, or no counter at all: of what is not records. */
-static bool counts_no_records(const struct ag_parse *p)
-{
-    static const char *const counters[] = {"개", "곳", "대", "명", "군데", "가지", "종류"};
-    size_t unit = p->found.threshold_at;
-
-    return !ag_reads(p, unit, AG_C_COUNTER) || ag_says(p, unit, counters, sizeof counters / sizeof *counters);
-}
-
 /* "more than 2 services", 두 개 이상의 서비스, 사용자 5명 이상: does the number count different ones of this
  * field? */
 static bool is_numbered(const struct ag_parse *p, const struct ag_target *target)
@@ -138,11 +145,8 @@ static bool is_numbered(const struct ag_parse *p, const struct ag_target *target
     before = from > 0 ? ag_before(p, from) : SIZE_MAX;
     if (before != SIZE_MAX && before >= target->from && before < target->to)
         return p->language == AG_KO;
-    if (before != SIZE_MAX && ag_is_korean(p, before) &&
-        (ag_reads(p, before, AG_C_ERROR) || ag_reads(p, before, AG_C_LEVEL) ||
-         ag_reads(p, before, AG_C_REQUEST) || ag_reads(p, before, AG_C_LOG) ||
-         ag_reads(p, before, AG_C_COUNT) || ag_reads(p, before, AG_C_STATUS_CLASS)))
-        return false; /* 에러 10개 이상의 서비스 */
+    if (p->language == AG_KO && is_behind_records(p, from))
+        return false;
     while (ag_reads(p, to, AG_C_PARTICLE) || ag_reads(p, to, AG_C_DISTINCT))
         to++;
     return to == target->from;
@@ -177,7 +181,8 @@ bool ag_different_rule(struct decision *d)
     bool number = head != NULL;
 
     if (!p->found.threshold.set || p->target_count + number != 2 || d->intent->group_count > 0 ||
-        !counts_no_records(p) || measures_otherwise(d))
+        (ag_reads(p, p->found.threshold_at, AG_C_COUNTER) && !counts_things(p, p->found.threshold_at)) ||
+        measures_otherwise(d))
         return false;
     for (size_t k = 0; k < p->target_count; k++)
         *(is_numbered(p, &p->targets[k]) ? &of : &head) = &p->targets[k];
