@@ -63,6 +63,14 @@ void ag_counted_rule(struct decision *d)
     bool changed = !held && !none && ag_heard(d, AG_C_COMPARE);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE) && (!target || target->field == AG_USER_ID);
 
+    /* 환경별 에러율 5% 넘는 서비스 수: a number of groups for each of others */
+    if (held && d->intent->group_count > 0 && target && ag_counts_target(d, target) &&
+        (p->found.threshold_percent || p->found.length_set))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "나눈 것마다 몇인지는 아직 셀 수 없습니다.",
+                       "How many there are for each of something cannot be counted yet."),
+                ag_say(p, "예: \"운영에서 에러율 5% 넘는 서비스 몇 개?\"",
+                       "For example \"how many services in production have an error rate above 5%?\""));
     if (target && ag_counts_target(d, target)) {
         lengths_of_requests(d);
         if (counts_slow_ones(d))

@@ -268,6 +268,12 @@ static bool replace_groups(struct ag_parse *p)
         in->counted = false;
         return true;
     }
+    /* 호스트로는? of services that were counted */
+    if (in->counted && p->target_count == 1 && !p->targets[0].grouped && in->shape == AG_PLAIN) {
+        ag_consume(p->tokens, p->targets[0].from, p->targets[0].to, "group");
+        in->groups[0] = (struct ag_group){p->targets[0].field, p->targets[0].key};
+        return true;
+    }
     in->group_count = 0;
     for (size_t i = 0; i < p->target_count; i++) {
         ag_consume(p->tokens, p->targets[i].from, p->targets[i].to, "group");
@@ -284,6 +290,30 @@ static bool replace_groups(struct ag_parse *p)
     }
     in->threshold.set = false;
     return true;
+}
+
+/* "which ones?", 어디야?, 목록 보여줘 of what was counted: the groups themselves. What else was said of a
+ * number may be the threshold's or the groups'. */
+static bool name_counted(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    bool asked = false;
+
+    if (!in->counted)
+        return false;
+    if (p->found.limit > 0)
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "기준을 바꿀지, 몇 개만 볼지 분명하지 않습니다.",
+                       "It is not clear whether the threshold is to be changed, or so many are to be shown."),
+                ag_say(p, "예: \"20건 이상은?\"", "For example \"what about more than 20?\""));
+    if (p->target_count == 0) {
+        asked = ag_take(p, AG_C_LIST);
+        asked = ag_take(p, AG_C_WHICH) || asked;
+    }
+    p->said[AG_C_LIST] = 0; /* no list of records */
+    if (asked)
+        in->counted = false;
+    return asked;
 }
 
 /* The error rate of errors would be one: their filter is what the rate is of. */
@@ -377,8 +407,8 @@ static bool replace_shape(struct ag_parse *p)
 
     if (*by || *per || series || p->found.bucket_us) {
         count_instead_of_list(in);
+        in->rank = in->each > 0 && in->shape == AG_SERIES; /* of each day instead of each hour */
         in->shape = AG_SERIES;
-        in->rank = false;
         in->limit = 0;
         in->bucket_us = p->found.bucket_us ? p->found.bucket_us
                         : *by              ? ag_unit_us(*by)
@@ -546,6 +576,7 @@ bool ag_follow_up(struct ag_parse *p)
     if (!relink(p))
         return true;
     changed = replace_window(p);
+    changed = name_counted(p) || changed;
     changed = replace_groups(p) || changed;
     changed = which_errors(p) || changed;
     changed = replace_measure(p) || changed;
