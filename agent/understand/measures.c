@@ -197,6 +197,39 @@ static bool asks_what(const struct decision *d, const struct ag_target *target)
     return ag_heard(d, AG_C_WHICH) || (ag_heard(d, AG_C_SHOW) && shows_kinds(d, target));
 }
 
+/* 몇 번, 얼마, "how often": of something that happens or grows, not of different ones. */
+static bool asks_how_often(const struct decision *d)
+{
+    static const char *const words[] = {"번", "회", "횟수", "얼마", "times", "often", "much", "frequency"};
+    const char *word = ag_heard(d, AG_C_COUNT) ? ag_word(d->p, d->p->said[AG_C_COUNT] - 1) : "";
+
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        if (strstr(word, words[k]))
+            return true;
+    }
+    return false;
+}
+
+/* How many different values a key of the metadata or the tags have, which no record has as a field of its
+ * own: as many as there are groups of at least one record. */
+static bool counts_values(struct decision *d, struct ag_target *target)
+{
+    if ((target->field != AG_METADATA && target->field != AG_TAG) || d->intent->group_count > 0 ||
+        !(ag_heard(d, AG_C_DISTINCT) ||
+          (ag_counts_target(d, target) && !asks_how_often(d) &&
+           (target->field == AG_TAG || ag_is_never_a_number(d->p, target->key)))))
+        return false;
+    ag_group_by(d, target);
+    ag_use(d, AG_C_DISTINCT);
+    d->p->said[AG_C_COUNT] = 0;
+    d->p->counted = true;
+    ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
+    d->p->asks_values = true;
+    d->intent->threshold = (struct ag_threshold){.set = true, .op = AG_AT_LEAST, .value = 1};
+    d->intent->rank = true;
+    return true;
+}
+
 /* How many different ones. */
 bool ag_distinct_rule(struct decision *d)
 {
@@ -218,6 +251,8 @@ bool ag_distinct_rule(struct decision *d)
     }
     if (target && people && target->field != AG_USER_ID)
         target = NULL; /* "endpoints by number of users" */
+    if (target && !people && counts_values(d, target))
+        return true;
     if (target && is_countable(target->field) &&
         (ag_heard(d, AG_C_DISTINCT) || people || ag_counts_target(d, target))) {
         ag_consume(d->p->tokens, target->from, target->to, "distinct");

@@ -95,9 +95,12 @@ static bool is_of_another(const struct ag_parse *p, size_t id, size_t i)
 {
     const char *name = ag_reads_value(p, i, AG_C_FIELD);
     enum ag_field field = name ? ag_field_named(name) : AG_NO_FIELD;
-    enum ag_field of = id_by_letters(ag_word(p, id));
+    const struct ag_sample *met[2];
+    bool users = id_by_letters(ag_word(p, id)) == AG_USER_ID ||
+                 (ag_samples_find(ag_catalogue_samples(p->catalogue), ag_word(p, id), met, 2) == 1 &&
+                  met[0]->field == AG_USER_ID);
 
-    return of == AG_USER_ID && (field == AG_SESSION_ID || field == AG_TRACE_ID);
+    return users && (field == AG_SESSION_ID || field == AG_TRACE_ID);
 }
 
 static void id_rule(struct ag_parse *p)
