@@ -78,10 +78,9 @@ static void default_window(struct ag_parse *p)
              (in->shape == AG_SERIES && in->threshold.set))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
-    else if (now && in->measure.fn == AG_RATE && in->measure.rate_unit_us <= AG_HOUR &&
-             in->measure.rate_unit_us >= AG_MINUTE)
-        assume_window(p, "last 1 hour", "지금 얼마나 자주인지는 최근 1시간의 평균으로 보았습니다.",
-                      "How often it is now is taken as the average of the last hour.");
+    else if (now && in->measure.fn == AG_RATE && in->measure.rate_unit_us == AG_HOUR)
+        assume_window(p, "last 1 hour", "지금은 최근 1시간으로 보았습니다.",
+                      "Now is taken as the last hour.");
     else if ((by_time && in->bucket_us >= AG_DAY) ||
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_DAY))
         ag_stop(p, AG_NEEDS_CLARIFICATION,
