@@ -38,17 +38,6 @@ static void take_degrees(struct ag_parse *p, size_t from, size_t to)
     }
 }
 
-/* "than it was", "than they were in": up to what is set against. */
-static size_t past_was(const struct ag_parse *p, size_t i)
-{
-    static const char *const words[] = {"it",  "they", "we", "was",    "were", "had", "did",
-                                        "saw", "in",   "on", "during", "over", "at"};
-
-    while (ag_says(p, i, words, sizeof words / sizeof *words))
-        i++;
-    return i;
-}
-
 /* Does a time, or a word such as "the day before", stand at token `i`, or end there? */
 static bool is_a_time(const struct ag_parse *p, size_t i, bool ends)
 {
@@ -84,6 +73,34 @@ static bool has_counterpart(const struct ag_parse *p, const struct ag_mention *n
             others++;
     }
     return others == 1;
+}
+
+/* Is the word of token `i` said before token `before` too? "the error rate of payment … the error rate of
+ * order" */
+static bool repeats(const struct ag_parse *p, size_t i, size_t before)
+{
+    for (size_t k = 0; k < before; k++) {
+        if (ag_word(p, i)[0] != '\0' && strcmp(ag_word(p, k), ag_word(p, i)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is set against behind the "than" at token `than`: "than it was yesterday", "than that of order", "than
+ * the error rate of order"; SIZE_MAX: nothing that is known. */
+static size_t set_against_at(const struct ag_parse *p, size_t than)
+{
+    static const char *const words[] = {"it",   "they",  "we", "was",    "were", "had", "did",
+                                        "saw",  "in",    "on", "during", "over", "at",  "the",
+                                        "that", "those", "of", "for",    "from"};
+    size_t i = ag_after(p, than);
+
+    while (!is_a_time(p, i, false) && !has_counterpart(p, name_at(p, i, false))) {
+        if (!ag_says(p, i, words, sizeof words / sizeof *words) && !repeats(p, i, than))
+            return SIZE_MAX;
+        i++;
+    }
+    return i;
 }
 
 /* "worse" without anything measured: how large a part of the records are errors. */
@@ -137,13 +154,13 @@ static void english_than(struct ag_parse *p, size_t i)
     const char *word = ag_word(p, i);
     size_t len = strlen(word);
     bool plain = strcmp(word, "than") == 0;
-    size_t at = past_was(p, ag_after(p, i));
-    bool time = is_a_time(p, at, false);
-
     if (len < 4 || strcmp(word + len - 4, "than") != 0 || is_an_age(p, i) ||
-        !(time || has_counterpart(p, name_at(p, at, false))) ||
         (!plain && !ag_is(p->tokens, i, AG_C_ABOVE) && !ag_is(p->tokens, i, AG_C_BELOW)))
         return;
+    size_t at = set_against_at(p, i);
+    if (at == SIZE_MAX)
+        return;
+    bool time = is_a_time(p, at, false);
     ag_consume(p->tokens, ag_after(p, i), at, "than");
     take_degrees(p, 0, i);
     worse_is_error_rate(p);
@@ -154,14 +171,19 @@ static void english_than(struct ag_parse *p, size_t i)
         p->said[AG_C_SLOW] = i + 1;
 }
 
-/* 어제보다 많아, 어제보다 많이 났어, 결제가 주문보다 에러 많아. */
+/* 어제보다 많아, 어제보다 많이 났어, 결제가 주문보다 에러 많아, 결제 에러율이 주문 에러율보다 높아. */
 static void korean_than(struct ag_parse *p, size_t i)
 {
     const char *word = ag_word(p, i);
     bool plain = strcmp(word, "보다") == 0;
     bool time = is_a_time(p, i, true);
+    size_t end = i;
 
-    if (strncmp(word, "보다", strlen("보다")) != 0 || !(time || has_counterpart(p, name_at(p, i, true))))
+    if (strncmp(word, "보다", strlen("보다")) != 0)
+        return;
+    while (!time && end > 0 && !has_counterpart(p, name_at(p, end, true)) && repeats(p, end - 1, end - 1))
+        end--;
+    if (!time && !has_counterpart(p, name_at(p, end, true)))
         return;
     take_degrees(p, i + 1, p->tokens->count);
     if (plain)
