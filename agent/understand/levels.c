@@ -26,7 +26,7 @@ void ag_level_rule(struct ag_parse *p)
             start = i - 1;
         else if (i > 1 && ag_is(t, i - 1, AG_C_EQUALS) && ag_names_field(p, i - 2, "level"))
             start = i - 2;
-        if (ag_is(t, end, AG_C_AT_LEAST))
+        if (ag_is(t, end, AG_C_AT_LEAST) && !ag_reads(p, end, AG_C_PARTICLE)) /* 경고라도 있어? */
             op = AG_AT_LEAST;
         else if (ag_is(t, end, AG_C_AT_MOST))
             op = AG_AT_MOST;

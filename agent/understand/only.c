@@ -25,6 +25,16 @@ static bool is_relative(const struct ag_parse *p, size_t i)
     return ag_says(p, i, words, sizeof words / sizeof *words);
 }
 
+/* 오전에만, "only this morning": does a time end before token `i` or with it, or begin there? */
+static bool is_at_a_time(const struct ag_parse *p, size_t i, bool begins)
+{
+    for (size_t k = 0; k < p->time_count; k++) {
+        if (begins ? p->times[k].from == i : p->times[k].to == i || p->times[k].to == i + 1)
+            return true;
+    }
+    return false;
+}
+
 /* "users who only hit checkout", "services with only errors", "hosts with errors only in staging" */
 static bool english_only(const struct ag_parse *p, size_t only)
 {
@@ -35,7 +45,7 @@ static bool english_only(const struct ag_parse *p, size_t only)
     while (ag_reads(p, next, AG_C_VERB) || ag_reads(p, next, AG_C_PREPOSITION) ||
            ag_reads(p, next, AG_C_NOISE))
         next++;
-    named = ag_mention_starting(p, next);
+    named = ag_mention_starting(p, next) || is_at_a_time(p, next, true);
     for (size_t i = only; named && i-- > 0;) {
         if (ag_reads(p, i, AG_C_COMMA) || ag_reads(p, i, AG_C_STOP) || ag_reads(p, i, AG_C_BY_BEFORE))
             return false;
@@ -46,7 +56,8 @@ static bool english_only(const struct ag_parse *p, size_t only)
     return false;
 }
 
-/* 에러만 낸 호스트, 운영에서만 에러 난 서비스, 결제만 쓴 사용자: what is asked for stands behind its verb. */
+/* 에러만 낸 호스트, 운영에서만 에러 난 서비스, 오전에만 에러 난 서비스, 결제만 쓴 사용자: what is asked for
+ * stands behind its verb. */
 static bool korean_only(const struct ag_parse *p, size_t only)
 {
     bool verb = false;
@@ -79,7 +90,8 @@ void ag_only_rule(struct ag_parse *p, bool broken_down)
     if (!several || broken_down || ranked)
         return;
     for (size_t i = 1; i < p->tokens->count; i++) {
-        bool korean = ag_is_korean(p, i) && ends_in_only(p, i) && ag_mention_ending(p, i);
+        bool korean = ag_is_korean(p, i) && ends_in_only(p, i) &&
+                      (ag_mention_ending(p, i) || is_at_a_time(p, i, false));
         bool english = !ag_is_korean(p, i) && ag_reads(p, i, AG_C_ONLY);
         if (!(korean && korean_only(p, i)) && !(english && english_only(p, i)))
             continue;

@@ -354,6 +354,22 @@ static bool wants_list(const struct decision *d)
            !ag_heard(d, AG_C_COUNT_PEOPLE) && d->intent->group_count == 0;
 }
 
+/* 마지막 에러 뭐였어, 가장 최근 로그 뭐야: one of it. 뭐뭐 and 에러들 are of several. */
+static bool asks_which_was_last(const struct ag_parse *p, size_t at)
+{
+    static const char *const last[] = {"마지막", "가장 최근", "제일 최근"};
+    size_t noun = ag_after(p, at);
+
+    if (!ag_says(p, at, last, sizeof last / sizeof *last) || strncmp(ag_word(p, noun + 1), "들", 3) == 0 ||
+        !(ag_reads(p, noun, AG_C_ERROR) || ag_reads(p, noun, AG_C_LEVEL) || ag_reads(p, noun, AG_C_LOG)))
+        return false;
+    for (size_t i = noun + 1; i < p->tokens->count; i++) {
+        if (strncmp(ag_word(p, i), "뭐뭐", strlen("뭐뭐")) == 0 || strncmp(ag_word(p, i), "뭐 ", 4) == 0)
+            return false;
+    }
+    return ag_asks_what_it_was(p, noun);
+}
+
 /* "the latest error": one of it. */
 static bool is_one(const struct ag_parse *p, size_t at)
 {
@@ -365,6 +381,8 @@ static bool is_one(const struct ag_parse *p, size_t at)
         noun++;
     word = ag_word(p, noun);
     len = strlen(word);
+    if (asks_which_was_last(p, at))
+        return true;
     return !ag_is_korean(p, at) && len > 1 && word[len - 1] != 's' &&
            (ag_reads(p, noun, AG_C_ERROR) || ag_reads(p, noun, AG_C_LEVEL) || ag_reads(p, noun, AG_C_LOG));
 }

@@ -219,6 +219,10 @@ void ag_threshold_rule(struct decision *d)
         intent->shape = AG_SERIES;
         intent->bucket_us = ag_unit_us(ag_heard_value(d, AG_C_TIME_SLOT)[0]);
     }
+    /* 에러 하나라도 있어, "at least one error": whether there is any. */
+    if (intent->group_count == 0 && intent->shape == AG_PLAIN && d->p->found.threshold.op == AG_AT_LEAST &&
+        d->p->found.threshold.value == 1 && (intent->measure.fn == AG_LIST || intent->measure.fn == AG_COUNT))
+        return;
     if (intent->group_count == 0 && intent->shape != AG_SERIES) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "무엇별로 세어 비교할지 알 수 없습니다.",

@@ -121,9 +121,20 @@ static bool is_asked_about(const struct ag_parse *p, size_t at)
     bool records = (in->measure.fn == AG_COUNT || in->measure.fn == AG_LIST) && in->group_count == 0;
 
     return records && !ag_has_field(in, AG_LEVEL) && !ag_has_field(in, AG_HTTP_STATUS) &&
-           !ag_has_field(in, AG_STATUS_CLASS) && !ag_has_field(in, AG_ERROR_TYPE) && !ag_said(p, AG_C_LOG) &&
-           !ag_said(p, AG_C_REQUEST) && !relates(p, ag_after(p, at), false) &&
+           !ag_has_field(in, AG_STATUS_CLASS) && !ag_has_field(in, AG_ERROR_TYPE) &&
+           (!ag_said(p, AG_C_LOG) || ag_reads(p, ag_after(p, at), AG_C_LOG)) && !ag_said(p, AG_C_REQUEST) &&
+           !relates(p, ag_after(p, at), false) &&
            !(at > 0 && ag_before(p, at) != SIZE_MAX && relates(p, ag_before(p, at), true));
+}
+
+/* 오늘 13:50 배포된 서비스 에러: whose errors they are, and no moment. */
+static bool describes_what_follows(const struct ag_parse *p, size_t at)
+{
+    static const char *const forms[] = {"배포된", "배포한"};
+
+    return ag_says(p, at, forms, sizeof forms / sizeof *forms) && ag_has_field(p->intent, AG_LEVEL) &&
+           (ag_reads(p, at + 1, AG_C_FIELD) || ag_reads(p, at + 1, AG_C_SERVICE_WORD) ||
+            (ag_mention_starting(p, at + 1) && ag_mention_starting(p, at + 1)->field != AG_LEVEL));
 }
 
 /* "since the last deployment" has no time anybody said; "how many deployments" is a kind of event. */
@@ -138,6 +149,14 @@ static void anchor(struct ag_parse *p)
     struct ag_filter *filter;
     bool timed = false; /* "deployments since Monday": the word behind belongs to the time */
 
+    if (describes_what_follows(p, at)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "배포된 것이 무엇인지로 고르지는 못합니다.",
+                       "Records cannot be picked by what was deployed."),
+                ag_say(p, "예: \"오늘 배포 목록\", \"13시 50분 이후 결제 서비스 에러\"",
+                       "For example \"deployments today\" or \"errors since 13:50\"."));
+        return;
+    }
     if (p->time_count > 0 &&
         (ag_said(p, AG_C_BEFORE_AFTER) || (p->times[0].instant && !is_asked_about(p, at))))
         return; /* the time was said beside it */
