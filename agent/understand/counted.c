@@ -6,6 +6,8 @@
  */
 #include "agent/understand/decision.h"
 
+#include <string.h>
+
 /* A condition on durations is one on groups where a statistic of them is asked for. */
 static bool measures_durations(const struct decision *d)
 {
@@ -54,6 +56,18 @@ static bool counts_slow_ones(const struct decision *d)
            !ag_heard(d, AG_C_COMPARE);
 }
 
+/* 에러 10건 넘는 서비스들 총 몇 건: of the records, not of the services. */
+static bool counts_records(const struct ag_parse *p, const struct ag_target *target)
+{
+    size_t next = target ? ag_after(p, target->to - 1) : SIZE_MAX;
+
+    while (next < p->tokens->count && (ag_reads(p, next, AG_C_TOTAL) || strcmp(ag_word(p, next), "들") == 0))
+        next = ag_after(p, next);
+    return next < p->tokens->count && ag_reads(p, next, AG_C_COUNT) &&
+           (strstr(ag_word(p, next), "건") || strstr(ag_word(p, next), "번") ||
+            strstr(ag_word(p, next), "회"));
+}
+
 void ag_counted_rule(struct decision *d)
 {
     struct ag_parse *p = d->p;
@@ -80,6 +94,8 @@ void ag_counted_rule(struct decision *d)
                     ag_say(p, "예: \"오늘 p95가 1초 넘는 엔드포인트 몇 개?\"",
                            "For example \"how many endpoints have a p95 above 1 second today?\""));
     }
+    if (held && counts_records(p, target))
+        return;
     if (!(held || none || changed) || d->intent->group_count > 0 || p->target_count > 1 ||
         !(people || (target && (ag_counts_target(d, target) || (held && counts_things(p))))))
         return;

@@ -133,6 +133,21 @@ static void threshold_words(const struct ag_parse *p, size_t *from, size_t *to)
         (*to)++;
 }
 
+/* 3개 이상인, 10개 넘는: what follows has that many of what stands before. */
+static bool describes_what_follows(const struct ag_parse *p, size_t last)
+{
+    static const char *const endings[] = {"인", "는", "은", "한"};
+    const char *word = ag_word(p, last);
+    size_t len = strlen(word);
+
+    for (size_t k = 0; k < sizeof endings / sizeof *endings; k++) {
+        size_t n = strlen(endings[k]);
+        if (len >= n && strcmp(word + len - n, endings[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* "more than 2 services", 두 개 이상의 서비스, 사용자 5명 이상: does the number count different ones of this
  * field? */
 static bool is_numbered(const struct ag_parse *p, const struct ag_target *target)
@@ -145,7 +160,7 @@ static bool is_numbered(const struct ag_parse *p, const struct ag_target *target
     before = from > 0 ? ag_before(p, from) : SIZE_MAX;
     if (before != SIZE_MAX && before >= target->from && before < target->to)
         return p->language == AG_KO;
-    if (p->language == AG_KO && is_behind_records(p, from))
+    if (p->language == AG_KO && (is_behind_records(p, from) || describes_what_follows(p, to - 1)))
         return false;
     while (ag_reads(p, to, AG_C_PARTICLE) || ag_reads(p, to, AG_C_DISTINCT))
         to++;
