@@ -145,3 +145,27 @@ void ag_counted_check(struct ag_parse *p)
                 ag_say(p, "예: \"오늘 에러 10건 넘는 서비스 몇 개?\"",
                        "For example \"how many services had more than 10 errors today?\""));
 }
+
+/* "which ones?", 어디야?, 목록 보여줘 of what was counted: the groups themselves. What else was said of a
+ * number may be the threshold's or the groups'. */
+bool ag_name_counted(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    bool asked = false;
+
+    if (!in->counted)
+        return false;
+    if (p->found.limit > 0)
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "기준을 바꿀지, 몇 개만 볼지 분명하지 않습니다.",
+                       "It is not clear whether the threshold is to be changed, or so many are to be shown."),
+                ag_say(p, "예: \"20건 이상은?\"", "For example \"what about more than 20?\""));
+    if (p->target_count == 0) {
+        asked = ag_take(p, AG_C_LIST);
+        asked = ag_take(p, AG_C_WHICH) || asked;
+    }
+    p->said[AG_C_LIST] = 0; /* no list of records */
+    if (asked)
+        in->counted = false;
+    return asked;
+}

@@ -191,6 +191,8 @@ bool ag_says_order_of_change(const struct ag_parse *p);
 void ag_claim_rule(struct ag_parse *p);    /* than.c: whether a comparison is to be confirmed */
 void ag_windows_rule(struct ag_parse *p);  /* compare.c: window, comparison */
 void ag_counted_check(struct ag_parse *p); /* counted.c: are they groups that can be counted? */
+/* counted.c, of a follow-up: what was counted is to be named. */
+bool ag_name_counted(struct ag_parse *p);
 bool ag_follow_up(struct ag_parse *p);     /* follow.c: true when the intent was made from the previous one */
 void ag_leftover_rule(struct ag_parse *p); /* refuse.c: what nobody consumed */
 /* unsaid.c: the window where no time was said. */
