@@ -117,7 +117,7 @@ struct ag_phrases {
         const char *fewest;
     } measures[AG_NAMES + 1];
     const char *of_keys[AG_NAMES + 1]; /* the name of a statistic of a key's numbers, a pattern */
-    const char *per[4];                /* second, minute, hour, any other width */
+    const char *per[5];                /* second, minute, hour, day, any other width */
     const char *spans[4][2];           /* day, hour, minute, second: behind one and behind more */
     /* Behind a number: of records, of different values, of different users, without a unit. */
     const char *records;

@@ -202,7 +202,8 @@ static void put_per(const struct ag_said *said)
     lm_buffer_append_text(said->out, said->phrases->per[us == AG_SECOND   ? 0
                                                         : us == AG_MINUTE ? 1
                                                         : us == AG_HOUR   ? 2
-                                                                          : 3]);
+                                                        : us == AG_DAY    ? 3
+                                                                          : 4]);
 }
 
 static void put_silence(const struct ag_said *said)

@@ -161,6 +161,37 @@ static bool has_percentile(const struct ag_parse *p, double value)
     return false;
 }
 
+static void add_percentile(struct ag_parse *p, double value)
+{
+    if (has_percentile(p, value))
+        return;
+    if (p->found.p_count < AG_MAX_PERCENTILES)
+        p->found.p[p->found.p_count++] = value;
+    else
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "백분위수는 한 번에 네 개까지입니다.", "At most four percentiles at once."), NULL);
+}
+
+/* "latency percentiles", 응답 시간 분포: how durations are spread, told by those most looked at. */
+static void spread_rule(struct ag_parse *p)
+{
+    static const double told[] = {0.5, 0.9, 0.95, 0.99};
+
+    for (size_t i = 0; i < p->tokens->count && p->found.p_count == 0; i++) {
+        size_t next = ag_after(p, i);
+        bool spread = ag_is(p->tokens, i, AG_C_PERCENTILE_WORD) || ag_is(p->tokens, i, AG_C_DISTRIBUTION) ||
+                      strncmp(ag_word(p, i), "distribution", strlen("distribution")) == 0;
+        bool before = i > 0 && ag_reads(p, i - 1, AG_C_DURATION);
+        if (!spread || !(before || ag_reads(p, next, AG_C_DURATION)))
+            continue;
+        ag_consume(p->tokens, i, i + 1, "percentile");
+        for (size_t k = 0; k < sizeof told / sizeof *told; k++)
+            add_percentile(p, told[k]);
+        ag_assume(p, "spread_as_percentiles", "분포는 백분위수 p50, p90, p95, p99로 보였습니다.",
+                  "The distribution is told by p50, p90, p95 and p99.");
+    }
+}
+
 /* "95th percentile", 95퍼센타일, p95, median */
 static void percentile_rule(struct ag_parse *p)
 {
@@ -183,14 +214,7 @@ static void percentile_rule(struct ag_parse *p)
             continue;
         }
         ag_consume(t, i, end, "percentile");
-        if (has_percentile(p, value))
-            continue;
-        if (p->found.p_count < AG_MAX_PERCENTILES)
-            p->found.p[p->found.p_count++] = value;
-        else
-            ag_stop(p, AG_NOT_UNDERSTOOD,
-                    ag_say(p, "백분위수는 한 번에 네 개까지입니다.", "At most four percentiles at once."),
-                    NULL);
+        add_percentile(p, value);
     }
 }
 
@@ -425,6 +449,7 @@ void ag_numbers_rule(struct ag_parse *p)
     bucket_rule(p);
     length_rule(p);
     percentile_rule(p);
+    spread_rule(p);
     threshold_rule(p);
     limit_rule(p);
     single_rule(p);
