@@ -124,7 +124,7 @@ static bool is_countable(enum ag_field field)
 
 bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target)
 {
-    return ag_is_korean(p, target->from) && ag_joins_list(p, target->to) &&
+    return (ag_is_korean(p, target->from) || ag_is_korean(p, target->to)) && ag_joins_list(p, target->to) &&
            ag_reads(p, target->to + 1, AG_C_COUNT);
 }
 

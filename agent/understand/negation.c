@@ -330,6 +330,17 @@ static enum ag_field optional_field(const struct ag_parse *p, size_t i)
     return AG_NO_FIELD;
 }
 
+/* 로그 중 user_id 없는 거: the thing is one of the records named before. */
+static bool of_records(const struct ag_parse *p, size_t at)
+{
+    size_t among = at > 0 ? ag_before(p, at) : SIZE_MAX;
+    size_t of = among != SIZE_MAX && among > 0 ? ag_before(p, among) : SIZE_MAX;
+
+    return of != SIZE_MAX && ag_reads(p, among, AG_C_PREPOSITION) &&
+           (ag_reads(p, of, AG_C_LOG) || ag_reads(p, of, AG_C_ERROR) || ag_reads(p, of, AG_C_LEVEL) ||
+            ag_reads(p, of, AG_C_REQUEST));
+}
+
 /* 트레이스 없는 에러, user id가 없는 로그, "errors without a trace id", "logs that have no session id": of
  * the record, which says nothing there. */
 static void missing_rule(struct ag_parse *p)
@@ -345,7 +356,8 @@ static void missing_rule(struct ag_parse *p)
         enum ag_field field = at == SIZE_MAX ? AG_NO_FIELD : optional_field(p, at);
         bool denies = korean ? (ag_is(t, i, AG_C_WITHOUT) || ag_is(t, i, AG_C_STOPPED)) &&
                                    (ag_reads(p, next, AG_C_ERROR) || ag_is(t, next, AG_C_LOG) ||
-                                    ag_reads(p, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST))
+                                    ag_reads(p, next, AG_C_LEVEL) || ag_is(t, next, AG_C_REQUEST) ||
+                                    (ag_is(t, next, AG_C_THING) && of_records(p, at)))
                              : strcmp(word, "without") == 0 ||
                                    (strcmp(word, "no") == 0 && led != SIZE_MAX &&
                                     (strcmp(ag_word(p, led), "with") == 0 || ag_reads(p, led, AG_C_VERB) ||
@@ -406,8 +418,8 @@ void ag_negation_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
 
-    none_rule(p);
     missing_rule(p);
+    none_rule(p);
     present_rule(p);
     for (size_t i = 0; i < t->count; i++) {
         size_t rest;

@@ -5,12 +5,22 @@
 
 #include <string.h>
 
+/* 가장 에러가 적은, 제일 응답이 빠른: the word of degree apart from what it is of. */
+static bool is_degree_alone(const struct decision *d)
+{
+    static const char *const words[] = {"가장", "제일", "젤"};
+    size_t at = d->p->said[AG_C_MOST];
+
+    return at && ag_says(d->p, at - 1, words, sizeof words / sizeof *words) && !ag_heard(d, AG_C_HIGHEST) &&
+           !ag_heard(d, AG_C_TOP) && (d->p->said[AG_C_FEWEST] > at || d->p->said[AG_C_LOWEST] > at);
+}
+
 static bool rank_words(struct decision *d)
 {
     static const enum ag_concept few[] = {AG_C_FEWEST, AG_C_LOWEST, AG_C_BOTTOM};
     static const enum ag_concept many[] = {AG_C_MOST, AG_C_HIGHEST, AG_C_TOP};
     bool least = ag_use_any(d, few, 3);
-    bool most = ag_use_any(d, many, 3);
+    bool most = ag_use_any(d, many, 3) && !(least && is_degree_alone(d));
 
     if (!least && !most)
         return false;

@@ -185,6 +185,10 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         return false;
     if (parts_sentences(p, i))
         return true;
+    /* "how many times was /api/carts called" */
+    if (strcmp(ag_word(p, i), "called") == 0 && ag_mention_ending(p, i) &&
+        ag_mention_ending(p, i)->field == AG_ENDPOINT)
+        return true;
     /* 에러 튄 건 어느 서비스야: what did, and no number. */
     if (strcmp(ag_word(p, i), "건") == 0 && i > 0 &&
         (ag_reads(p, i - 1, AG_C_SPIKE) || ag_reads(p, i - 1, AG_C_VERB)))

@@ -323,8 +323,8 @@ bool ag_stopped_rule(struct decision *d)
     ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
     if (d->intent->group_count == 0 && ag_free_target(d))
         ag_group_by(d, ag_free_target(d));
-    if (d->intent->group_count == 0)
-        ag_group_by_field(d, AG_SERVICE);
+    if (d->intent->group_count == 0) /* web-03 죽었어 asks of the host */
+        ag_group_by_field(d, ag_has_field(d->intent, AG_HOST) ? AG_HOST : AG_SERVICE);
     if (d->intent->group_count > 1)
         d->intent->group_count = 1;
     ag_assume(d->p, "silent", "창 안에 기록이 있었으나 마지막 15분 동안 없는 것을 멈춘 것으로 보았습니다.",
