@@ -92,6 +92,20 @@ static void things_asked_for_at_once_are_named_by_their_words(void **state)
     done(asked);
 }
 
+static void a_rate_names_its_unit(void **state)
+{
+    (void)state;
+    struct asked *asked = ASK("rate 86400; where level >= ERROR; " DAY, "233", "233");
+    assert_says(asked, "per day");
+    done(asked);
+    asked = ASK("rate 60; where level >= ERROR; " DAY, "5", "7200");
+    assert_says(asked, "per minute");
+    done(asked);
+    asked = ASK("rate 86400; where level >= ERROR; ko; " DAY, "233", "233");
+    assert_says(asked, "하루당 건수");
+    done(asked);
+}
+
 static void groups_counted_are_one_number(void **state)
 {
     (void)state;
@@ -320,6 +334,7 @@ int main(void)
         cmocka_unit_test(comparison_has_both_sides_difference_and_change),
         cmocka_unit_test(what_is_to_be_confirmed_is_answered_yes_or_no_where_both_sides_are_known),
         cmocka_unit_test(things_asked_for_at_once_are_named_by_their_words),
+        cmocka_unit_test(a_rate_names_its_unit),
         cmocka_unit_test(groups_counted_are_one_number),
         cmocka_unit_test(the_first_of_each_hour_is_named),
         cmocka_unit_test(log_text_in_a_sentence_is_quoted_cut_and_harmless),
