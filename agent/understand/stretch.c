@@ -424,3 +424,33 @@ size_t ag_lone_length_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
               "A length of time alone is taken as the last so long, until now.");
     return end;
 }
+
+/* "vs", "than", 보다: is something set against something else at all? */
+static bool sets_against(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_reads(p, i, AG_C_COMPARE) || strcmp(ag_word(p, i), "than") == 0 ||
+            strncmp(ag_word(p, i), "보다", strlen("보다")) == 0)
+            return true;
+    }
+    return false;
+}
+
+void ag_take_equal_span(struct ag_parse *p)
+{
+    const struct ag_time_found *window = &p->times[0];
+    size_t count = p->time_count == 1 && sets_against(p) ? p->tokens->count : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct length length;
+        size_t end = read_length(p, i, &length);
+        size_t before = ag_before(p, i);
+        if (end == i || (i >= window->from && i < window->to) || length.us != window->to_us - window->from_us)
+            continue;
+        size_t next = ag_after(p, end - 1);
+        if (ag_reads(p, next, AG_C_BEFORE))
+            ag_consume(p->tokens, i, next + 1, "shift");
+        else if (ag_reads(p, next, AG_C_SHIFT) || (before != SIZE_MAX && ag_reads(p, before, AG_C_SHIFT)))
+            ag_consume(p->tokens, i, end, "shift");
+    }
+}

@@ -41,7 +41,10 @@ static void take_degrees(struct ag_parse *p, size_t from, size_t to)
 /* Does a time, or a word such as "the day before", stand at token `i`, or end there? */
 static bool is_a_time(const struct ag_parse *p, size_t i, bool ends)
 {
-    if (ag_is(p->tokens, i, AG_C_SHIFT))
+    size_t of = ends && i > 0 ? i - 1 : i;
+    const char *rule = of < p->tokens->count ? p->tokens->items[of].rule : NULL;
+
+    if (ag_is(p->tokens, i, AG_C_SHIFT) || (rule && strcmp(rule, "shift") == 0))
         return true;
     for (size_t k = 0; k < p->time_count; k++) {
         if (ends ? p->times[k].to == i : p->times[k].from == i)

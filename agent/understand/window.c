@@ -533,6 +533,7 @@ void ag_times_find(struct ag_parse *p)
     join_clock_and_day(p);
     join_part_and_day(p);
     join_length_and_window(p);
+    ag_take_equal_span(p);
     /* 어제 기준으로, 13시 50분 기준으로 */
     for (size_t k = 0; k < p->time_count; k++) {
         if (ag_is(t, p->times[k].to, AG_C_BY_AFTER) && strncmp(ag_word(p, p->times[k].to), "기준", 6) == 0)

@@ -36,5 +36,9 @@ bool ag_moment_point(struct ag_parse *p, const struct ag_moment *m, int64_t *at)
 /* stretch.c: a length that hangs on a moment, and one that hangs on nothing; as ag_moment_rule. */
 size_t ag_stretch_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
 size_t ag_lone_length_rule(struct ag_parse *p, size_t i, struct ag_time_found *f);
+/* stretch.c: of the one window the question has, the equal span before it said with its length ("vs the 5
+ * minutes before", 직전 30분보다) is consumed, by the rule "shift": that is
+ * what a window is compared with. */
+void ag_take_equal_span(struct ag_parse *p);
 
 #endif
