@@ -324,22 +324,41 @@ static bool signs(const struct ag_parse *p, size_t i, const char *way)
     return false;
 }
 
+static bool came_about(const struct ag_name *name)
+{
+    for (size_t e = 0; e < sizeof successes / sizeof *successes; e++) {
+        if (ag_name_has_part(name, successes[e], strlen(successes[e])))
+            return true;
+    }
+    return false;
+}
+
+/* The one event about one of these roots, of those that came about where that is asked; NULL for none or
+ * several. */
+static const struct ag_name *only_event(const struct ag_parse *p, const char *roots, bool good)
+{
+    const struct ag_name *found = NULL;
+
+    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
+        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
+        if (!has_a_root(name, roots) || (good && !came_about(name)))
+            continue;
+        if (found)
+            return NULL;
+        found = name;
+    }
+    return found;
+}
+
 /* "did u1077 log out": the one event of leaving, or it is not clear what is meant. */
 static void signed_out_rule(struct ag_parse *p, size_t i)
 {
-    const struct ag_name *found = NULL;
-    size_t n = 0;
+    const struct ag_name *found;
 
     if (!signs(p, i, "out"))
         return;
-    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
-        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
-        if (has_a_root(name, "logout,signout,logoff")) {
-            found = name;
-            n++;
-        }
-    }
-    if (n != 1) {
+    found = only_event(p, "logout,signout,logoff", false);
+    if (!found) {
         ag_stop(p, AG_NOT_UNDERSTOOD, "There is no one event of logging out.",
                 "For example \"events of user u1077 today\".");
         return;
@@ -350,23 +369,13 @@ static void signed_out_rule(struct ag_parse *p, size_t i)
 
 static void signed_in_rule(struct ag_parse *p, size_t i)
 {
-    const struct ag_name *found = NULL;
-    size_t n = 0;
+    const struct ag_name *found;
 
     if (!signs(p, i, "in"))
         return;
-    for (size_t k = 0; k < ag_catalogue_count(p->catalogue, AG_KIND_EVENT_TYPE); k++) {
-        const struct ag_name *name = ag_catalogue_at(p->catalogue, AG_KIND_EVENT_TYPE, k);
-        bool good = false;
-        for (size_t e = 0; e < sizeof successes / sizeof *successes; e++)
-            good = good || ag_name_has_part(name, successes[e], strlen(successes[e]));
-        if (good && has_a_root(name, "login,signin,logon")) {
-            found = name;
-            n++;
-        }
-    }
+    found = only_event(p, "login,signin,logon", true);
     /* "users logged in the last hour" may be either. */
-    if (n != 1 || in_leads_on(p, i)) {
+    if (!found || in_leads_on(p, i)) {
         ag_stop(p, AG_NOT_UNDERSTOOD, "It is not clear whether those are meant who logged in.",
                 "For example \"users who signed in today\" or \"distinct users today\".");
         return;
