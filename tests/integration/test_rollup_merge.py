@@ -2,6 +2,7 @@
 logmill.add_rollups against counting in Python; needs PostgreSQL only."""
 import collections
 import random
+import subprocess
 import unittest
 
 import harness
@@ -103,6 +104,31 @@ class RollupMerge(harness.Case):
     def test_a_time_is_computed_without_a_call(self):
         plan = self.database.rows("explain (verbose, costs off) select logmill.at_us(u.us) from unnest('{1,2}'::bigint[]) u (us)")
         self.assertNotIn("at_us", str(plan))
+
+    def test_versions_of_a_row_that_is_raised_are_not_read_for_ever(self):
+        """Another transaction keeps them visible while they pile up; with it gone, reading meets each once more and no longer."""
+        pieces = [{("s%d%s" % (i, more), "production", "INFO", 60): (100, 1, 1, {b: 1 for b in range(100)}) for i in range(20)}
+                  for more in ("", "b")]                    # the second go between the first, in whose pages there is no room left
+        older = subprocess.Popen(["psql", self.database.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (older.stdin.close(), older.stdout.close(), older.wait(20)))
+        older.stdin.write("begin isolation level repeatable read; select 'begun';\n")
+        older.stdin.flush()
+        self.assertIn("?column?", older.stdout.readline())
+        self.database.rows("alter table logmill.log_rollup_minute set (autovacuum_enabled = off)")
+        subprocess.run(["psql", self.database.url("logmill_writer"), "-Xq"], input="\n".join(add_rollups(p) for p in pieces for _ in range(30)), check=True, text=True,
+                       stdout=subprocess.DEVNULL)
+        older.stdin.write("rollback; select 'over';\n")
+        older.stdin.flush()
+        self.wait_until(lambda: self.database.value("select count(*) from pg_stat_activity where datname = current_database() "
+                                                    "and backend_xmin is not null and pid <> pg_backend_pid()") == "0", what="its snapshot gone")
+
+        def fetched():
+            """Rows of the table that an index scan looks at."""
+            plan = self.database.rows("set enable_seqscan = off; set enable_bitmapscan = off; explain (analyze, costs off, timing off) "
+                                      "select minute from logmill.log_rollup_minute where minute > 'epoch'")
+            return next(int(line.split(":")[1]) for (line,) in plan if "Heap Fetches" in line)
+        self.assertGreater(fetched(), 400)
+        self.assertLess(fetched(), 60)
 
 
 if __name__ == "__main__":
