@@ -42,7 +42,7 @@ static bool groups_days(const struct ag_intent *in)
 bool ag_means_now(const struct ag_parse *p)
 {
     return p->time_count == 1 && p->times[0].past_is_vague &&
-           strcmp(p->times[0].symbolic, "last 5 minute") == 0;
+           strcmp(p->times[0].symbolic, "last 1 minute") == 0;
 }
 
 /* No time was said: what is asked decides. */
@@ -91,9 +91,9 @@ static void default_window(struct ag_parse *p)
              (in->measure.fn == AG_RATE && in->measure.rate_unit_us >= AG_HOUR))
         assume_window(p, "last 24 hour", "시간을 말하지 않아 최근 24시간을 보았습니다.",
                       "No time was said: the last 24 hours.");
-    else if (now && in->group_count == 0 && in->measure.field != AG_DURATION)
-        assume_window(p, "last 5 minute", "지금은 최근 5분으로 보았습니다.",
-                      "Now is taken as the last 5 minutes.");
+    else if (now && !by_time && in->group_count == 0 && in->measure.field != AG_DURATION)
+        assume_window(p, "last 1 minute", "지금은 최근 1분으로 보았습니다.",
+                      "Now is taken as the last minute.");
     else
         assume_window(p, "last 1 hour", "시간을 말하지 않아 최근 1시간을 보았습니다.",
                       "No time was said: the last hour.");

@@ -259,7 +259,7 @@ static size_t now_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     if (ag_is(p->tokens, i, AG_C_NOW)) {
         f->past_is_vague = true; /* what now means depends on what is asked */
-        return ag_settle(p, f, "last 5 minute") ? i + 1 : i;
+        return ag_settle(p, f, "last 1 minute") ? i + 1 : i;
     }
     if (ag_is(p->tokens, i, AG_C_RECENT)) {
         f->past_is_vague = true;
