@@ -95,7 +95,6 @@ static bool is_of_value(const struct ag_parse *p, size_t i)
 {
     const struct ag_mention *value = ag_mention_ending(p, i);
     size_t next = ag_after(p, i);
-
     size_t before;
 
     if (!value || (value->field != AG_BROWSER && value->field != AG_DEVICE) || ag_grouped_by(p, i))
