@@ -634,6 +634,9 @@ void ag_windows_rule(struct ag_parse *p)
     } else {
         ag_unsaid_window(p);
     }
+    /* "why is it failing since noon": a beginning, not another side. */
+    if (!p->stopped && in->shape == AG_EVIDENCE && in->compare == AG_NO_COMPARE)
+        set_against(p, window_before(p, in->window.symbolic));
     if (!p->stopped && in->shape == AG_SERIES && in->bucket_us >= AG_DAY && p->time_count == 1 &&
         p->times[0].instant)
         ag_stop(p, AG_NOT_UNDERSTOOD,
