@@ -39,6 +39,10 @@ from (select date_trunc('minute', created_at) as minute, service, environment, l
              max(logmill.duration_us(duration_ms)) as us1
       from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6) q
 group by 1, 2, 3, 4, 5, 6;
+insert into logmill.duration_minute
+select minute, category, service, environment, kafka_partition, sum(u.n * logmill.histogram_unit(u.bucket))
+from logmill.log_rollup_minute cross join lateral unnest(duration_buckets, duration_counts) as u (bucket, n)
+where minute >= '%(from)s' and minute < '%(to)s' group by 1, 2, 3, 4, 5;
 insert into logmill.error_pattern_hour
 select date_trunc('hour', created_at), 'raw'::logmill.log_category, service, environment, error_type, pattern, kafka_partition, count(*), min(created_at),
        max(created_at), min(message)
@@ -52,6 +56,10 @@ insert into logmill.log_rollup_minute
 select minute - %(days)d * interval '24 hours', category, service, environment, level, kafka_partition, n, duration_n, duration_sum_us,
        duration_max_us, duration_buckets, duration_counts
 from logmill.log_rollup_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours'
+order by minute;
+insert into logmill.duration_minute
+select minute - %(days)d * interval '24 hours', category, service, environment, kafka_partition, histogram
+from logmill.duration_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours'
 order by minute;
 """
 
@@ -74,6 +82,7 @@ def make(world, rows):
     end = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
     start = end.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=24)
     names = {"rare": RARE, "services": ", ".join("'%s'" % s for s in SERVICES)}
+    world.rows("update logmill.fold_state set durations_since = '-infinity'")
     world.rows("select logmill.ensure_leaf('raw', '%s'::timestamptz + i * interval '1 hour') from generate_series(0, 26) i" % start)
     at, first = start, 0
     while at < end:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """How long the agent takes at size: p50 and p99 of answers from rollups, of lists and look-ups, not cached and cached, beside the
-same SQL in psql, while the consumer stores 5,000 records a second.
+same SQL in psql, while the consumer stores 5,000 records a second of the same services, environments and levels.
 
     bench_agent.py [--rows 400000] [--times 100] [--rate 5000] [--askers 0] [--at-once 0] [--redis-url URL] [--names 10000]
                    [--database NAME]
@@ -94,7 +94,8 @@ def load(world, rate):
         return None
     consumer = world.start("logmill-consumer", "--fold-zone", "Asia/Seoul", "--categories", "raw")
     sender = subprocess.Popen([str(harness.BIN / "logmill-generate"), "--brokers", world.servers.brokers, "--topic", world.topic(),
-                               "--partitions", "4", "--count", "100000000", "--rate", str(rate), "--services", "12", "--live"],
+                               "--partitions", "4", "--count", "100000000", "--rate", str(rate), "--live", "--levels", "3",
+                               "--service-names", ",".join(agent_world.SERVICES)],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     harness.wait_until(lambda: consumer.metric("logmill_consumer_records_total") > 5 * rate, 60, "the load under way")
     return sender

@@ -5,7 +5,10 @@
  * About 310 bytes as Avro, 24 fields. Record i goes to partition i % P and carries its number within the
  * partition in metadata ("n", from 0), so that a test can tell lost from doubled. With --sources S each
  * partition has S ordered streams (source, sequence); the stream of a record depends on its number only, so
- * that sending again repeats exactly. With --live a record's time is when it was handed to Kafka.
+ * that sending again repeats exactly. With --live a record's time is when it was handed to Kafka. Services
+ * are
+ * --services made-up ones or those of --service-names, levels all five or, with --levels 3, INFO, WARN and
+ * ERROR as 7 : 2 : 1.
  */
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -21,10 +24,10 @@
 #include <string.h>
 
 struct generator {
-    const char *brokers, *topic;
+    const char *brokers, *topic, *service_names; /* names: separated by commas, or NULL */
     int64_t count, from, seed, base_us, step_us, rate;
     int32_t partitions;
-    int sources, services;
+    int sources, services, levels;
     bool json, live;
 
     uv_loop_t loop;
@@ -67,6 +70,25 @@ static struct lm_slice fixed(const char *value)
     return (struct lm_slice){value, strlen(value)};
 }
 
+/* One of the names of a list separated by commas. */
+static struct lm_slice listed(const char *names, unsigned nth)
+{
+    while (nth-- > 0)
+        names = strchr(names, ',') + 1;
+    return (struct lm_slice){names, strcspn(names, ",")};
+}
+
+static enum lm_level level_of(const struct generator *g, unsigned kind)
+{
+    if (g->levels == 3)
+        return kind < 70 ? LM_INFO : kind < 90 ? LM_WARN : LM_ERROR;
+    return kind < 10   ? LM_DEBUG
+           : kind < 85 ? LM_INFO
+           : kind < 94 ? LM_WARN
+           : kind < 99 ? LM_ERROR
+                       : LM_LEVEL_FATAL;
+}
+
 static void make(struct generator *g, int64_t i, struct lm_record *record)
 {
     uint64_t state = (uint64_t)g->seed * 1000003 + (uint64_t)i;
@@ -82,13 +104,10 @@ static void make(struct generator *g, int64_t i, struct lm_record *record)
     record->timestamp_us = g->base_us + i * g->step_us + (int64_t)(draw(&state) % 1000);
     if (g->live)
         record->timestamp_us = lm_clock_wall_us();
-    record->level = kind < 10   ? LM_DEBUG
-                    : kind < 85 ? LM_INFO
-                    : kind < 94 ? LM_WARN
-                    : kind < 99 ? LM_ERROR
-                                : LM_LEVEL_FATAL;
+    record->level = level_of(g, kind);
     field[LM_LOG_TYPE] = fixed("BACKEND");
-    field[LM_SERVICE] = text(arena, "service-%02u", service);
+    field[LM_SERVICE] =
+        g->service_names ? listed(g->service_names, service) : text(arena, "service-%02u", service);
     field[LM_ENVIRONMENT] = fixed(r >> 20 & 1 ? "production" : "staging");
     field[LM_MESSAGE] = text(arena, "request %" PRId64 " of user u%u took %u ms on %s", n,
                              (unsigned)(r >> 24 & 0xfff), (unsigned)(r >> 40 & 0x3ff), hosts[r % 5]);
@@ -233,6 +252,8 @@ static int parse(struct generator *g, int argc, char **argv)
                                             {"sources", required_argument, NULL, 'S'},
                                             {"rate", required_argument, NULL, 'r'},
                                             {"services", required_argument, NULL, 'v'},
+                                            {"service-names", required_argument, NULL, 'V'},
+                                            {"levels", required_argument, NULL, 'L'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"live", no_argument, NULL, 'l'},
                                             {0}};
@@ -243,7 +264,8 @@ static int parse(struct generator *g, int argc, char **argv)
                             .count = 1000,
                             .seed = 1,
                             .step_us = 1000,
-                            .services = 20};
+                            .services = 20,
+                            .levels = LM_LEVEL_COUNT};
     g->base_us = lm_clock_wall_us() / LM_HOUR_US * LM_HOUR_US - LM_HOUR_US;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -286,6 +308,15 @@ static int parse(struct generator *g, int argc, char **argv)
         case 'v':
             g->services = (int)strtol(optarg, NULL, 10);
             break;
+        case 'V':
+            g->service_names = optarg;
+            g->services = 1;
+            for (const char *comma = optarg; (comma = strchr(comma, ',')) != NULL; comma++)
+                g->services++;
+            break;
+        case 'L':
+            g->levels = (int)strtol(optarg, NULL, 10);
+            break;
         case 'j':
             g->json = true;
             break;
@@ -296,6 +327,8 @@ static int parse(struct generator *g, int argc, char **argv)
             return -1;
         }
     }
+    if (g->levels != 3 && g->levels != LM_LEVEL_COUNT)
+        return -1;
     return g->topic == NULL || g->partitions < 1 || g->services < 1 || g->count <= g->from ? -1 : 0;
 }
 
@@ -310,6 +343,7 @@ int main(int argc, char **argv)
               "[--seed S]\n"
               "       [--nul-every N] [--refused-every N]\n"
               "       [--base-us US] [--step-us US] [--sources N] [--services N]\n"
+              "       [--service-names A,B,…] [--levels 3|5]\n"
               "       [--rate RECORDS/S] [--live] [--json]\n",
               stderr);
         return 2;
