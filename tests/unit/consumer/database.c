@@ -1,5 +1,6 @@
 #include "database.h"
 
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,8 +45,7 @@ char *database_value(PGconn *conn, const char *sql)
 
 PGconn *database_open(void)
 {
-    static const char *const files[] = {"0001_roles",  "0002_logs",   "0003_rollups",
-                                        "0004_leaves", "0005_ingest", "0011_dead_letters"};
+    glob_t files;
     const char *url = getenv("LOGMILL_TEST_POSTGRES_URL");
     char text[512];
     PGconn *conn;
@@ -69,14 +69,15 @@ PGconn *database_open(void)
     conn = PQconnectdb(text);
     assert_int_equal(PQstatus(conn), CONNECTION_OK);
     database_run(conn, "SET client_min_messages = error; SET timezone = 'UTC'");
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        (void)snprintf(text, sizeof(text), LOGMILL_SQL_DIR "/%s.sql", files[i]);
-        char *sql = read_file(text);
+    assert_int_equal(glob(LOGMILL_SQL_DIR "/*.sql", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) { /* in the order of their numbers */
+        char *sql = read_file(files.gl_pathv[i]);
         database_run(conn, "BEGIN");
         database_run(conn, sql);
         database_run(conn, "COMMIT");
         free(sql);
     }
+    globfree(&files);
     PQfinish(turn);
     return conn;
 }
