@@ -74,39 +74,74 @@ static bool is_group(const struct co_group *group, int64_t minute_us, enum lm_le
            (place != CO_NAMES_NO_PLACE || lm_slice_equal(group->environment, environment));
 }
 
+static uint64_t hash_group(int64_t minute_us, enum lm_level level, uint32_t place,
+                           struct lm_slice environment)
+{
+    uint64_t hash = hash_number((uint64_t)minute_us, (uint64_t)place * LM_LEVEL_COUNT + (uint64_t)level);
+    return place == CO_NAMES_NO_PLACE ? hash_text(environment, hash) : hash;
+}
+
+static uint32_t find_group(const struct co_rollup *rollup, int64_t minute_us, enum lm_level level,
+                           uint32_t place, struct lm_slice environment)
+{
+    uint64_t hash = hash_group(minute_us, level, place, environment);
+    size_t cursor = co_index_start(&rollup->group_index, hash);
+    uint32_t at;
+
+    while ((at = co_index_next(&rollup->group_index, hash, &cursor)) != CO_INDEX_NONE) {
+        if (is_group(&rollup->groups[at], minute_us, level, place, environment))
+            break;
+    }
+    return at;
+}
+
+/* Puts the group into the list of those that differ from it by their level only. */
+static void join_levels(struct co_rollup *rollup, uint32_t at)
+{
+    struct co_group *group = &rollup->groups[at];
+
+    for (int level = 0; level < LM_LEVEL_COUNT; level++) {
+        uint32_t other = level == (int)group->level
+                             ? CO_INDEX_NONE
+                             : find_group(rollup, group->minute_us, (enum lm_level)level, group->place,
+                                          group->environment);
+        if (other == CO_INDEX_NONE)
+            continue;
+        group->other_level = rollup->groups[other].other_level;
+        rollup->groups[other].other_level = at + 1;
+        return;
+    }
+    group->leads = true;
+}
+
 /* Position of the record's group, made where it is missing; CO_INDEX_NONE without memory. */
 static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *record, uint32_t place,
                          struct lm_slice service)
 {
     struct lm_slice environment = record->text[LM_ENVIRONMENT];
     int64_t minute_us = co_floor_us(record->timestamp_us, LM_MINUTE_US);
-    uint64_t hash;
     uint32_t at;
 
     if (rollup->last_group < rollup->group_count &&
         is_group(&rollup->groups[rollup->last_group], minute_us, record->level, place, environment))
         return rollup->last_group;
+    at = find_group(rollup, minute_us, record->level, place, environment);
+    if (at != CO_INDEX_NONE)
+        return at;
 
-    hash = hash_number((uint64_t)minute_us, (uint64_t)place * LM_LEVEL_COUNT + (uint64_t)record->level);
-    if (place == CO_NAMES_NO_PLACE)
-        hash = hash_text(environment, hash);
-    size_t cursor = co_index_start(&rollup->group_index, hash);
-    while ((at = co_index_next(&rollup->group_index, hash, &cursor)) != CO_INDEX_NONE) {
-        if (is_group(&rollup->groups[at], minute_us, record->level, place, environment))
-            return at;
-    }
     if (co_array_room(&rollup->groups, rollup->group_count, &rollup->group_cap, sizeof(rollup->groups[0])) !=
         0)
         return CO_INDEX_NONE;
     at = (uint32_t)rollup->group_count;
     if (keep(rollup, &service) != 0 || keep(rollup, &environment) != 0 ||
-        co_index_add(&rollup->group_index, hash, at) != 0)
+        co_index_add(&rollup->group_index, hash_group(minute_us, record->level, place, environment), at) != 0)
         return CO_INDEX_NONE;
     rollup->groups[rollup->group_count++] = (struct co_group){.minute_us = minute_us,
                                                               .place = place,
                                                               .level = record->level,
                                                               .service = service,
                                                               .environment = environment};
+    join_levels(rollup, at);
     return at;
 }
 
@@ -138,6 +173,35 @@ int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *grou
             return bucket;
     }
     return -1;
+}
+
+const struct co_group *co_rollup_leader(const struct co_rollup *rollup, size_t from)
+{
+    for (const struct co_group *leader = rollup->groups + from; from < rollup->group_count;
+         from++, leader++) {
+        const struct co_group *group = leader;
+        while (leader->leads && group->duration_n == 0 && group->other_level > 0)
+            group = &rollup->groups[group->other_level - 1];
+        if (leader->leads && group->duration_n > 0)
+            return leader;
+    }
+    return NULL;
+}
+
+void co_rollup_all_levels(const struct co_rollup *rollup, const struct co_group *leader,
+                          uint64_t counts[CO_DURATION_BUCKET_MAX + 1])
+{
+    const struct co_group *group = leader;
+    uint32_t count;
+
+    memset(counts, 0, (CO_DURATION_BUCKET_MAX + 1) * sizeof(counts[0]));
+    for (;;) {
+        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0;)
+            counts[at] += count;
+        if (group->other_level == 0)
+            return;
+        group = &rollup->groups[group->other_level - 1];
+    }
 }
 
 /* The longest start of `text` within `max` bytes that ends at a character. */

@@ -146,15 +146,15 @@ static void append_histograms(struct lm_buffer *out, const struct co_rollup *rol
     end_array(out, "bigint");
 }
 
-static void append_rollups(struct lm_buffer *out, const struct co_rollup *rollup,
-                           const struct co_closing_options *options)
+static void append_counts(struct lm_buffer *out, const struct co_rollup *rollup,
+                          const struct co_closing_options *options)
 {
     const struct co_group *groups = rollup->groups;
     size_t size = sizeof(groups[0]), count = rollup->group_count;
 
     if (count == 0)
         return;
-    begin_call(out, "add_rollups", options);
+    begin_call(out, "add_counts", options);
     append_ints(out, (struct column){&groups[0].minute_us, size, count});
     append_texts(out, (struct column){&groups[0].service, size, count});
     append_texts(out, (struct column){&groups[0].environment, size, count});
@@ -169,6 +169,115 @@ static void append_rollups(struct lm_buffer *out, const struct co_rollup *rollup
     append_ints(out, (struct column){&groups[0].duration_sum_us, size, count});
     append_ints(out, (struct column){&groups[0].duration_max_us, size, count});
     append_histograms(out, rollup);
+    lm_buffer_append_char(out, ')');
+}
+
+/* A histogram is a number of HISTOGRAM_DIGITS decimal digits a bucket, the lowest bucket's last
+ * (sql/0024_histograms.sql); here it is the sum of its runs: as many buckets as lie together, and how many
+ * digits follow. Empty buckets cost their digits, a run some forty digits' time. */
+enum { HISTOGRAM_DIGITS = 16, RUN_GAP_MAX = 3 };
+
+struct histogram {
+    uint64_t counts[CO_DURATION_BUCKET_MAX + 1];
+    int lowest; /* of the run */
+};
+
+/* The run that ends at the highest bucket that is not above `highest` and holds durations: that bucket, or
+ * -1. */
+static int next_run(struct histogram *histogram, int highest)
+{
+    while (highest >= 0 && histogram->counts[highest] == 0)
+        highest--;
+    histogram->lowest = highest;
+    for (int bucket = highest - 1; bucket >= 0 && histogram->lowest - bucket <= RUN_GAP_MAX + 1; bucket--) {
+        if (histogram->counts[bucket] > 0)
+            histogram->lowest = bucket;
+    }
+    return highest;
+}
+
+static void append_run(struct lm_buffer *out, const struct histogram *histogram, int highest)
+{
+    char digits[(CO_DURATION_BUCKET_MAX + 1) * HISTOGRAM_DIGITS];
+    size_t len = (size_t)(highest - histogram->lowest + 1) * HISTOGRAM_DIGITS;
+    size_t zeros = HISTOGRAM_DIGITS;
+
+    memset(digits, '0', len);
+    for (int bucket = histogram->lowest; bucket <= highest; bucket++) {
+        char *end = digits + (size_t)(highest - bucket + 1) * HISTOGRAM_DIGITS;
+        zeros = HISTOGRAM_DIGITS;
+        for (uint64_t rest = histogram->counts[bucket]; rest > 0; rest /= 10, zeros--)
+            *--end = (char)('0' + rest % 10);
+    }
+    lm_buffer_append(out, digits + zeros, len - zeros);
+    lm_buffer_append_char(out, 'e');
+    append_int(out, (int64_t)histogram->lowest * HISTOGRAM_DIGITS);
+}
+
+static const struct co_group *next_leader(const struct co_rollup *rollup, const struct co_group *leader)
+{
+    return co_rollup_leader(rollup, (size_t)(leader - rollup->groups) + 1);
+}
+
+/* The runs of all leaders, and for each run the number of its leader, from 1. */
+static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, const struct co_group *first)
+{
+    struct histogram histogram;
+    size_t n = 0;
+    int64_t nth = 0;
+
+    begin_array(out);
+    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+        nth++;
+        co_rollup_all_levels(rollup, leader, histogram.counts);
+        for (int highest = CO_DURATION_BUCKET_MAX; (highest = next_run(&histogram, highest)) >= 0;
+             highest = histogram.lowest - 1, n++) {
+            separate(out, n);
+            append_int(out, nth);
+        }
+    }
+    end_array(out, "bigint");
+    n = 0;
+    begin_array(out);
+    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+        co_rollup_all_levels(rollup, leader, histogram.counts);
+        for (int highest = CO_DURATION_BUCKET_MAX; (highest = next_run(&histogram, highest)) >= 0;
+             highest = histogram.lowest - 1, n++) {
+            separate(out, n);
+            append_run(out, &histogram, highest);
+        }
+    }
+    end_array(out, "numeric");
+}
+
+/* The durations of all levels; every leader is of another minute, service or environment. */
+static void append_durations(struct lm_buffer *out, const struct co_rollup *rollup,
+                             const struct co_closing_options *options)
+{
+    const struct co_group *first = co_rollup_leader(rollup, 0), *leader;
+
+    if (first == NULL)
+        return;
+    begin_call(out, "add_durations", options);
+    begin_array(out);
+    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+        separate(out, leader != first);
+        append_int(out, leader->minute_us);
+    }
+    end_array(out, "bigint");
+    begin_array(out);
+    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+        separate(out, leader != first);
+        append_element(out, leader->service);
+    }
+    end_array(out, "text");
+    begin_array(out);
+    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+        separate(out, leader != first);
+        append_element(out, leader->environment);
+    }
+    end_array(out, "text");
+    append_runs(out, rollup, first);
     lm_buffer_append_char(out, ')');
 }
 
@@ -315,7 +424,8 @@ int co_closing_write(struct co_batch *batch, const struct co_closing_options *op
                           ";\nSELECT next_offset FROM logmill.ingest_offset WHERE (topic, partition) = (");
     append_topic(out, options);
     lm_buffer_append_text(out, ") FOR UPDATE");
-    append_rollups(out, &batch->rollup, options);
+    append_counts(out, &batch->rollup, options);
+    append_durations(out, &batch->rollup, options);
     append_errors(out, &batch->rollup, options);
     append_patterns(out, batch);
     append_names(out, batch, options);

@@ -30,6 +30,16 @@ kept as (
     from logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) as u (bucket, n) group by 1, 2, 3, 4, 5, 6, 7)
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
+DURATION_DIFFERENCE = """
+with truth as (
+    select q.minute, category, service, environment, kafka_partition, sum(q.n * logmill.histogram_unit(q.bucket)) as histogram
+    from (select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, kafka_partition,
+                 logmill.duration_bucket(duration_ms) as bucket, count(*) as n
+          from logmill.logs where duration_ms is not null group by 1, 2, 3, 4, 5, 6) q
+    group by 1, 2, 3, 4, 5),
+kept as (select minute, category, service, environment, kafka_partition, histogram from logmill.duration_minute)
+select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
+"""
 ERROR_DIFFERENCE = """
 with truth as (
     select date_trunc('hour', created_at, 'UTC') as hour, category, service, environment, coalesce(error_type, '') as error_type,
@@ -107,7 +117,7 @@ def check_exactly_once(case, world, count, partitions=4):
 
 def check_rollups(case, world):
     for what, sql in (("log_rollup_minute", ROLLUP_DIFFERENCE), ("its histograms", BUCKET_DIFFERENCE),
-                      ("error_pattern_hour", ERROR_DIFFERENCE), ("log_name", MISSING_NAMES), ("log_pattern", MISSING_PATTERNS)):
+                      ("duration_minute", DURATION_DIFFERENCE), ("error_pattern_hour", ERROR_DIFFERENCE), ("log_name", MISSING_NAMES), ("log_pattern", MISSING_PATTERNS)):
         case.assertEqual(world.value(sql), "0", what + " differs from GROUP BY on logs")
 
 

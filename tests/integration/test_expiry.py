@@ -92,6 +92,13 @@ class Expiry(harness.Case):
         self.expire()
         self.assertEqual("0 6", self.left("training")[0])
 
+    def test_durations_of_minutes_go_with_these_however_short_they_are_kept(self):
+        self.it.rows("insert into logmill.duration_minute select minute, category, service, environment, kafka_partition, 1 "
+                     "from logmill.log_rollup_minute")
+        self.expire()
+        minutes = "select minute, category from logmill.%s order by 1, 2"
+        self.assertEqual(self.it.rows(minutes % "log_rollup_minute"), self.it.rows(minutes % "duration_minute"))
+
     def test_a_portion_ends_and_the_next_goes_on(self):
         portions = """select max(p.hours), sum(p.hours), bool_and(p.more) from generate_series(1, 5) i,
             lateral logmill.expire_rollups('60 days', i * interval '0 s') p"""
@@ -135,6 +142,8 @@ def calls(keys, at):
     names, ones, at_us = array(keys, "text"), same(1, "bigint"), array(us, "bigint")
     return {
         "log_rollup_minute": add_rollups({(k, "production", "INFO", at): (1, 0, 0, {}) for k in keys}),
+        "duration_minute": "select logmill.add_durations('raw', 0, %s, %s, %s, %s, %s);" % (
+            same(at * 1000000, "bigint"), names, same("production", "text"), array(range(1, n + 1), "bigint"), same(1, "numeric")),
         "error_pattern_hour": "select logmill.add_error_patterns('raw', 0, %s, %s, %s, %s, %s, %s, %s, %s, %s);" % (
             same(at * 1000000, "bigint"), names, same("e", "text"), same("t", "text"), ones, ones, ones, ones, same("m", "text")),
         "log_name": "select logmill.add_names('raw', 0, %s, %s, %s, %s, %s, %s, %s);" % (

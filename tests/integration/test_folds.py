@@ -53,6 +53,16 @@ from batch group by category, kafka_partition;
 commit;
 """
 
+# As where a database got the histograms of minutes only some time ago.
+DURATIONS = """
+update logmill.fold_state set durations_since = '%(first)s'::timestamptz + interval '%(since)d min';
+delete from logmill.duration_minute;
+insert into logmill.duration_minute
+select r.minute, r.category, r.service, r.environment, r.kafka_partition, sum(u.n * logmill.histogram_unit(u.bucket))
+from logmill.fold_state f join logmill.log_rollup_minute r on r.minute >= f.durations_since
+cross join lateral unnest(r.duration_buckets, r.duration_counts) as u (bucket, n) group by 1, 2, 3, 4, 5
+"""
+
 # What differs between a window read through folds and the rows: totals, then histograms.
 DIFFERENCES = """
 with windows (category, lower, upper, zone) as (values %(windows)s),
@@ -164,7 +174,8 @@ class Folds(harness.Case):
         return ", ".join(made)
 
     def check(self, what):
-        names = {"windows": self.windows(), "unit": self.random.choice(["day", "hour", "slot"])}
+        names = {"windows": self.windows(), "unit": self.random.choice(["day", "hour", "slot", "minute"])}
+        self.it.rows(DURATIONS % {"first": FIRST, "since": self.random.choice([0, self.random.randrange(HOURS * 60), HOURS * 60])})
         self.assertEqual(self.it.rows(DIFFERENCES % names), [], what)
 
     def grains(self, zone="UTC", category="raw"):
@@ -362,6 +373,25 @@ class Slots(harness.Case):
         self.assertEqual(self.it.rows("select (select min(slot) from logmill.fold_slot) > now() - interval '2 hours', "
                                       "(select count(*) from logmill.log_rollup_slot where slot < now() - interval '2 hours')"),
                          [["t", "0"]])
+
+    def test_minutes_durations_are_kept_as_long_as_slots_and_older_ones_come_from_the_counts(self):
+        for days in (50, 10):
+            at = "date_trunc('hour', now()) - interval '%d days'" % days
+            us = "(extract(epoch from %s) * 1000000)::bigint" % at
+            harness.psql(self.writer, "select logmill.add_rollups('raw', 0, array[%s], '{s}', '{production}', '{INFO}', '{3}', '{3}', "
+                                      "'{6}', '{2}', '{1}', '{2}', '{7,12}', '{1,2}')" % us)
+        self.it.rows("update logmill.fold_state set durations_since = '-infinity'")
+        held = "select count(*) from logmill.duration_minute"
+        self.assertEqual(self.it.value(held), "2")
+        self.fold()
+        self.assertEqual(self.it.value(held), "1")
+        self.assertEqual(self.it.value("select durations_since from logmill.fold_state"),
+                         self.it.value("select date_trunc('hour', now() - interval '40 days', 'UTC')"))
+        for days in (50, 10):
+            at = "date_trunc('hour', now()) - interval '%d days'" % days
+            self.assertEqual(harness.psql(self.reader, "select bucket, sum(n) from log_duration_any(%s, %s + interval '1 minute', 'minute', "
+                                                       "null, 'service') where service = 's' group by 1 order by 1" % (at, at)),
+                             [["7", "1"], ["12", "2"]])
 
 
 class Summaries(harness.Case):

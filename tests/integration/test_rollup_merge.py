@@ -1,26 +1,63 @@
 """Rollup rows that come in pieces: whatever the order and however cut, what is kept is the sum. A property test of
-logmill.add_rollups against counting in Python; needs PostgreSQL only."""
+logmill.add_counts and add_durations, and of add_rollups, which consumers of before call, against counting in Python; needs PostgreSQL
+only."""
 import collections
 import random
+import re
 import subprocess
+import sys
 import unittest
 
 import harness
 
+HISTOGRAM_DIGITS = 16
+sys.set_int_max_str_digits(0)                              # a histogram has up to 10,112
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 KEPT = """select service, environment, level, extract(epoch from minute)::bigint, n, duration_n, duration_sum_us, duration_max_us,
     (select coalesce(string_agg(b.bucket || ':' || b.n, ' ' order by b.bucket), '')
      from (select bucket, sum(n) as n from unnest(duration_buckets, duration_counts) u (bucket, n) group by bucket) b),
     cardinality(duration_buckets), cardinality(duration_counts)
     from logmill.log_rollup_minute"""
+KEPT_OF_ANY_LEVEL = """select service, environment, extract(epoch from minute)::bigint, histogram from logmill.duration_minute"""
 
 
 def array(values, kind):
     return "'{%s}'::%s[]" % (",".join(map(str, values)), kind)
 
 
+def any_level(pieces):
+    """{(service, environment, minute): histogram}, as numbers."""
+    made = collections.Counter()
+    for (service, environment, _, minute), row in pieces.items():
+        for bucket, count in row[3].items():
+            made[service, environment, minute] += count * 10**(HISTOGRAM_DIGITS * bucket)
+    return made
+
+
+def add_counts_and_durations(pieces):
+    """The calls for {key: (n, sum, max, {bucket: count})}, as the consumer writes them."""
+    counts = add_rollups(pieces).replace("add_rollups", "add_counts", 1)
+    histograms = any_level(pieces)
+    if not histograms:
+        return counts
+    runs = [(nth, run) for nth, histogram in enumerate(histograms.values(), 1) for run in runs_of(histogram)]
+    return counts + "select logmill.add_durations('raw', 0, %s);" % ", ".join((
+        array([k[2] * 1000000 for k in histograms], "bigint"), array([k[0] for k in histograms], "text"),
+        array([k[1] for k in histograms], "text"), array([nth for nth, _ in runs], "bigint"),
+        array([run for _, run in runs], "numeric")))
+
+
+def runs_of(histogram):
+    """Numbers whose sum it is: cut where 64 zeros stand."""
+    end = 0
+    for run in re.split("(0{64,})", str(histogram))[::-1]:
+        if run.strip("0"):
+            yield "%se%d" % (run, end)
+        end += len(run)
+
+
 def add_rollups(pieces):
-    """The call for {key: (n, sum, max, {bucket: count})}, as the consumer writes it."""
+    """The call for the same, as consumers of before write it."""
     keys, rows = list(pieces), list(pieces.values())
     first, last, buckets, counts = [], [], [], []
     for n, total, most, histogram in rows:
@@ -52,7 +89,11 @@ class RollupMerge(harness.Case):
                 of = truth[key]
                 of[0], of[1], of[2] = of[0] + n, min(of[1] + total, 2**63 - 1), max(of[2], most)
                 of[3].update(histogram)
-        self.database.rows("set role logmill_writer; " + " ".join(add_rollups(p) for p in pieces))
+        self.database.rows("set role logmill_writer; " + " ".join(
+            self.random.choice((add_counts_and_durations, add_rollups))(p) for p in pieces))
+        durations = sum(map(any_level, pieces), collections.Counter())
+        self.assertEqual({(s, e, int(m)): int(h) for s, e, m, h in self.database.rows(KEPT_OF_ANY_LEVEL)}, dict(durations),
+                         "seed %d" % self.seed)
         kept = {tuple(r[:3]) + (int(r[3]),): r[4:] for r in self.database.rows(KEPT)}
         self.assertEqual(len(kept), len(truth), "seed %d" % self.seed)
         for key, (n, total, most, histogram) in truth.items():

@@ -33,11 +33,16 @@ from (select created_at, category, service, environment, level, kafka_partition,
             from logmill.logs where deleted_at is null) l
       group by 1, 2, 3, 4, 5, 6, 7) q
 group by 1, 2, 3, 4, 5, 6;
+create view duration_rows as
+select minute, category, service, environment, kafka_partition, sum(u.n * logmill.histogram_unit(u.bucket)) as histogram
+from minute_rows cross join lateral unnest(buckets, counts) as u (bucket, n) group by 1, 2, 3, 4, 5;
 create view hour_rows as
 select date_trunc('hour', created_at) as hour, category, service, environment, coalesce(error_type, '') as error_type, pattern,
        kafka_partition, count(*) as n, min(created_at) as first_seen, max(created_at) as last_seen
 from logmill.logs where deleted_at is null and level >= 'ERROR' group by 1, 2, 3, 4, 5, 6, 7;
 insert into logmill.log_rollup_minute select * from minute_rows;
+update logmill.fold_state set durations_since = '-infinity';
+insert into logmill.duration_minute select * from duration_rows;
 insert into logmill.error_pattern_hour
 select h.*, (select min(message) from logmill.logs l where l.level >= 'ERROR' and date_trunc('hour', l.created_at) = h.hour
              and l.category = h.category and l.service = h.service and coalesce(l.error_type, '') = h.error_type
@@ -48,6 +53,9 @@ create view kept_hours as select hour, category, service, environment, error_typ
 create view differences as
 (select 'minute' from ((select * from minute_rows except select * from logmill.log_rollup_minute)
                union all (select * from logmill.log_rollup_minute except select * from minute_rows)) d)
+union all
+(select 'duration' from ((select * from duration_rows except select * from logmill.duration_minute)
+                 union all (select * from logmill.duration_minute except select * from duration_rows)) d)
 union all
 (select 'hour' from ((select * from hour_rows except select * from kept_hours)
               union all (select * from kept_hours except select * from hour_rows)) d)
@@ -85,7 +93,16 @@ class SoftDelete(harness.Case):
     def test_what_falls_to_nothing_is_removed(self):
         self.update("deleted_at = now()")
         self.assertEqual(self.it.value("select count(*) from logmill.log_rollup_minute"), "0")
+        self.assertEqual(self.it.value("select count(*) from logmill.duration_minute"), "0")
         self.assertEqual(self.it.value("select count(*) from logmill.error_pattern_hour"), "0")
+
+    def test_durations_of_minutes_from_before_they_were_kept_are_left_alone(self):
+        self.it.rows("update logmill.fold_state set durations_since = '2026-03-18 06:00+00';"
+                     "delete from logmill.duration_minute where minute < '2026-03-18 06:00+00'")
+        self.update("deleted_at = now() where kafka_offset % 3 = 0")
+        self.assertEqual(self.it.value("select count(*) from logmill.duration_minute where minute < '2026-03-18 06:00+00'"), "0")
+        self.assertEqual(self.it.rows("select * from duration_rows where minute >= '2026-03-18 06:00+00' "
+                                      "except select * from logmill.duration_minute"), [])
 
     def test_an_update_that_names_a_leaf_counts_as_well(self):
         self.it.rows("update logmill.logs_raw_2026031805 set deleted_at = now() where service = 's0'")
@@ -108,11 +125,16 @@ class SoftDelete(harness.Case):
             insert into logmill.log_rollup_minute
             select minute, category, '(other)', environment, level, kafka_partition, n, duration_n, duration_sum_us, duration_max_us,
                    duration_buckets, duration_counts from gone where service = 's1';
+            delete from logmill.duration_minute where service = 's2';
+            update logmill.duration_minute set service = '(other)' where service = 's1';
             delete from logmill.error_pattern_hour where service = 's2';
             update logmill.error_pattern_hour set service = '(other)' where service = 's1';
             delete from logmill.logs where service = 's2'""")
         total = "select (select sum(n) from logmill.log_rollup_minute where service = '(other)') = " \
                 "(select count(*) from logmill.logs where service = 's1' and deleted_at is null) and " \
+                "(select sum(b.n) from logmill.duration_minute, logmill_read.histogram_buckets(histogram) b " \
+                " where service = '(other)') = " \
+                "(select count(duration_ms) from logmill.logs where service = 's1' and deleted_at is null) and " \
                 "(select sum(n) from logmill.error_pattern_hour where service = '(other)') = " \
                 "(select count(*) from logmill.logs where service = 's1' and deleted_at is null and level >= 'ERROR')"
         self.assertEqual(self.it.value(total), "t")

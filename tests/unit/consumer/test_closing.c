@@ -146,6 +146,9 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     assert_value(
         "SELECT sum(u.n) FROM logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) u (b, n)",
         "8");
+    assert_value("SELECT sum(b.n) FROM logmill.duration_minute d, "
+                 "logmill_read.histogram_buckets(d.histogram) b",
+                 "8");
     assert_value("SELECT next_offset || ' ' || committed_time FROM logmill.ingest_offset",
                  "26 1970-01-01 00:00:07+00");
     assert_value("SELECT count(*) FROM logmill.data_epoch", "1");
@@ -163,9 +166,12 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     assert_value(
         "SELECT sum(u.n) FROM logmill.log_rollup_minute, unnest(duration_buckets, duration_counts) u (b, n)",
         "16");
-    assert_value(
-        "SELECT count(*) FROM logmill.log_rollup_minute WHERE duration_n > 0 AND duration_counts <> '{2}'",
-        "0");
+    assert_value("SELECT count(*) || ' ' || sum(b.n) FROM logmill.duration_minute d, "
+                 "logmill_read.histogram_buckets(d.histogram) b",
+                 "8 16");
+    assert_value("SELECT count(*) FROM logmill.log_rollup_minute WHERE duration_n > 0 AND "
+                 "(SELECT sum(c) FROM unnest(duration_counts) c) <> 2",
+                 "0");
     assert_value("SELECT e.version > b.version FROM logmill.data_epoch e, before b", "t");
     batch->names = NULL; /* the array is the test's */
     co_batch_free(batch);

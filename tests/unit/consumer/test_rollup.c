@@ -144,6 +144,46 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
     co_rollup_free(&rollup);
 }
 
+static void a_leader_stands_for_all_levels_of_its_minute_service_and_environment(void **state)
+{
+    static struct lm_record records[RECORDS];
+    static uint64_t counts[CO_DURATION_BUCKET_MAX + 1];
+    struct co_rollup rollup;
+    int64_t durations = 0, counted = 0;
+    (void)state;
+
+    srand(2);
+    co_rollup_init(&rollup);
+    assert_null(co_rollup_leader(&rollup, 0));
+    for (int i = 0; i < RECORDS; i++) {
+        records[i] = make(i);
+        uint32_t place = i % 9 == 0 ? CO_NAMES_NO_PLACE : place_of(&records[i]);
+        assert_int_equal(co_rollup_add(&rollup, &records[i], place, 0), 0);
+        if (place == CO_NAMES_NO_PLACE)
+            records[i].text[LM_SERVICE] = LM_SLICE("(other)");
+        durations += records[i].has_duration;
+    }
+    for (const struct co_group *leader = co_rollup_leader(&rollup, 0); leader != NULL;
+         leader = co_rollup_leader(&rollup, (size_t)(leader - rollup.groups) + 1)) {
+        uint64_t expected[CO_DURATION_BUCKET_MAX + 1] = {0};
+        int64_t n = 0;
+        for (int i = 0; i < RECORDS; i++) {
+            struct lm_record record = records[i];
+            record.level = leader->level;
+            if (!record.has_duration || !in_group(leader, &record))
+                continue;
+            expected[co_duration_bucket(record.duration_ms)]++;
+            n++;
+        }
+        assert_true(n > 0);
+        co_rollup_all_levels(&rollup, leader, counts);
+        assert_memory_equal(counts, expected, sizeof(counts));
+        counted += n;
+    }
+    assert_int_equal(counted, durations); /* so none stands for what another stands for */
+    co_rollup_free(&rollup);
+}
+
 static void a_cleared_rollup_is_as_new(void **state)
 {
     struct co_rollup rollup;
@@ -271,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(groups_hold_what_counting_one_by_one_gives),
+        cmocka_unit_test(a_leader_stands_for_all_levels_of_its_minute_service_and_environment),
         cmocka_unit_test(a_cleared_rollup_is_as_new),
         cmocka_unit_test(a_sample_is_cut_at_a_character),
         cmocka_unit_test(a_sum_of_absurd_durations_stops_at_the_largest_number),
