@@ -97,6 +97,7 @@ static const char *const names[AG_C_COUNT_OF] = {
     [AG_C_HEALTH] = "health",
     [AG_C_SERVICE_WORD] = "service_word",
     [AG_C_LOGIN_TRY] = "login_try",
+    [AG_C_ATTEMPT] = "attempt",
     [AG_C_COUNT] = "count",
     [AG_C_COUNT_PEOPLE] = "count_people",
     [AG_C_TOTAL] = "total",

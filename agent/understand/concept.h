@@ -101,6 +101,7 @@ enum ag_concept {
     AG_C_HEALTH,
     AG_C_SERVICE_WORD, /* 서비스, service: names a kind, and a field */
     AG_C_LOGIN_TRY,    /* brute force attempts */
+    AG_C_ATTEMPT,      /* 시도, attempts: of something done, however it ended */
     /* Measures and shapes. */
     AG_C_COUNT,
     AG_C_COUNT_PEOPLE,

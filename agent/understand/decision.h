@@ -34,6 +34,8 @@ void ag_group_free_targets(struct decision *d);
 /* "errors last week, total" asks for a number; "all errors" does not. */
 bool ag_wants_total(const struct decision *d);
 bool ag_same_key(const char *a, const char *b);
+/* Are all values of that field meant by one word (로그인 시도, "timeout errors"), which lists nothing? */
+bool ag_said_as_one(const struct ag_parse *p, enum ag_field field);
 void ag_filter_add(struct ag_parse *p, enum ag_field field, const char *key, enum ag_op op,
                    const char *value);
 void ag_filter_remove(struct ag_intent *intent, size_t i);
@@ -69,6 +71,9 @@ bool ag_seen_rule(struct decision *d);
 
 /* counted.c: "how many services had more than 10 errors"; before the measure is decided. */
 void ag_counted_rule(struct decision *d);
+
+/* changed.c: 어제보다 에러율 높은 서비스, "which services spiked"; before the measure is decided. */
+void ag_changed_rule(struct decision *d);
 
 /* threshold.c: conditions on durations and on what is measured of groups. */
 void ag_length_rule(struct decision *d);

@@ -75,6 +75,21 @@ void ag_filter_add(struct ag_parse *p, enum ag_field field, const char *key, enu
         add_value(f, value);
 }
 
+bool ag_said_as_one(const struct ag_parse *p, enum ag_field field)
+{
+    const struct ag_mention *first = NULL;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *m = &p->mentions[k];
+        if (m->field != field || m->negated)
+            continue;
+        if (first && first->from != m->from)
+            return false;
+        first = first ? first : m;
+    }
+    return first != NULL;
+}
+
 void ag_filter_remove(struct ag_intent *intent, size_t i)
 {
     memmove(&intent->filters[i], &intent->filters[i + 1],

@@ -36,6 +36,11 @@ size_t ag_plain_service(const struct ag_name **names, size_t count);
 bool ag_one_name_or_two(struct ag_parse *p, size_t i, const struct ag_name *name);
 /* outcomes.c: is token `i` something done and not the service for it: 결제한 사용자, "signed in"? */
 bool ag_is_done(const struct ag_parse *p, size_t i);
+/* outcomes.c: the one event of what token `i` says that ended well, that failed, or that is the attempt
+ * itself (login_attempt); NULL for none or several. */
+const struct ag_name *ag_event_succeeded(const struct ag_parse *p, size_t i);
+const struct ag_name *ag_event_failed(const struct ag_parse *p, size_t i);
+const struct ag_name *ag_event_attempted(const struct ag_parse *p, size_t i);
 /* spelling.c: words that look like names and are none, or are one with a slip. */
 void ag_stranger_rule(struct ag_parse *p);
 /* apposition.c: "u1077 이 고객" names the user twice. */

@@ -530,6 +530,11 @@ static void part_rule(struct ag_parse *p)
         if (ag_is_done(p, i))
             continue;
         wanted = wanted_kind(p, i, &to);
+        /* "payment error types": those of the service, where there is one. */
+        if (wanted == AG_KIND_ERROR_TYPE && ag_candidates(p, i, AG_KIND_SERVICE, names) > 0) {
+            wanted = AG_KIND_COUNT;
+            to = i + 1;
+        }
         if (wanted == AG_KIND_COUNT && !ag_is_mainly_domain(p, i))
             continue;
         kind = wanted == AG_KIND_COUNT ? AG_KIND_SERVICE : wanted;
@@ -616,6 +621,7 @@ void ag_names_rule(struct ag_parse *p)
     ag_metadata_rule(p);
     ag_sampled_rule(p);
     ag_apposition_rule(p);
+    ag_attempts_rule(p);
     ag_outcomes_rule(p);
     part_rule(p);
     if (!p->stopped)

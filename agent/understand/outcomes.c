@@ -77,14 +77,21 @@ static bool says_error_only(const char *rest)
     return strcmp(rest, "error") == 0 || strcmp(rest, "exception") == 0;
 }
 
-static const struct ag_name *failed(const struct ag_parse *p, size_t i)
+const struct ag_name *ag_event_failed(const struct ag_parse *p, size_t i)
 {
     return event_that(p, i, failures, sizeof failures / sizeof *failures);
 }
 
-static const struct ag_name *succeeded(const struct ag_parse *p, size_t i)
+const struct ag_name *ag_event_succeeded(const struct ag_parse *p, size_t i)
 {
     return event_that(p, i, successes, sizeof successes / sizeof *successes);
+}
+
+const struct ag_name *ag_event_attempted(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"attempt", "attempted", "tried", "try"};
+
+    return event_that(p, i, words, sizeof words / sizeof *words);
 }
 
 static bool may_be_done(const struct ag_parse *p, size_t i)
@@ -198,8 +205,8 @@ static void rate_rule(struct ag_parse *p, size_t i)
     }
     if (!may_be_done(p, what))
         return;
-    good = succeeded(p, what);
-    bad = failed(p, what);
+    good = ag_event_succeeded(p, what);
+    bad = ag_event_failed(p, what);
     if (!good || !bad)
         return;
     add_event(p, what, what + 1, good);
@@ -228,7 +235,7 @@ static void apart_rule(struct ag_parse *p, size_t i)
     } else {
         at = i > 0 && strncmp(ag_word(p, i), "to ", 3) == 0 ? ag_before(p, i) : SIZE_MAX;
     }
-    if (!ag_is(t, at, AG_C_FAIL) || !(event = failed(p, i)))
+    if (!ag_is(t, at, AG_C_FAIL) || !(event = ag_event_failed(p, i)))
         return;
     ag_consume(p->tokens, at, at + 1, "outcome");
     add_event(p, i, i + 1, event);
@@ -401,7 +408,7 @@ static bool is_one_done(const struct ag_parse *p, size_t i)
 
 static void one_done_rule(struct ag_parse *p, size_t i)
 {
-    const struct ag_name *good = is_one_done(p, i) ? succeeded(p, i) : NULL;
+    const struct ag_name *good = is_one_done(p, i) ? ag_event_succeeded(p, i) : NULL;
     bool when = false;
 
     for (size_t k = 0; k < p->tokens->count; k++)
@@ -441,7 +448,7 @@ void ag_outcomes_rule(struct ag_parse *p)
         if (ag_is(p->tokens, i, AG_C_FAIL_RATE) || ag_is(p->tokens, i, AG_C_OK_RATE)) {
             rate_rule(p, i);
         } else if (may_be_done(p, i) && ag_is_done(p, i) && !describes(p, i) &&
-                   (good = succeeded(p, i)) != NULL) {
+                   (good = ag_event_succeeded(p, i)) != NULL) {
             add_event(p, i, i + 1, good);
             ag_assume(p, "done_event",
                       ag_sayf(p, "\"%s\"은(는) %s 이벤트로 보았습니다.", ag_word(p, i), good->value),

@@ -178,12 +178,15 @@ void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_instead_rule(struct ag_parse *p);   /* instead.c: "errors instead of warnings", of a follow-up */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
+void ag_attempts_rule(struct ag_parse *p);  /* attempts.c: what was tried, however it ended */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* unsaid.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */
 bool ag_picks_changed(struct ag_parse *p);
+/* than.c: does it say of something that there is more of it, or less, and not both? */
+bool ag_says_a_change(const struct ag_parse *p);
 /* than.c: groups are asked for in the order of their change ("increased the most"); sets the order where it
  * is that of a fall. And whether a word of change says itself that there is an order (많이 는 순서로). */
 bool ag_ranks_by_change(struct ag_parse *p);

@@ -596,7 +596,7 @@ void ag_each_rule(struct decision *d)
         return;
     for (size_t i = 0; i < d->intent->filter_count; i++) {
         const struct ag_filter *f = &d->intent->filters[i];
-        if (f->op != AG_IN || f->value_count < 2 || ag_is_error_filter(f))
+        if (f->op != AG_IN || f->value_count < 2 || ag_is_error_filter(f) || ag_said_as_one(d->p, f->field))
             continue;
         ag_group_by(d, &(struct ag_target){.field = f->field, .key = f->key});
         d->p->said[AG_C_COMPARE] = 0;

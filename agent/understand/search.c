@@ -40,7 +40,7 @@ static bool is_searchable(const struct ag_parse *p, size_t i)
     const struct ag_tokens *t = p->tokens;
 
     return ag_is(t, i, AG_C_WORD) || ag_is(t, i, AG_C_HANGUL) || ag_is(t, i, AG_C_DOMAIN) ||
-           ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_SQL);
+           ag_is(t, i, AG_C_FAIL) || ag_is(t, i, AG_C_SQL) || ag_is(t, i, AG_C_ATTEMPT);
 }
 
 /* "search for", 검색 */

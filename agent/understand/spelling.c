@@ -73,10 +73,29 @@ static bool is_part_of_a_name(const struct ag_parse *p, const char *word)
     return ag_catalogue_with_part(p->catalogue, AG_KIND_SERVICE, single, found, 1) > 0;
 }
 
+/* "errors in 2day": today as it is written in a chat, or two days. */
+static void ask_which_2day(struct ag_parse *p)
+{
+    static const char *const leads[] = {"in", "over", "for", "during", "than", "every", "each", "per", "a"};
+
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        if (strcmp(ag_word(p, i), "2day") != 0 ||
+            !(ag_says(p, i - 1, leads, sizeof leads / sizeof *leads) || ag_reads(p, i + 1, AG_C_AGO)))
+            continue;
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "오늘인지 이틀인지 분명하지 않습니다.",
+                       "It is not clear whether today or two days are meant."),
+                ag_say(p, "예: \"오늘 에러\", \"최근 2일 에러\"",
+                       "For example \"errors today\" or \"errors in the last 2 days\"."));
+    }
+}
+
 void ag_spelling_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
     bool after_value = false;
+
+    ask_which_2day(p);
 
     for (size_t i = 0; i < t->count; i++) {
         struct ag_token *token = &t->items[i];

@@ -276,15 +276,16 @@ static void fallen_records(struct ag_parse *p)
     }
 }
 
-/* 느려진, "got slower": it was not so before; 느린, "slow" alone is so now. */
+/* 느려진, "got slower", 빨라진: it was not so before; 느린, "slow" alone is so now. */
 static bool became_slow(const struct ag_parse *p, size_t i)
 {
     static const char *const words[] = {"느려",   "늦어",   "got",    "gotten", "get",
                                         "become", "became", "slowed", "slowing"};
 
-    return ag_reads(p, i, AG_C_SLOW) &&
-           (begins_with_one_of(ag_word(p, i), words, sizeof words / sizeof *words) ||
-            (i > 0 && ag_says(p, i - 1, words, sizeof words / sizeof *words)));
+    const char *how = ag_reads_value(p, i, AG_C_SLOW);
+
+    return how && (*how || begins_with_one_of(ag_word(p, i), words, sizeof words / sizeof *words) ||
+                   (i > 0 && ag_says(p, i - 1, words, sizeof words / sizeof *words)));
 }
 
 /* "which endpoints got slower since yesterday": slower than then. */
@@ -421,6 +422,7 @@ static enum ag_claim way_of(const struct ag_parse *p, size_t i)
     static const char *const less[] = {"fewer", "less", "lower", "better", "down", "faster",
                                        "fast",  "적",   "낮",    "빠",     "덜"};
     const char *way = ag_reads_value(p, i, AG_C_COMPARE);
+    const char *how = ag_reads_value(p, i, AG_C_SLOW);
     const char *rule = p->tokens->items[i].rule;
     const char *word = ag_word(p, i);
     bool said = rule && (strcmp(rule, "than") == 0 || strcmp(rule, ag_concept_name(AG_C_SLOW)) == 0 ||
@@ -430,6 +432,8 @@ static enum ag_claim way_of(const struct ag_parse *p, size_t i)
         return AG_CLAIM_MORE;
     if (way && strcmp(way, "down") == 0)
         return AG_CLAIM_LESS;
+    if (how && *how)
+        return strcmp(how, "faster") == 0 ? AG_CLAIM_LESS : AG_CLAIM_MORE;
     if (!said)
         return AG_NO_CLAIM;
     if (strncmp(word, "보다 ", strlen("보다 ")) == 0)
@@ -492,8 +496,7 @@ bool ag_ranks_by_change(struct ag_parse *p)
     if (change > 0 && ag_said(p, AG_C_TOP) && ag_before(p, change) != SIZE_MAX &&
         ag_reads(p, ag_before(p, change), AG_C_BY_BEFORE))
         beside = true;
-    if (beside && ag_reads(p, change, AG_C_COMPARE) &&
-        strcmp(ag_reads_value(p, change, AG_C_COMPARE), "down") == 0)
+    if (beside && way_of(p, change) == AG_CLAIM_LESS)
         p->intent->order = AG_FEWEST;
     return beside;
 }
@@ -508,21 +511,37 @@ bool ag_says_order_of_change(const struct ag_parse *p)
     return false;
 }
 
-bool ag_picks_changed(struct ag_parse *p)
+/* Which way all words that say so went; AG_NO_CLAIM where there is none, or they differ. */
+static enum ag_claim way_of_all(const struct ag_parse *p)
 {
     enum ag_claim claim = AG_NO_CLAIM;
+
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        enum ag_claim way = way_of(p, i);
+        if (way == AG_NO_CLAIM && (became_slow(p, i) || ag_reads(p, i, AG_C_SPIKE)))
+            way = AG_CLAIM_MORE;
+        if (way == AG_NO_CLAIM || (ag_reads(p, i, AG_C_SLOW) && !became_slow(p, i) && !p->than_a_time))
+            continue;
+        if (claim != AG_NO_CLAIM && way != claim)
+            return AG_NO_CLAIM;
+        claim = way;
+    }
+    return claim;
+}
+
+bool ag_says_a_change(const struct ag_parse *p)
+{
+    return way_of_all(p) != AG_NO_CLAIM;
+}
+
+bool ag_picks_changed(struct ag_parse *p)
+{
+    enum ag_claim claim;
 
     if (p->intent->group_count == 0 || ag_said(p, AG_C_MOST) || ag_said(p, AG_C_FEWEST) ||
         ag_said(p, AG_C_HIGHEST) || ag_said(p, AG_C_LOWEST))
         return false;
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        enum ag_claim way = became_slow(p, i) ? AG_CLAIM_MORE : way_of(p, i);
-        if (way == AG_NO_CLAIM || (ag_reads(p, i, AG_C_SLOW) && !became_slow(p, i) && !p->than_a_time))
-            continue;
-        if (claim != AG_NO_CLAIM && way != claim)
-            return false;
-        claim = way;
-    }
+    claim = way_of_all(p);
     if (claim != AG_NO_CLAIM)
         p->intent->order = claim == AG_CLAIM_MORE ? AG_MOST : AG_FEWEST;
     return claim != AG_NO_CLAIM;
