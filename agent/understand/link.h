@@ -50,6 +50,8 @@ void ag_sampled_rule(struct ag_parse *p);
 /* sampled.c: places, whose names the data may write in other letters; before metadata keys, which may name
  * their kind. */
 void ag_place_rule(struct ag_parse *p);
+/* error_words.c: errors called by a word of their names */
+void ag_error_words_rule(struct ag_parse *p);
 /* metadata.c */
 void ag_metadata_rule(struct ag_parse *p);
 /* search.c: quoted texts nobody else took. */

@@ -627,6 +627,8 @@ void ag_names_rule(struct ag_parse *p)
     if (!p->stopped)
         ambiguous_rule(p);
     if (!p->stopped)
+        ag_error_words_rule(p);
+    if (!p->stopped)
         ag_untitled_text_rule(p);
     if (!p->stopped)
         ag_stranger_rule(p);
