@@ -120,6 +120,10 @@ bool ag_list_names_rule(struct decision *d);
 /* "services with no errors": who had none of something. */
 bool ag_without_rule(struct decision *d);
 
+/* asked_where.c: the field that "where" or "who" asks for of what went wrong or was done; AG_NO_FIELD where
+ * they ask nothing of the kind. */
+enum ag_field ag_asks_where(const struct decision *d);
+
 /* ranks.c */
 void ag_rank_rule(struct decision *d);
 /* Groups errors by their type, or by their pattern where messages were asked for. */

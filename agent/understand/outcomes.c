@@ -382,7 +382,8 @@ static void signed_in_rule(struct ag_parse *p, size_t i)
         return;
     found = only_event(p, "login,signin,logon", true);
     /* "users logged in the last hour" may be either. */
-    if (!found || in_leads_on(p, i)) {
+    if (!found || in_leads_on(p, i) ||
+        (strcmp(ag_word(p, i + 2), "and") == 0 && strcmp(ag_word(p, i + 3), "out") == 0)) {
         ag_stop(p, AG_NOT_UNDERSTOOD, "It is not clear whether those are meant who logged in.",
                 "For example \"users who signed in today\" or \"distinct users today\".");
         return;

@@ -414,42 +414,6 @@ void ag_list_order(struct decision *d)
             d->p->found.limit_oldest || follows_one(intent) || says_around(d->p) ? AG_OLDEST : AG_NEWEST;
 }
 
-/* 어디서 and "where" are of a service, 누가 and "who" of a user. "Whose" says more of what stands before. */
-static enum ag_field field_asked_for(const struct decision *d)
-{
-    const char *first = ag_word(d->p, 0);
-
-    if (strcmp(first, "who") == 0 || strncmp(first, "who ", 4) == 0)
-        return AG_USER_ID;
-    if (!ag_heard(d, AG_C_WHICH) || strcmp(ag_word(d->p, d->p->said[AG_C_WHICH] - 1), "whose") == 0)
-        return AG_NO_FIELD;
-    return ag_field_named(ag_heard_value(d, AG_C_WHICH));
-}
-
-/* 오늘 에러 어디서 났어, "who had errors today": what went wrong, by where it did or who had it. The field,
- * or AG_NO_FIELD. */
-static enum ag_field asks_where(const struct decision *d)
-{
-    static const enum ag_concept others[] = {AG_C_COUNT,  AG_C_LOG,   AG_C_LIST, AG_C_NEWEST,
-                                             AG_C_OLDEST, AG_C_FIRST, AG_C_WHY,  AG_C_COMPARE};
-    const struct ag_intent *in = d->intent;
-    enum ag_field field = field_asked_for(d);
-    bool wrong = ag_has_field(in, AG_LEVEL) || ag_has_field(in, AG_ERROR_TYPE) ||
-                 ag_has_field(in, AG_STATUS_CLASS) || ag_has_field(in, AG_HTTP_STATUS);
-
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (ag_heard(d, others[i]))
-            return AG_NO_FIELD;
-    }
-    return wrong && in->shape == AG_PLAIN && in->group_count == 0 && d->p->found.limit == 0 &&
-                   d->p->found.bucket_us == 0 && !ag_has_field(in, AG_SERVICE) &&
-                   !ag_has_field(in, AG_HOST) && !ag_has_field(in, AG_USER_ID) &&
-                   !ag_has_field(in, AG_TRACE_ID) && !ag_has_field(in, AG_SESSION_ID) &&
-                   d->p->target_count == 0
-               ? field
-               : AG_NO_FIELD;
-}
-
 /* 무슨 일 있었는지 순서대로, "what happened in session …": told by the records themselves. */
 static bool asks_what_happened_in_order(const struct decision *d)
 {
@@ -482,8 +446,8 @@ void ag_plain_rule(struct decision *d)
                   "No cause is claimed: what there is more of than before is shown as evidence.");
         return;
     }
-    if (asks_where(d) != AG_NO_FIELD) {
-        enum ag_field field = asks_where(d);
+    if (ag_asks_where(d) != AG_NO_FIELD) {
+        enum ag_field field = ag_asks_where(d);
         ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
         ag_group_by_field(d, field);
         intent->rank = true;
