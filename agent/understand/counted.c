@@ -68,6 +68,46 @@ static bool counts_records(const struct ag_parse *p, const struct ag_target *tar
             strstr(ag_word(p, next), "회"));
 }
 
+/* Is the total at token `i` one of the records of groups over a threshold: 10건 넘는 서비스들의 총 에러 수,
+ * "total errors of the services with more than 10"? 서비스 총 몇 개 is of the groups, and 총 10건 이상 of
+ * each.
+ */
+static bool is_total_of_groups(const struct ag_parse *p, const struct ag_target *target, size_t i)
+{
+    size_t threshold = p->found.threshold_at;
+    size_t next = ag_after(p, i);
+    bool records =
+        strstr(ag_word(p, next), "건") || strstr(ag_word(p, next), "번") || strstr(ag_word(p, next), "회");
+
+    if (ag_is_korean(p, i))
+        return threshold < target->from && i >= target->to && (!ag_reads(p, next, AG_C_COUNT) || records);
+    while (ag_reads(p, next, AG_C_COUNT) || ag_reads(p, next, AG_C_PREPOSITION) ||
+           ag_reads(p, next, AG_C_NOISE))
+        next = ag_after(p, next);
+    if (i < target->from)
+        return target->from < threshold && next != target->from;
+    return threshold > target->from && i > threshold && ag_reads(p, i - 1, AG_C_COMMA);
+}
+
+/* The sum over those groups alone cannot be asked. */
+static void hold_total_of_groups(struct decision *d)
+{
+    struct ag_parse *p = d->p;
+
+    for (size_t k = 0; p->found.threshold.set && k < p->target_count; k++) {
+        for (size_t i = 0; i < p->tokens->count; i++) {
+            const char *total = ag_reads_value(p, i, AG_C_TOTAL);
+            bool says = (total && *total) || ag_reads(p, i, AG_C_SUM) || strstr(ag_word(p, i), "total");
+            if (says && !p->targets[k].grouped && is_total_of_groups(p, &p->targets[k], i))
+                ag_stop(p, AG_NOT_UNDERSTOOD,
+                        ag_say(p, "기준을 넘는 것들만의 합계는 아직 구하지 못합니다.",
+                               "The total of those over a threshold alone cannot be told yet."),
+                        ag_say(p, "예: \"에러 10건 이상인 서비스\"는 각각의 건수를 보여 줍니다.",
+                               "For example \"services with more than 10 errors\" shows how many each had."));
+        }
+    }
+}
+
 void ag_counted_rule(struct decision *d)
 {
     struct ag_parse *p = d->p;
@@ -77,6 +117,7 @@ void ag_counted_rule(struct decision *d)
     bool changed = !held && !none && ag_heard(d, AG_C_COMPARE);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE) && (!target || target->field == AG_USER_ID);
 
+    hold_total_of_groups(d);
     /* 환경별 에러율 5% 넘는 서비스 수: a number of groups for each of others */
     if (held && d->intent->group_count > 0 && target && ag_counts_target(d, target) &&
         (p->found.threshold_percent || p->found.length_set))
