@@ -80,6 +80,20 @@ static void surge_of_errors(struct decision *d, enum ag_field field)
               "The spike is taken to be one of errors.");
 }
 
+/* 결제 느려졌어?, "has payment gotten slow": of what is named. */
+static bool asks_whether_slower(const struct decision *d, size_t i)
+{
+    static const char *const asking[] = {"did", "has", "have", "is", "are"};
+    const struct ag_parse *p = d->p;
+
+    if (!ag_became_slow(p, i) || p->target_count > 0 || p->mention_count == 0 || d->intent->group_count > 0 ||
+        ag_heard(d, AG_C_WHY) || ag_heard(d, AG_C_WHICH) || ag_heard(d, AG_C_REQUEST) ||
+        ag_heard(d, AG_C_WHEN))
+        return false;
+    return ag_is_korean(p, i) ? strstr(ag_word(p, i), "졌") != NULL
+                              : ag_says(p, 0, asking, sizeof asking / sizeof *asking);
+}
+
 /* 갑자기 느려진, 빨라졌어: than before, which nobody had to say. Of several it is asked by a field. */
 static void became_another(struct decision *d)
 {
@@ -87,7 +101,7 @@ static void became_another(struct decision *d)
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         const char *how = ag_reads_value(p, i, AG_C_SLOW);
-        if (!how || !*how || !ag_said(p, AG_C_SLOW))
+        if (!how || !ag_said(p, AG_C_SLOW) || !(*how || asks_whether_slower(d, i)))
             continue;
         if (!ag_said(p, AG_C_COMPARE))
             p->said[AG_C_COMPARE] = i + 1;

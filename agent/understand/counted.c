@@ -85,7 +85,7 @@ static bool is_total_of_groups(const struct ag_parse *p, const struct ag_target 
            ag_reads(p, next, AG_C_NOISE))
         next = ag_after(p, next);
     if (i < target->from)
-        return target->from < threshold && next != target->from;
+        return target->from < threshold && (next != target->from || strcmp(ag_word(p, i), "in total") == 0);
     return threshold > target->from && i > threshold && ag_reads(p, i - 1, AG_C_COMMA);
 }
 

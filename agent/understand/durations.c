@@ -231,10 +231,29 @@ bool ag_duration_rule(struct decision *d)
     return false;
 }
 
-static bool has_service_or_endpoint(const struct ag_intent *intent)
+static bool has_a_place(const struct ag_intent *intent)
 {
     return ag_has_field(intent, AG_SERVICE) || ag_has_field(intent, AG_ENDPOINT) ||
-           ag_has_field(intent, AG_HOST) || ag_has_field(intent, AG_COMPONENT);
+           ag_has_field(intent, AG_HOST) || ag_has_field(intent, AG_COMPONENT) ||
+           ag_has_field(intent, AG_PAGE_PATH);
+}
+
+/* "how slow is payment", "is payment slow", 결제 느려?: said of a place that is named. */
+static bool asks_how_slow(const struct decision *d)
+{
+    static const char *const being[] = {"is", "was", "are", "were", "how slow"};
+    const struct ag_parse *p = d->p;
+    size_t at = d->p->said[AG_C_SLOW];
+    size_t i = at;
+
+    if (!at || d->p->target_count > 0 || p->found.limit > 0)
+        return false;
+    if (!ag_is_korean(p, at - 1))
+        return ag_says(p, 0, being, sizeof being / sizeof *being);
+    while (i < p->tokens->count && (ag_reads(p, i, AG_C_ENDING) || ag_reads(p, i, AG_C_STOP) ||
+                                    ag_reads(p, i, AG_C_PARTICLE) || ag_reads(p, i, AG_C_NOISE)))
+        i++;
+    return i == p->tokens->count;
 }
 
 /* 몇 ms, 몇 초 */
@@ -408,7 +427,7 @@ bool ag_slow_rule(struct decision *d)
         return true;
     }
     if (duration || (series && slow) ||
-        (slow && has_service_or_endpoint(d->intent) && ag_heard(d, AG_C_SUMMARY))) {
+        (slow && has_a_place(d->intent) && (ag_heard(d, AG_C_SUMMARY) || asks_how_slow(d)))) {
         set_p95(d);
         return true;
     }

@@ -50,6 +50,12 @@ void ag_sampled_rule(struct ag_parse *p);
 /* sampled.c: places, whose names the data may write in other letters; before metadata keys, which may name
  * their kind. */
 void ag_place_rule(struct ag_parse *p);
+/* called.c: may token `i` be described by a name: errors, logs, a level, latency, 서비스? */
+bool ag_takes_a_name(const struct ag_parse *p, size_t i);
+/* called.c: the names that token `i` stands for where it is no service's: of one component, or of endpoints.
+ * Sets their kind, and `to` behind what belongs to them; 0: none. */
+size_t ag_called(const struct ag_parse *p, size_t i, const struct ag_name **names, enum ag_kind *kind,
+                 size_t *to) LM_MUST_CHECK;
 /* error_words.c: errors called by a word of their names */
 void ag_error_words_rule(struct ag_parse *p);
 /* metadata.c */

@@ -438,20 +438,6 @@ static enum ag_kind wanted_kind(const struct ag_parse *p, size_t i, size_t *to)
     return AG_KIND_COUNT;
 }
 
-/* May token `i` be described by a name: errors, logs, a level, latency, 서비스? */
-static bool takes_a_name(const struct ag_parse *p, size_t i)
-{
-    static const enum ag_concept nouns[] = {AG_C_ERROR,   AG_C_LEVEL,        AG_C_LOG,
-                                            AG_C_RATE,    AG_C_FAIL_RATE,    AG_C_DURATION,
-                                            AG_C_REQUEST, AG_C_SERVICE_WORD, AG_C_STATUS_CLASS};
-
-    for (size_t k = 0; k < sizeof nouns / sizeof *nouns; k++) {
-        if (ag_is(p->tokens, i, nouns[k]))
-            return true;
-    }
-    return false;
-}
-
 /* A word of asking that is also a service ("검색 에러", "errors in search"): the name is meant where a name
  * would stand. */
 static void ambiguous_rule(struct ag_parse *p)
@@ -463,7 +449,7 @@ static void ambiguous_rule(struct ag_parse *p)
         const struct ag_name *exact = ag_name_of_kind(&t->items[i], AG_KIND_SERVICE);
         size_t count = exact ? 1 : 0;
         bool led = i > 0 && ag_is(t, i - 1, AG_C_PREPOSITION) && !ag_is_korean(p, i - 1);
-        bool named = takes_a_name(p, ag_after(p, i));
+        bool named = ag_takes_a_name(p, ag_after(p, i));
         if (t->items[i].rule || ag_is_mainly_domain(p, i) || ag_is(t, i, AG_C_FIELD) ||
             ag_is(t, i, AG_C_ERROR) || !(led || named))
             continue;
@@ -471,6 +457,10 @@ static void ambiguous_rule(struct ag_parse *p)
             names[0] = exact;
         else if (ag_is(t, i, AG_C_DOMAIN))
             count = ag_candidates(p, i, AG_KIND_SERVICE, names);
+        /* 검색 에러: of searching, which nothing here does. 에러 검색 asks for them. */
+        if (count == 0 && named && ag_is_korean(p, i) && ag_is(t, i, AG_C_DOMAIN) && ag_is(t, i, AG_C_SHOW) &&
+            !ag_is(t, i + 1, AG_C_LOG) && ag_after(p, i) == i + 1)
+            ag_unknown_name(p, AG_KIND_SERVICE, i, i + 1);
         if (count == 0 && ag_is(t, i, AG_C_LOG) && ag_is(t, i + 1, AG_C_SERVICE_WORD))
             ag_unknown_name(p, AG_KIND_SERVICE, i, i + 1);
         if (count == 0)
@@ -485,34 +475,6 @@ static void ambiguous_rule(struct ag_parse *p)
                   ag_sayf(p, "\"%s\"은(는) %s(으)로 보았습니다.", ag_word(p, i), names[0]->value),
                   ag_sayf(p, "\"%s\" is taken to be %s.", ag_word(p, i), names[0]->value));
     }
-}
-
-/* "errors from checkout", 환불에서 난 에러: where something comes from. */
-static bool is_led(const struct ag_parse *p, size_t i)
-{
-    static const char *const leads[] = {"from", "in", "of"};
-    static const char *const follows[] = {"에서", "쪽에서", "에서의"};
-
-    return (i > 0 && ag_says(p, i - 1, leads, sizeof leads / sizeof *leads)) ||
-           ag_says(p, i + 1, follows, sizeof follows / sizeof *follows);
-}
-
-/* 환불 에러, "checkout errors": no service has that word in its name, and one component is called so. */
-static const struct ag_name *component_called(const struct ag_parse *p, size_t i)
-{
-    const struct ag_name *names[AG_MAX_CANDIDATES];
-    const struct ag_name *found = NULL;
-    bool takes = takes_a_name(p, ag_after(p, i)) || is_led(p, i);
-    size_t n = takes ? ag_candidates(p, i, AG_KIND_COMPONENT, names) : 0;
-
-    for (size_t k = 0; k < n; k++) {
-        if (strpbrk(names[k]->value, "-_. "))
-            continue;
-        if (found)
-            return NULL;
-        found = names[k];
-    }
-    return found;
 }
 
 static void part_rule(struct ag_parse *p)
@@ -546,10 +508,8 @@ static void part_rule(struct ag_parse *p)
                 ag_unknown_name(p, kind, i, i + 1);
             continue;
         }
-        if (count == 0 && (names[0] = component_called(p, i)) != NULL) {
-            kind = AG_KIND_COMPONENT;
-            count = 1;
-        }
+        if (count == 0)
+            count = ag_called(p, i, names, &kind, &to);
         if (count == 0)
             continue;
         if (count > 1 && to > i + 1 && kind == AG_KIND_SERVICE)

@@ -185,6 +185,8 @@ void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */
 bool ag_picks_changed(struct ag_parse *p);
+/* than.c: was what token `i` calls slow, or fast, not so before? */
+bool ag_became_slow(const struct ag_parse *p, size_t i);
 /* than.c: does it say of something that there is more of it, or less, and not both? */
 bool ag_says_a_change(const struct ag_parse *p);
 /* than.c: groups are asked for in the order of their change ("increased the most"); sets the order where it

@@ -55,6 +55,8 @@ static bool contains_word(const struct ag_parse *p, size_t i, bool *negative)
 {
     const struct ag_tokens *t = p->tokens;
 
+    if (strcmp(ag_word(p, i), "담기") == 0)
+        return false; /* 장바구니 담기: what is done */
     *negative = ag_is(t, i, AG_C_NOT_CONTAINS);
     return *negative || ag_is(t, i, AG_C_CONTAINS) || search_word(p, i);
 }

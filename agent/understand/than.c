@@ -277,7 +277,7 @@ static void fallen_records(struct ag_parse *p)
 }
 
 /* 느려진, "got slower", 빨라진: it was not so before; 느린, "slow" alone is so now. */
-static bool became_slow(const struct ag_parse *p, size_t i)
+bool ag_became_slow(const struct ag_parse *p, size_t i)
 {
     static const char *const words[] = {"느려",   "늦어",   "got",    "gotten", "get",
                                         "become", "became", "slowed", "slowing"};
@@ -291,7 +291,7 @@ static bool became_slow(const struct ag_parse *p, size_t i)
 /* "which endpoints got slower since yesterday": slower than then. */
 static void slower_since(struct ag_parse *p, size_t i)
 {
-    if (became_slow(p, i) && ag_reads(p, i + 1, AG_C_SINCE) && !ag_said(p, AG_C_COMPARE))
+    if (ag_became_slow(p, i) && ag_reads(p, i + 1, AG_C_SINCE) && !ag_said(p, AG_C_COMPARE))
         p->said[AG_C_COMPARE] = i + 1;
 }
 
@@ -333,7 +333,7 @@ static enum ag_concept choosing_word(const struct ag_parse *p, size_t i)
     static const char *const fewer[] = {"fewer", "less"};
     static const char *const higher[] = {"higher", "worse"};
     static const char *const lower[] = {"lower", "better"};
-    bool slower = !became_slow(p, i) &&
+    bool slower = !ag_became_slow(p, i) &&
                   (strstr(ag_word(p, i), "slower") || (ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_SLOW)));
 
     if (p->tokens->items[i].rule || ag_reads(p, i + 1, AG_C_NUMBER) || strcmp(ag_word(p, i + 1), "than") == 0)
@@ -518,9 +518,9 @@ static enum ag_claim way_of_all(const struct ag_parse *p)
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         enum ag_claim way = way_of(p, i);
-        if (way == AG_NO_CLAIM && (became_slow(p, i) || ag_reads(p, i, AG_C_SPIKE)))
+        if (way == AG_NO_CLAIM && (ag_became_slow(p, i) || ag_reads(p, i, AG_C_SPIKE)))
             way = AG_CLAIM_MORE;
-        if (way == AG_NO_CLAIM || (ag_reads(p, i, AG_C_SLOW) && !became_slow(p, i) && !p->than_a_time))
+        if (way == AG_NO_CLAIM || (ag_reads(p, i, AG_C_SLOW) && !ag_became_slow(p, i) && !p->than_a_time))
             continue;
         if (claim != AG_NO_CLAIM && way != claim)
             return AG_NO_CLAIM;
