@@ -94,6 +94,26 @@ static bool asks_whether_slower(const struct decision *d, size_t i)
                               : ag_says(p, 0, asking, sizeof asking / sizeof *asking);
 }
 
+/* 10건 이상 늘어난, "at least 10 more errors than yesterday": a threshold of the change, not of what there
+ * is. */
+static bool is_threshold_of_change(const struct ag_parse *p)
+{
+    static const char *const degrees[] = {"more", "fewer", "less", "higher", "lower"};
+    size_t i = p->found.threshold_at;
+
+    if (!p->found.threshold.set || !ag_said(p, AG_C_COMPARE))
+        return false;
+    while (i < p->tokens->count && p->tokens->items[i].rule &&
+           strcmp(p->tokens->items[i].rule, "threshold") == 0)
+        i++;
+    while (ag_reads(p, i, AG_C_PARTICLE))
+        i++;
+    return (ag_reads(p, i, AG_C_COMPARE) && *ag_reads_value(p, i, AG_C_COMPARE)) ||
+           ag_says(p, i, degrees, sizeof degrees / sizeof *degrees) || strcmp(ag_word(p, i), "더") == 0 ||
+           (ag_is_korean(p, i) && p->than_a_time &&
+            (ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_HIGHEST) || ag_reads(p, i, AG_C_FEWEST)));
+}
+
 /* 갑자기 느려진, 빨라졌어: than before, which nobody had to say. Of several it is asked by a field. */
 static void became_another(struct decision *d)
 {
@@ -124,6 +144,32 @@ static bool changes_twice(const struct decision *d)
                         ag_mentions_field(d->p, AG_LEVEL));
 }
 
+/* 급증한 에러 메시지, "which error messages spiked": which there were more of, not when. */
+static bool asks_which_messages(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        size_t at = ag_is_korean(p, i) ? ag_after(p, i) : (i > 0 ? ag_before(p, i) : SIZE_MAX);
+        const char *word = ag_word(p, at);
+        size_t which = at > 0 && at != SIZE_MAX ? ag_before(p, at) : SIZE_MAX;
+        if (!ag_reads(p, i, AG_C_SPIKE) || at == SIZE_MAX || !ag_reads(p, at, AG_C_ERROR))
+            continue;
+        if (strstr(word, "메시지") || strstr(word, "메세지") ||
+            (strstr(word, "message") && which != SIZE_MAX && ag_reads(p, which, AG_C_WHICH)))
+            return true;
+    }
+    return false;
+}
+
+static void group_surged_messages(struct decision *d)
+{
+    ag_use(d, AG_C_SPIKE);
+    if (!ag_heard(d, AG_C_COMPARE))
+        d->p->said[AG_C_COMPARE] = d->p->said[AG_C_SPIKE];
+    ag_group_errors(d);
+    d->intent->rank = true;
+    d->intent->order = AG_MOST;
+}
+
 void ag_changed_rule(struct decision *d)
 {
     struct ag_parse *p = d->p;
@@ -131,6 +177,13 @@ void ag_changed_rule(struct decision *d)
     bool surged = ag_heard(d, AG_C_SPIKE);
 
     became_another(d);
+    if (is_threshold_of_change(p))
+        ag_stop(
+            p, AG_NOT_UNDERSTOOD,
+            ag_say(p, "얼마나 늘거나 줄었는지로는 아직 고를 수 없습니다.",
+                   "Those that rose or fell by so much cannot be picked out yet."),
+            ag_say(p, "예: \"어제보다 에러 늘어난 서비스\"는 차이도 보여 줍니다.",
+                   "For example \"services with more errors than yesterday\" shows the difference of each."));
     if (target && ag_says_a_change(p) && changes_twice(d)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "한 번에 한 가지의 변화만 물을 수 있습니다.",
@@ -138,6 +191,10 @@ void ag_changed_rule(struct decision *d)
                 ag_say(p, "예: \"어제보다 에러율 높은 서비스\", \"어제보다 느려진 서비스\"",
                        "For example \"services with more errors than yesterday\" or \"services slower than "
                        "yesterday\"."));
+        return;
+    }
+    if (surged && p->target_count == 0 && !is_something_else(d) && asks_which_messages(p)) {
+        group_surged_messages(d);
         return;
     }
     if (!target || p->target_count > 1 || is_something_else(d) || !is_asked_for(d, target) ||

@@ -429,18 +429,6 @@ static bool asks_whose_fault(struct decision *d)
            (p->time_count > 0 && p->times[0].from >= next && p->times[0].from <= next + 1);
 }
 
-/* 급증한 에러 메시지: which messages there were more of, not when. */
-static bool asks_which_messages(const struct ag_parse *p)
-{
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        const char *next = ag_word(p, ag_after(p, i));
-        if (ag_reads(p, i, AG_C_SPIKE) && ag_reads(p, ag_after(p, i), AG_C_ERROR) &&
-            (strstr(next, "메시지") || strstr(next, "메세지")))
-            return true;
-    }
-    return false;
-}
-
 bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
@@ -454,7 +442,7 @@ bool ag_spike_rule(struct decision *d)
         return false;
     if (!ag_heard(d, AG_C_CAUSE) && (ag_free_target(d) || d->intent->group_count > 0))
         return false; /* "services that surged" would need a comparison of each with itself */
-    if (spike && !ag_heard(d, AG_C_CAUSE) && (ag_asks_which_error(d->p) || asks_which_messages(d->p))) {
+    if (spike && !ag_heard(d, AG_C_CAUSE) && ag_asks_which_error(d->p)) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
                 ag_say(d->p, "언제 늘었는지는 답하지만, 늘어난 것이 무엇인지는 따로 물어봐 주세요.",
                        "When there were more is told; ask separately which errors they were."),

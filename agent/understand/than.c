@@ -44,6 +44,8 @@ static bool is_a_time(const struct ag_parse *p, size_t i, bool ends)
     size_t of = ends && i > 0 ? i - 1 : i;
     const char *rule = of < p->tokens->count ? p->tokens->items[of].rule : NULL;
 
+    if (ends && ag_is(p->tokens, of, AG_C_SAME_TIME))
+        return true; /* 어제 같은 시간보다 */
     if (ag_is(p->tokens, i, AG_C_SHIFT) || (rule && strcmp(rule, "shift") == 0))
         return true;
     for (size_t k = 0; k < p->time_count; k++) {
