@@ -108,6 +108,7 @@ int ag_intent_copy(const struct ag_intent *from, struct lm_arena *arena, struct 
     to->measure.key = copy_text(from->measure.key, arena, &failed);
     to->window.symbolic = copy_text(from->window.symbolic, arena, &failed);
     to->against.symbolic = copy_text(from->against.symbolic, arena, &failed);
+    to->threshold.of = copy_text(from->threshold.of, arena, &failed);
     for (size_t i = 0; i < to->filter_count; i++) {
         to->filters[i].key = copy_text(from->filters[i].key, arena, &failed);
         for (size_t k = 0; k < to->filters[i].value_count; k++)
@@ -196,13 +197,24 @@ bool ag_intent_counts_groups(const struct ag_intent *intent)
 {
     const enum ag_measure_fn fn = intent->measure.fn;
     bool compared = intent->compare != AG_NO_COMPARE;
-    bool held = compared
-                    ? intent->shape == AG_PLAIN && intent->rank && !intent->threshold.set
-                    : intent->shape == AG_WITHOUT || (intent->shape == AG_PLAIN && intent->threshold.set);
+    bool held = compared ? intent->shape == AG_PLAIN && intent->rank && !intent->threshold.set
+                         : intent->shape == AG_WITHOUT ||
+                               (intent->shape == AG_PLAIN && intent->threshold.set && !intent->threshold.of);
 
     return held && intent->group_count == 1 && intent->each == 0 && intent->limit == 0 &&
            intent->part_count == 0 && intent->measure.also_count == 0 && fn != AG_FIRST_SEEN &&
            fn != AG_LAST_SEEN && fn != AG_LIST && fn != AG_NAMES;
+}
+
+bool ag_intent_exceeds_one(const struct ag_intent *intent)
+{
+    const enum ag_measure_fn fn = intent->measure.fn;
+
+    return intent->shape == AG_PLAIN && intent->group_count == 1 && intent->compare == AG_NO_COMPARE &&
+           intent->rank && intent->each == 0 && intent->part_count == 0 && !intent->counted &&
+           intent->measure.also_count == 0 && intent->measure.p_count <= 1 && fn != AG_FIRST_SEEN &&
+           fn != AG_LAST_SEEN && fn != AG_LIST && fn != AG_NAMES && intent->groups[0].field != AG_PATTERN &&
+           (intent->threshold.op == AG_ABOVE || intent->threshold.op == AG_BELOW);
 }
 
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also)

@@ -162,6 +162,8 @@ struct ag_threshold {
     bool set;
     enum ag_op op; /* AG_AT_LEAST, AG_ABOVE, AG_BELOW, AG_AT_MOST */
     double value;
+    const char *of; /* the group whose figure is the value ("services slower than payment-service"), with
+                       AG_ABOVE and AG_BELOW; NULL: value is */
 };
 
 enum ag_language { AG_KO, AG_EN };
@@ -228,6 +230,9 @@ bool ag_intent_ranks_each(const struct ag_intent *intent);
 /* Can the groups be counted (intent->counted)? One field's, of one window over a threshold or of AG_WITHOUT,
  * or of two in the order of their change, which are those that rose or fell. */
 bool ag_intent_counts_groups(const struct ag_intent *intent);
+/* Can the groups be held against the figure of one of them (threshold.of)? One field's, of one window, ranked
+ * by one measure. */
+bool ag_intent_exceeds_one(const struct ag_intent *intent);
 /* May `also` be measured beside `fn`? */
 bool ag_measure_beside(enum ag_measure_fn fn, enum ag_measure_fn also);
 /* Can `fn` be that of a part? A number of the records, not the records or moments. */

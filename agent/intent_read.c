@@ -393,9 +393,11 @@ static int read_time(const json_t *json, struct lm_arena *arena, struct ag_inten
                    error);
 }
 
-static int read_threshold(const json_t *json, struct ag_intent *intent, struct lm_error *error)
+static int read_threshold(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
+                          struct lm_error *error)
 {
-    static const char *const keys[] = {"op", "value", NULL};
+    static const char *const keys[] = {"op", "value", "of", NULL};
+    const json_t *of = json_object_get(json, "of");
     int op = name_index(json_object_get(json, "op"), op_of, AG_NOT_NULL + 1);
     const json_t *value = json_object_get(json, "value");
 
@@ -403,11 +405,16 @@ static int read_threshold(const json_t *json, struct ag_intent *intent, struct l
         return -1;
     if (op != AG_AT_LEAST && op != AG_ABOVE && op != AG_BELOW && op != AG_AT_MOST)
         return BAD(error, "threshold.op must be one of >= > < <=");
+    intent->threshold.set = true;
+    intent->threshold.op = (enum ag_op)op;
+    if (of) {
+        if (value)
+            return BAD(error, "threshold.of goes without value");
+        return text_of(of, arena, "threshold.of", &intent->threshold.of, error);
+    }
     if (!json_is_number(value) || !isfinite(json_number_value(value)) ||
         fabs(json_number_value(value)) > 1e15)
         return BAD(error, "threshold.value must be a number");
-    intent->threshold.set = true;
-    intent->threshold.op = (enum ag_op)op;
     intent->threshold.value = json_number_value(value);
     return 0;
 }
@@ -471,6 +478,9 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     if (intent->each > 0 && !ag_intent_ranks_each(intent))
         return BAD(error, "each needs two groups, or one and shape series, rank and order most or fewest, "
                           "without comparison");
+    if (intent->threshold.of && !ag_intent_exceeds_one(intent))
+        return BAD(error,
+                   "threshold.of needs op > or <, one group and rank, without shape, comparison and each");
     if (intent->counted && !ag_intent_counts_groups(intent))
         return BAD(error, "counted needs one group and a threshold, shape without, or compare and rank, and "
                           "neither limit nor each");
@@ -508,7 +518,7 @@ int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_in
         if (read_group(json_array_get(groups, i), arena, &intent->groups[intent->group_count++], error) < 0)
             return -1;
     }
-    if (threshold && read_threshold(threshold, intent, error) < 0)
+    if (threshold && read_threshold(threshold, arena, intent, error) < 0)
         return -1;
     if (read_numbers(json, intent, error) < 0 || read_names(json, intent, error) < 0)
         return -1;

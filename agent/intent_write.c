@@ -142,7 +142,10 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
     if (intent->threshold.set) {
         json_t *t = json_object();
         failed |= put(t, "op", json_string(ag_op_name(intent->threshold.op)));
-        failed |= put(t, "value", json_real(intent->threshold.value));
+        if (intent->threshold.of)
+            failed |= put(t, "of", json_string(intent->threshold.of));
+        else
+            failed |= put(t, "value", json_real(intent->threshold.value));
         failed |= put(o, "threshold", t);
     }
     failed |= put(o, "language", json_string(intent->language == AG_KO ? "ko" : "en"));

@@ -205,6 +205,9 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
     } else if (table->row_count == 0 && intent->compare == AG_COMPARE_WINDOW && intent->rank &&
                intent->measure.fn == AG_COUNT) {
         ag_put_phrase(&said, intent->order == AG_FEWEST ? AG_SAY_NONE_FELL : AG_SAY_NONE_ROSE);
+    } else if (table->row_count == 0 && intent->threshold.set) {
+        /* None over the threshold is not none at all. */
+        ag_put_phrase(&said, intent->group_count > 0 ? AG_SAY_NONE_MET : AG_SAY_NONE_MET_ALONE);
     } else if (ag_table_empty(table)) {
         ag_put_phrase(&said, AG_SAY_NOTHING);
     } else if (table->sql->lists_rows) {

@@ -221,7 +221,12 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
                                             [AG_AT_MOST] = "at most"};
         enum ag_op op = intent->threshold.op;
         lm_buffer_printf(out, ", only %s ", op >= AG_AT_LEAST && op <= AG_AT_MOST ? words[op] : "more than");
-        ag_put_number(out, intent->threshold.value);
+        if (intent->threshold.of != NULL) {
+            say(out, "that of ");
+            ag_put_name(out, intent->threshold.of);
+        } else {
+            ag_put_number(out, intent->threshold.value);
+        }
     }
     if (intent->counted) {
         say(out, ", and how many those are");

@@ -221,10 +221,15 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent, int64
                                             [AG_BELOW] = "보다 작은",
                                             [AG_AT_MOST] = "이하인"};
         enum ag_op op = intent->threshold.op;
-        ag_put_number(out, intent->threshold.value);
-        say(out, op == AG_AT_LEAST || op == AG_AT_MOST ? " " : "");
-        say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
-        say(out, " 것만 ");
+        if (intent->threshold.of != NULL) {
+            ag_put_name(out, intent->threshold.of);
+            say(out, op == AG_BELOW ? "보다 작은 것만 " : "보다 큰 것만 ");
+        } else {
+            ag_put_number(out, intent->threshold.value);
+            say(out, op == AG_AT_LEAST || op == AG_AT_MOST ? " " : "");
+            say(out, op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : "을 넘는");
+            say(out, " 것만 ");
+        }
     }
     if (intent->counted) {
         say(out, "골라 몇인지 셉니다.");

@@ -317,6 +317,12 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
         ag_counted_close(plan, sql);
         return 0;
     }
+    if (ag_exceeds_column(plan) != NULL) {
+        unsigned indent = ag_exceeds_open(plan, sql);
+        ag_emit_groups(plan, sql, indent);
+        ag_exceeds_close(plan, sql);
+        return 0;
+    }
     ag_emit_grouped(plan, sql);
     return 0;
 }

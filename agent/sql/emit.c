@@ -185,12 +185,16 @@ void ag_emit_order(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent,
 
 void ag_emit_groups(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent)
 {
-    const char *texts[AG_MAX_COLUMNS];
-    for (size_t i = 0; i < plan->out->column_count; i++) {
+    const char *texts[AG_MAX_COLUMNS + 1];
+    size_t count = plan->out->column_count;
+    for (size_t i = 0; i < count; i++) {
         const char *name = plan->out->columns[i].name;
         texts[i] = plan->selects[i] == NULL ? name : ag_plan_text(plan, "%s AS %s", plan->selects[i], name);
     }
-    ag_emit_list(sql, indent, "SELECT", texts, plan->out->column_count);
+    if (ag_exceeds_column(plan) != NULL) {
+        texts[count++] = ag_exceeds_column(plan);
+    }
+    ag_emit_list(sql, indent, "SELECT", texts, count);
     ag_emit_from(plan, sql, indent);
     ag_emit_list(sql, indent, "GROUP BY", plan->groups, plan->group_count);
     ag_emit_having(plan, sql, indent);

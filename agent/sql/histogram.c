@@ -62,7 +62,7 @@ static void rank(struct ag_plan *plan, const char *name, const char *expr, const
     const struct ag_intent *intent = plan->intent;
     bool fewest = intent->order == AG_FEWEST;
     bool up = fewest || intent->order == AG_FASTEST;
-    ag_measure_threshold(plan, expr);
+    ag_measure_threshold(plan, name, expr);
     if (plan->out->bucket_us > 0 || plan->grouped_count == 0) {
         return;
     }
@@ -78,6 +78,7 @@ static void rank(struct ag_plan *plan, const char *name, const char *expr, const
     }
     if (intent->rank) {
         ag_plan_add_key(plan, "samples", ag_plan_text(plan, "max(total) < %d", AG_MIN_SAMPLES), "");
+        plan->keys[plan->key_count - 1].outer = ag_plan_text(plan, "t.samples < %d", AG_MIN_SAMPLES);
     }
     ag_plan_add_key(plan, name, name, up ? "" : " DESC NULLS LAST");
 }
@@ -149,13 +150,18 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     if (plan->group_count == 0) {
         plan->limit = 0;
     }
-    unsigned indent = ag_counted_open(plan, sql);
-    const char *texts[AG_MAX_COLUMNS];
-    for (size_t i = 0; i < plan->out->column_count; i++) {
+    bool exceeds = ag_exceeds_column(plan) != NULL;
+    unsigned indent = exceeds ? ag_exceeds_open(plan, sql) : ag_counted_open(plan, sql);
+    const char *texts[AG_MAX_COLUMNS + 1];
+    size_t count = plan->out->column_count;
+    for (size_t i = 0; i < count; i++) {
         const char *name = plan->out->columns[i].name;
         texts[i] = plan->selects[i] == NULL ? name : ag_plan_text(plan, "%s AS %s", plan->selects[i], name);
     }
-    ag_emit_list(sql, indent, "SELECT", texts, plan->out->column_count);
+    if (exceeds) {
+        texts[count++] = ag_exceeds_column(plan);
+    }
+    ag_emit_list(sql, indent, "SELECT", texts, count);
     lm_buffer_printf(sql, "%*sFROM (\n", (int)indent, "");
     ag_emit_list(sql, indent + 4, "SELECT", inner, by_count + 3);
     ag_emit_from(plan, sql, indent + 4);
@@ -163,6 +169,10 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     lm_buffer_printf(sql, "%*s) AS durations\n", (int)indent, "");
     ag_emit_list(sql, indent, "GROUP BY", plan->groups, plan->group_count);
     ag_emit_having(plan, sql, indent);
+    if (exceeds) {
+        ag_exceeds_close(plan, sql);
+        return 0;
+    }
     ag_emit_order(plan, sql, indent, false);
     ag_counted_close(plan, sql);
     return 0;

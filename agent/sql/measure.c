@@ -522,13 +522,18 @@ static void order_by(struct ag_plan *plan, const char *name, const char *expr)
     ag_plan_add_key(plan, name, expr, up ? "" : null ? " DESC NULLS LAST" : " DESC");
 }
 
-void ag_measure_threshold(struct ag_plan *plan, const char *expr)
+void ag_measure_threshold(struct ag_plan *plan, const char *name, const char *expr)
 {
     static const char *const signs[] = {
         [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
     const struct ag_intent *intent = plan->intent;
     enum ag_op op = intent->threshold.op;
     if (!intent->threshold.set || plan->grouped_count + (plan->out->bucket_us > 0) == 0) {
+        return;
+    }
+    if (intent->threshold.of != NULL) {
+        ag_exceeds_figure(plan, name, expr);
+        ag_group_named(plan);
         return;
     }
     const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";
@@ -570,7 +575,7 @@ int ag_measure_columns(struct ag_plan *plan)
         const char *expr = measure_expr(plan, measured[i], compared ? current : "");
         ag_plan_add_column(plan, name, expr, type, unit, AG_ROLE_MEASURE)->measures = measured[i].fn;
         if (i == 0) {
-            ag_measure_threshold(plan, expr);
+            ag_measure_threshold(plan, name, expr);
         }
         if (intent->shape == AG_WITHOUT) {
             const char *matching = ag_measure_count(plan, ag_plan_item(plan, "matching"));

@@ -92,6 +92,8 @@ struct ag_plan {
     struct ag_key keys[AG_MAX_KEYS];
     size_t key_count;
     int limit;
+    const char *figure;    /* exceeds.c: the column that holds the figure of the one group, or NULL */
+    const char *held_with; /* the column that is held against it */
 };
 
 /* plan.c: texts. */
@@ -180,6 +182,14 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
 void ag_each_keys(struct ag_plan *plan);
 void ag_emit_each(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 
+/* exceeds.c: of a statement by groups those above or below the figure of one of them (threshold.of), which is
+ * `expr`, in the column `name`. The statement itself, without order and limit, is written between the other
+ * two, indented as the first says, with one more column where ag_exceeds_column is not NULL. */
+void ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr);
+const char *ag_exceeds_column(const struct ag_plan *plan);
+unsigned ag_exceeds_open(struct ag_plan *plan, struct lm_buffer *sql);
+void ag_exceeds_close(struct ag_plan *plan, struct lm_buffer *sql);
+
 /* counted.c: of a statement by groups how many groups it has (intent->counted). The statement itself, with
  * nothing but its groups, is written between the two, indented as the first says: by 0 where groups are not
  * counted. */
@@ -197,8 +207,9 @@ int ag_measure_columns(struct ag_plan *plan) LM_MUST_CHECK;
 const char *ag_measure_rows(struct ag_plan *plan, enum ag_table table);
 /* Expression of the count of rows under `filter` ("" or a condition). */
 const char *ag_measure_count(struct ag_plan *plan, const char *filter);
-/* The intent's threshold as a condition on the groups, where it has one and there are groups. */
-void ag_measure_threshold(struct ag_plan *plan, const char *expr);
+/* The intent's threshold as a condition on the groups, where it has one and there are groups. `expr` is in
+ * the column `name`. */
+void ag_measure_threshold(struct ag_plan *plan, const char *name, const char *expr);
 /* What statistics are of, in an aggregate over rows: duration_ms, or a key's number. */
 const char *ag_measure_number(struct ag_plan *plan);
 bool ag_measure_is_duration(const struct ag_intent *intent);

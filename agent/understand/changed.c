@@ -17,6 +17,8 @@ static bool is_last_noun(const struct ag_parse *p, size_t i)
 
     for (i++; i < p->tokens->count; i++) {
         bool asks = strcmp(ag_word(p, i), "들") == 0;
+        for (size_t k = 0; k < p->time_count; k++)
+            asks = asks || (i >= p->times[k].from && i < p->times[k].to);
         for (size_t k = 0; k < sizeof asking / sizeof *asking; k++)
             asks = asks || ag_reads(p, i, asking[k]);
         if (!asks)
@@ -40,9 +42,8 @@ static bool is_plural_head(const struct ag_parse *p, const struct ag_target *tar
     return len > 1 && word[len - 1] == 's' && !ag_reads(p, target->to, AG_C_OR);
 }
 
-static bool is_asked_for(const struct decision *d, const struct ag_target *target)
+bool ag_is_asked_for(const struct ag_parse *p, const struct ag_target *target)
 {
-    const struct ag_parse *p = d->p;
     size_t before = target->from > 0 ? ag_before(p, target->from) : SIZE_MAX;
 
     if (before != SIZE_MAX && ag_reads(p, before, AG_C_WHICH))
@@ -197,7 +198,7 @@ void ag_changed_rule(struct decision *d)
         group_surged_messages(d);
         return;
     }
-    if (!target || p->target_count > 1 || is_something_else(d) || !is_asked_for(d, target) ||
+    if (!target || p->target_count > 1 || is_something_else(d) || !ag_is_asked_for(p, target) ||
         target->field == AG_LEVEL || target->field == AG_METADATA)
         return;
     if (!surged && (!ag_heard(d, AG_C_COMPARE) || !ag_says_a_change(p)))

@@ -74,6 +74,12 @@ void ag_counted_rule(struct decision *d);
 
 /* changed.c: 어제보다 에러율 높은 서비스, "which services spiked"; before the measure is decided. */
 void ag_changed_rule(struct decision *d);
+/* Is the field what the sentence asks for: "which services …", "services with …", … 서비스 있어? */
+bool ag_is_asked_for(const struct ag_parse *p, const struct ag_target *target);
+
+/* exceeds.c: 결제보다 느린 서비스, "services with more errors than payment"; before the measure is decided.
+ */
+void ag_exceeds_groups(struct decision *d);
 
 /* threshold.c: conditions on durations and on what is measured of groups. */
 void ag_length_rule(struct decision *d);

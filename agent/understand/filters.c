@@ -176,7 +176,7 @@ void ag_filters_from_mentions(struct ag_parse *p)
     from_one_to_another(p);
     for (size_t i = 0; i < p->mention_count; i++) {
         const struct ag_mention *m = &p->mentions[i];
-        if (m->of_part)
+        if (m->of_part || i + 1 == p->than_name)
             continue;
         if (i > 0 && is_alternative(p, &p->mentions[i - 1], m))
             add_value(&p->intent->filters[p->intent->filter_count - 1], m->value);

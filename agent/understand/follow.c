@@ -540,7 +540,8 @@ bool ag_follow_up(struct ag_parse *p)
         }
         return false;
     }
-    if (!follows(p))
+    /* What was held against one of its groups has no slots to replace. */
+    if (!follows(p) || previous->threshold.of)
         return false;
     if (ag_intent_copy(previous, p->arena, p->intent) < 0) {
         p->memory = true;

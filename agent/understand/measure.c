@@ -444,7 +444,9 @@ void ag_measure_rule(struct ag_parse *p)
     login_tries(&d);
     failures(&d);
     failures_of_a_service(&d);
-    if (!several)
+    if (p->than_name)
+        ag_exceeds_groups(&d);
+    else if (!several)
         ag_changed_rule(&d);
     decided = several || ag_different_rule(&d) || ag_share_rule(&d) || ag_without_rule(&d) ||
               ag_stopped_rule(&d) || ag_new_rule(&d) || ag_spike_rule(&d);

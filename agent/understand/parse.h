@@ -99,16 +99,18 @@ struct ag_parse {
     bool since_version; /* "since the 2.15.0 rollout": that version's records, whenever */
     bool negation_dropped; /* "A but not B" said no more than A */
     bool than_a_time;      /* "more than yesterday": set against that time */
-    bool negated_whole;    /* "no errors", "did not hit": of everything a group has, not of a record */
-    bool left_out;         /* "without debug": the same of a group, or of records broken down by one */
-    bool counted;          /* the number asked for is that of the groups */
-    bool stopped;          /* an outcome other than understood has been decided */
-    bool asks_values;      /* what values a key of the metadata has */
-    bool several;          /* several measures of the same records were listed */
-    bool clause;           /* a clause of another question, in whose language it speaks */
-    bool memory;           /* the arena is exhausted */
-    size_t which;          /* token index + 1 of a word that could be several names; 0: none */
-    unsigned searches;     /* costly look-ups made so far; bounded */
+    size_t than_name; /* exceeds.c: index + 1 of the mention whose figure others are held against; 0: none */
+    bool less_than_name; /* below that figure, and not above it */
+    bool negated_whole;  /* "no errors", "did not hit": of everything a group has, not of a record */
+    bool left_out;       /* "without debug": the same of a group, or of records broken down by one */
+    bool counted;        /* the number asked for is that of the groups */
+    bool stopped;        /* an outcome other than understood has been decided */
+    bool asks_values;    /* what values a key of the metadata has */
+    bool several;        /* several measures of the same records were listed */
+    bool clause;         /* a clause of another question, in whose language it speaks */
+    bool memory;         /* the arena is exhausted */
+    size_t which;        /* token index + 1 of a word that could be several names; 0: none */
+    unsigned searches;   /* costly look-ups made so far; bounded */
 };
 
 /* Decides the outcome; the first decision stays. `message` and `hint` are constant or live in the arena. */
@@ -182,6 +184,7 @@ void ag_attempts_rule(struct ag_parse *p);  /* attempts.c: what was tried, howev
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* unsaid.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
+void ag_exceeds_rule(struct ag_parse *p);   /* exceeds.c: which have more than one that is named */
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */
 bool ag_picks_changed(struct ag_parse *p);
@@ -195,6 +198,7 @@ bool ag_ranks_by_change(struct ag_parse *p);
 bool ag_says_order_of_change(const struct ag_parse *p);
 void ag_claim_rule(struct ag_parse *p);    /* than.c: whether a comparison is to be confirmed */
 void ag_windows_rule(struct ag_parse *p);  /* compare.c: window, comparison */
+void ag_exceeds_check(struct ag_parse *p); /* exceeds.c: can they be held against the one named? */
 void ag_counted_check(struct ag_parse *p); /* counted.c: are they groups that can be counted? */
 /* counted.c, of a follow-up: what was counted is to be named. */
 bool ag_name_counted(struct ag_parse *p);

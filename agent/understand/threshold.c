@@ -16,7 +16,8 @@ void ag_length_rule(struct decision *d)
     if (!found->length_set)
         return;
     if (intent->measure.field == AG_DURATION && intent->group_count > 0 && !found->threshold.set) {
-        intent->threshold = (struct ag_threshold){true, found->length_op, found->length_ms};
+        intent->threshold =
+            (struct ag_threshold){.set = true, .op = found->length_op, .value = found->length_ms};
         return;
     }
     ag_filter_add(d->p, AG_DURATION, NULL, found->length_op, ag_sayf(d->p, "%.15g", found->length_ms));

@@ -262,7 +262,7 @@ static void collect(struct ag_parse *p)
         ag_cross_rule,    ag_zone_rule,     ag_numbers_rule,   ag_text_rule,       ag_ids_rule,
         ag_status_rule,   ag_times_find,    ag_recurring_rule, ag_names_rule,      ag_level_rule,
         ag_negation_rule, ag_instead_rule,  ag_part_rule,      ag_one_level_rule,  ag_rate_of_rule,
-        ag_targets_rule,  ag_than_rule,
+        ag_targets_rule,  ag_than_rule,     ag_exceeds_rule,
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules && !p->stopped; i++)
@@ -316,6 +316,8 @@ static void decide(struct ag_parse *p)
         ag_windows_rule(p);
     if (!p->stopped)
         ag_counted_check(p);
+    if (!p->stopped)
+        ag_exceeds_check(p);
     if (!p->stopped)
         ag_claim_rule(p);
 }

@@ -81,6 +81,8 @@ void intent_line(const struct ag_intent *in, struct lm_buffer *out)
         lm_buffer_printf(out, " bucket=%llds", (long long)(in->bucket_us / 1000000));
     if (in->silent_us)
         lm_buffer_printf(out, " silent=%llds", (long long)(in->silent_us / 1000000));
-    if (in->threshold.set)
+    if (in->threshold.of)
+        lm_buffer_printf(out, " having%s%s", ag_op_name(in->threshold.op), in->threshold.of);
+    else if (in->threshold.set)
         lm_buffer_printf(out, " having%s%.10g", ag_op_name(in->threshold.op), in->threshold.value);
 }

@@ -242,6 +242,12 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
     if ((rest = after(clause, "having")) != NULL) {
         return threshold_of(rest, intent);
     }
+    if ((rest = after(clause, "above")) != NULL || (rest = after(clause, "below")) != NULL) {
+        intent->threshold = (struct ag_threshold){.set = true,
+                                                  .op = clause[0] == 'a' ? AG_ABOVE : AG_BELOW,
+                                                  .of = lm_arena_copy(arena, rest, strlen(rest))};
+        return true;
+    }
     if ((rest = after(clause, "zone")) != NULL) {
         intent->zone = lm_arena_copy(arena, rest, strlen(rest));
         return true;

@@ -9,10 +9,9 @@
  *   in FROM/TO | in all
  *   against FROM/TO
  *   series [SECONDS] | busiest [SECONDS] | spike [SECONDS] | silent [SECONDS] | new | without | evidence
- *   rank | limit N | order NAME | also FN | also p 0.95 … | having OP NUMBER | zone NAME | ko | en
- *   unstated | closed
- *   claim more | claim less
- *   part NAME MEASURE | where PART FIELD OP VALUE   of the part so counted
+ *   rank | limit N | order NAME | also FN | also p 0.95 … | having OP NUMBER | above NAME | below NAME | zone
+ * NAME | ko | en unstated | closed claim more | claim less part NAME MEASURE | where PART FIELD OP VALUE   of
+ * the part so counted
  *
  * Times are RFC 3339; without `in` the window is the hour before now (2026-03-18T14:35:20+09:00).
  */

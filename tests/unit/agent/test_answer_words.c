@@ -106,6 +106,19 @@ static void a_rate_names_its_unit(void **state)
     done(asked);
 }
 
+static void none_over_a_threshold_is_not_none_at_all(void **state)
+{
+    (void)state;
+    struct asked *asked =
+        ask_limited("count; by service; where level >= ERROR; having > 10; " DAY, NULL, 0, 100);
+    assert_string_equal(asked->answer.insight, "No services met that condition on 2026-03-17.");
+    done(asked);
+    asked =
+        ask_limited("p 0.95; by service; rank; order most; above payment-service; ko; " DAY, NULL, 0, 100);
+    assert_string_equal(asked->answer.insight, "2026-03-17 하루 그 조건에 맞는 서비스는 없습니다.");
+    done(asked);
+}
+
 static void groups_counted_are_one_number(void **state)
 {
     (void)state;
@@ -287,6 +300,12 @@ static void interpretation_names_window_zone_and_conditions(void **state)
         {"count; by service; where level >= ERROR; having > 10; counted; " DAY,
          "The number of records with level at least ERROR, by service, only more than 10, and how many those "
          "are, from 2026-03-17 00:00 to 2026-03-18 00:00 (Asia/Seoul)."},
+        {"error_rate; by service; rank; order most; above payment-service; " DAY,
+         "The error rate (errors over all) of records, by service, only more than that of payment-service, "
+         "from 2026-03-17 00:00 to 2026-03-18 00:00 (Asia/Seoul)."},
+        {"error_rate; by service; rank; order fewest; below payment-service; ko; " DAY,
+         "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 기록의 오류율(오류 ÷ 전체 기록)을 서비스별로 "
+         "payment-service보다 작은 것만 구합니다."},
         {"count; by service; where level >= ERROR; having > 10; counted; ko; " DAY,
          "2026-03-17 00:00부터 2026-03-18 00:00까지(Asia/Seoul) 레벨이 ERROR 이상인 기록의 수를 서비스별로 "
          "10을 "
@@ -335,6 +354,7 @@ int main(void)
         cmocka_unit_test(what_is_to_be_confirmed_is_answered_yes_or_no_where_both_sides_are_known),
         cmocka_unit_test(things_asked_for_at_once_are_named_by_their_words),
         cmocka_unit_test(a_rate_names_its_unit),
+        cmocka_unit_test(none_over_a_threshold_is_not_none_at_all),
         cmocka_unit_test(groups_counted_are_one_number),
         cmocka_unit_test(the_first_of_each_hour_is_named),
         cmocka_unit_test(log_text_in_a_sentence_is_quoted_cut_and_harmless),

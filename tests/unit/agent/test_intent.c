@@ -98,6 +98,11 @@ static const struct {
     {"\"limit\":5", "\"bucket\":0"},
     {"\"limit\":5", "\"threshold\":{\"op\":\"in\",\"value\":1}"},
     {"\"limit\":5", "\"threshold\":{\"op\":\">\",\"value\":\"1\"}"},
+    {"\"limit\":5", "\"threshold\":{\"op\":\">\",\"of\":\"payment\",\"value\":1}"},
+    {"\"limit\":5", "\"threshold\":{\"op\":\">\",\"of\":7}"},
+    {"\"limit\":5", "\"threshold\":{\"op\":\">\",\"of\":\"payment\"}"}, /* of two groups */
+    {"\"service\",\"metadata.tenant_id\"],",
+     "\"service\"],\"threshold\":{\"op\":\">=\",\"of\":\"payment\"},"},
     {"\"limit\":5", "\"shape\":\"silent\""},
     {"\"limit\":5", "\"compare\":{\"symbolic\":\"day -1\",\"x\":1}"},
     {"\"ko\"", "\"fr\""},

@@ -367,6 +367,49 @@ static void so_many_of_each_are_the_first_of_all(void **state)
     }
 }
 
+/* Those above one of them are what a list of all has above it. */
+static void groups_above_one_are_those_listed_above_it(void **state)
+{
+    static const char *const measures[] = {
+        "count", "count; where level >= ERROR", "error_rate", "distinct user_id", "p 0.95", "avg"};
+    static const char *const windows[] = {"in 2026-03-16T00:10:00Z/2026-03-18T00:00:00Z",
+                                          "in 2026-03-17T13:00:00Z/2026-03-17T14:00:00Z"};
+    int some = 0;
+    for (size_t i = 0; i < sizeof measures / sizeof *measures * 4; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct outcome listed;
+        struct outcome above;
+        char spec[MAX_SPEC];
+        char clause[MAX_SPEC];
+        lm_arena_init(&arena, (size_t)64 << 20);
+        snprintf(spec, sizeof spec, "%s; by %s; rank; order most; %s", measures[i / 4],
+                 i % 2 ? "host" : "service", windows[i / 2 % 2]);
+        assert_true(ask(*state, spec, &arena, true, &listed, &error));
+        int one = PQntuples(listed.rows) / 2;
+        if (PQntuples(listed.rows) > 2 && !PQgetisnull(listed.rows, one, 0)) {
+            int expected = 0;
+            double figure = strtod(PQgetvalue(listed.rows, one, 1), NULL);
+            for (int row = 0; row < PQntuples(listed.rows); row++) {
+                expected += !PQgetisnull(listed.rows, row, 0) && !PQgetisnull(listed.rows, row, 1) &&
+                            strtod(PQgetvalue(listed.rows, row, 1), NULL) > figure;
+            }
+            snprintf(clause, sizeof clause, "above %s", PQgetvalue(listed.rows, one, 0));
+            random_add(spec, clause);
+            compare(*state, spec, 0);
+            assert_true(ask(*state, spec, &arena, true, &above, &error));
+            if (PQntuples(above.rows) != expected) {
+                fail_msg("%s\n%d, not %d\n%s", spec, PQntuples(above.rows), expected, above.sql.text);
+            }
+            some += expected > 0;
+            PQclear(above.rows);
+        }
+        PQclear(listed.rows);
+        lm_arena_free(&arena);
+    }
+    assert_true(some > 0);
+}
+
 /* Groups are as many as a list of them would have, whatever they are read from. */
 static void groups_counted_are_as_many_as_are_listed(void **state)
 {
@@ -541,6 +584,7 @@ int main(void)
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(so_many_of_each_are_the_first_of_all),
         cmocka_unit_test(groups_counted_are_as_many_as_are_listed),
+        cmocka_unit_test(groups_above_one_are_those_listed_above_it),
         cmocka_unit_test(the_first_of_each_bucket_are_those_of_the_series),
         cmocka_unit_test(percentiles_from_histograms_are_close),
         cmocka_unit_test(parts_of_the_rollups_are_those_of_the_rows),
