@@ -206,6 +206,14 @@ bool ag_intent_counts_groups(const struct ag_intent *intent)
            fn != AG_LAST_SEEN && fn != AG_LIST && fn != AG_NAMES;
 }
 
+bool ag_intent_sums_groups(const struct ag_intent *intent)
+{
+    return intent->shape == AG_PLAIN && intent->group_count == 1 && intent->compare == AG_NO_COMPARE &&
+           intent->threshold.set && !intent->threshold.of && intent->measure.fn == AG_COUNT &&
+           intent->each == 0 && intent->limit == 0 && intent->part_count == 0 && !intent->counted &&
+           intent->measure.also_count == 0;
+}
+
 bool ag_intent_exceeds_one(const struct ag_intent *intent)
 {
     const enum ag_measure_fn fn = intent->measure.fn;

@@ -205,6 +205,8 @@ struct ag_intent {
                      bucket; 0: of all together */
     bool counted; /* how many groups there are, as one number: those over the threshold, of AG_WITHOUT, or
                      that rose or fell against another time ("how many services had more than 10 errors") */
+    bool summed; /* the records of all groups over the threshold, as one number ("total errors of the services
+                    with more than 10") */
     int64_t bucket_us; /* 0: automatic; 30 days: calendar months */
     int64_t silent_us;
     struct ag_threshold threshold;
@@ -230,6 +232,8 @@ bool ag_intent_ranks_each(const struct ag_intent *intent);
 /* Can the groups be counted (intent->counted)? One field's, of one window over a threshold or of AG_WITHOUT,
  * or of two in the order of their change, which are those that rose or fell. */
 bool ag_intent_counts_groups(const struct ag_intent *intent);
+/* Can the groups be summed (intent->summed)? One field's, of one window, counted, over a threshold. */
+bool ag_intent_sums_groups(const struct ag_intent *intent);
 /* Can the groups be held against the figure of one of them (threshold.of)? One field's, of one window, ranked
  * by one measure. */
 bool ag_intent_exceeds_one(const struct ag_intent *intent);

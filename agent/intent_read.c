@@ -478,6 +478,10 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
     if (intent->each > 0 && !ag_intent_ranks_each(intent))
         return BAD(error, "each needs two groups, or one and shape series, rank and order most or fewest, "
                           "without comparison");
+    intent->summed = json_is_true(json_object_get(json, "summed"));
+    if (intent->summed && !ag_intent_sums_groups(intent))
+        return BAD(error,
+                   "summed needs a count, one group and a threshold, without shape, comparison and limit");
     if (intent->threshold.of && !ag_intent_exceeds_one(intent))
         return BAD(error,
                    "threshold.of needs op > or <, one group and rank, without shape, comparison and each");
@@ -490,9 +494,10 @@ static int read_names(const json_t *json, struct ag_intent *intent, struct lm_er
 int ag_intent_from_json(const json_t *json, struct lm_arena *arena, struct ag_intent *intent,
                         struct lm_error *error)
 {
-    static const char *const keys[] = {"v",       "measure", "parts",  "shape",     "filters",  "group_by",
-                                       "time",    "compare", "order",  "rank",      "limit",    "each",
-                                       "counted", "bucket",  "silent", "threshold", "language", NULL};
+    static const char *const keys[] = {"v",         "measure",  "parts",   "shape",  "filters",
+                                       "group_by",  "time",     "compare", "order",  "rank",
+                                       "limit",     "each",     "counted", "bucket", "silent",
+                                       "threshold", "language", "summed",  NULL};
     const json_t *filters = json_object_get(json, "filters");
     const json_t *groups = json_object_get(json, "group_by");
     const json_t *threshold = json_object_get(json, "threshold");

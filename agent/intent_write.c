@@ -135,6 +135,8 @@ json_t *ag_intent_to_json(const struct ag_intent *intent)
         failed |= put(o, "each", json_integer(intent->each));
     if (intent->counted)
         failed |= put(o, "counted", json_true());
+    if (intent->summed)
+        failed |= put(o, "summed", json_true());
     if (intent->bucket_us)
         failed |= put(o, "bucket", json_integer(intent->bucket_us / 1000000));
     if (intent->silent_us)

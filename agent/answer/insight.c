@@ -198,6 +198,8 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
                                                                  : AG_SAY_PARTS);
     } else if (intent->counted) {
         say_counted(&said);
+    } else if (intent->summed) {
+        ag_put_phrase(&said, AG_SAY_SUMMED);
     } else if (intent->shape == AG_SILENT || intent->shape == AG_NEW) {
         say_change(&said);
     } else if (intent->shape == AG_WITHOUT) {

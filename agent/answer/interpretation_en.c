@@ -231,6 +231,9 @@ static void put_how(struct lm_buffer *out, const struct ag_reading *reading)
     if (intent->counted) {
         say(out, ", and how many those are");
     }
+    if (intent->summed) {
+        say(out, ", and the sum of those");
+    }
     if (intent->each > 0) {
         lm_buffer_printf(out,
                          intent->order == AG_FEWEST ? ", the lowest %d of each " : ", the top %d of each ",

@@ -235,6 +235,10 @@ static void put_end(struct lm_buffer *out, const struct ag_intent *intent, int64
         say(out, "골라 몇인지 셉니다.");
         return;
     }
+    if (intent->summed) {
+        say(out, "골라 모두 더합니다.");
+        return;
+    }
     if (intent->each > 0) {
         say(out, "구해 ");
         if (intent->shape == AG_SERIES) {

@@ -28,6 +28,7 @@ enum ag_phrase {
     AG_SAY_EACH_TIME_MOST, /* of each bucket */
     AG_SAY_EACH_TIME_FEWEST,
     AG_SAY_COUNTED,
+    AG_SAY_SUMMED,
     AG_SAY_COUNTED_WITHOUT,
     AG_SAY_COUNTED_ROSE,
     AG_SAY_COUNTED_FELL,

@@ -53,6 +53,8 @@ const struct ag_phrases ag_phrases_en = {
             [AG_SAY_EACH_TIME_FEWEST] =
                 "For every {width} the lowest {measure} of {subjects} {window}: {leaders}",
             [AG_SAY_COUNTED] = "The {measure} of {subjects} is {threshold} for {value} {label}, {window}.",
+            [AG_SAY_SUMMED] =
+                "{value} {subjects} in all of the {label} for which their number is {threshold}, {window}.",
             [AG_SAY_COUNTED_ROSE] =
                 "The {measure} of {subjects} was higher {window} than {other window} for {value} {label}.",
             [AG_SAY_COUNTED_FELL] =

@@ -49,6 +49,8 @@ const struct ag_phrases ag_phrases_ko = {
             [AG_SAY_EACH_TIME_FEWEST] =
                 "{window} {subject} {measure}{이} {width}마다 가장 작은 것은 {leaders}",
             [AG_SAY_COUNTED] = "{window} {subject}의 {measure}{이} {threshold}인 {label}{은} {value}입니다.",
+            [AG_SAY_SUMMED] = "{window} {subject}의 {measure}{이} {threshold}인 {label}{은} 모두 합해 "
+                              "{value}입니다.",
             [AG_SAY_COUNTED_ROSE] = "{other window}보다 {window} {subject}의 {measure}{이} 늘어난 "
                                     "{label}{은} {value}입니다.",
             [AG_SAY_COUNTED_FELL] = "{other window}보다 {window} {subject}의 {measure}{이} 줄어든 "

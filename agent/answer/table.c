@@ -363,7 +363,7 @@ bool ag_table_empty(const struct ag_table *table)
     if (table->row_count == 0) {
         return true;
     }
-    if (table->intent->counted) {
+    if (table->intent->counted || table->intent->summed) {
         return false; /* none over the threshold is not none at all */
     }
     /* One row that counts nothing: the count itself, or what stands beside a measure that is NULL. */

@@ -311,7 +311,7 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
     if (plan->group_count == 0) {
         plan->limit = 0; /* exactly one row */
     }
-    if (plan->intent->counted) {
+    if (plan->intent->counted || plan->intent->summed) {
         unsigned indent = ag_counted_open(plan, sql);
         ag_emit_statement(plan, sql, indent);
         ag_counted_close(plan, sql);

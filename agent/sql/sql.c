@@ -132,6 +132,10 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
                               "나눈 것마다 몇 개씩은 두 가지로 나눈 순위에서만 고릅니다",
                               "so many of each are picked from a ranking by two fields");
     }
+    if (intent->summed && !ag_intent_sums_groups(intent)) {
+        return ag_plan_refuse(plan, "not_understood", "기준을 넘는 것들의 건수만 더할 수 있습니다",
+                              "only counts of groups that hold a threshold are summed");
+    }
     if (intent->threshold.of != NULL && !ag_intent_exceeds_one(intent)) {
         return ag_plan_refuse(plan, "not_understood", "한 가지의 순위만 그중 하나와 견줄 수 있습니다",
                               "only a ranking of one kind can be held against one of it");

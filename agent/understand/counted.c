@@ -2,7 +2,7 @@
  * Groups counted: "how many services had more than 10 errors", 에러율 5% 넘는 서비스 수, 에러 없는 호스트 몇
  * 개. The number is asked of the groups that a condition leaves, so the words of the number say nothing of
  * what is measured: they are taken first, the other rules decide the measure as for a list of those groups,
- * and what comes of it is held back where it cannot be counted.
+ * and what comes of it is held back where it cannot be counted. So is the total of such groups.
  */
 #include "agent/understand/decision.h"
 
@@ -80,7 +80,7 @@ static bool is_total_of_groups(const struct ag_parse *p, const struct ag_target 
         strstr(ag_word(p, next), "건") || strstr(ag_word(p, next), "번") || strstr(ag_word(p, next), "회");
 
     if (ag_is_korean(p, i))
-        return threshold < target->from && i >= target->to && (!ag_reads(p, next, AG_C_COUNT) || records);
+        return i >= threshold && i >= target->to && (!ag_reads(p, next, AG_C_COUNT) || records);
     while (ag_reads(p, next, AG_C_COUNT) || ag_reads(p, next, AG_C_PREPOSITION) ||
            ag_reads(p, next, AG_C_NOISE))
         next = ag_after(p, next);
@@ -89,23 +89,30 @@ static bool is_total_of_groups(const struct ag_parse *p, const struct ag_target 
     return threshold > target->from && i > threshold && ag_reads(p, i - 1, AG_C_COMMA);
 }
 
-/* The sum over those groups alone cannot be asked. */
-static void hold_total_of_groups(struct decision *d)
+/* The sum over those groups: its words say nothing of what is measured of each. */
+static void total_of_groups(struct decision *d)
 {
     struct ag_parse *p = d->p;
+    struct ag_target *target = ag_free_target(d);
 
-    for (size_t k = 0; p->found.threshold.set && k < p->target_count; k++) {
-        for (size_t i = 0; i < p->tokens->count; i++) {
-            const char *total = ag_reads_value(p, i, AG_C_TOTAL);
-            bool says = (total && *total) || ag_reads(p, i, AG_C_SUM) || strstr(ag_word(p, i), "total");
-            if (says && !p->targets[k].grouped && is_total_of_groups(p, &p->targets[k], i))
-                ag_stop(p, AG_NOT_UNDERSTOOD,
-                        ag_say(p, "기준을 넘는 것들만의 합계는 아직 구하지 못합니다.",
-                               "The total of those over a threshold alone cannot be told yet."),
-                        ag_say(p, "예: \"에러 10건 이상인 서비스\"는 각각의 건수를 보여 줍니다.",
-                               "For example \"services with more than 10 errors\" shows how many each had."));
-        }
+    if (!p->found.threshold.set || !target || d->intent->group_count > 0)
+        return;
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *total = ag_reads_value(p, i, AG_C_TOTAL);
+        bool says = (total && *total) || ag_reads(p, i, AG_C_SUM) || strstr(ag_word(p, i), "total");
+        p->summed = p->summed || (says && is_total_of_groups(p, target, i));
+        /* "services with more than 10 errors, total": of them, or of the errors */
+        if (says && !ag_is_korean(p, i) && p->summed && i > p->found.threshold_at &&
+            !ag_reads(p, ag_after(p, i), AG_C_ERROR) && !ag_reads(p, ag_after(p, i), AG_C_LEVEL))
+            ag_stop(p, AG_NEEDS_CLARIFICATION, "It is not said the total of what.",
+                    "For example \"total errors of the services with more than 10 errors\".");
     }
+    if (!p->summed)
+        return;
+    ag_group_by(d, target);
+    d->intent->rank = true;
+    ag_use(d, AG_C_SUM);
+    p->said[AG_C_COUNT] = 0;
 }
 
 void ag_counted_rule(struct decision *d)
@@ -117,7 +124,9 @@ void ag_counted_rule(struct decision *d)
     bool changed = !held && !none && ag_heard(d, AG_C_COMPARE);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE) && (!target || target->field == AG_USER_ID);
 
-    hold_total_of_groups(d);
+    total_of_groups(d);
+    if (p->summed)
+        return;
     /* 환경별 에러율 5% 넘는 서비스 수: a number of groups for each of others */
     if (held && d->intent->group_count > 0 && target && ag_counts_target(d, target) &&
         (p->found.threshold_percent || p->found.length_set))
@@ -166,10 +175,31 @@ static bool leaves_out_none(const struct ag_intent *in)
            (in->measure.fn == AG_COUNT || in->measure.fn == AG_DISTINCT) && in->filter_count > 0;
 }
 
+/* 에러 10건 이상인 서비스들의 총 요청 수: what is summed is not what the threshold is of. */
+static bool sums_another_thing(const struct ag_parse *p)
+{
+    const struct ag_intent *in = p->intent;
+
+    for (size_t i = 0; i < in->filter_count; i++) {
+        const struct ag_filter *f = &in->filters[i];
+        if (f->field == AG_LEVEL)
+            return (f->value_count > 1 && !ag_is_error_filter(f)) || ag_said(p, AG_C_REQUEST) ||
+                   ag_said(p, AG_C_LOG);
+    }
+    return ag_has_field(in, AG_STATUS_CLASS) && (ag_said(p, AG_C_REQUEST) || ag_said(p, AG_C_LOG));
+}
+
 void ag_counted_check(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
 
+    in->summed = p->summed;
+    if (p->summed && (!ag_intent_sums_groups(in) || p->target_count > 1 || sums_another_thing(p)))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "기준을 넘는 것들만의 합계는 같은 것의 건수로만 구합니다.",
+                       "The total of those over a threshold is told of what the threshold counts."),
+                ag_say(p, "예: \"오늘 에러 10건 이상인 서비스들의 총 에러 수\"",
+                       "For example \"total errors today of the services with more than 10 errors\"."));
     if (!p->counted)
         return;
     in->counted = true;

@@ -115,8 +115,20 @@ static void ask_which_errors(struct ag_parse *p, size_t i, const struct ag_name 
     p->which = i + 1;
 }
 
+/* 메시지에 timeout: it is said already where the word stands. */
+static bool says_message(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (ag_names_field(p, i, "message"))
+            return true;
+    }
+    return false;
+}
+
 void ag_error_words_rule(struct ag_parse *p)
 {
+    if (says_message(p))
+        return;
     for (size_t i = 0; i < p->tokens->count && !p->stopped; i++) {
         const struct ag_name *found[AG_MAX_CANDIDATES];
         const char *part;

@@ -540,8 +540,8 @@ bool ag_follow_up(struct ag_parse *p)
         }
         return false;
     }
-    /* What was held against one of its groups has no slots to replace. */
-    if (!follows(p) || previous->threshold.of)
+    /* What was held against one of its groups, or summed over them, has no slots to replace. */
+    if (!follows(p) || previous->threshold.of || previous->summed)
         return false;
     if (ag_intent_copy(previous, p->arena, p->intent) < 0) {
         p->memory = true;

@@ -104,6 +104,7 @@ struct ag_parse {
     bool negated_whole;  /* "no errors", "did not hit": of everything a group has, not of a record */
     bool left_out;       /* "without debug": the same of a group, or of records broken down by one */
     bool counted;        /* the number asked for is that of the groups */
+    bool summed;         /* the number asked for is the sum over the groups */
     bool stopped;        /* an outcome other than understood has been decided */
     bool asks_values;    /* what values a key of the metadata has */
     bool several;        /* several measures of the same records were listed */

@@ -75,6 +75,8 @@ void intent_line(const struct ag_intent *in, struct lm_buffer *out)
         lm_buffer_printf(out, " each%d", in->each);
     if (in->counted)
         lm_buffer_append_text(out, " counted");
+    if (in->summed)
+        lm_buffer_append_text(out, " summed");
     if (in->limit)
         lm_buffer_printf(out, " top%d", in->limit);
     if (in->bucket_us)

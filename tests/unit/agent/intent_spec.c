@@ -260,6 +260,10 @@ static bool clause_of(char *clause, struct lm_arena *arena, struct ag_intent *in
         intent->counted = true;
         return true;
     }
+    if (strcmp(clause, "summed") == 0) {
+        intent->summed = true;
+        return true;
+    }
     if (strcmp(clause, "unstated") == 0) {
         intent->window.stated = false;
         return true;

@@ -128,6 +128,14 @@ static void groups_counted_are_one_number(void **state)
     assert_string_equal(json_string_value(json_object_get(asked->answer.chart, "type")), "number");
     assert_int_equal(json_integer_value(cell(asked, 0, "distinct_service")), 3);
     done(asked);
+    asked = ASK("count; by service; where level >= ERROR; having > 10; summed; " DAY, "312");
+    assert_string_equal(asked->answer.insight, "312 errors in all of the services for which their number is "
+                                               "more than 10, on 2026-03-17.");
+    done(asked);
+    asked = ASK("count; by service; where level >= ERROR; having >= 10; summed; ko; " DAY, "0");
+    assert_string_equal(asked->answer.insight,
+                        "2026-03-17 하루 오류의 건수가 10건 이상인 서비스는 모두 합해 0건입니다.");
+    done(asked);
     asked = ASK("count; by user_id; where level >= ERROR; having >= 3; counted; ko; " DAY, "1");
     assert_string_equal(asked->answer.insight,
                         "2026-03-17 하루 오류의 건수가 3건 이상인 사용자는 1명입니다.");

@@ -90,6 +90,7 @@ static const struct {
     {"\"limit\":5", "\"each\":0"},
     {"\"limit\":5", "\"each\":101"},
     {"\"limit\":5", "\"counted\":true"},
+    {"\"limit\":5", "\"summed\":true"},
     {"\"service\",\"metadata.tenant_id\"],", "\"service\"],\"each\":1,"},
     {"\"rank\":true", "\"each\":2,\"rank\":false"},
     {"\"rank\":true", "\"each\":2,\"rank\":true,\"compare\":{\"symbolic\":\"day -2\"}"},
