@@ -17,7 +17,10 @@ static bool may_be_tried(const struct ag_parse *p, size_t i)
 static size_t tried_at(const struct ag_parse *p, size_t i)
 {
     size_t what = i > 0 ? ag_before(p, i) : SIZE_MAX;
+    size_t next = ag_after(p, i);
 
+    if (strncmp(ag_word(p, next), "to ", 3) == 0 && may_be_tried(p, next))
+        return next;
     if (what != SIZE_MAX && may_be_tried(p, what))
         return what;
     what = ag_after(p, i);

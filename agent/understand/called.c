@@ -25,6 +25,8 @@ bool ag_takes_a_name(const struct ag_parse *p, size_t i)
 /* 체크아웃 p95, 환불 느려?, "checkout failures": what is asked of a place. */
 static bool takes_a_place(const struct ag_parse *p, size_t i)
 {
+    if (ag_is(p->tokens, i, AG_C_WHY))
+        i = ag_after(p, i);
     return ag_takes_a_name(p, i) || ag_is(p->tokens, i, AG_C_SLOW) || ag_is(p->tokens, i, AG_C_FAIL);
 }
 
@@ -33,9 +35,11 @@ static bool is_led(const struct ag_parse *p, size_t i)
 {
     static const char *const leads[] = {"from", "in", "of", "on", "for", "at"};
     static const char *const follows[] = {"에서", "쪽에서", "에서의"};
+    static const char *const being[] = {"is", "was", "are", "were"};
 
     return (i > 0 && ag_says(p, i - 1, leads, sizeof leads / sizeof *leads)) ||
-           (i > 1 && strcmp(ag_word(p, i - 1), "is") == 0 && ag_is(p->tokens, i - 2, AG_C_SLOW)) ||
+           (i > 1 && ag_says(p, i - 1, being, sizeof being / sizeof *being) &&
+            ag_is(p->tokens, i - 2, AG_C_SLOW)) ||
            ag_says(p, i + 1, follows, sizeof follows / sizeof *follows);
 }
 

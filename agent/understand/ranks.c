@@ -189,6 +189,15 @@ static bool are_of_a_value(const struct decision *d, const struct ag_target *tar
            (m->field == AG_BROWSER || m->field == AG_DEVICE || m->field == AG_METADATA);
 }
 
+/* "did any host have errors": whichever it is. */
+static bool is_any(const struct ag_parse *p, size_t i)
+{
+    const char *before = i > 0 ? ag_word(p, i - 1) : "";
+    size_t len = strlen(before);
+
+    return len >= 3 && strcmp(before + len - 3, "any") == 0;
+}
+
 /* Is the field what the conditions are said of: 에러 난 서비스, "hosts with errors"? */
 static bool is_head(const struct decision *d, const struct ag_target *target)
 {
@@ -196,7 +205,7 @@ static bool is_head(const struct decision *d, const struct ag_target *target)
     size_t len = strlen(word);
 
     if (d->p->language == AG_EN)
-        return len > 1 && word[len - 1] == 's' && !describes(d, target);
+        return ((len > 1 && word[len - 1] == 's') || is_any(d->p, target->from)) && !describes(d, target);
     for (size_t i = 0; i < d->p->mention_count; i++) {
         if (d->p->mentions[i].from > target->from)
             return false;

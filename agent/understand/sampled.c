@@ -146,9 +146,12 @@ static void find_place(struct ag_parse *p, size_t i)
         add(p, i, past_kind(p, i + 1, found->field, found->key), found->field, found->key, found->value);
 }
 
+/* 페이지, "page"; 결제창, where the word is written with what the page is of. */
 static bool is_page_word(const struct ag_parse *p, size_t i)
 {
-    return ag_names_field(p, i, "page_path") && !p->tokens->items[i].rule;
+    return i < p->tokens->count && !p->tokens->items[i].rule &&
+           (ag_names_field(p, i, "page_path") ||
+            (strcmp(ag_word(p, i), "창") == 0 && p->tokens->items[i].glued));
 }
 
 /* How many parts has a path, and is `word` one of them, or the stem of one? */
