@@ -6,9 +6,12 @@
  */
 #include "agent/sql/plan.h"
 
-void ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr)
+bool ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr)
 {
     const struct ag_intent *intent = plan->intent;
+    if (intent->threshold.of == NULL) {
+        return false;
+    }
     const struct ag_group *group = &plan->grouped[0];
     enum ag_measure_fn fn = intent->measure.fn;
     bool counts = fn == AG_COUNT || fn == AG_DISTINCT;
@@ -18,6 +21,8 @@ void ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr)
     const char *figure = ag_plan_text(plan, "max(%s) FILTER (WHERE %s) OVER ()", expr, is_one);
     plan->figure = ag_plan_text(plan, counts ? "coalesce(%s, 0) AS figure" : "%s AS figure", figure);
     plan->held_with = name;
+    ag_group_named(plan);
+    return true;
 }
 
 const char *ag_exceeds_column(const struct ag_plan *plan)

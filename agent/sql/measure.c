@@ -528,12 +528,8 @@ void ag_measure_threshold(struct ag_plan *plan, const char *name, const char *ex
         [AG_AT_LEAST] = ">=", [AG_ABOVE] = ">", [AG_BELOW] = "<", [AG_AT_MOST] = "<="};
     const struct ag_intent *intent = plan->intent;
     enum ag_op op = intent->threshold.op;
-    if (!intent->threshold.set || plan->grouped_count + (plan->out->bucket_us > 0) == 0) {
-        return;
-    }
-    if (intent->threshold.of != NULL) {
-        ag_exceeds_figure(plan, name, expr);
-        ag_group_named(plan);
+    if (!intent->threshold.set || plan->grouped_count + (plan->out->bucket_us > 0) == 0 ||
+        ag_exceeds_figure(plan, name, expr)) {
         return;
     }
     const char *sign = op >= AG_AT_LEAST && op <= AG_AT_MOST ? signs[op] : ">";

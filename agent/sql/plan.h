@@ -182,10 +182,11 @@ size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
 void ag_each_keys(struct ag_plan *plan);
 void ag_emit_each(struct ag_plan *plan, struct lm_buffer *sql, unsigned indent);
 
-/* exceeds.c: of a statement by groups those above or below the figure of one of them (threshold.of), which is
- * `expr`, in the column `name`. The statement itself, without order and limit, is written between the other
- * two, indented as the first says, with one more column where ag_exceeds_column is not NULL. */
-void ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr);
+/* exceeds.c: of a statement by groups those above or below the figure of one of them (threshold.of; false
+ * where the intent has none), which is `expr`, in the column `name`. The statement itself, without order and
+ * limit, is written between the other two, indented as the first says, with one more column where
+ * ag_exceeds_column is not NULL. */
+bool ag_exceeds_figure(struct ag_plan *plan, const char *name, const char *expr);
 const char *ag_exceeds_column(const struct ag_plan *plan);
 unsigned ag_exceeds_open(struct ag_plan *plan, struct lm_buffer *sql);
 void ag_exceeds_close(struct ag_plan *plan, struct lm_buffer *sql);
