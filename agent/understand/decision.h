@@ -139,5 +139,20 @@ void ag_plain_rule(struct decision *d);
 void ag_each_rule(struct decision *d);
 /* The order of rows: as said, or newest first, or oldest first along a trace or session. */
 void ag_list_order(struct decision *d);
+/* messages.c: messages that are ranked are told apart by pattern. */
+void ag_messages_rule(struct decision *d);
+/* again.c: nothing is named but the records, or the errors, of the question before. */
+bool ag_asks_for_its_records(const struct ag_parse *p);
+bool ag_asks_for_its_errors(const struct ag_parse *p);
+/* again.c, of a follow-up: those records instead of what was measured. */
+bool ag_show_its_records(struct ag_parse *p);
+/* again.c: is it asked who had none of something? */
+bool ag_asks_who_had_none(const struct ag_parse *p);
+/* again.c, of a follow-up: what was measured, set against the time said. */
+bool ag_compare_again(struct ag_parse *p);
+/* again.c, of a follow-up: what was counted or listed by error type, where that is `asked` for. */
+bool ag_name_its_errors(struct ag_parse *p, bool asked);
+/* affected.c: asks back where it is not said by what somebody was affected. */
+void ag_affected_rule(struct decision *d);
 
 #endif

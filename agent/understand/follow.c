@@ -36,6 +36,8 @@ static bool follows(struct ag_parse *p)
     bool whole = false;
     bool object = false;
 
+    if (ag_asks_for_its_records(p) || ag_asks_for_its_errors(p))
+        return true;
     for (size_t i = 0; i < p->tokens->count; i++) {
         pointed = pointed || ag_is(p->tokens, i, AG_C_FOLLOW) || ag_said(p, AG_C_FOLLOW) ||
                   ag_is(p->tokens, i, AG_C_SHIFT) ||
@@ -329,7 +331,7 @@ static bool replace_measure(struct ag_parse *p)
         in->measure.also_count = 0;
         changed = true;
     }
-    if (!changed && (p->found.p_count > 0 || duration)) {
+    if (!changed && (p->found.p_count > 0 || (duration && !p->found.length_set))) {
         in->measure.fn = AG_PERCENTILE;
         in->measure.field = AG_DURATION;
         in->measure.also_count = 0;
@@ -351,6 +353,8 @@ static bool replace_measure(struct ag_parse *p)
     }
     if (ag_take(p, AG_C_COUNT) && p->target_count == 0) {
         count_instead_of_list(in);
+        if (in->group_count == 0)
+            in->limit = 0; /* of the last 10 there are 10 */
         if (in->measure.fn != AG_COUNT) {
             in->measure.fn = AG_COUNT;
             in->measure.field = AG_NO_FIELD;
@@ -372,11 +376,24 @@ static bool replace_measure(struct ag_parse *p)
     return false;
 }
 
+/* "break it down by day": the unit's first letter, or "". */
+static const char *broken_down_by_unit(struct ag_parse *p)
+{
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        const char *unit = ag_value(p->tokens, i, AG_C_UNIT);
+        if (!unit || !strchr("mhdwM", *unit) || unit[1] != '\0' || !ag_is(p->tokens, i - 1, AG_C_BY_BEFORE))
+            continue;
+        ag_consume(p->tokens, i - 1, i + 1, "by");
+        return unit;
+    }
+    return "";
+}
+
 static bool replace_shape(struct ag_parse *p)
 {
     struct ag_intent *in = p->intent;
-    const char *by =
-        ag_take(p, AG_C_BY_TIME) ? ag_reads_value(p, p->said[AG_C_BY_TIME] - 1, AG_C_BY_TIME) : "";
+    const char *by = ag_take(p, AG_C_BY_TIME) ? ag_reads_value(p, p->said[AG_C_BY_TIME] - 1, AG_C_BY_TIME)
+                                              : broken_down_by_unit(p);
     const char *per = ag_take(p, AG_C_PER) ? ag_reads_value(p, p->said[AG_C_PER] - 1, AG_C_PER) : "";
     bool series = ag_take(p, AG_C_SERIES);
     bool changed = false;
@@ -422,9 +439,23 @@ static bool replace_order(struct ag_parse *p)
     bool oldest = ag_take(p, AG_C_OLDEST);
 
     ag_take(p, AG_C_ORDER);
+    /* 마지막은?, of when it was first */
+    if (newest && !many && !few && !oldest && in->measure.fn == AG_FIRST_SEEN) {
+        in->measure.fn = AG_LAST_SEEN;
+        return true;
+    }
     if (in->measure.fn == AG_LIST && (newest || oldest)) {
         in->order = oldest ? AG_OLDEST : AG_NEWEST;
         return true;
+    }
+    /* 그중 제일 많은 거 시간대별로: the course of that one is a question of two steps. */
+    if ((many || few) && in->group_count > 0 && in->shape == AG_SERIES &&
+        p->question->previous->shape != AG_SERIES && p->found.limit == 0) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "먼저 어느 것이 가장 많은지, 다음에 그것의 추이를 물어봐 주세요.",
+                       "Ask first which there are most of, then for its course."),
+                NULL);
+        return false;
     }
     if ((many || few) && in->group_count > 0) {
         in->rank = true;
@@ -437,42 +468,6 @@ static bool replace_order(struct ag_parse *p)
                        "That order does not fit the previous answer."),
                 NULL);
     return false;
-}
-
-/* 어떤 에러였어?: the errors counted or listed before, by their type. */
-static bool which_errors(struct ag_parse *p)
-{
-    struct ag_intent *in = p->intent;
-
-    if (!asks_which_it_was(p) || !ag_said(p, AG_C_ERROR) || in->group_count > 0 || in->shape != AG_PLAIN ||
-        (in->measure.fn != AG_COUNT && in->measure.fn != AG_LIST))
-        return false;
-    count_instead_of_list(in);
-    in->groups[in->group_count++] = (struct ag_group){AG_ERROR_TYPE, NULL};
-    in->rank = true;
-    in->order = AG_MOST;
-    in->limit = 0;
-    ag_assume(p, "errors_by_type", "에러를 에러 타입별로 세었습니다.", "Errors are counted by error type.");
-    return true;
-}
-
-/* "show me them", 그것들 보여줘: the records that were counted. */
-static bool show_records(struct ag_parse *p)
-{
-    struct ag_intent *in = p->intent;
-    bool them = false;
-
-    for (size_t i = 0; i < p->tokens->count; i++) {
-        const char *word = ag_word(p, i);
-        them = them || strcmp(word, "them") == 0 || strcmp(word, "those") == 0 ||
-               strcmp(word, "these") == 0 || strcmp(word, "그것들") == 0 || strcmp(word, "이것들") == 0;
-    }
-    if (!them || !ag_take(p, AG_C_SHOW) || in->measure.fn != AG_COUNT || in->measure.also_count > 0 ||
-        in->shape != AG_PLAIN || in->group_count > 0 || in->compare != AG_NO_COMPARE)
-        return false;
-    in->measure.fn = AG_LIST;
-    in->order = AG_NEWEST;
-    return true;
 }
 
 /* The names of a previous intent must be known to this caller as well. */
@@ -543,6 +538,13 @@ bool ag_follow_up(struct ag_parse *p)
     /* What was held against one of its groups, or summed over them, has no slots to replace. */
     if (!follows(p) || previous->threshold.of || previous->summed)
         return false;
+    if (ag_asks_who_had_none(p)) {
+        ag_stop(p, AG_NEEDS_CLARIFICATION,
+                ag_say(p, "무엇이 없었던 것을 찾는 질문은 온전히 적어 주세요.",
+                       "Ask in full for who had none of something."),
+                ag_say(p, "예: \"오늘 에러 없는 서비스\"", "For example \"services without errors today\"."));
+        return true;
+    }
     if (ag_intent_copy(previous, p->arena, p->intent) < 0) {
         p->memory = true;
         return true;
@@ -552,10 +554,17 @@ bool ag_follow_up(struct ag_parse *p)
         p->intent->zone = p->zone_name;
     if (!relink(p))
         return true;
+    /* 어떤 에러들이야: those spoken of, be they FATAL alone. */
+    if (ag_asks_for_its_errors(p) && ag_has_field(p->intent, AG_LEVEL))
+        p->mention_count = 0;
+    if (ag_compare_again(p)) {
+        take_fillers(p);
+        return true;
+    }
     changed = replace_window(p);
     changed = ag_name_counted(p) || changed;
     changed = replace_groups(p) || changed;
-    changed = which_errors(p) || changed;
+    changed = ag_name_its_errors(p, asks_which_it_was(p)) || changed;
     changed = replace_measure(p) || changed;
     changed = replace_shape(p) || changed;
     changed = replace_order(p) || changed;
@@ -567,7 +576,7 @@ bool ag_follow_up(struct ag_parse *p)
         f->values[0] = ag_sayf(p, "%.15g", p->found.length_ms);
         changed = true;
     }
-    changed = changed || show_records(p);
+    changed = changed || ag_show_its_records(p);
     if (!ag_intent_ranks_each(p->intent))
         p->intent->each = 0;
     if (!ag_intent_counts_groups(p->intent))

@@ -315,6 +315,38 @@ static void which_of_several(struct ag_parse *p)
     }
 }
 
+/* "the most common error per service", 서비스별 가장 많은 에러: which error that is, of each, by its type.
+ * "Most errors by service" and 서비스별 에러 많은 순 are of services. */
+static void error_of_each(struct ag_parse *p)
+{
+    static const char *const one[] = {"error", "에러", "오류"};
+    static const char *const amount[] = {"most", "the most", "more often"};
+
+    if (p->target_count != 1 || !p->targets[0].grouped || p->targets[0].field == AG_LEVEL ||
+        p->targets[0].field == AG_PATTERN)
+        return;
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        size_t most = ag_before(p, i);
+        size_t next = ag_after(p, i);
+        if (!ag_reads(p, i, AG_C_ERROR) || !ag_says(p, i, one, sizeof one / sizeof *one))
+            continue;
+        while (most != SIZE_MAX && most > 0 && ag_is_korean(p, i) && ag_reads(p, most, AG_C_VERB) &&
+               !ag_reads(p, most, AG_C_MOST))
+            most = ag_before(p, most);
+        if (most == SIZE_MAX ||
+            !(ag_reads(p, most, AG_C_MOST) || (ag_reads(p, most, AG_C_TOP) && !ag_is_korean(p, i))) ||
+            ag_says(p, most, amount, sizeof amount / sizeof *amount) || p->found.limit > 1)
+            continue;
+        if (ag_is_korean(p, i) ? p->targets[0].to > most || ag_reads(p, next, AG_C_COUNT)
+                               : p->targets[0].from < i || ag_reads(p, next, AG_C_COUNT))
+            continue;
+        p->targets[p->target_count++] = (struct ag_target){.from = i, .to = i + 1, .field = AG_ERROR_TYPE};
+        ag_assume(p, "errors_by_type", "에러를 에러 타입별로 세었습니다.",
+                  "Errors are counted by error type.");
+        return;
+    }
+}
+
 void ag_targets_rule(struct ag_parse *p)
 {
     errors_by_type(p);
@@ -328,4 +360,5 @@ void ag_targets_rule(struct ag_parse *p)
         if (p->targets[k].grouped)
             ag_consume(p->tokens, p->targets[k].from, p->targets[k].to, "group");
     }
+    error_of_each(p);
 }

@@ -361,6 +361,24 @@ static void only_responses(struct decision *d)
     }
 }
 
+/* 가장 느린 요청 5개 어느 서비스야, "top 3 slowest calls by service": so many of the requests, and no more of
+ * the groups. */
+static bool counts_slow_requests(const struct ag_parse *p)
+{
+    for (size_t i = 1; p->found.limit > 0 && p->intent->measure.field == AG_DURATION &&
+                       p->intent->group_count > 0 && i + 1 < p->tokens->count;
+         i++) {
+        const char *rule = p->tokens->items[i].rule;
+        if (!rule || strcmp(rule, "limit") != 0 || !ag_reads(p, i, AG_C_NUMBER))
+            continue;
+        if (ag_is_korean(p, i - 1) ? ag_reads(p, i - 1, AG_C_REQUEST)
+                                   : ag_reads(p, i + 1, AG_C_REQUEST) || (ag_reads(p, i + 1, AG_C_SLOWEST) &&
+                                                                          ag_reads(p, i + 2, AG_C_REQUEST)))
+            return true;
+    }
+    return false;
+}
+
 /* "p95 error rate", "top 5 error rate": a number said of what is measured that this measure has no use for.
  */
 static void check_numbers(struct ag_parse *p)
@@ -372,6 +390,12 @@ static void check_numbers(struct ag_parse *p)
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "백분위수는 소요 시간에만 구할 수 있습니다.", "Percentiles are of durations only."),
                 ag_say(p, "예: \"p95 응답시간\"", "For example \"p95 latency\"."));
+    if (counts_slow_requests(p))
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "가장 느린 요청인지, 요청이 가장 느린 것인지 분명하지 않습니다.",
+                       "It is not clear whether the slowest requests are wanted or what has them."),
+                ag_say(p, "예: \"오늘 가장 느린 요청 5개\", \"가장 느린 서비스 5개\"",
+                       "For example \"slowest 5 requests today\" or \"slowest 5 services\"."));
     if (p->found.limit > 0 && !rows && in->group_count == 0 &&
         (in->shape == AG_PLAIN || in->shape == AG_SERIES))
         ag_stop(
@@ -464,6 +488,7 @@ void ag_measure_rule(struct ag_parse *p)
     if (p->stopped)
         return;
     if (!decided) {
+        ag_messages_rule(&d);
         if (!ag_heard(&d, AG_C_WHY))
             ag_rank_rule(&d);
         ag_left_target_rule(&d);
@@ -481,6 +506,7 @@ void ag_measure_rule(struct ag_parse *p)
             ag_add_requests(&d);
     }
     only_responses(&d);
+    ag_affected_rule(&d);
     ag_only_rule(p, broken_down);
     check_negations(p, broken_down);
     ag_length_rule(&d);

@@ -41,6 +41,52 @@ static size_t trailing_part(const struct ag_tokens *t, size_t i, struct ag_momen
     return at + 1;
 }
 
+/* The day of "this morning", and of "last night" the one it began on. */
+static void day_of_part(const struct ag_parse *p, bool last, struct ag_moment *m)
+{
+    int64_t today = ag_zone_floor(p->zone, p->now, 'd');
+
+    m->has_date = true;
+    m->unit = 'd';
+    m->day = last ? ag_zone_add(p->zone, today, 'd', -1) : today;
+    m->day_end = ag_zone_add(p->zone, m->day, 'd', 1);
+}
+
+/* "9 this morning", "8 last night", "7 yesterday evening": the day and its part behind a number, which is an
+ * hour by them. The token behind, or `i`. */
+static size_t day_and_part(struct ag_parse *p, size_t i, struct ag_moment *m)
+{
+    static const struct {
+        const char *text;
+        enum ag_meridiem meridiem;
+    } parts[] = {{"this morning", AG_IS_AM},
+                 {"this afternoon", AG_IS_PM},
+                 {"this evening", AG_IS_PM},
+                 {"last night", AG_IS_NIGHT},
+                 {"yesterday night", AG_IS_NIGHT},
+                 {"morning", AG_IS_AM},
+                 {"afternoon", AG_IS_PM},
+                 {"evening", AG_IS_PM},
+                 {"night", AG_IS_NIGHT}};
+    struct ag_moment day = *m;
+    size_t at = i;
+    bool dated = ag_is(p->tokens, i, AG_C_DAY_REF) && !ag_is_korean(p, i);
+
+    if (dated && (at = ag_date_read(p, i, NULL, &day)) == i)
+        return i;
+    for (size_t k = 0; ag_is(p->tokens, at, AG_C_PART) && k < sizeof parts / sizeof *parts; k++) {
+        bool last = strcmp(ag_value(p->tokens, at, AG_C_PART), "last 20:00-28:00") == 0;
+        if (strcmp(ag_word(p, at), parts[k].text) != 0 || (!dated && strchr(parts[k].text, ' ') == NULL))
+            continue;
+        if (!dated)
+            day_of_part(p, last, &day);
+        *m = day;
+        m->meridiem = parts[k].meridiem;
+        return at + 1;
+    }
+    return i;
+}
+
 /* 9~11시, "10-11am", "12-13h": a number at `i` that is an hour by what stands at the other end. */
 static bool opens_dash(const struct ag_tokens *t, size_t i)
 {
@@ -53,6 +99,25 @@ static bool opens_dash(const struct ag_tokens *t, size_t i)
               (ag_is_unit(t, to + 1, "h") && strcmp(t->items[to + 1].text, "h") == 0))));
 }
 
+/* "half past 9", "quarter to ten", "a quarter past nine": the token behind, or `i`. */
+static size_t spoken_clock(const struct ag_parse *p, size_t i, struct ag_moment *m)
+{
+    bool half = strcmp(ag_word(p, i), "half") == 0;
+    bool quarter = strcmp(ag_word(p, i), "quarter") == 0;
+    bool past = strcmp(ag_word(p, i + 1), "past") == 0;
+    int hour;
+
+    if (!(half && past) && !(quarter && (past || strcmp(ag_word(p, i + 1), "to") == 0)))
+        return i;
+    /* A quarter to twelve at night is of the day before. */
+    if (!ag_is_whole(p->tokens, i + 2, 1, past ? 12 : 11, &hour) || ag_is(p->tokens, i + 3, AG_C_UNIT))
+        return i;
+    m->hour = past ? hour : hour - 1;
+    m->minute = half ? 30 : past ? 15 : 45;
+    m->precision = 'm';
+    return i + 3;
+}
+
 /* 오후 2시 30분, 밤 12시, 3시 반, 14:05, 2:30pm, 2 pm, noon */
 static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_moment *m)
 {
@@ -60,6 +125,7 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
     enum ag_meridiem before = meridiem_at(t, i);
     size_t at = i;
     size_t end;
+    bool spoken = false;
     int value;
 
     m->meridiem = AG_NO_MERIDIEM;
@@ -107,6 +173,8 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
         m->hour = value;
         m->precision = 'h';
         end = at + 1;
+    } else if (before == AG_NO_MERIDIEM && (end = spoken_clock(p, at, m)) > at) {
+        spoken = true;
     } else if (ag_is_whole(t, at, 0, 24, &value) && opens_dash(t, at)) {
         m->hour = value;
         m->precision = 'h';
@@ -139,6 +207,8 @@ static size_t read_clock(struct ag_parse *p, size_t i, bool bare, struct ag_mome
             m->bare_number = false;
         } else {
             size_t part = trailing_part(t, end, m);
+            if (part == end && (m->bare_number || spoken))
+                part = day_and_part(p, end, m);
             m->bare_number = m->bare_number && part == end;
             end = part;
         }
@@ -166,10 +236,7 @@ static size_t read_part(struct ag_parse *p, size_t i, struct ag_moment *m)
 /* 어젯밤 11시, 어제 밤 12시: an hour of the night that began yesterday. */
 static void place_in_last_night(const struct ag_parse *p, struct ag_moment *m)
 {
-    m->has_date = true;
-    m->unit = 'd';
-    m->day_end = ag_zone_floor(p->zone, p->now, 'd');
-    m->day = ag_zone_add(p->zone, m->day_end, 'd', -1);
+    day_of_part(p, true, m);
     if (!m->from_24h && m->meridiem == AG_NO_MERIDIEM)
         m->meridiem = AG_IS_NIGHT;
 }

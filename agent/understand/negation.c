@@ -295,7 +295,7 @@ static void none_rule(struct ag_parse *p)
             continue;
         }
         if (!ag_is(t, i, AG_C_WITHOUT) || !(ag_is(t, next, AG_C_FIELD) || ag_is(t, next, AG_C_THING)) ||
-            !negate_before(p, i))
+            (ag_is(t, next, AG_C_THING) && ag_is(t, ag_before(p, i), AG_C_FIELD)) || !negate_before(p, i))
             continue;
         p->negated_whole = true;
         ag_consume(t, i, i + 1, "without");
@@ -330,12 +330,16 @@ static enum ag_field optional_field(const struct ag_parse *p, size_t i)
     return AG_NO_FIELD;
 }
 
-/* 로그 중 user_id 없는 거: the thing is one of the records named before. */
+/* 로그 중 user_id 없는 거, 에러에 user_id 없는 게: the thing is one of the records named before. */
 static bool of_records(const struct ag_parse *p, size_t at)
 {
     size_t among = at > 0 ? ag_before(p, at) : SIZE_MAX;
     size_t of = among != SIZE_MAX && among > 0 ? ag_before(p, among) : SIZE_MAX;
 
+    if (among != SIZE_MAX && strncmp(ag_word(p, among + 1), "에", strlen("에")) == 0 &&
+        ag_reads(p, among + 1, AG_C_PARTICLE) &&
+        (ag_reads(p, among, AG_C_LOG) || ag_reads(p, among, AG_C_ERROR)))
+        return true;
     return of != SIZE_MAX && ag_reads(p, among, AG_C_PREPOSITION) &&
            (ag_reads(p, of, AG_C_LOG) || ag_reads(p, of, AG_C_ERROR) || ag_reads(p, of, AG_C_LEVEL) ||
             ag_reads(p, of, AG_C_REQUEST));

@@ -30,8 +30,13 @@ static bool comparator(const struct ag_parse *p, size_t i, enum ag_op *op)
  * `end` that makes it a window. */
 static bool is_fullest(const struct ag_parse *p, size_t i, size_t end)
 {
-    bool fullest = ag_is(p->tokens, i, AG_C_BUSIEST) || ag_is(p->tokens, i, AG_C_QUIETEST) ||
-                   (ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_MOST));
+    bool fullest;
+
+    /* 제일 바빴던 10분 */
+    while (i > 0 && ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_ENDING) && p->tokens->items[i].glued)
+        i--;
+    fullest = ag_is(p->tokens, i, AG_C_BUSIEST) || ag_is(p->tokens, i, AG_C_QUIETEST) ||
+              (ag_is_korean(p, i) && ag_is(p->tokens, i, AG_C_MOST));
 
     return fullest && !ag_is(p->tokens, end, AG_C_DURING) && !ag_is(p->tokens, end, AG_C_WITHIN) &&
            !ag_is(p->tokens, end, AG_C_AGO);

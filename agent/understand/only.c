@@ -39,7 +39,7 @@ static bool is_at_a_time(const struct ag_parse *p, size_t i, bool begins)
 static bool english_only(const struct ag_parse *p, size_t only)
 {
     size_t next = ag_after(p, only);
-    bool relative = ag_reads(p, next, AG_C_VERB);
+    bool relative = ag_reads(p, next, AG_C_VERB) || (only > 0 && ag_reads(p, only - 1, AG_C_VERB));
     bool named;
 
     while (ag_reads(p, next, AG_C_VERB) || ag_reads(p, next, AG_C_PREPOSITION) ||
@@ -73,6 +73,26 @@ static bool korean_only(const struct ag_parse *p, size_t only)
     return false;
 }
 
+/* "errors that only happen on web-01", web-01에서만 나는 에러 뭐야: those that are nowhere else. */
+static bool errors_nowhere_else(const struct ag_parse *p, size_t only)
+{
+    static const char *const asking[] = {"뭐", "무엇", "뭔", "있"};
+    size_t verb = ag_after(p, only);
+    size_t error = verb + 1;
+
+    if (!ag_reads(p, verb, AG_C_VERB))
+        return false;
+    if (!ag_is_korean(p, only))
+        return only > 1 && strcmp(ag_word(p, only - 1), "that") == 0 && ag_reads(p, only - 2, AG_C_ERROR);
+    while (ag_reads(p, error, AG_C_ENDING) || ag_reads(p, error, AG_C_VERB))
+        error++;
+    for (size_t k = 0; ag_reads(p, error, AG_C_ERROR) && k < sizeof asking / sizeof *asking; k++) {
+        if (strncmp(ag_word(p, ag_after(p, error)), asking[k], strlen(asking[k])) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool ends_in_only(const struct ag_parse *p, size_t i)
 {
     static const char *const particles[] = {"만", "에서만", "에만", "로만", "만은"};
@@ -87,13 +107,15 @@ void ag_only_rule(struct ag_parse *p, bool broken_down)
     bool ranked = ag_said(p, AG_C_MOST) || ag_said(p, AG_C_FEWEST) || ag_said(p, AG_C_TOP) ||
                   ag_said(p, AG_C_BOTTOM) || ag_said(p, AG_C_HIGHEST) || ag_said(p, AG_C_LOWEST);
 
-    if (!several || broken_down || ranked)
+    if (broken_down || ranked)
         return;
     for (size_t i = 1; i < p->tokens->count; i++) {
         bool korean = ag_is_korean(p, i) && ends_in_only(p, i) &&
-                      (ag_mention_ending(p, i) || is_at_a_time(p, i, false));
+                      (ag_mention_ending(p, i) || is_at_a_time(p, i, false) ||
+                       (ag_reads(p, i - 1, AG_C_PARTICLE) && ag_mention_ending(p, i - 1)));
         bool english = !ag_is_korean(p, i) && ag_reads(p, i, AG_C_ONLY);
-        if (!(korean && korean_only(p, i)) && !(english && english_only(p, i)))
+        if (!((korean || english) && errors_nowhere_else(p, i)) &&
+            !(several && korean && korean_only(p, i)) && !(several && english && english_only(p, i)))
             continue;
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "그것만 있는 대상을 찾는 질문은 아직 답하지 못합니다.",

@@ -161,6 +161,7 @@ const struct ag_mention *ag_mention_ending(const struct ag_parse *p, size_t to);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
 void ag_compound_rule(struct ag_parse *p); /* apposition.c: the dashes of "ERROR-or-worse" leave the tokens */
+void ag_wording_rule(struct ag_parse *p);  /* wording.c: "very first", "accounts for" */
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
 void ag_background_rule(struct ag_parse *p); /* background.c: what is told and asks nothing */
@@ -179,12 +180,14 @@ void ag_one_level_rule(struct ag_parse *p); /* levels.c: "FATAL errors" are FATA
 void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, exact and by part */
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_instead_rule(struct ag_parse *p);   /* instead.c: "errors instead of warnings", of a follow-up */
+void ag_swap_rule(struct ag_parse *p);      /* instead.c: "hosts instead of services", of a follow-up */
 void ag_targets_rule(struct ag_parse *p);   /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p);  /* outcomes.c: things done, by the events they leave */
 void ag_attempts_rule(struct ag_parse *p);  /* attempts.c: what was tried, however it ended */
 void ag_measure_rule(struct ag_parse *p);   /* measure.c: fills the intent */
 void ag_anchor_rule(struct ag_parse *p);    /* unsaid.c: deployments as events, or as moments nobody named */
 void ag_than_rule(struct ag_parse *p);      /* than.c: more than another time or name had */
+void ag_change_rule(struct ag_parse *p);    /* change.c: by how many percent it rose */
 void ag_exceeds_rule(struct ag_parse *p);   /* exceeds.c: which have more than one that is named */
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */

@@ -179,6 +179,15 @@ static size_t relate(struct ag_parse *p, const struct ag_moment *m, enum relatio
     return i;
 }
 
+/* "from noon to 2", 11시 30분부터 1시까지, "9 to 5": the afternoon's hour, and not that of the next night. */
+static bool is_next_half(const struct ag_moment *a, const struct ag_moment *b)
+{
+    return a->has_clock && b->has_clock && !(a->has_date && b->has_date) && !a->midnight &&
+           !a->leading_zero && !b->from_24h && a->meridiem == AG_NO_MERIDIEM &&
+           b->meridiem == AG_NO_MERIDIEM && a->hour <= 12 && b->hour >= 1 && b->hour < 12 &&
+           ag_moment_minutes(b) <= ag_moment_minutes(a);
+}
+
 /* Gives both ends of a range their half of the day: the second inherits the first's, a first without takes
  * the second's. */
 static void inherit(struct ag_moment *a, struct ag_moment *b)
@@ -186,6 +195,8 @@ static void inherit(struct ag_moment *a, struct ag_moment *b)
     /* "between 2:00 and 2:20 pm": written so, 2:00 may be of either half; 02:00 is of the first. */
     if (a->from_24h && !a->leading_zero && a->hour <= 12 && b->has_clock && b->meridiem != AG_NO_MERIDIEM)
         a->from_24h = false;
+    if (is_next_half(a, b))
+        b->meridiem = AG_IS_PM;
     if (!a->has_clock || !b->has_clock || a->from_24h || b->from_24h)
         return;
     if (b->meridiem == AG_NO_MERIDIEM && a->meridiem != AG_NO_MERIDIEM && b->hour <= 12) {
@@ -385,6 +396,25 @@ static bool says_whole_day(const struct ag_parse *p, size_t i)
            !ag_reads(p, i + 1, AG_C_SINCE);
 }
 
+/* "since 9", "before 9 today": an hour of today that can only be one of the two halves of the day, where
+ * nothing behind it could be what there are so many of. */
+static bool is_plain_hour(const struct ag_parse *p, size_t lead, size_t end, const struct ag_moment *m)
+{
+    static const char *const leads[] = {"since", "after", "before"};
+    const struct ag_tokens *t = p->tokens;
+    const char *day = ag_value(t, end, AG_C_DAY_REF);
+    int64_t today = ag_zone_floor(p->zone, p->now, 'd');
+    int minutes = ag_moment_minutes(m);
+
+    if (!ag_says(p, lead, leads, sizeof leads / sizeof *leads) ||
+        !(end == t->count || ag_is(t, end, AG_C_STOP) || ag_is(t, end, AG_C_COMMA) ||
+          (ag_is(t, end, AG_C_BY_BEFORE) && !ag_is_korean(p, end)) ||
+          (day && strcmp(day, "0") == 0 && !ag_is_korean(p, end))))
+        return false;
+    return ag_moment_on(p, today, minutes, 0) <= p->now &&
+           (minutes > 720 || ag_moment_on(p, today, minutes + 720, 0) > p->now);
+}
+
 size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     const struct ag_tokens *t = p->tokens;
@@ -404,7 +434,7 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
         start++;
     if (led)
         start = past_english_event(p, start);
-    end = ag_moment_read(p, start, opened || at_word, NULL, &a);
+    end = ag_moment_read(p, start, led || at_word, NULL, &a);
     if (end == start)
         return i;
     next = hinge(p, end, opened);
@@ -420,7 +450,7 @@ size_t ag_moment_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
             (!a.bare_number || b.has_clock))
             return range(p, &a, &b, i, closing(p, second), f);
     }
-    if (a.bare_number && !at_word)
+    if (a.bare_number && !at_word && !is_plain_hour(p, i, end, &a))
         return i;
     /* "between" and "from" need both ends, but for "from yesterday". */
     if (led && ag_is(t, i, AG_C_BETWEEN))

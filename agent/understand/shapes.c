@@ -36,10 +36,12 @@ void ag_series_rule(struct decision *d)
     }
     if (!*per && !series && !*by_time && d->p->found.bucket_us == 0)
         return;
-    /* The course of a trace or session is its records, in order. */
-    if (series && !*per && !*by_time && d->p->found.bucket_us == 0 &&
-        (ag_has_field(intent, AG_TRACE_ID) || ag_has_field(intent, AG_SESSION_ID))) {
+    /* The course of a trace or session is its records, in order; of a user where an order is said. */
+    if (series && !*per && !*by_time && d->p->found.bucket_us == 0 && intent->group_count == 0 &&
+        (ag_has_field(intent, AG_TRACE_ID) || ag_has_field(intent, AG_SESSION_ID) ||
+         (ag_has_field(intent, AG_USER_ID) && ag_heard(d, AG_C_OLDEST)))) {
         ag_set_measure(d, AG_LIST, AG_NO_FIELD);
+        ag_use(d, AG_C_OLDEST);
         intent->order = AG_OLDEST;
         return;
     }
@@ -455,6 +457,7 @@ bool ag_spike_rule(struct decision *d)
         /* "which component is responsible for the spike": who did most of it. */
         ag_use(d, AG_C_CAUSE);
         ag_use(d, AG_C_WHY);
+        ag_use(d, AG_C_MOST);
         ag_group_free_targets(d);
         ag_set_measure(d, AG_COUNT, AG_NO_FIELD);
         d->intent->rank = true;

@@ -68,6 +68,7 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
         "came from", "come from",  "coming from", "originate from", "belong to",   "have",  "had",
         "has",       "returned",   "return",      "from",           "came out of", "by",    "on",
         "in",        "ended in a", "ended in an", "ended up in a"};
+    static const char *const doing[] = {"does", "do", "did"};
     static const char *const being[] = {"are", "is", "were", "come from", "came from"};
 
     for (size_t i = percent + 1; i < p->tokens->count; i++) {
@@ -78,6 +79,10 @@ static size_t english_hinge(const struct ag_parse *p, size_t percent)
         for (size_t k = 0; k < p->mention_count; k++)
             named = named || (p->mentions[k].to <= i && p->mentions[k].from > percent);
         if (named && ag_says(p, i, words, sizeof words / sizeof *words))
+            return i;
+        /* "what percentage of errors does payment-service account for" */
+        if (named && ag_says(p, i, doing, sizeof doing / sizeof *doing) &&
+            ag_mention_starting(p, ag_after(p, i)))
             return i;
     }
     return SIZE_MAX;
@@ -169,9 +174,77 @@ static void mark_parts(struct ag_parse *p, size_t hinge)
         p->mentions[k].of_part = p->mentions[k].from > hinge;
 }
 
+/* dispatch-engine이 에러에서 차지하는 비중, "payment-service accounts for what percentage of errors": the
+ * part is what does, said first, and the rest is the whole. Of a verb at token `does`. */
+static bool mark_first(struct ag_parse *p, size_t percent, size_t does)
+{
+    struct ag_mention *part = NULL;
+    bool whole = false;
+
+    for (size_t k = 0; k < p->mention_count; k++) {
+        struct ag_mention *m = &p->mentions[k];
+        bool subject = ag_is_korean(p, does) ? !part && m->to < does && ag_reads(p, m->to, AG_C_PARTICLE) &&
+                                                   p->tokens->items[m->to].glued &&
+                                                   (strcmp(ag_word(p, m->to), "이") == 0 ||
+                                                    strcmp(ag_word(p, m->to), "가") == 0)
+                                             : m->to <= does;
+        if (!subject) {
+            whole = whole || m->from > percent || ag_is_korean(p, does);
+            continue;
+        }
+        if (part || m->negated)
+            return false;
+        part = m;
+    }
+    if (!part || !whole)
+        return false;
+    part->of_part = true;
+    return true;
+}
+
+/* The verb of taking a share: 차지하는 비중, "accounts for", "makes up"; SIZE_MAX. */
+static size_t share_verb(const struct ag_parse *p, size_t percent)
+{
+    for (size_t i = 0; i <= percent; i++) {
+        const char *word = ag_word(p, i);
+        if (strncmp(word, "차지", strlen("차지")) == 0 || strcmp(word, "make up") == 0 ||
+            strcmp(word, "makes up") == 0 || strcmp(word, "made up") == 0 ||
+            (strncmp(word, "account", 7) == 0 && ag_reads(p, i, AG_C_VERB)))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* 에러 대비 경고 비율, "ratio of 5xx to 4xx", "error to warning ratio": one number by another, neither of
+ * which is a part of the other. */
+static bool is_ratio_of_two(const struct ag_parse *p, size_t percent)
+{
+    static const char *const words[] = {"대비", "to", "대"};
+
+    if (ag_said(p, AG_C_RATE))
+        return false;
+    for (size_t i = 1; i < p->tokens->count; i++) {
+        const struct ag_mention *a;
+        const struct ag_mention *b = ag_mention_starting(p, ag_after(p, i));
+        size_t before = ag_before(p, i);
+        bool of = percent < i || ag_is_korean(p, i);
+        if (!ag_says(p, i, words, sizeof words / sizeof *words) || before == SIZE_MAX || !b)
+            continue;
+        while (before > 0 && ag_reads(p, before, AG_C_COUNT))
+            before = ag_before(p, before);
+        a = ag_mention_ending(p, before + 1);
+        if (a && a->field == b->field &&
+            (a->field == AG_LEVEL || a->field == AG_STATUS_CLASS || a->field == AG_HTTP_STATUS) &&
+            (of || percent == b->to))
+            return true;
+    }
+    return false;
+}
+
 void ag_share_parts(struct ag_parse *p)
 {
     size_t percent = percent_at(p);
+    size_t verb;
     size_t hinge;
 
     if (p->part_at) {
@@ -180,6 +253,20 @@ void ag_share_parts(struct ag_parse *p)
     }
     if (percent == SIZE_MAX || p->outcome_share)
         return;
+    if (is_ratio_of_two(p, percent)) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "한 건수를 다른 건수로 나눌 수는 없습니다.",
+                       "One number cannot be divided by another yet."),
+                ag_say(p, "예: \"오늘 에러 수와 경고 수\", \"오늘 5xx 비율\"",
+                       "For example \"errors and warnings today\" or \"5xx rate today\"."));
+        return;
+    }
+    verb = share_verb(p, percent);
+    if (verb != SIZE_MAX && p->mention_count > 0) {
+        if (!mark_first(p, percent, verb))
+            ask_which_part(p);
+        return;
+    }
     hinge = korean_hinge(p);
     if (hinge == SIZE_MAX && !ag_is_korean(p, percent))
         hinge = english_hinge(p, percent);

@@ -73,6 +73,14 @@ static bool is_part_of_a_name(const struct ag_parse *p, const char *word)
     return ag_catalogue_with_part(p->catalogue, AG_KIND_SERVICE, single, found, 1) > 0;
 }
 
+/* "lats week": "last week" is a word of its own and means another week than last and week do. */
+static bool is_last_unit(const struct ag_parse *p, size_t i, const struct ag_reading *meant)
+{
+    const char *unit = ag_value(p->tokens, i + 1, AG_C_UNIT);
+
+    return (meant->concept == AG_C_LAST || meant->concept == AG_C_THIS) && unit && strchr("wMqyd", *unit);
+}
+
 /* "errors in 2day": today as it is written in a chat, or two days. */
 static void ask_which_2day(struct ag_parse *p)
 {
@@ -110,7 +118,7 @@ void ag_spelling_rule(struct ag_parse *p)
             continue;
         p->searches++;
         meant = ag_vocabulary_typo(p->vocabulary, token->text, strlen(token->text));
-        if (!meant)
+        if (!meant || is_last_unit(p, i, meant))
             continue;
         token->readings = meant;
         ag_assume(p, "spelling", ag_sayf(p, "\"%s\"은(는) 오타로 보고 고쳐 읽었습니다.", token->text),

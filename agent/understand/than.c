@@ -290,10 +290,16 @@ bool ag_became_slow(const struct ag_parse *p, size_t i)
                    (i > 0 && ag_says(p, i - 1, words, sizeof words / sizeof *words)));
 }
 
-/* "which endpoints got slower since yesterday": slower than then. */
+/* "which endpoints got slower since yesterday": slower than then; 요즘 느려진 서비스: than the span before.
+ * Since a moment, those that are slow since then. */
 static void slower_since(struct ag_parse *p, size_t i)
 {
-    if (ag_became_slow(p, i) && ag_reads(p, i + 1, AG_C_SINCE) && !ag_said(p, AG_C_COMPARE))
+    const char *symbolic = p->time_count == 1 ? p->times[0].symbolic : "";
+    size_t len = strlen(symbolic);
+    bool since = len > 4 && strcmp(symbolic + len - 4, "/now") == 0;
+
+    if (ag_became_slow(p, i) && !ag_said(p, AG_C_COMPARE) &&
+        (ag_reads(p, i + 1, AG_C_SINCE) || (p->target_count > 0 && p->time_count < 2 && !since)))
         p->said[AG_C_COMPARE] = i + 1;
 }
 
@@ -456,6 +462,8 @@ static bool asks_to_confirm(const struct ag_parse *p, size_t way)
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         const char *rule = p->tokens->items[i].rule;
+        if (rule && strcmp(rule, "change") == 0)
+            return false;
         for (size_t k = 0; k < sizeof asking / sizeof *asking; k++) {
             if (rule && strcmp(rule, ag_concept_name(asking[k])) == 0 && ag_reads(p, i, asking[k]))
                 return false;

@@ -130,10 +130,15 @@ static bool is_asked_about(const struct ag_parse *p, size_t at)
 /* 오늘 13:50 배포된 서비스 에러: whose errors they are, and no moment. */
 static bool describes_what_follows(const struct ag_parse *p, size_t at)
 {
-    static const char *const forms[] = {"배포된", "배포한"};
+    static const char *const forms[] = {"배포된", "배포한", "deployed"};
+    const struct ag_intent *in = p->intent;
+    bool measured = ag_has_field(in, AG_LEVEL) || in->measure.fn == AG_ERROR_RATE ||
+                    in->measure.fn == AG_FAILURE_RATE || in->measure.fn == AG_SHARE ||
+                    in->measure.field == AG_DURATION;
 
-    return ag_says(p, at, forms, sizeof forms / sizeof *forms) && ag_has_field(p->intent, AG_LEVEL) &&
-           (ag_reads(p, at + 1, AG_C_FIELD) || ag_reads(p, at + 1, AG_C_SERVICE_WORD) ||
+    return ag_says(p, at, forms, sizeof forms / sizeof *forms) && measured &&
+           (ag_reads(p, at + 1, AG_C_FIELD) || ag_reads(p, at + 1, AG_C_DOMAIN) ||
+            ag_reads(p, at + 1, AG_C_SERVICE_WORD) ||
             (ag_mention_starting(p, at + 1) && ag_mention_starting(p, at + 1)->field != AG_LEVEL));
 }
 

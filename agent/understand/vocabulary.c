@@ -464,6 +464,23 @@ static bool says_something(const struct ag_reading *readings)
     return false;
 }
 
+/* "lats", "huor": two letters side by side in each other's place, of a word of time. Other words of four
+ * letters are too near to each other: form is not from. */
+static bool is_swapped_time_word(const char *word, size_t len, const char *text,
+                                 const struct ag_reading *readings)
+{
+    bool time = false;
+    size_t k = 0;
+
+    for (const struct ag_reading *r = readings; r; r = r->next)
+    time = time || r->concept == AG_C_LAST || r->concept == AG_C_PAST || r->concept == AG_C_THIS ||
+           r->concept == AG_C_UNIT;
+    while (time && k < len && word[k] == text[k])
+        k++;
+    return time && k + 1 < len && word[k] == text[k + 1] && word[k + 1] == text[k] &&
+           memcmp(word + k + 2, text + k + 2, len - k - 2) == 0;
+}
+
 const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const char *word, size_t len)
 {
     const struct ag_reading *best = NULL;
@@ -474,6 +491,10 @@ const struct ag_reading *ag_vocabulary_typo(const struct ag_vocabulary *v, const
 
     if (len < 4 || ag_vocabulary_is_ordinary(v, word, len))
         return NULL;
+    for (const struct surface *s = v->surfaces; len == 4 && s; s = s->next) {
+        if (strlen(s->text) == len && is_swapped_time_word(word, len, s->text, s->readings))
+            return s->readings;
+    }
     for (const struct surface *s = v->surfaces; s; s = s->next) {
         size_t n = strlen(s->text);
         unsigned distance;

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #define NOW INT64_C(1773812120000000) /* 2026-03-18T14:35:20+09:00 */
-#define MAX_QUESTIONS 2048
+#define MAX_QUESTIONS 4096
 
 struct fixture {
     struct ag_vocabulary *vocabulary;
