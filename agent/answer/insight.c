@@ -211,7 +211,7 @@ void ag_insight(const struct ag_table *table, struct lm_buffer *out)
         /* None over the threshold is not none at all. */
         ag_put_phrase(&said, intent->group_count > 0 ? AG_SAY_NONE_MET : AG_SAY_NONE_MET_ALONE);
     } else if (ag_table_empty(table)) {
-        ag_put_phrase(&said, AG_SAY_NOTHING);
+        ag_put_phrase(&said, table->few_count > 0 ? AG_SAY_TOO_FEW : AG_SAY_NOTHING);
     } else if (table->sql->lists_rows) {
         say_list(&said);
     } else if (intent->measure.fn == AG_NAMES) {

@@ -14,6 +14,7 @@
 
 enum ag_phrase {
     AG_SAY_NOTHING,
+    AG_SAY_TOO_FEW, /* there are records, and no group has enough of them */
     AG_SAY_COUNT,
     AG_SAY_DISTINCT,
     AG_SAY_FIRST_SEEN,

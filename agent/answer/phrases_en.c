@@ -36,6 +36,7 @@ const struct ag_phrases ag_phrases_en = {
     .patterns =
         {
             [AG_SAY_NOTHING] = "There are no {subjects} {window}.",
+            [AG_SAY_TOO_FEW] = "Nothing has enough {subjects} {window} to be ranked by them.",
             [AG_SAY_COUNT] = "{value} {subject} {window}.",
             [AG_SAY_DISTINCT] = "{value} different {field} among {subjects} {window}.",
             [AG_SAY_FIRST_SEEN] = "First seen at {value}; {other} {subject} {window}.",

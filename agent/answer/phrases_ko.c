@@ -33,6 +33,7 @@ const struct ag_phrases ag_phrases_ko = {
     .patterns =
         {
             [AG_SAY_NOTHING] = "{window} {subject}{이} 없습니다.",
+            [AG_SAY_TOO_FEW] = "{window} {subject}{이} 순위를 매길 만큼 있는 것이 없습니다.",
             [AG_SAY_COUNT] = "{window} {subject}{은} 모두 {value}입니다.",
             [AG_SAY_DISTINCT] = "{window} {subject}의 {measure}{은} {value}{more measures}입니다{basis}.",
             [AG_SAY_FIRST_SEEN] = "{window} {subject} 중 처음은 {value}이고, 모두 {other}입니다.",

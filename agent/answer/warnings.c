@@ -94,7 +94,7 @@ static bool looked_up(const struct ag_filter *filter)
 static void nothing_of_it(struct writer *writer)
 {
     const struct ag_intent *intent = writer->table->intent;
-    if (!ag_table_empty(writer->table)) {
+    if (!ag_table_empty(writer->table) || writer->table->few_count > 0 || writer->table->without_value > 0) {
         return;
     }
     for (size_t i = 0; i < intent->filter_count; i++) {

@@ -10,8 +10,8 @@ static bool says_affected(const struct ag_parse *p)
 {
     for (size_t i = 0; i < p->tokens->count; i++) {
         const char *word = ag_word(p, i);
-        if (strncmp(word, "affect", 6) == 0 || strncmp(word, "impact", 6) == 0 ||
-            strncmp(word, "영향", strlen("영향")) == 0 || strncmp(word, "피해", strlen("피해")) == 0)
+        if (strstr(word, "affect") || strstr(word, "impact") || strncmp(word, "영향", strlen("영향")) == 0 ||
+            strncmp(word, "피해", strlen("피해")) == 0)
             return ag_reads(p, i, AG_C_VERB);
     }
     return false;

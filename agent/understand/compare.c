@@ -181,7 +181,7 @@ static void two_windows(struct ag_parse *p)
     if (strcmp(a->symbolic, b->symbolic) == 0) {
         /* "the last hour against the previous hour" */
         set_window(p, a->symbolic, true);
-        set_against(p, window_before(p, a->symbolic));
+        set_against(p, shifted(p, a->symbolic, ag_is_weekday(a) ? "week" : "same"));
         return;
     }
     set_window(p, later->symbolic, true);
@@ -215,8 +215,7 @@ static void two_windows(struct ag_parse *p)
     }
     if (other != elapsed && same_hours(p, later, earlier))
         return;
-    if (earlier->from_us == INT64_MIN || (other != elapsed && !(later->to_us >= p->now && other > elapsed &&
-                                                                other <= later->to_us - later->from_us))) {
+    if (earlier->from_us == INT64_MIN || (other != elapsed && !ag_may_be_cut(p, earlier, later))) {
         ask_spans(p);
         return;
     }

@@ -167,6 +167,7 @@ static const char *const names[AG_C_COUNT_OF] = {
     [AG_C_CONTAINS] = "contains",
     [AG_C_NOT_CONTAINS] = "not_contains",
     [AG_C_TAGGED] = "tagged",
+    [AG_C_WHATEVER] = "whatever",
     [AG_C_PART_OF] = "part_of",
     [AG_C_SAME] = "same",
     [AG_C_COUNTER] = "counter",

@@ -173,9 +173,10 @@ enum ag_concept {
     AG_C_CONTAINS,
     AG_C_NOT_CONTAINS,
     AG_C_TAGGED,
-    AG_C_SAME,    /* 같은: same address */
-    AG_C_PART_OF, /* involved in: of a trace or session, the records it has */
-    AG_C_COUNTER, /* 건, 개, 번, 회, 명: after a number */
+    AG_C_SAME,     /* 같은: same address */
+    AG_C_WHATEVER, /* 구분 없이, regardless of: of all of a kind at once */
+    AG_C_PART_OF,  /* involved in: of a trace or session, the records it has */
+    AG_C_COUNTER,  /* 건, 개, 번, 회, 명: after a number */
     /* Talk. */
     AG_C_PRONOUN, /* 그거, that */
     AG_C_FOLLOW,  /* 그중에서, what about */

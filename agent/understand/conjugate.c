@@ -130,6 +130,21 @@ size_t ag_conjugate(const uint32_t *stem, size_t len, struct ag_form out[AG_MAX_
     return count;
 }
 
+size_t ag_loosely_spelt(const uint32_t *cp, size_t len, unsigned which, uint32_t *out)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        out[i] = cp[i];
+        if (!ag_is_hangul(cp[i]) || taken_apart(cp[i]).final != F_SSANG_SIOT)
+            continue;
+        if (count < 8 * sizeof which && which >> count & 1U)
+            out[i]--; /* ㅅ comes right before ㅆ */
+        count++;
+    }
+    return count;
+}
+
 /* Letters mistaken for each other have the same number here. */
 static const unsigned char lead_kinds[19] = {1, 1, 10, 2, 2, 11, 12, 3, 3, 4, 4, 13, 5, 5, 5, 1, 2, 3, 14};
 static const unsigned char vowel_kinds[VOWELS] = {1, 2, 1, 2,  3, 2,  3, 2,  4,  10, 5,

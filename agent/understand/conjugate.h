@@ -26,4 +26,8 @@ size_t ag_conjugate(const uint32_t *stem, size_t len, struct ag_form out[AG_MAX_
  * sounds alike, a final more, less or another? 에럭, 애러, 져번주, 써비스. */
 bool ag_is_slip(const uint32_t *a, const uint32_t *b, size_t len);
 
+/* Syllables [0, len) with ㅅ for each final ㅆ that `which` picks, one bit a final from the first on, as they
+ * are typed in haste (햇어, 엿음). How many finals ㅆ there are; `out` may be `cp`'s length. */
+size_t ag_loosely_spelt(const uint32_t *cp, size_t len, unsigned which, uint32_t *out);
+
 #endif

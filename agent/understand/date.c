@@ -8,10 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 9시~10시랑 어제: two times, and no day of those hours. */
+static bool lists(const struct ag_token *token)
+{
+    static const char *const words[] = {"랑", "이랑", "와", "과", "하고"};
+
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+        if (strcmp(token->text, words[k]) == 0)
+            return true;
+    }
+    return false;
+}
+
 size_t ag_date_skip(const struct ag_tokens *t, size_t i)
 {
     while (i < t->count && !t->items[i].rule &&
-           (ag_is(t, i, AG_C_PARTICLE) || ag_is(t, i, AG_C_PREPOSITION) ||
+           ((ag_is(t, i, AG_C_PARTICLE) && !lists(&t->items[i])) || ag_is(t, i, AG_C_PREPOSITION) ||
             (ag_is(t, i, AG_C_NOISE) && strcmp(t->items[i].text, "the") == 0)))
         i++;
     return i;

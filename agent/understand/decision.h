@@ -68,6 +68,10 @@ bool ag_lists_count(const struct ag_parse *p, const struct ag_target *target);
 /* Is "how many" said right at the field: 서비스 몇 개, "how many hosts", 에러 타입 수? */
 bool ag_counts_target(const struct decision *d, const struct ag_target *target);
 bool ag_seen_rule(struct decision *d);
+/* 에러 몇 건이고 주로 뭐였어: how many there were of each kind. */
+void ag_what_they_were(struct decision *d);
+/* Is it asked how long: 안 들어온 지 얼마나 됐어, "how long has it been silent"? */
+bool ag_asks_how_long(const struct ag_parse *p);
 
 /* counted.c: "how many services had more than 10 errors"; before the measure is decided. */
 void ag_counted_rule(struct decision *d);

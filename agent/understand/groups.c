@@ -97,7 +97,8 @@ static bool is_of_value(const struct ag_parse *p, size_t i)
     size_t next = ag_after(p, i);
     size_t before;
 
-    if (!value || (value->field != AG_BROWSER && value->field != AG_DEVICE) || ag_grouped_by(p, i))
+    if (!value || ag_grouped_by(p, i) ||
+        (value->field != AG_BROWSER && value->field != AG_DEVICE && value->field != AG_METADATA))
         return false;
     if (ag_is_korean(p, i)) {
         while (ag_reads(p, next, AG_C_VERB) || ag_reads(p, next, AG_C_ENDING))
@@ -282,9 +283,37 @@ static void relative_where(struct ag_parse *p)
     }
 }
 
+/* "break today's errors down by region", "slice the 5xx up by host": a verb of breaking down, apart from its
+ * "by". What is told to do so begins the question or a clause of it. */
+static void parted_verb(struct ag_parse *p)
+{
+    static const char *const verbs[] = {"break",  "split",   "slice",    "chop",      "carve",
+                                        "divide", "segment", "separate", "partition", "group"};
+    static const char *const led[] = {"please", "pls",   "can you", "could you", "would you", "and", "then",
+                                      "now",    "to",    "you",     "we",        "i",         "me",  ",",
+                                      "just",   "let's", "can i",   "could i",   "can we",    "ok",  "so"};
+    static const char *const ways[] = {"down", "up", "out", "apart"};
+    struct ag_tokens *t = p->tokens;
+
+    for (size_t i = 0; i + 2 < t->count; i++) {
+        size_t by = i + 2;
+        if (t->items[i].rule || !ag_says(p, i, verbs, sizeof verbs / sizeof *verbs) ||
+            (i > 0 && !ag_says(p, i - 1, led, sizeof led / sizeof *led)))
+            continue;
+        while (by < t->count && !ag_is(t, by, AG_C_BY_BEFORE) && !ag_is(t, by, AG_C_STOP))
+            by++;
+        if (!ag_is(t, by, AG_C_BY_BEFORE) || ag_is_korean(p, by))
+            continue;
+        if (ag_says(p, by - 1, ways, sizeof ways / sizeof *ways))
+            ag_consume(t, by - 1, by, "by");
+        ag_consume(t, i, i + 1, "by");
+    }
+}
+
 void ag_cross_rule(struct ag_parse *p)
 {
     relative_where(p);
+    parted_verb(p);
     for (size_t i = 1; i + 1 < p->tokens->count; i++) {
         bool cross = strcmp(ag_word(p, i), "x") == 0 || strcmp(ag_word(p, i), "×") == 0 ||
                      strcmp(ag_word(p, i), "*") == 0;
@@ -347,9 +376,25 @@ static void error_of_each(struct ag_parse *p)
     }
 }
 
+/* "the most active users", "top 5 active users": ranked, and no number of those who were active. */
+static void active_users(struct ag_parse *p)
+{
+    static const char *const words[] = {"active users", "활성 사용자"};
+
+    for (size_t i = 1; i < p->tokens->count && p->target_count < AG_MAX_TARGETS; i++) {
+        if (p->tokens->items[i].rule || !ag_says(p, i, words, sizeof words / sizeof *words) ||
+            !(ag_reads(p, i - 1, AG_C_MOST) || ag_reads(p, i - 1, AG_C_FEWEST) ||
+              ag_reads(p, i - 1, AG_C_TOP) || ag_reads(p, i - 1, AG_C_NUMBER)))
+            continue;
+        p->targets[p->target_count++] = (struct ag_target){.from = i, .to = i + 1, .field = AG_USER_ID};
+        ag_consume(p->tokens, i, i + 1, "group");
+    }
+}
+
 void ag_targets_rule(struct ag_parse *p)
 {
     errors_by_type(p);
+    active_users(p);
     find_targets(p);
     which_of_several(p);
     for (size_t k = 0; k < p->target_count; k++)
@@ -361,4 +406,5 @@ void ag_targets_rule(struct ag_parse *p)
             ag_consume(p->tokens, p->targets[k].from, p->targets[k].to, "group");
     }
     error_of_each(p);
+    ag_together_rule(p);
 }

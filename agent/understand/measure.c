@@ -496,6 +496,7 @@ void ag_measure_rule(struct ag_parse *p)
     } else if (p->intent->shape == AG_PLAIN) {
         ag_left_target_rule(&d);
     }
+    ag_what_they_were(&d);
     if (ag_heard(&d, AG_C_REQUEST) && p->intent->measure.fn != AG_FAILURE_RATE &&
         p->intent->measure.fn != AG_ERROR_RATE) {
         if (lists_requests(p))

@@ -65,6 +65,7 @@ bool ag_rate_rule(struct decision *d)
     }
     /* What the failure rate leaves. */
     if (!of_status && intent->filter_count + 2 <= AG_MAX_FILTERS && ag_use(d, AG_C_OK_RATE)) {
+        ag_use(d, AG_C_PERCENT); /* 성공률 몇 퍼 */
         ag_filter_add(d->p, AG_HTTP_STATUS, NULL, AG_NOT_NULL, NULL);
         ag_filter_add(d->p, AG_STATUS_CLASS, NULL, AG_NOT_IN, "5xx");
         ag_set_measure(d, AG_SHARE, AG_NO_FIELD);
@@ -132,10 +133,15 @@ bool ag_counts_target(const struct decision *d, const struct ag_target *target)
 {
     size_t next = ag_after(d->p, target->to - 1);
     size_t before = target->from > 0 ? ag_before(d->p, target->from) : SIZE_MAX;
+    const struct ag_mention *whose = ag_mention_ending(d->p, target->from);
     bool korean;
 
     if (ag_lists_count(d->p, target))
         return false;
+    /* "how many kr players"; "how many error users" may be either's number */
+    if (whose && !whose->negated && whose->from > 0 && !ag_is_korean(d->p, target->from) &&
+        whose->field != AG_LEVEL && whose->field != AG_HTTP_STATUS && whose->field != AG_STATUS_CLASS)
+        before = ag_before(d->p, whose->from);
     while (before != SIZE_MAX && before > 0 &&
            (ag_reads(d->p, before, AG_C_DISTINCT) || ag_reads(d->p, before, AG_C_PREPOSITION) ||
             ag_reads(d->p, before, AG_C_SLOW) || strcmp(ag_word(d->p, before), "of the") == 0 ||
@@ -288,6 +294,29 @@ bool ag_asks_what_it_was(const struct ag_parse *p, size_t when)
     return false;
 }
 
+void ag_what_they_were(struct decision *d)
+{
+    static const char *const words[] = {"뭐였", "뭐야", "뭔", "뭐지", "뭐임", "뭐예요", "뭐에요", "무엇"};
+    struct ag_parse *p = d->p;
+    const struct ag_intent *in = d->intent;
+    bool asked = false;
+
+    if (in->measure.fn != AG_COUNT || in->group_count > 0 || in->shape != AG_PLAIN || p->target_count > 0 ||
+        !ag_heard(d, AG_C_COUNT) || !ag_has_error_filter(in) || ag_has_field(in, AG_ERROR_TYPE) ||
+        in->measure.also_count > 0)
+        return;
+    for (size_t i = p->said[AG_C_COUNT]; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            asked = asked || (ag_reads(p, i, AG_C_SHOW) && strncmp(word, words[k], strlen(words[k])) == 0);
+        asked = asked ||
+                (ag_is_korean(p, i) && ag_reads(p, i, AG_C_WHICH) && ag_reads(p, i + 1, AG_C_ERROR)) ||
+                (strcmp(word, "뭐") == 0 && ag_reads(p, i + 1, AG_C_ENDING) && p->tokens->items[i + 1].glued);
+    }
+    if (asked)
+        ag_group_errors(d);
+}
+
 /* "when did it last happen and on which host", 마지막으로 언제 어느 호스트에서: the one record has both. */
 static bool asks_where_as_well(struct decision *d)
 {
@@ -317,6 +346,38 @@ static void take_what_time(struct ag_parse *p)
     }
 }
 
+/* "time of the most recent FATAL", "date and time of the first error": when that was. */
+static void take_time_of(struct ag_parse *p)
+{
+    static const char *const words[] = {"time", "date", "day"};
+    static const enum ag_concept ends[] = {AG_C_NEWEST, AG_C_OLDEST, AG_C_FIRST, AG_C_FINAL, AG_C_LAST};
+
+    for (size_t i = 0; i + 2 < p->tokens->count; i++) {
+        size_t end = ag_after(p, i + 1);
+        size_t start = i;
+        bool one = false;
+        for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+            one = one || ag_reads(p, end, ends[k]);
+        if (p->tokens->items[i].rule || !one || !ag_says(p, i, words, sizeof words / sizeof *words) ||
+            strncmp(ag_word(p, i + 1), "of", 2) != 0)
+            continue;
+        if (i > 1 && ag_reads(p, i - 1, AG_C_AND) && ag_says(p, i - 2, words, sizeof words / sizeof *words))
+            start = i - 2;
+        ag_consume(p->tokens, start, i + 1, ag_concept_name(AG_C_WHEN));
+        p->said[AG_C_WHEN] = start + 1;
+    }
+}
+
+bool ag_asks_how_long(const struct ag_parse *p)
+{
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        const char *word = ag_word(p, i);
+        if (strncmp(word, "얼마나", strlen("얼마나")) == 0 || strncmp(word, "how long", 8) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* First and last. */
 bool ag_seen_rule(struct decision *d)
 {
@@ -324,6 +385,7 @@ bool ag_seen_rule(struct decision *d)
     bool last;
     bool show = ag_heard(d, AG_C_SHOW) && !ag_heard(d, AG_C_COUNT);
 
+    take_time_of(d->p);
     if (!ag_heard(d, AG_C_COUNT) && ag_use(d, AG_C_STILL)) {
         ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);
         return true;

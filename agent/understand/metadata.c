@@ -102,11 +102,16 @@ static bool is_metadata_word(const struct ag_parse *p, size_t i)
 
 /* Where "metadata" is said of the key at `i`: metadata region, metadata의 region, "the metadata key region",
  * "metadata field region". The token at which it begins, or `i`. */
-static size_t led_by_metadata(const struct ag_parse *p, size_t i)
+static size_t led_by_metadata(const struct ag_parse *p, size_t i, const char *key)
 {
     static const char *const links[] = {"의", "에", "에서", "중", "key", "field", "키", "필드", "값", "내"};
+    static const char *const deployed[] = {"배포된", "배포한", "deployed"};
     size_t at = i;
 
+    /* 배포 버전, "release version": what was deployed, and no event. 오늘 배포된 버전 are some of them. */
+    if (i > 0 && ag_is(p->tokens, i - 1, AG_C_EVENT_ANCHOR) && strstr(key, "version") &&
+        !ag_says(p, i - 1, deployed, sizeof deployed / sizeof *deployed))
+        return i - 1;
     for (int n = 0; n < 3 && at > 0; n++) {
         at--;
         if (is_metadata_word(p, at))
@@ -258,7 +263,7 @@ void ag_metadata_rule(struct ag_parse *p)
 
     for (size_t i = 0; i < t->count && !p->stopped; i++) {
         const char *key = metadata_key(p, i);
-        size_t from = led_by_metadata(p, i);
+        size_t from = key ? led_by_metadata(p, i, key) : i;
         size_t at = i + 1;
         size_t behind;
         size_t before;

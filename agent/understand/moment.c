@@ -87,11 +87,15 @@ static size_t day_and_part(struct ag_parse *p, size_t i, struct ag_moment *m)
     return i;
 }
 
-/* 9~11시, "10-11am", "12-13h": a number at `i` that is an hour by what stands at the other end. */
+/* 9~11시, "10-11am", "12-13h", "6 to 8pm": a number at `i` that is an hour by what stands at the other end.
+ */
 static bool opens_dash(const struct ag_tokens *t, size_t i)
 {
     size_t to = i + 2;
 
+    if (ag_is(t, i + 1, AG_C_TO) && (unsigned char)t->items[i + 1].text[0] < 0x80 &&
+        ag_is(t, to, AG_C_NUMBER) && (ag_is(t, to + 1, AG_C_AM) || ag_is(t, to + 1, AG_C_PM)))
+        return true;
     return ag_is(t, i + 1, AG_C_DASH) && t->items[i + 1].glued && to < t->count && t->items[to].glued &&
            (ag_is(t, to, AG_C_CLOCK) ||
             (ag_is(t, to, AG_C_NUMBER) &&

@@ -443,7 +443,8 @@ void ag_negation_rule(struct ag_parse *p)
             ag_consume(t, i + 1, i + 2, "not");
         rest = ag_is_korean(p, i) && i + 1 < t->count && ag_reads(p, i + 1, AG_C_REST) ? i + 2 : i + 1;
         if (ag_is_korean(p, i) && ag_is(t, rest, AG_C_FIELD) && !ag_is(t, rest + 1, AG_C_BY) &&
-            negated_field(p, rest))
+            negated_field(p, rest) && !ag_are_others(p, rest))
             ag_consume(t, rest, rest + 1, "not");
     }
+    ag_others_rule(p);
 }

@@ -24,6 +24,9 @@ struct ag_time_found {
     int clock_from, clock_to; /* minutes of the day, for clock_only; clock_to may exceed 24 h, -1: open */
     bool instant;             /* a point: an hour, a minute or a second */
     char precision;           /* of a point: 'h', 'm', 's' */
+    int64_t day_of_clock;     /* of hours with a date: the day they are of; 0: none */
+    bool day_apart;           /* it was said apart from them */
+    int part_from, part_to;   /* minutes of the day, of a part of the day; 0 and 0: none */
     bool dateless;            /* a clock or part of the day without its date */
     bool past_is_vague;       /* 최근 without a number: the default window */
 };
@@ -237,5 +240,13 @@ int ag_read_clause(struct ag_parse *inner, const struct ag_question *question, c
 /* Is anything asked about at all? */
 bool ag_has_subject(const struct ag_parse *p);
 void ag_ask_what(struct ag_parse *p); /* choices.c: needs_clarification with choices */
+/* others.c: 그거 말고 다른 타입들, "which other services"; behind the negations. */
+void ag_others_rule(struct ag_parse *p);
+/* others.c: is token `i` said of several that are left (다른 타입들), which are asked for one by one? */
+bool ag_are_others(const struct ag_parse *p, size_t i);
+/* together.c: "all services combined", 서비스 구분 없이; behind the targets. */
+void ag_together_rule(struct ag_parse *p);
+/* together.c: is what was listed put into one, and not told of each: 합쳐서, "combined"? */
+bool ag_are_put_together(const struct ag_parse *p);
 
 #endif

@@ -457,6 +457,66 @@ static bool is_open_whose(const struct cut *cut)
     return false;
 }
 
+/* 총 몇 건인지, "how many in total": asks and says nothing of what. 전체 몇 건 may be of all there is. */
+static bool is_bare_count(const struct ag_parse *p, const struct clause *c)
+{
+    for (size_t i = c->from; i < c->to; i++) {
+        const char *total = ag_reads_value(p, i, AG_C_TOTAL);
+        if (total ? *total == '\0' : !says_nothing(p, i) && !joins(p, i))
+            return false;
+    }
+    return c->read.intent.measure.fn == AG_COUNT;
+}
+
+/* 영향받은 유저 몇 명, 몇 명이 겪었어, "how many users were affected": those whom what was counted befell. */
+static bool are_those_affected(const struct ag_parse *p, const struct clause *c)
+{
+    static const char *const words[] = {"겪", "영향", "피해", "당한", "당했", "affected", "impacted"};
+    bool affected = false;
+
+    for (size_t i = c->from; i < c->to; i++) {
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            affected = affected || strstr(ag_word(p, i), words[k]) != NULL;
+    }
+    return affected && c->read.intent.measure.fn == AG_DISTINCT;
+}
+
+/* 건, 번: of what happened. "How many in total" may be of those who were counted before as well. */
+static bool counts_happenings(const struct ag_parse *p, const struct clause *c)
+{
+    static const char *const counters[] = {"건", "번", "회", "횟수"};
+    const char *word = ag_word(p, c->asked);
+
+    for (size_t k = 0; k < sizeof counters / sizeof *counters; k++) {
+        if (strstr(word, counters[k]))
+            return true;
+    }
+    return false;
+}
+
+/* 로그인 실패한 유저 몇 명이고 총 몇 건, 에러 몇 건이고 영향받은 유저는 몇 명: of the records the first
+ * clause is about. False where a clause without conditions may be of all records. */
+static bool take_first_records(const struct ag_parse *p, struct cut *cut)
+{
+    const struct ag_intent *first = &cut->clauses[0].read.intent;
+
+    for (size_t k = 1; k < cut->count; k++) {
+        struct ag_intent *in = &cut->clauses[k].read.intent;
+        bool bare = is_bare_count(p, &cut->clauses[k]);
+        bool same = (bare && first->measure.fn == AG_DISTINCT && counts_happenings(p, &cut->clauses[k])) ||
+                    (are_those_affected(p, &cut->clauses[k]) && first->measure.fn == AG_COUNT);
+        if (in->filter_count > 0 || first->filter_count == 0)
+            continue;
+        if (!same && bare)
+            return false;
+        if (!same)
+            continue;
+        memcpy(in->filters, first->filters, sizeof in->filters);
+        in->filter_count = first->filter_count;
+    }
+    return true;
+}
+
 static bool counts_twice(const struct ag_parse *p, const struct cut *cut)
 {
     for (size_t k = 0; k < cut->count; k++) {
@@ -492,8 +552,8 @@ int ag_parts_rule(struct ag_parse *p, struct lm_error *error)
     }
     if (p->out->outcome == AG_UNDERSTOOD && whole->measure.also_count > 0 && same_records(cut))
         return 0;
-    if (is_open_whose(cut) || !share_window(cut) || !share_places(p, cut) || !share_groups(p, cut) ||
-        !put_together(p, cut, p->intent)) {
+    if (!take_first_records(p, cut) || is_open_whose(cut) || !share_window(cut) || !share_places(p, cut) ||
+        !share_groups(p, cut) || !put_together(p, cut, p->intent)) {
         ask_apart(p);
         return 0;
     }

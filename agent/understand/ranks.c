@@ -515,7 +515,7 @@ static bool measures_of_several(const struct decision *d)
 
     if (fn != AG_ERROR_RATE && fn != AG_FAILURE_RATE && fn != AG_AVG && fn != AG_PERCENTILE)
         return false;
-    for (size_t a = 0; a < p->mention_count; a++) {
+    for (size_t a = 0; a < p->mention_count && !ag_are_put_together(p); a++) {
         const struct ag_mention *left = &p->mentions[a];
         const struct ag_mention *right;
         size_t at = left->to;

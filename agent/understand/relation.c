@@ -102,6 +102,15 @@ static void note_kind(const struct ag_moment *m, const struct span *s, struct ag
     f->dateless = !m->has_date && !m->has_instant && (m->has_clock || (m->has_part && !m->part_last));
     f->instant = s->point;
     f->precision = s->precision;
+    if (m->has_date && m->has_clock && m->unit == 'd') {
+        f->day_of_clock = m->day;
+        f->clock_from = ag_moment_minutes(m);
+        f->clock_to = f->clock_from + (int)(precision_us(m->precision) / AG_MINUTE);
+    }
+    if (m->has_part && !m->has_clock) {
+        f->part_from = m->part_from;
+        f->part_to = m->part_to;
+    }
     if (f->clock_only) {
         f->clock_from = ag_moment_minutes(m);
         f->clock_to = f->clock_from + (int)(precision_us(m->precision) / AG_MINUTE);
@@ -246,6 +255,11 @@ static size_t range(struct ag_parse *p, struct ag_moment *a, struct ag_moment *b
         if (a->meridiem == AG_IS_NIGHT && f->clock_to >= 1440 && from < 1440 && b->meridiem != AG_IS_NIGHT)
             f->clock_to -= 1440;
         return ag_clock_range(p, f, recent_day(p, from), from, f->clock_to) ? end : i;
+    }
+    if (a->has_clock && a->has_date && a->unit == 'd' && b->has_clock) {
+        f->day_of_clock = a->day;
+        f->clock_from = ag_moment_minutes(a);
+        f->clock_to = ag_moment_minutes(b);
     }
     if (a->future) {
         ag_ask_future(p);

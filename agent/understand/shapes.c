@@ -256,9 +256,12 @@ static bool silent_for_so_long(struct decision *d)
  * it left. */
 static bool silent_since_when(struct decision *d)
 {
-    if (!names_a_writer(d) || d->intent->group_count > 0 || ag_free_target(d) || ag_heard(d, AG_C_COUNT))
+    bool how_long = ag_asks_how_long(d->p);
+
+    if (!names_a_writer(d) || d->intent->group_count > 0 || ag_free_target(d) ||
+        (ag_heard(d, AG_C_COUNT) && !how_long))
         return false;
-    if (!ag_use(d, AG_C_FIRST) && !ag_take(d->p, AG_C_WHEN))
+    if (!ag_use(d, AG_C_FIRST) && !ag_take(d->p, AG_C_WHEN) && !how_long)
         return false;
     ag_take(d->p, AG_C_WHEN);
     ag_set_measure(d, AG_LAST_SEEN, AG_NO_FIELD);

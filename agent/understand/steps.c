@@ -210,6 +210,20 @@ static enum kind kind_beside(const struct ag_parse *p, size_t i, bool behind)
     return NO_KIND;
 }
 
+/* 가장 많이 호출된, "most called": how often, said by the verb alone. 가장 많이 걸린 is of time. */
+static bool ranks_by_calls(const struct ag_parse *p, size_t i)
+{
+    static const char *const words[] = {"most called", "most requested", "most visited",
+                                        "most hit",    "most used",      "most active"};
+    const char *verb = ag_word(p, i + 1);
+
+    if (!ag_reads(p, i, AG_C_MOST))
+        return false;
+    return ag_is_korean(p, i) ? strstr(ag_word(p, i), "많이") && ag_reads(p, i + 1, AG_C_VERB) &&
+                                    strncmp(verb, "걸", strlen("걸")) != 0
+                              : ag_says(p, i, words, sizeof words / sizeof *words);
+}
+
 /* 요청 수 상위 10개 엔드포인트 p95, "top 3 services by errors and their p95": ranked by one number, and
  * another is asked for. */
 static bool ranks_by_another(const struct ag_parse *p)
@@ -221,7 +235,7 @@ static bool ranks_by_another(const struct ag_parse *p)
                                              ag_reads(p, i, AG_C_MOST) || ag_reads(p, i, AG_C_FEWEST));
         bool english = p->intent->rank && strcmp(ag_word(p, i), "by") == 0;
         enum kind ranked = korean || english ? kind_beside(p, i, english) : NO_KIND;
-        if (ranked == ERRORS || ranked == RECORDS)
+        if (ranked == ERRORS || ranked == RECORDS || (ranked == NO_KIND && ranks_by_calls(p, i)))
             return true;
     }
     return false;

@@ -103,6 +103,21 @@ static bool is_of_another(const struct ag_parse *p, size_t id, size_t i)
     return users && (field == AG_SESSION_ID || field == AG_TRACE_ID);
 }
 
+/* "kr-1 users", kr-1 유저: a value of the metadata, and so whose they are; no id of theirs. */
+static bool is_met_in_metadata(const struct ag_parse *p, size_t i)
+{
+    const struct ag_sample *met[8];
+    size_t n = ag_samples_find(ag_catalogue_samples(p->catalogue), ag_word(p, i), met, 8);
+    bool metadata = false;
+
+    for (size_t k = 0; k < n && k < 8; k++) {
+        if (met[k]->field == AG_USER_ID || met[k]->field == AG_SESSION_ID)
+            return false;
+        metadata = metadata || (met[k]->field == AG_METADATA && met[k]->value);
+    }
+    return metadata;
+}
+
 static void id_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -122,7 +137,8 @@ static void id_rule(struct ag_parse *p)
             if (strcmp(ag_word(p, at + 1), "인") == 0)
                 ag_consume(t, at + 1, at + 2, "identifier");
         } else if (before != SIZE_MAX && ag_is(t, before, AG_C_WORD) && t->items[before].name_count == 0 &&
-                   strpbrk(t->items[before].text, "0123456789") && !is_of_another(p, before, i)) {
+                   strpbrk(t->items[before].text, "0123456789") && !is_of_another(p, before, i) &&
+                   !is_met_in_metadata(p, before)) {
             /* u1234 사용자 */
             ag_mention_add(p, before, i + 1, field, NULL, AG_IN, value_text(p, before), "identifier");
         }

@@ -179,25 +179,31 @@ static int add_written(struct ag_vocabulary *v, const char *text, size_t len, st
     return result;
 }
 
+/* The code points of a text of at most `max` of them; SIZE_MAX where it is longer or no UTF-8. */
+static size_t code_points(const char *text, size_t len, uint32_t *out, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; at < len; count++) {
+        utf8proc_int32_t cp;
+        utf8proc_ssize_t got =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
+        if (got <= 0 || count == max)
+            return SIZE_MAX;
+        out[count] = (uint32_t)cp;
+        at += (size_t)got;
+    }
+    return count;
+}
+
 /* Every form of a verb, whose stem is written `튀~`. */
 static int add_stem(struct ag_vocabulary *v, const char *text, size_t len, struct ag_reading reading)
 {
     struct ag_form forms[AG_MAX_FORMS];
     uint32_t stem[AG_MAX_STEM];
-    size_t count = 0;
-    size_t at = 0;
-    size_t n;
+    size_t count = code_points(text, len, stem, AG_MAX_STEM);
+    size_t n = count == SIZE_MAX ? 0 : ag_conjugate(stem, count, forms);
 
-    while (at < len && count < AG_MAX_STEM) {
-        utf8proc_int32_t cp;
-        utf8proc_ssize_t got =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(len - at), &cp);
-        if (got <= 0)
-            return -1;
-        stem[count++] = (uint32_t)cp;
-        at += (size_t)got;
-    }
-    n = at < len ? 0 : ag_conjugate(stem, count, forms);
     for (size_t i = 0; i < n; i++) {
         char form[4 * (AG_MAX_STEM + 2)];
         size_t bytes = 0;
@@ -355,6 +361,29 @@ static int add_roots(struct ag_vocabulary *v)
     return 0;
 }
 
+/* 햇어, 엿음: whatever ends in ㅆ may be typed with ㅅ where that is no word of its own. No surface: it is
+ * not offered to anybody. */
+static int add_loosely_spelt(struct ag_vocabulary *v)
+{
+    for (const struct surface *s = v->surfaces; s; s = s->next) {
+        uint32_t cps[MAX_SURFACE];
+        uint32_t loose[MAX_SURFACE];
+        size_t len = code_points(s->text, strlen(s->text), cps, MAX_SURFACE);
+        size_t finals = len == SIZE_MAX ? 0 : ag_loosely_spelt(cps, len, 0, loose);
+        for (unsigned which = 1; finals <= 4 && which < 1U << finals; which++) {
+            uint32_t node = 1;
+            ag_loosely_spelt(cps, len, which, loose);
+            for (size_t i = 0; i < len && node; i++)
+                node = child(v, node, loose[i]);
+            if (!node)
+                return -1;
+            if (!v->nodes[node].readings)
+                v->nodes[node].readings = (struct ag_reading *)(uintptr_t)s->readings;
+        }
+    }
+    return 0;
+}
+
 static int fill(struct ag_vocabulary *v, const char *path, struct lm_error *error)
 {
     if (grow_edges(v) < 0 || (v->node_count = 0, new_node(v) != 0) || new_node(v) != 1)
@@ -365,7 +394,9 @@ static int fill(struct ag_vocabulary *v, const char *path, struct lm_error *erro
     }
     if (path && add_file(v, path, error) < 0)
         return -1;
-    return add_roots(v) == 0 ? 0 : lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
+    return add_roots(v) == 0 && add_loosely_spelt(v) == 0
+               ? 0
+               : lm_error_set(error, LM_FATAL, "vocabulary", "not enough memory");
 }
 
 struct ag_vocabulary *ag_vocabulary_new(const char *path, struct lm_error *error)
@@ -546,16 +577,13 @@ static bool may_be_mistyped(const struct ag_reading *readings)
 /* The surface as Hangul syllables; 0 where it is anything else, or too long. */
 static size_t syllables_of(const char *text, uint32_t out[MAX_SLIP])
 {
-    size_t len = strlen(text);
-    size_t count = 0;
+    size_t count = code_points(text, strlen(text), out, MAX_SLIP);
 
-    if (len < 6 || len > 3 * MAX_SLIP || len % 3 != 0)
+    if (count < 2 || count == SIZE_MAX)
         return 0;
-    for (size_t at = 0; at < len; at += 3) {
-        utf8proc_int32_t cp;
-        if (utf8proc_iterate((const utf8proc_uint8_t *)text + at, 3, &cp) != 3 || !ag_is_hangul((uint32_t)cp))
+    for (size_t i = 0; i < count; i++) {
+        if (!ag_is_hangul(out[i]))
             return 0;
-        out[count++] = (uint32_t)cp;
     }
     return count;
 }

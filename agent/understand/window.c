@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define LONGEST_COUNT 100000
+#define PART_SLACK 120 /* minutes for which hours may outlast the part of the day they begin in */
 
 int64_t ag_unit_us(char unit)
 {
@@ -406,26 +407,18 @@ static void join_clock_and_day(struct ag_parse *p)
             struct ag_time_found *clock = &p->times[a];
             struct ag_time_found *day = &p->times[b];
             int64_t start;
-            int part_from = -1;
-            int part_to = -1;
-            int k;
-            int minutes[4];
-            bool night =
-                strstr(day->symbolic, "20:00-28:00") != NULL || strstr(day->symbolic, "20:00-30:00") != NULL;
-            if (sscanf(day->symbolic, "day %d %d:%d-%d:%d", &k, &minutes[0], &minutes[1], &minutes[2],
-                       &minutes[3]) == 5) {
-                part_from = minutes[0] * 60 + minutes[1];
-                part_to = minutes[2] * 60 + minutes[3];
-            }
-            if (a == b || !clock->clock_only || !(day->day_only || night || part_from >= 0))
+            bool night = day->part_from == 20 * 60;
+            if (a == b || !clock->clock_only || !(day->day_only || day->part_to > 0) ||
+                (p->time_count == 2 && ag_is_set_against(p, day)))
                 continue;
-            /* "between 2 and 3 this afternoon": the half of the day is the part's. */
-            if (!night && part_from >= 0 && clock->clock_to > 0) {
-                int shift = clock->clock_from < part_from && clock->clock_from + 720 >= part_from &&
-                                    clock->clock_to + 720 <= part_to
-                                ? 720
-                                : 0;
-                bool inside = clock->clock_from + shift >= part_from && clock->clock_to + shift <= part_to;
+            /* "between 2 and 3 this afternoon": the half of the day is the part's, beyond whose end the hours
+             * may last: "Monday morning between 9 and 11". */
+            if (!night && day->part_to > 0 && clock->clock_to > 0) {
+                int shift = clock->clock_from < day->part_from ? 720 : 0;
+                int first = clock->clock_from + shift;
+                bool inside = first >= day->part_from && first < day->part_to &&
+                              clock->clock_to > clock->clock_from &&
+                              clock->clock_to + shift <= day->part_to + PART_SLACK;
                 /* 오늘 점심(11시~13시): what is in brackets says which hours are meant. */
                 if (!inside && !(day->to + 1 == clock->from && strcmp(ag_word(p, day->to), "(") == 0))
                     continue;
@@ -444,6 +437,8 @@ static void join_clock_and_day(struct ag_parse *p)
             if (!ag_clock_range(p, clock, start, clock->clock_from, clock->clock_to))
                 return;
             clock->clock_only = clock->dateless = false;
+            clock->day_of_clock = start;
+            clock->day_apart = true;
             drop(p, b);
             return;
         }
@@ -530,15 +525,16 @@ void ag_times_find(struct ag_parse *p)
     if (p->time_count == 0)
         find(p, "now", now_rule);
     qsort(p->times, p->time_count, sizeof *p->times, by_place);
-    join_clock_and_day(p);
-    join_part_and_day(p);
-    join_length_and_window(p);
-    ag_take_equal_span(p);
     /* 어제 기준으로, 13시 50분 기준으로 */
     for (size_t k = 0; k < p->time_count; k++) {
         if (ag_is(t, p->times[k].to, AG_C_BY_AFTER) && strncmp(ag_word(p, p->times[k].to), "기준", 6) == 0)
             ag_consume(t, p->times[k].to, p->times[k].to + 1, "time");
     }
+    join_clock_and_day(p);
+    ag_share_day(p);
+    join_part_and_day(p);
+    join_length_and_window(p);
+    ag_take_equal_span(p);
     for (size_t i = 0; i < t->count; i++) {
         /* With a window said, "so far", "now" and "recently" say nothing more; a window to come does. */
         if (p->time_count > 0 &&

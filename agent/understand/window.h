@@ -25,6 +25,18 @@ bool ag_settle_span(struct ag_parse *p, struct ag_time_found *f, int64_t from, i
 bool ag_clock_range(struct ag_parse *p, struct ag_time_found *f, int64_t day, int from, int to);
 /* "last N UNIT", or NULL where it is no whole number of any unit. */
 const char *ag_rolling(struct ag_parse *p, double n, char unit);
+/* shared_day.c: is a day what something is compared with (어제랑 비교, "vs yesterday")? */
+bool ag_is_set_against(const struct ag_parse *p, const struct ag_time_found *day);
+/* shared_day.c: is `earlier` compared only as far as `later`, which goes on, has come: last week, a whole day
+ * against today? */
+bool ag_may_be_cut(const struct ag_parse *p, const struct ag_time_found *earlier,
+                   const struct ag_time_found *later);
+/* shared_day.c: one day said by its weekday, of which the one before is a week ago ("this Monday vs last
+ * Monday")?
+ */
+bool ag_is_weekday(const struct ag_time_found *f);
+/* shared_day.c: hours set against each other whose day is said once are all of that day. */
+void ag_share_day(struct ag_parse *p);
 /* Outcome needs_clarification: that time has not come yet. */
 void ag_ask_future(struct ag_parse *p);
 /* relation.c: a moment or range at token `i`; the token behind it, or `i`. */
