@@ -185,15 +185,26 @@ static void put_threshold(const struct ag_said *said)
                   known ? (enum ag_phrase)(AG_THRESHOLD_AT_LEAST + (op - AG_AT_LEAST)) : AG_THRESHOLD_ABOVE);
 }
 
-/* Percentile columns are named "p95_ms", but for that of counted groups. */
+/* Percentile columns are named "p95_ms" and "p99_9_ms", but for that of counted groups. */
 static void put_percentile(const struct ag_said *said)
 {
-    if (said->table->intent->counted) {
-        lm_buffer_printf(said->out, "p%.6g", said->table->intent->measure.p[0] * 100);
+    const struct ag_intent *intent = said->table->intent;
+    const char *name = said->table->columns[said->column].name;
+    char best[24] = "", text[24], column[32];
+
+    if (intent->counted) {
+        lm_buffer_printf(said->out, "p%.6g", intent->measure.p[0] * 100);
         return;
     }
-    const char *name = said->table->columns[said->column].name;
-    lm_buffer_append(said->out, name, strcspn(name, "_"));
+    for (size_t i = 0; i < intent->measure.p_count; i++) {
+        (void)snprintf(text, sizeof(text), "p%.6g", intent->measure.p[i] * 100);
+        (void)snprintf(column, sizeof(column), "%s_", text);
+        column[strcspn(column, "._")] = '_';
+        if (strncmp(name, column, strlen(text) + 1) == 0 && strlen(text) > strlen(best)) {
+            memcpy(best, text, sizeof(best));
+        }
+    }
+    lm_buffer_append(said->out, *best ? best : name, *best ? strlen(best) : strcspn(name, "_"));
 }
 
 static void put_per(const struct ag_said *said)

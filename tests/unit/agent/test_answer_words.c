@@ -145,6 +145,10 @@ static void groups_counted_are_one_number(void **state)
                         "2026-03-17 하루 기록의 p95 소요 시간이 1,000 ms 초과인 엔드포인트는 0개입니다.");
     assert_true(warned(asked, "few_samples", "20"));
     done(asked);
+    asked = ASK("p 0.99 0.999; " DAY, "900", "7180", "742");
+    assert_non_null(strstr(asked->answer.insight, "p99 duration of records is 900 ms"));
+    assert_non_null(strstr(asked->answer.insight, "p99.9 duration is 7,180 ms"));
+    done(asked);
     asked = ASK("error_rate; by service; having > 0.05; counted; " DAY, "1");
     assert_string_equal(asked->answer.insight,
                         "The error rate of records is more than 5% for 1 service, on 2026-03-17.");
