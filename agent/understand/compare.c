@@ -223,11 +223,38 @@ static void two_windows(struct ag_parse *p)
                                     : span_text(p, earlier->from_us, earlier->from_us + elapsed));
 }
 
+/* New is what was not there in the month before the window. */
+static void not_for_a_month(struct ag_parse *p)
+{
+    struct ag_intent *in = p->intent;
+    struct lm_error error;
+
+    if (ag_intent_resolve(in, p->now, &error) < 0 || in->window.from_us == INT64_MIN)
+        return;
+    set_against(p, span_text(p, in->window.from_us - 30 * AG_DAY, in->window.from_us));
+    ag_assume(p, "never_before", "처음은 그 앞 30일 동안 없던 것으로 보았습니다.",
+              "New is what was not seen in the 30 days before.");
+}
+
 /* "new error types today that we did not see yesterday": the whole of yesterday. */
 static void new_since(struct ag_parse *p)
 {
     bool second = p->times[1].from_us > p->times[0].from_us;
+    size_t said = p->said[AG_C_NEW];
+    const char *word = said ? ag_word(p, said - 1) : "";
+    size_t len = strlen(word);
 
+    /* "today, never seen before today" */
+    if (strcmp(p->times[0].symbolic, p->times[1].symbolic) == 0) {
+        set_window(p, p->times[0].symbolic, true);
+        not_for_a_month(p);
+        return;
+    }
+    if (len > 6 && strcmp(word + len - 6, "before") == 0 && p->times[1].from == said) {
+        ag_stop(p, AG_NOT_UNDERSTOOD,
+                ag_say(p, "언제 나타난 것을 찾을지 알 수 없습니다.", "It is not said when they came."), NULL);
+        return;
+    }
     set_window(p, p->times[second].symbolic, true);
     set_against(p, p->times[!second].symbolic);
 }
@@ -527,14 +554,9 @@ static void never_before(struct ag_parse *p)
     const char *how = !said                               ? NULL
                       : ag_reads(p, said - 1, AG_C_FIRST) ? "ever"
                                                           : ag_reads_value(p, said - 1, AG_C_NEW);
-    struct lm_error error;
 
-    if (in->shape != AG_NEW || in->compare == AG_COMPARE_WINDOW || !how || strcmp(how, "ever") != 0 ||
-        ag_intent_resolve(in, p->now, &error) < 0 || in->window.from_us == INT64_MIN)
-        return;
-    set_against(p, span_text(p, in->window.from_us - 30 * AG_DAY, in->window.from_us));
-    ag_assume(p, "never_before", "처음은 그 앞 30일 동안 없던 것으로 보았습니다.",
-              "New is what was not seen in the 30 days before.");
+    if (in->shape == AG_NEW && in->compare != AG_COMPARE_WINDOW && how && strcmp(how, "ever") == 0)
+        not_for_a_month(p);
 }
 
 /* Whether what is asked can be asked of two windows. */

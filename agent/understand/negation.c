@@ -393,6 +393,8 @@ static bool asks_for_traces(const struct ag_parse *p, size_t i)
 static void present_rule(struct ag_parse *p)
 {
     static const char *const hung[] = {"있", "붙", "달", "남", "포함"};
+    static const char *const having[] = {"with",  "have",    "has",     "had",      "having",
+                                         "carry", "carries", "carried", "carrying", "bearing"};
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
@@ -405,7 +407,7 @@ static void present_rule(struct ag_parse *p)
             continue;
         }
         if (!ag_is_korean(p, i) && before != SIZE_MAX &&
-            (strcmp(ag_word(p, before), "with") == 0 || ag_reads(p, before, AG_C_VERB))) {
+            (ag_says(p, before, having, sizeof having / sizeof *having) || ag_reads(p, before, AG_C_VERB))) {
             ag_mention_add(p, i, i + 1, AG_STACK_TRACE, NULL, AG_NOT_NULL, NULL, "present");
             continue;
         }

@@ -164,7 +164,10 @@ const struct ag_mention *ag_mention_ending(const struct ag_parse *p, size_t to);
 
 /* The stages, in the order ag_understand runs them. Each consumes what it understands. */
 void ag_compound_rule(struct ag_parse *p); /* apposition.c: the dashes of "ERROR-or-worse" leave the tokens */
-void ag_wording_rule(struct ag_parse *p);  /* wording.c: "very first", "accounts for" */
+void ag_idioms_rule(struct ag_parse *p);   /* idioms.c: "what was u1077 up to", "A vs B: who had more" */
+void ag_burst_rule(struct ag_parse *p);    /* burst.c: what bursts is errors */
+void ag_except_rule(struct ag_parse *p);  /* except.c: a value left out of what is broken down by its field */
+void ag_wording_rule(struct ag_parse *p); /* wording.c: "very first", "accounts for" */
 void ag_spelling_rule(struct ag_parse *p); /* spelling.c: misspelt words get the readings of the word meant */
 void ag_refusal_rule(struct ag_parse *p);  /* refuse.c */
 void ag_background_rule(struct ag_parse *p); /* background.c: what is told and asks nothing */

@@ -434,6 +434,17 @@ static bool asks_whose_fault(struct decision *d)
            (p->time_count > 0 && p->times[0].from >= next && p->times[0].from <= next + 1);
 }
 
+/* "what's blowing up": which it is, and not when. */
+static bool is_asked_what(const struct decision *d)
+{
+    static const char *const asking[] = {"what", "what's", "whats", "what is", "what are", "what was"};
+    static const char *const blown[] = {"blowing up", "blew up", "blown up", "blow up"};
+    size_t at = d->p->said[AG_C_SPIKE];
+
+    return ag_says(d->p, 0, asking, sizeof asking / sizeof *asking) && at >= 2 && at <= 3 &&
+           ag_says(d->p, at - 1, blown, sizeof blown / sizeof *blown);
+}
+
 bool ag_spike_rule(struct decision *d)
 {
     bool spike = ag_heard(d, AG_C_SPIKE);
@@ -453,6 +464,10 @@ bool ag_spike_rule(struct decision *d)
                        "When there were more is told; ask separately which errors they were."),
                 ag_say(d->p, "예: \"어제 15시부터 16시까지 재고 서비스 에러 타입별 건수\"",
                        "For example \"errors by error type between 15:00 and 16:00\"."));
+        return true;
+    }
+    if (spike && is_asked_what(d)) {
+        ag_ask_what(d->p);
         return true;
     }
     ag_use(d, AG_C_SPIKE);

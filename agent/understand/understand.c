@@ -258,12 +258,12 @@ static void bad_text(struct ag_parse *p, enum ag_text_fault fault)
 static void collect(struct ag_parse *p)
 {
     static void (*const rules[])(struct ag_parse *) = {
-        ag_compound_rule, ag_wording_rule,  ag_spelling_rule, ag_refusal_rule,   ag_background_rule,
-        ag_gloss_rule,    ag_cross_rule,    ag_zone_rule,     ag_numbers_rule,   ag_text_rule,
-        ag_ids_rule,      ag_status_rule,   ag_times_find,    ag_recurring_rule, ag_names_rule,
-        ag_level_rule,    ag_negation_rule, ag_instead_rule,  ag_part_rule,      ag_one_level_rule,
-        ag_rate_of_rule,  ag_targets_rule,  ag_swap_rule,     ag_than_rule,      ag_exceeds_rule,
-        ag_change_rule,
+        ag_idioms_rule,     ag_compound_rule, ag_wording_rule,   ag_spelling_rule, ag_refusal_rule,
+        ag_background_rule, ag_burst_rule,    ag_gloss_rule,     ag_cross_rule,    ag_zone_rule,
+        ag_numbers_rule,    ag_text_rule,     ag_ids_rule,       ag_status_rule,   ag_times_find,
+        ag_recurring_rule,  ag_except_rule,   ag_names_rule,     ag_level_rule,    ag_negation_rule,
+        ag_instead_rule,    ag_part_rule,     ag_one_level_rule, ag_rate_of_rule,  ag_targets_rule,
+        ag_swap_rule,       ag_than_rule,     ag_exceeds_rule,   ag_change_rule,
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules && !p->stopped; i++)
