@@ -250,7 +250,8 @@ static void new_since(struct ag_parse *p)
         not_for_a_month(p);
         return;
     }
-    if (len > 6 && strcmp(word + len - 6, "before") == 0 && p->times[1].from == said) {
+    if (len > 6 && strcmp(word + len - 6, "before") == 0 &&
+        (p->times[0].from == said || p->times[1].from == said)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "언제 나타난 것을 찾을지 알 수 없습니다.", "It is not said when they came."), NULL);
         return;

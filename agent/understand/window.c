@@ -154,6 +154,14 @@ static bool is_of_a_date(const struct ag_parse *p, size_t i)
             ag_is(p->tokens, i - 1, AG_C_DATE) || ag_is(p->tokens, i - 1, AG_C_MONTH_DATE));
 }
 
+/* 30분에서 1시간 사이, 1초와 2초 사이: not so long ago, but between the two. */
+static bool ends_a_range(const struct ag_parse *p, size_t i)
+{
+    static const char *const tied[] = {"부터", "에서", "후", "뒤", "전", "이후", "직후"};
+
+    return i > 0 && (ag_joins_list(p, i - 1) || ag_says(p, i - 1, tied, sizeof tied / sizeof *tied));
+}
+
 static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     const struct ag_tokens *t = p->tokens;
@@ -203,7 +211,7 @@ static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
         return i;
     at = end;
     while (ag_is(t, end, AG_C_DURING) || ag_is(t, end, AG_C_WITHIN) ||
-           (led && ag_is(t, end, AG_C_BETWEEN) && ag_is_korean(p, end)) ||
+           (ag_is(t, end, AG_C_BETWEEN) && ag_is_korean(p, end) && (led || !ends_a_range(p, i))) ||
            (ag_is(t, end, AG_C_PARTICLE) && end == at)) {
         led = led || !ag_is(t, end, AG_C_PARTICLE);
         end++;
