@@ -13,16 +13,18 @@ static bool says_what_burst(const struct ag_parse *p)
         AG_C_ERROR,   AG_C_LEVEL,    AG_C_FAIL,         AG_C_STATUS_CLASS, AG_C_RATE,     AG_C_FAIL_RATE,
         AG_C_REQUEST, AG_C_RESPONSE, AG_C_LOG,          AG_C_PATTERN,      AG_C_DURATION, AG_C_QUOTED,
         AG_C_SLOW,    AG_C_WORD,     AG_C_EVENT_ANCHOR, AG_C_CONTAINS,     AG_C_HANGUL,   AG_C_SUMMARY,
-        AG_C_WITHOUT, AG_C_NOT,      AG_C_NEW,          AG_C_SPIKE,        AG_C_NUMBER};
+        AG_C_WITHOUT, AG_C_NOT,      AG_C_NEW,          AG_C_SPIKE};
     static const char *const fields[] = {"error_type", "error_code", "event_type", "http_status",
                                          "message",    "level",      "tag",        "stack_trace"};
 
     for (size_t i = 0; i < p->tokens->count; i++) {
         const struct ag_name *found[AG_MAX_CANDIDATES];
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-            if (!(kinds[k] == AG_C_NUMBER && ag_reads(p, i + 1, AG_C_UNIT)) && ag_is(p->tokens, i, kinds[k]))
+            if (ag_is(p->tokens, i, kinds[k]))
                 return true;
         }
+        if (ag_is(p->tokens, i, AG_C_NUMBER) && p->tokens->items[i].number >= 100)
+            return true; /* a status */
         for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) {
             if (ag_names_field(p, i, fields[k]) && ag_is(p->tokens, i, AG_C_FIELD))
                 return true;

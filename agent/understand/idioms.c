@@ -54,8 +54,8 @@ static bool may_be_named(const struct ag_parse *p, size_t i)
 static bool sets_two_apart(const struct ag_parse *p, size_t i)
 {
     static const char *const words[] = {"vs", "vs.", "versus"};
-    static const char *const who[] = {"who",  "which", "which one", "which of them", "which of the two",
-                                      "whose"};
+    static const char *const who[] = {"who",       "who had",       "who has",          "which",
+                                      "which one", "which of them", "which of the two", "whose"};
     size_t at = i + 2;
 
     if (i == 0 || !ag_says(p, i, words, COUNT_OF(words)) || !may_be_named(p, i - 1) ||
@@ -71,7 +71,8 @@ static bool sets_two_apart(const struct ag_parse *p, size_t i)
 static bool is_whom_was_named(const struct ag_parse *p, size_t i)
 {
     static const char *const persons[] = {"they", "he", "she"};
-    static const char *const verbs[] = {"was", "were", "did", "have", "has", "do", "does"};
+    static const char *const verbs[] = {"was", "were",     "did",       "have",
+                                        "has", "when was", "when were", "when did"};
 
     return i > 3 && ag_says(p, i, persons, COUNT_OF(persons)) && ag_names_field(p, 0, "user_id") &&
            ag_says(p, i - 1, verbs, COUNT_OF(verbs)) && p->tokens->items[1].glued == 0 &&

@@ -557,6 +557,22 @@ static bool rates_in_a_row(const struct ag_parse *p)
     return false;
 }
 
+/* 결제랑 주문 각각 에러 타입별로: each by its types. */
+static bool leaves_room(const struct decision *d)
+{
+    const struct ag_intent *in = d->intent;
+
+    if (in->group_count == 0)
+        return true;
+    if (in->group_count > 1 || !ag_heard(d, AG_C_EACH) || in->rank || in->limit > 0 || in->shape != AG_PLAIN)
+        return false;
+    for (size_t i = 0; i < in->filter_count; i++) {
+        if (in->filters[i].field == in->groups[0].field)
+            return false;
+    }
+    return true;
+}
+
 /* 각각, and comparing two services: the field with several values becomes the break-down. */
 void ag_each_rule(struct decision *d)
 {
@@ -565,7 +581,7 @@ void ag_each_rule(struct decision *d)
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 
-    if (!wanted || d->intent->group_count > 0 || d->p->part_at)
+    if (!wanted || d->p->part_at || !leaves_room(d))
         return;
     for (size_t i = 0; i < d->intent->filter_count; i++) {
         const struct ag_filter *f = &d->intent->filters[i];

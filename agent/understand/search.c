@@ -173,6 +173,31 @@ static bool includes_a_name(const struct ag_parse *p, size_t i)
            (strcmp(word, "포함") == 0 || strcmp(word, "including") == 0);
 }
 
+/* could not connect 라는 문구: English words of grammar, which say nothing in a Korean question, are of the
+ * text that ends at token `first`. Where it begins. */
+static size_t phrase_before(const struct ag_parse *p, size_t first, size_t i)
+{
+    static const enum ag_concept grammar[] = {AG_C_NOISE, AG_C_NOT,     AG_C_PREPOSITION, AG_C_AND,
+                                              AG_C_VERB,  AG_C_PRONOUN, AG_C_IS,          AG_C_WITHOUT};
+    size_t from = first;
+    bool passes = true;
+
+    if (strncmp(ag_word(p, i), "라는", strlen("라는")) != 0 &&
+        strncmp(ag_word(p, i), "이라는", strlen("이라는")) != 0 &&
+        strncmp(ag_word(p, i), "있는 문구", strlen("있는 문구")) != 0)
+        return first;
+    while (from > 0 && passes && !ag_is_korean(p, from) && !ag_is_korean(p, from - 1)) {
+        const struct ag_token *token = &p->tokens->items[from - 1];
+        passes = is_searchable(p, from - 1);
+        for (size_t k = 0; k < sizeof grammar / sizeof *grammar; k++)
+            passes = passes || ag_is(p->tokens, from - 1, grammar[k]);
+        passes = passes && !token->rule && token->name_count == 0;
+        if (passes)
+            from--;
+    }
+    return from;
+}
+
 /* timeout 들어간, 메시지에 timeout 포함된, "containing timeout" */
 static void contained_rule(struct ag_parse *p)
 {
@@ -197,6 +222,7 @@ static void contained_rule(struct ag_parse *p)
             first = last;
             while (first > 0 && is_searchable(p, first - 1) && !t->items[first].glued)
                 first--;
+            first = phrase_before(p, first, i);
             if (weak && !(first > 0 && is_message_field(p, ag_before(p, first))))
                 continue;
             {
