@@ -79,13 +79,20 @@ static bool is_whom_was_named(const struct ag_parse *p, size_t i)
            strpbrk(ag_word(p, 1), "0123456789") != NULL;
 }
 
+/* 한 30분: about so long, while 한 시간 is one hour. */
+static bool is_about(const struct ag_parse *p, size_t i)
+{
+    return strcmp(ag_word(p, i), "한") == 0 && (i == 0 || !p->tokens->items[i].glued) &&
+           ag_reads(p, i + 1, AG_C_NUMBER) && !p->tokens->items[i + 1].glued && ag_reads(p, i + 2, AG_C_UNIT);
+}
+
 void ag_idioms_rule(struct ag_parse *p)
 {
     static const struct ag_reading or = {.concept = AG_C_OR, .value = ""};
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {
-        if (asks_for_doings(p, i) || is_whom_was_named(p, i))
+        if (is_about(p, i) || asks_for_doings(p, i) || is_whom_was_named(p, i))
             ag_token_remove(t, i);
         else if (is_a_form(p, i)) {
             ag_token_remove(t, i);

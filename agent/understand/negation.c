@@ -393,8 +393,9 @@ static bool asks_for_traces(const struct ag_parse *p, size_t i)
 static void present_rule(struct ag_parse *p)
 {
     static const char *const hung[] = {"있", "붙", "달", "남", "포함"};
-    static const char *const having[] = {"with",  "have",    "has",     "had",      "having",
-                                         "carry", "carries", "carried", "carrying", "bearing"};
+    static const char *const having[] = {"with",      "that have", "that has", "that had", "which have",
+                                         "which had", "have",      "has",      "had",      "having",
+                                         "carry",     "carries",   "carried",  "carrying", "bearing"};
     struct ag_tokens *t = p->tokens;
 
     for (size_t i = 0; i < t->count; i++) {

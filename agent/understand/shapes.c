@@ -467,7 +467,11 @@ bool ag_spike_rule(struct decision *d)
         return true;
     }
     if (spike && is_asked_what(d)) {
-        ag_ask_what(d->p);
+        ag_stop(d->p, AG_NEEDS_CLARIFICATION,
+                ag_say(d->p, "무엇의 무엇이 늘었는지 따로 물어봐 주세요.",
+                       "It is not said of what it should be told which there is most of."),
+                ag_say(d->p, "예: \"지금 에러가 가장 많은 서비스\"",
+                       "For example \"which services have the most errors right now\"."));
         return true;
     }
     ag_use(d, AG_C_SPIKE);
