@@ -154,12 +154,16 @@ static bool is_of_a_date(const struct ag_parse *p, size_t i)
             ag_is(p->tokens, i - 1, AG_C_DATE) || ag_is(p->tokens, i - 1, AG_C_MONTH_DATE));
 }
 
-/* 30분에서 1시간 사이, 1초와 2초 사이: not so long ago, but between the two. */
+/* 30분에서 1시간 사이, 1초와 2초 사이, 2시 20분 사이: not so long ago, but between the two. */
 static bool ends_a_range(const struct ag_parse *p, size_t i)
 {
-    static const char *const tied[] = {"부터", "에서", "후", "뒤", "전", "이후", "직후"};
+    static const char *const tied[] = {"부터", "에서", "후", "뒤", "전", "이후", "직후", "시"};
 
-    return i > 0 && (ag_joins_list(p, i - 1) || ag_says(p, i - 1, tied, sizeof tied / sizeof *tied));
+    for (size_t k = i; k-- > 0 && i - k < 5;) {
+        if (ag_says(p, k, tied, sizeof tied / sizeof *tied) || ag_reads(p, k, AG_C_FROM))
+            return true;
+    }
+    return i > 0 && (ag_joins_list(p, i - 1) || ag_reads(p, i - 1, AG_C_UNIT));
 }
 
 static size_t rolling_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
