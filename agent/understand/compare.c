@@ -1,6 +1,8 @@
 /*
  * The window of an intent, and the one it is compared with.
  */
+#include "agent/understand/compare.h"
+
 #include "agent/understand/decision.h"
 #include "agent/understand/time.h"
 #include "agent/understand/window.h"
@@ -10,7 +12,7 @@
 
 #define BESIDE_AN_INSTANT AG_HOUR
 
-static const char *span_text(struct ag_parse *p, int64_t from, int64_t to)
+const char *ag_span_text(struct ag_parse *p, int64_t from, int64_t to)
 {
     char a[40];
     char b[40];
@@ -30,7 +32,7 @@ static void ask_spans(struct ag_parse *p)
 }
 
 /* "UNIT K" of a canonical text; false for others. */
-static bool calendar_of(const char *symbolic, char name[16], int *k)
+bool ag_calendar_of(const char *symbolic, char name[16], int *k)
 {
     int n = 0;
 
@@ -54,7 +56,7 @@ static const char *window_before(struct ag_parse *p, const char *symbolic)
     int64_t from;
     int64_t to;
 
-    if (calendar_of(symbolic, name, &k))
+    if (ag_calendar_of(symbolic, name, &k))
         return ag_sayf(p, "%s %d%s", name, k - 1, k == 0 ? " so far" : "");
     if (rolling_of(symbolic, &count, name))
         return ag_sayf(p, "%s -1", symbolic);
@@ -63,8 +65,8 @@ static const char *window_before(struct ag_parse *p, const char *symbolic)
         return NULL;
     /* A part of a day is compared with the same part of the day before. */
     if (to - from < AG_DAY)
-        return span_text(p, ag_zone_add(p->zone, from, 'd', -1), ag_zone_add(p->zone, to, 'd', -1));
-    return span_text(p, from - (to - from), from);
+        return ag_span_text(p, ag_zone_add(p->zone, from, 'd', -1), ag_zone_add(p->zone, to, 'd', -1));
+    return ag_span_text(p, from - (to - from), from);
 }
 
 /* `symbolic` moved back by a unit: the day before, the week before. */
@@ -79,7 +81,7 @@ static const char *shifted(struct ag_parse *p, const char *symbolic, const char 
 
     if (strcmp(unit, "same") == 0)
         return window_before(p, symbolic);
-    if (calendar_of(symbolic, name, &k) && strcmp(name, unit) == 0)
+    if (ag_calendar_of(symbolic, name, &k) && strcmp(name, unit) == 0)
         return ag_sayf(p, "%s %d", name, k - 1);
     if (rolling_of(symbolic, &count, name) && strcmp(name, unit) == 0)
         return ag_sayf(p, "%s -1", symbolic);
@@ -87,17 +89,17 @@ static const char *shifted(struct ag_parse *p, const char *symbolic, const char 
         ag_time_resolve(symbolic, p->zone_name, p->now, &from, &to, NULL, NULL) < 0)
         return NULL;
     if (u == 'h')
-        return span_text(p, from - AG_HOUR, to - AG_HOUR);
-    return span_text(p, ag_zone_add(p->zone, from, u, -1), ag_zone_add(p->zone, to, u, -1));
+        return ag_span_text(p, from - AG_HOUR, to - AG_HOUR);
+    return ag_span_text(p, ag_zone_add(p->zone, from, u, -1), ag_zone_add(p->zone, to, u, -1));
 }
 
-static void set_window(struct ag_parse *p, const char *symbolic, bool stated)
+void ag_set_window(struct ag_parse *p, const char *symbolic, bool stated)
 {
     p->intent->window.symbolic = symbolic;
     p->intent->window.stated = stated;
 }
 
-static void set_against(struct ag_parse *p, const char *symbolic)
+void ag_set_against(struct ag_parse *p, const char *symbolic)
 {
     if (!symbolic) {
         ask_spans(p);
@@ -123,8 +125,8 @@ static void before_after(struct ag_parse *p)
         ag_ask_when(p);
         return;
     }
-    set_window(p, span_text(p, at, at + span), true);
-    set_against(p, span_text(p, at - span, at));
+    ag_set_window(p, ag_span_text(p, at, at + span), true);
+    ag_set_against(p, ag_span_text(p, at - span, at));
     if (!p->beside_us)
         ag_assume(p, "equal_spans", "그 시각 앞뒤로 같은 길이(최대 1시간)를 비교했습니다.",
                   "Equal spans of at most one hour either side of that moment are compared.");
@@ -156,8 +158,8 @@ static bool same_hours(struct ag_parse *p, const struct ag_time_found *later,
     if (hours->day_only || (hours->instant && (hours->precision != 'h' || strstr(hours->symbolic, "/now"))) ||
         strncmp(hours->symbolic, "last ", 5) == 0 || !(same = ag_same_clock(p, hours->symbolic, day)))
         return false;
-    set_window(p, day == later ? same : hours->symbolic, true);
-    set_against(p, day == later ? hours->symbolic : same);
+    ag_set_window(p, day == later ? same : hours->symbolic, true);
+    ag_set_against(p, day == later ? hours->symbolic : same);
     ag_assume(p, "same_hours", "두 날의 같은 시간대를 비교했습니다.",
               "The same hours of the two days are compared.");
     return true;
@@ -180,28 +182,29 @@ static void two_windows(struct ag_parse *p)
 
     if (strcmp(a->symbolic, b->symbolic) == 0) {
         /* "the last hour against the previous hour" */
-        set_window(p, a->symbolic, true);
-        set_against(p, shifted(p, a->symbolic, ag_is_weekday(a) ? "week" : "same"));
+        ag_set_window(p, a->symbolic, true);
+        ag_set_against(p, shifted(p, a->symbolic, ag_is_weekday(a) ? "week" : "same"));
         return;
     }
-    set_window(p, later->symbolic, true);
-    if (calendar_of(later->symbolic, later_name, &later_k) &&
-        calendar_of(earlier->symbolic, earlier_name, &earlier_k) && strcmp(later_name, earlier_name) == 0) {
-        set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
+    ag_set_window(p, later->symbolic, true);
+    if (ag_calendar_of(later->symbolic, later_name, &later_k) &&
+        ag_calendar_of(earlier->symbolic, earlier_name, &earlier_k) &&
+        strcmp(later_name, earlier_name) == 0) {
+        ag_set_against(p, later_k == 0 ? ag_sayf(p, "%s so far", earlier->symbolic) : earlier->symbolic);
         return;
     }
     /* "this hour against the previous hour" */
-    if (calendar_of(later->symbolic, later_name, &later_k) && later_k == 0 &&
+    if (ag_calendar_of(later->symbolic, later_name, &later_k) && later_k == 0 &&
         rolling_of(earlier->symbolic, &count, earlier_name) && count == 1 &&
         strcmp(later_name, earlier_name) == 0) {
-        set_against(p, ag_sayf(p, "%s -1 so far", later_name));
+        ag_set_against(p, ag_sayf(p, "%s -1 so far", later_name));
         return;
     }
     /* "noon to 12:30 today vs yesterday, same window" */
     if (ag_said(p, AG_C_SAME_TIME) && later->to_us - later->from_us < AG_DAY) {
         const char *same = ag_same_clock(p, later->symbolic, earlier);
         if (same) {
-            set_against(p, same);
+            ag_set_against(p, same);
             return;
         }
     }
@@ -210,7 +213,7 @@ static void two_windows(struct ag_parse *p)
     /* Both said by their clocks: "12-13h against since 13:10". A day against half an hour may mean the same
      * half hour of that day. */
     if (strchr(a->symbolic, '/') && strchr(b->symbolic, '/') && is_of_any_length(p->intent)) {
-        set_against(p, earlier->symbolic);
+        ag_set_against(p, earlier->symbolic);
         return;
     }
     if (other != elapsed && same_hours(p, later, earlier))
@@ -219,80 +222,8 @@ static void two_windows(struct ag_parse *p)
         ask_spans(p);
         return;
     }
-    set_against(p, other == elapsed ? earlier->symbolic
-                                    : span_text(p, earlier->from_us, earlier->from_us + elapsed));
-}
-
-/* New is what was not there in the month before the window. */
-static void not_for_a_month(struct ag_parse *p)
-{
-    struct ag_intent *in = p->intent;
-    struct lm_error error;
-
-    if (ag_intent_resolve(in, p->now, &error) < 0 || in->window.from_us == INT64_MIN)
-        return;
-    set_against(p, span_text(p, in->window.from_us - 30 * AG_DAY, in->window.from_us));
-    ag_assume(p, "never_before", "처음은 그 앞 30일 동안 없던 것으로 보았습니다.",
-              "New is what was not seen in the 30 days before.");
-}
-
-/* "new error types today that we did not see yesterday": the whole of yesterday. */
-static void new_since(struct ag_parse *p)
-{
-    bool second = p->times[1].from_us > p->times[0].from_us;
-    size_t said = p->said[AG_C_NEW];
-    const char *word = said ? ag_word(p, said - 1) : "";
-    size_t len = strlen(word);
-
-    /* "today, never seen before today" */
-    if (strcmp(p->times[0].symbolic, p->times[1].symbolic) == 0) {
-        set_window(p, p->times[0].symbolic, true);
-        not_for_a_month(p);
-        return;
-    }
-    if (len > 6 && strcmp(word + len - 6, "before") == 0 &&
-        (p->times[0].from == said || p->times[1].from == said)) {
-        ag_stop(p, AG_NOT_UNDERSTOOD,
-                ag_say(p, "언제 나타난 것을 찾을지 알 수 없습니다.", "It is not said when they came."), NULL);
-        return;
-    }
-    set_window(p, p->times[second].symbolic, true);
-    set_against(p, p->times[!second].symbolic);
-}
-
-/* 어제 없던 에러, "error types we didn't see yesterday": the one time said is the one they were missing from.
- */
-static bool was_absent(const struct ag_parse *p)
-{
-    const struct ag_time_found *f = &p->times[0];
-    size_t at = p->said[AG_C_NEW] - 1;
-    const char *word = ag_said(p, AG_C_NEW) ? ag_word(p, at) : "";
-
-    if (p->time_count != 1 || p->intent->shape != AG_NEW || strstr(word, "전") ||
-        !(strstr(word, "없") || strstr(word, "안 보") || strstr(word, "못") || strstr(word, "not") ||
-          strstr(word, "n't")))
-        return false;
-    return ag_is_korean(p, at) ? f->to > 0 && f->to <= at && ag_before(p, at) == f->to - 1
-                               : f->from == at + 1;
-}
-
-/* What has come since: in the day, week, month it is now. */
-static void came_since(struct ag_parse *p)
-{
-    char name[16];
-    int k;
-
-    if (!calendar_of(p->times[0].symbolic, name, &k) || k >= 0) {
-        ag_stop(p, AG_NEEDS_CLARIFICATION,
-                ag_say(p, "언제 나타난 것을 찾을지 알 수 없습니다.", "It is not said when they came."),
-                ag_say(p, "예: \"오늘 나왔는데 어제는 없던 에러 타입\"",
-                       "For example \"error types today that were not there yesterday\"."));
-        return;
-    }
-    set_window(p, ag_sayf(p, "%s 0", name), false);
-    set_against(p, p->times[0].symbolic);
-    ag_assume(p, "came_since", "그때 없다가 지금까지 나타난 것을 찾았습니다.",
-              "Those that were not there then and have come by now.");
+    ag_set_against(p, other == elapsed ? earlier->symbolic
+                                       : ag_span_text(p, earlier->from_us, earlier->from_us + elapsed));
 }
 
 /* 보다, 대비, compared with: a word that sets one window against another, besides one that says it changed.
@@ -344,7 +275,7 @@ static const char *on_day(struct ag_parse *p, int64_t from, int64_t to, int64_t 
 {
     int days = days_between(ag_zone_floor(p->zone, from, 'd'), day);
 
-    return span_text(p, ag_zone_add(p->zone, from, 'd', days), ag_zone_add(p->zone, to, 'd', days));
+    return ag_span_text(p, ag_zone_add(p->zone, from, 'd', days), ag_zone_add(p->zone, to, 'd', days));
 }
 
 const char *ag_same_clock(struct ag_parse *p, const char *symbolic, const struct ag_time_found *day)
@@ -382,10 +313,10 @@ static bool at_the_same_time(struct ag_parse *p)
     int k;
 
     if (!ag_said(p, AG_C_SAME_TIME) || ag_said(p, AG_C_COMPARE) || p->time_count != 1 ||
-        !calendar_of(p->times[0].symbolic, name, &k) || k >= 0)
+        !ag_calendar_of(p->times[0].symbolic, name, &k) || k >= 0)
         return false;
     if (strcmp(name, "day") == 0 && says_until(p, p->said[AG_C_SAME_TIME] - 1))
-        set_window(p, ag_sayf(p, "day %d so far", k), true);
+        ag_set_window(p, ag_sayf(p, "day %d so far", k), true);
     else
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "어느 시간과 같은지 알 수 없습니다.", "It is not said the same as what."),
@@ -464,18 +395,19 @@ static void compare_windows(struct ag_parse *p)
         return;
     }
     if (p->time_count == 0) {
-        set_window(p,
-                   unit && strcmp(unit, "same") != 0 && strcmp(unit, "hour") != 0 ? ag_sayf(p, "%s 0", unit)
-                                                                                  : "last 1 hour",
-                   false);
-        set_against(p, window_before(p, p->intent->window.symbolic));
+        ag_set_window(p,
+                      unit && strcmp(unit, "same") != 0 && strcmp(unit, "hour") != 0
+                          ? ag_sayf(p, "%s 0", unit)
+                          : "last 1 hour",
+                      false);
+        ag_set_against(p, window_before(p, p->intent->window.symbolic));
         return;
     }
     if (!unit && says_since(p, &p->times[0])) {
         const char *since = since_unit(p, &p->times[0]);
         if (since) {
-            set_window(p, ag_sayf(p, "%s 0", since), true);
-            set_against(p, ag_sayf(p, "%s -1 so far", since));
+            ag_set_window(p, ag_sayf(p, "%s 0", since), true);
+            ag_set_against(p, ag_sayf(p, "%s -1 so far", since));
             return;
         }
         if (p->now - p->times[0].from_us < 12 * AG_HOUR) {
@@ -483,20 +415,20 @@ static void compare_windows(struct ag_parse *p)
             return;
         }
     }
-    if (!unit && names_other_side(p) && calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
+    if (!unit && names_other_side(p) && ag_calendar_of(p->times[0].symbolic, name, &k) && k < 0) {
         /* "compared with yesterday": the current one against it; "did errors rise yesterday" is not that. */
-        set_window(p, ag_sayf(p, "%s 0", name), true);
-        set_against(p, ag_sayf(p, "%s so far", p->times[0].symbolic));
+        ag_set_window(p, ag_sayf(p, "%s 0", name), true);
+        ag_set_against(p, ag_sayf(p, "%s so far", p->times[0].symbolic));
         return;
     }
-    set_window(p, p->times[0].symbolic, true);
+    ag_set_window(p, p->times[0].symbolic, true);
     if (unit && strcmp(unit, "same") != 0) {
         const char *before = shifted(p, p->times[0].symbolic, unit);
-        if (before && calendar_of(p->times[0].symbolic, name, &k) && k == 0 && strcmp(name, unit) == 0)
+        if (before && ag_calendar_of(p->times[0].symbolic, name, &k) && k == 0 && strcmp(name, unit) == 0)
             before = ag_sayf(p, "%s so far", before);
-        set_against(p, before);
+        ag_set_against(p, before);
     } else {
-        set_against(p, window_before(p, p->times[0].symbolic));
+        ag_set_against(p, window_before(p, p->times[0].symbolic));
         ag_assume(p, "compared_with_before", "바로 앞의 같은 길이와 비교했습니다.",
                   "Compared with the equal span before it.");
     }
@@ -527,11 +459,11 @@ static void evidence_windows(struct ag_parse *p)
 {
     bool stated = p->time_count == 1 && !p->times[0].past_is_vague;
 
-    set_window(p, stated ? p->times[0].symbolic : "last 1 hour", stated);
+    ag_set_window(p, stated ? p->times[0].symbolic : "last 1 hour", stated);
     if (!stated)
         ag_assume(p, "default_window", "시간을 말하지 않아 최근 1시간을 보았습니다.",
                   "No time was said: the last hour.");
-    set_against(p, window_before(p, p->intent->window.symbolic));
+    ag_set_against(p, window_before(p, p->intent->window.symbolic));
 }
 
 /* Days of the week are told apart in more than one day, hours in whole days. */
@@ -545,19 +477,6 @@ static bool days_fit(const struct ag_intent *in)
     if (hours && sscanf(in->window.symbolic, "day %d", &day) == 1 && !strchr(in->window.symbolic, ':'))
         return true;
     return in->window.to_us - in->window.from_us > (hours ? AG_DAY - 1 : AG_DAY);
-}
-
-/* 이번주에 처음 등장한, "never seen before": not only not in the window before. */
-static void never_before(struct ag_parse *p)
-{
-    struct ag_intent *in = p->intent;
-    size_t said = p->said[AG_C_NEW];
-    const char *how = !said                               ? NULL
-                      : ag_reads(p, said - 1, AG_C_FIRST) ? "ever"
-                                                          : ag_reads_value(p, said - 1, AG_C_NEW);
-
-    if (in->shape == AG_NEW && in->compare != AG_COMPARE_WINDOW && how && strcmp(how, "ever") == 0)
-        not_for_a_month(p);
 }
 
 /* Whether what is asked can be asked of two windows. */
@@ -635,9 +554,9 @@ void ag_windows_rule(struct ag_parse *p)
     } else if (ag_said(p, AG_C_COMPARE) || ag_said(p, AG_C_SAME_TIME)) {
         compare_windows(p);
     } else if (p->time_count == 2 && in->shape == AG_NEW) {
-        new_since(p);
-    } else if (was_absent(p)) {
-        came_since(p);
+        ag_new_since(p);
+    } else if (ag_was_absent(p)) {
+        ag_came_since(p);
     } else if (p->time_count > 1) {
         ag_stop(
             p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
@@ -647,7 +566,7 @@ void ag_windows_rule(struct ag_parse *p)
             p, AG_NOT_UNDERSTOOD, ag_say(p, "시간이 둘 이상 있습니다.", "More than one time was said."),
             ag_say(p, "한 기간만 적거나 \"비교\"를 붙여 주세요.", "Say one window, or ask to compare two."));
     } else if (p->time_count == 1 && !vague) {
-        set_window(p, p->times[0].symbolic, true);
+        ag_set_window(p, p->times[0].symbolic, true);
     } else if (ag_said(p, AG_C_SHIFT)) {
         ag_stop(p, AG_NEEDS_CLARIFICATION,
                 ag_say(p, "무엇의 전인지 알 수 없습니다.", "It is not clear before what."),
@@ -658,7 +577,7 @@ void ag_windows_rule(struct ag_parse *p)
     }
     /* "why is it failing since noon": a beginning, not another side. */
     if (!p->stopped && in->shape == AG_EVIDENCE && in->compare == AG_NO_COMPARE)
-        set_against(p, window_before(p, in->window.symbolic));
+        ag_set_against(p, window_before(p, in->window.symbolic));
     if (!p->stopped && in->shape == AG_SERIES && in->bucket_us >= AG_DAY && p->time_count == 1 &&
         p->times[0].instant)
         ag_stop(p, AG_NOT_UNDERSTOOD,
@@ -666,7 +585,7 @@ void ag_windows_rule(struct ag_parse *p)
                        "Times in pieces, such as an hour of every day, are not supported yet."),
                 NULL);
     if (!p->stopped)
-        never_before(p);
+        ag_never_before(p);
     if (!p->stopped)
         check_comparison(p);
     if (!p->stopped)
