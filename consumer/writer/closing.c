@@ -1,5 +1,6 @@
 #include "consumer/writer/closing.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Decimal digits without printf: a batch of 1,000 sources has 3,000 numbers. */
@@ -219,65 +220,64 @@ static const struct co_group *next_leader(const struct co_rollup *rollup, const 
     return co_rollup_leader(rollup, (size_t)(leader - rollup->groups) + 1);
 }
 
-/* The runs of all leaders, and for each run the number of its leader, from 1. */
-static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, const struct co_group *first)
+/* The runs of all leaders, or, where not, for each run the number of its leader, from 1. */
+static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, bool runs)
 {
     struct histogram histogram;
     size_t n = 0;
-    int64_t nth = 0;
+    int64_t nth = 1;
 
     begin_array(out);
-    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
-        nth++;
+    for (const struct co_group *leader = co_rollup_leader(rollup, 0); leader != NULL;
+         leader = next_leader(rollup, leader), nth++) {
         co_rollup_all_levels(rollup, leader, histogram.counts);
         for (int highest = CO_DURATION_BUCKET_MAX; (highest = next_run(&histogram, highest)) >= 0;
              highest = histogram.lowest - 1, n++) {
             separate(out, n);
-            append_int(out, nth);
+            if (runs)
+                append_run(out, &histogram, highest);
+            else
+                append_int(out, nth);
         }
     }
-    end_array(out, "bigint");
-    n = 0;
+    end_array(out, runs ? "numeric" : "bigint");
+}
+
+/* A text of each leader, `offset` into the struct. */
+static void append_leader_texts(struct lm_buffer *out, const struct co_rollup *rollup, size_t offset)
+{
+    size_t n = 0;
+
     begin_array(out);
-    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
-        co_rollup_all_levels(rollup, leader, histogram.counts);
-        for (int highest = CO_DURATION_BUCKET_MAX; (highest = next_run(&histogram, highest)) >= 0;
-             highest = histogram.lowest - 1, n++) {
-            separate(out, n);
-            append_run(out, &histogram, highest);
-        }
+    for (const struct co_group *leader = co_rollup_leader(rollup, 0); leader != NULL;
+         leader = next_leader(rollup, leader)) {
+        struct lm_slice text;
+        memcpy(&text, (const char *)leader + offset, sizeof(text));
+        separate(out, n++);
+        append_element(out, text);
     }
-    end_array(out, "numeric");
+    end_array(out, "text");
 }
 
 /* The durations of all levels; every leader is of another minute, service or environment. */
 static void append_durations(struct lm_buffer *out, const struct co_rollup *rollup,
                              const struct co_closing_options *options)
 {
-    const struct co_group *first = co_rollup_leader(rollup, 0), *leader;
+    const struct co_group *first = co_rollup_leader(rollup, 0);
 
     if (first == NULL)
         return;
     begin_call(out, "add_durations", options);
     begin_array(out);
-    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
+    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
         separate(out, leader != first);
         append_int(out, leader->minute_us);
     }
     end_array(out, "bigint");
-    begin_array(out);
-    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
-        separate(out, leader != first);
-        append_element(out, leader->service);
-    }
-    end_array(out, "text");
-    begin_array(out);
-    for (leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
-        separate(out, leader != first);
-        append_element(out, leader->environment);
-    }
-    end_array(out, "text");
-    append_runs(out, rollup, first);
+    append_leader_texts(out, rollup, offsetof(struct co_group, service));
+    append_leader_texts(out, rollup, offsetof(struct co_group, environment));
+    append_runs(out, rollup, false);
+    append_runs(out, rollup, true);
     lm_buffer_append_char(out, ')');
 }
 
