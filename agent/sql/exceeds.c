@@ -32,9 +32,6 @@ const char *ag_exceeds_column(const struct ag_plan *plan)
 
 unsigned ag_exceeds_open(struct ag_plan *plan, struct lm_buffer *sql)
 {
-    if (plan->figure == NULL) {
-        return 0;
-    }
     const char *texts[AG_MAX_COLUMNS];
     size_t count = plan->out->column_count;
     for (size_t i = 0; i < count; i++) {
@@ -47,9 +44,6 @@ unsigned ag_exceeds_open(struct ag_plan *plan, struct lm_buffer *sql)
 
 void ag_exceeds_close(struct ag_plan *plan, struct lm_buffer *sql)
 {
-    if (plan->figure == NULL) {
-        return;
-    }
     lm_buffer_printf(sql, ") AS t\nWHERE t.%s %s t.figure\n", plan->held_with,
                      plan->intent->threshold.op == AG_BELOW ? "<" : ">");
     ag_emit_order(plan, sql, 0, true);

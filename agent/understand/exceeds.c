@@ -8,15 +8,6 @@
 
 #include <string.h>
 
-static bool begins_with_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        if (strncmp(word, words[k], strlen(words[k])) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Which way a word of degree goes. */
 static enum ag_claim way_of(const char *word)
 {
@@ -27,9 +18,9 @@ static enum ag_claim way_of(const char *word)
 
     if (strncmp(word, "보다 ", strlen("보다 ")) == 0)
         word += strlen("보다 ");
-    return begins_with_one_of(word, more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
-           : begins_with_one_of(word, less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
-                                                                        : AG_NO_CLAIM;
+    return ag_begins_with_one_of(word, more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
+           : ag_begins_with_one_of(word, less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
+                                                                           : AG_NO_CLAIM;
 }
 
 /* The one field asked for, ungrouped; NULL where there are others. */

@@ -141,6 +141,8 @@ bool ag_is_korean(const struct ag_parse *p, size_t i);
 const char *ag_word(const struct ag_parse *p, size_t i);
 /* Is token `i` one of these words? */
 bool ag_says(const struct ag_parse *p, size_t i, const char *const *words, size_t count);
+/* Does `word` begin with one of `words`? */
+bool ag_begins_with_one_of(const char *word, const char *const *words, size_t count);
 /* Has token `i` this reading, consumed or not? */
 bool ag_reads(const struct ag_parse *p, size_t i, enum ag_concept concept);
 const char *ag_reads_value(const struct ag_parse *p, size_t i, enum ag_concept concept);

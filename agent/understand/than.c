@@ -6,15 +6,6 @@
 
 #include <string.h>
 
-static bool begins_with_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        if (strncmp(word, words[k], strlen(words[k])) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What is said to be more or less: "more errors than …", 어제보다 많아. A superlative is none. */
 static bool is_degree(const struct ag_parse *p, size_t i)
 {
@@ -27,7 +18,7 @@ static bool is_degree(const struct ag_parse *p, size_t i)
     return (ag_is(p->tokens, i, AG_C_HANGUL) || ag_is(p->tokens, i, AG_C_MOST) ||
             ag_is(p->tokens, i, AG_C_HIGHEST) || ag_is(p->tokens, i, AG_C_LOWEST) ||
             ag_is(p->tokens, i, AG_C_FEWEST)) &&
-           begins_with_one_of(ag_word(p, i), korean, sizeof korean / sizeof *korean);
+           ag_begins_with_one_of(ag_word(p, i), korean, sizeof korean / sizeof *korean);
 }
 
 static void take_degrees(struct ag_parse *p, size_t from, size_t to)
@@ -286,7 +277,7 @@ bool ag_became_slow(const struct ag_parse *p, size_t i)
 
     const char *how = ag_reads_value(p, i, AG_C_SLOW);
 
-    return how && (*how || begins_with_one_of(ag_word(p, i), words, sizeof words / sizeof *words) ||
+    return how && (*how || ag_begins_with_one_of(ag_word(p, i), words, sizeof words / sizeof *words) ||
                    (i > 0 && ag_says(p, i - 1, words, sizeof words / sizeof *words)));
 }
 
@@ -446,9 +437,9 @@ static enum ag_claim way_of(const struct ag_parse *p, size_t i)
         return AG_NO_CLAIM;
     if (strncmp(word, "보다 ", strlen("보다 ")) == 0)
         word += strlen("보다 ");
-    return begins_with_one_of(word, more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
-           : begins_with_one_of(word, less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
-                                                                        : AG_NO_CLAIM;
+    return ag_begins_with_one_of(word, more, sizeof more / sizeof *more)   ? AG_CLAIM_MORE
+           : ag_begins_with_one_of(word, less, sizeof less / sizeof *less) ? AG_CLAIM_LESS
+                                                                           : AG_NO_CLAIM;
 }
 
 /* "is it", "did errors …", 늘었어?: not how many, which or why, nor "show me". */

@@ -105,6 +105,15 @@ bool ag_says(const struct ag_parse *p, size_t i, const char *const *words, size_
     return false;
 }
 
+bool ag_begins_with_one_of(const char *word, const char *const *words, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        if (strncmp(word, words[k], strlen(words[k])) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool ag_is_korean(const struct ag_parse *p, size_t i)
 {
     return (unsigned char)ag_word(p, i)[0] >= 0xE0;
