@@ -1,13 +1,15 @@
 /*
- * The steps are sent one after another, each when the one before has answered: a statement must never run
- * outside its transaction because BEGIN failed. The prelude comes in BEGIN's own message, of which nothing
- * more runs once something has failed; what comes from elsewhere never does. The caller is told as soon as
- * its rows are there; tidying the connection goes on behind.
+ * A statement must never run outside its transaction because BEGIN failed. BEGIN, its settings and the
+ * prelude go out in one pipeline, of which nothing more runs once something has failed, and the statement
+ * along with them, in a message of its own that can hold no second one: every time PostgreSQL and we wait for
+ * each other costs a good part of a small answer. Where its estimate has a say, or it is streamed, it is sent
+ * when what is before it has answered. The caller is told as soon as its rows are there; tidying the
+ * connection goes on behind.
  *
  * The transaction is REPEATABLE READ, so that the prelude (data epochs, progress of the pipeline) and the
- * rows are of one snapshot. Settings are made anew each time. What ROLLBACK leaves of a request goes with all
- * that DISCARD ALL does but for two: plans are kept, for those of rollup_cover() take longer to make than
- * most answers, and belong to no request; advisory locks the reader cannot take.
+ * rows are of one snapshot. What ROLLBACK leaves of a request goes with all that DISCARD ALL does but for
+ * two: plans are kept, for those of rollup_cover() take longer to make than most answers, and belong to no
+ * request; advisory locks the reader cannot take.
  *
  * A streamed statement runs as a cursor, fetched by the hundred rows: what the caller cannot take yet stays
  * in the server.
@@ -17,7 +19,6 @@
  */
 #include "agent/database/execute.h"
 
-#include "common/buffer.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -27,7 +28,7 @@
 #define WAIT_MS 10000 /* for a connection */
 #define STEP_MS 5000  /* for the answer to anything but the statement itself */
 #define BATCH_ROWS 100
-#define BEGIN_MAX 16384
+#define MAX_STEPS 5   /* before the statement */
 #define GRACE_MS 5000 /* beyond the server's own timeout */
 
 enum execution_state {
@@ -61,13 +62,6 @@ struct ag_execution {
 
 static const char *const state_names[] = {"starting", "waiting", "begin", "estimate",
                                           "running",  "tidying", "over"};
-
-static const char begin_sql[] =
-    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s%s%s SET LOCAL statement_timeout = %u; "
-    "SET LOCAL search_path = logmill_read, pg_temp; SET LOCAL timezone = 'UTC'; "
-    "SET LOCAL datestyle = 'ISO, MDY'; SET LOCAL intervalstyle = 'postgres'; "
-    "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
-    "SET LOCAL standard_conforming_strings = on; ";
 
 static const char tidy_sql[] =
     "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
@@ -161,16 +155,18 @@ static bool connection_gone(const struct lm_error *error)
     return strcmp(error->kind, "connection_lost") == 0;
 }
 
-static void send_step(struct ag_execution *execution, const struct lm_pg_request *request)
+static bool send_step(struct ag_execution *execution, const struct lm_pg_request *request)
 {
     struct lm_error error;
     set_deadline(execution,
                  execution->state == RUNNING ? execution->statement.timeout_ms + GRACE_MS : STEP_MS);
-    if (lm_pg_send(execution->pg, request, &error) != 0) {
-        explain(&error);
-        tell(execution, &error);
-        finish(execution, true);
+    if (lm_pg_send(execution->pg, request, &error) == 0) {
+        return true;
     }
+    explain(&error);
+    tell(execution, &error);
+    finish(execution, true);
+    return false;
 }
 
 static void on_tidied(const struct lm_error *error, void *context)
@@ -190,7 +186,7 @@ static void roll_back(struct ag_execution *execution, const struct lm_error *err
     }
     change_state(execution, TIDYING);
     const struct lm_pg_request tidy = {.sql = tidy_sql, .done = on_tidied, .context = execution};
-    send_step(execution, &tidy);
+    (void)send_step(execution, &tidy);
 }
 
 static void fail(struct ag_execution *execution, const struct lm_error *error)
@@ -284,7 +280,7 @@ static void fetch(struct ag_execution *execution)
     execution->paused = false;
     const struct lm_pg_request next = {
         .sql = text, .result = on_batch, .done = on_batch_done, .context = execution};
-    send_step(execution, &next);
+    (void)send_step(execution, &next);
 }
 
 static void on_batch_done(const struct lm_error *error, void *context)
@@ -325,7 +321,7 @@ static void send_prefixed(struct ag_execution *execution, const char *prefix, st
     }
     snprintf(text, size, "%s%s", prefix, execution->statement.sql);
     request.sql = text;
-    send_step(execution, &request);
+    (void)send_step(execution, &request);
     free(text);
 }
 
@@ -371,7 +367,7 @@ static void run_statement(struct ag_execution *execution)
                                             .result = on_row,
                                             .done = on_statement_done,
                                             .context = execution};
-    send_step(execution, &statement);
+    (void)send_step(execution, &statement);
 }
 
 static void on_prelude(const PGresult *result, void *context)
@@ -429,26 +425,38 @@ static void on_begun(const struct lm_error *error, void *context)
 
 static void begin(struct ag_execution *execution)
 {
-    struct lm_buffer text;
-    lm_buffer_init(&text, BEGIN_MAX);
-    const bool other = execution->role[0] != '\0';
-    lm_buffer_printf(&text, begin_sql, other ? " SET LOCAL ROLE \"" : "", execution->role, other ? "\";" : "",
-                     execution->statement.serial ? " SET LOCAL max_parallel_workers_per_gather = 0;" : "",
-                     execution->statement.timeout_ms);
-    if (execution->statement.prelude != NULL) {
-        lm_buffer_append_text(&text, execution->statement.prelude);
+    const struct ag_statement *statement = &execution->statement;
+    const bool at_once = statement->max_cost <= 0 && statement->rows == NULL;
+    struct lm_pg_request steps[MAX_STEPS] = {{.sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}};
+    char role[96], timeout[64];
+    size_t count = 1;
+    if (execution->role[0] != '\0') {
+        snprintf(role, sizeof(role), "SET LOCAL ROLE \"%s\"", execution->role);
+        steps[count++].sql = role;
+    }
+    if (statement->serial) {
+        steps[count++].sql = "SET LOCAL max_parallel_workers_per_gather = 0";
+    }
+    snprintf(timeout, sizeof(timeout), "SET LOCAL statement_timeout = %u", statement->timeout_ms);
+    steps[count++].sql = timeout;
+    if (statement->prelude != NULL) {
+        steps[count++] =
+            (struct lm_pg_request){.sql = statement->prelude, .result = on_prelude, .context = execution};
     }
     change_state(execution, BEGINNING);
-    if (lm_buffer_text(&text) != NULL) {
-        const struct lm_pg_request request = {
-            .sql = lm_buffer_text(&text), .result = on_prelude, .done = on_begun, .context = execution};
-        send_step(execution, &request);
-    } else {
-        const struct lm_error memory = {
-            .decision = LM_RETRY, .kind = "memory", .text = "out of memory for a statement"};
-        fail(execution, &memory);
+    for (size_t i = 0; i < count; i++) {
+        steps[i].with_next = at_once || i + 1 < count;
+        if (!steps[i].with_next) {
+            steps[i].done = on_begun;
+            steps[i].context = execution;
+        }
+        if (!send_step(execution, &steps[i])) {
+            return;
+        }
     }
-    lm_buffer_free(&text);
+    if (at_once) {
+        run_statement(execution);
+    }
 }
 
 static void on_connection(struct lm_pg *pg, const struct lm_error *error, void *context)

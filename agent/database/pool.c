@@ -280,6 +280,11 @@ static void on_opened(struct lm_pg *pg, const struct lm_error *error, void *cont
     }
 }
 
+/* What every statement runs with: RESET ALL comes back to it. */
+static const char settings[] = "-c search_path=logmill_read,pg_temp -c timezone=UTC -c datestyle=ISO,MDY "
+                               "-c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 "
+                               "-c standard_conforming_strings=on";
+
 static void open_slot(struct slot *slot)
 {
     struct lm_error error;
@@ -289,6 +294,7 @@ static void open_slot(struct slot *slot)
     const struct lm_pg_options options = {.loop = slot->pool->options.loop,
                                           .conninfo = slot->pool->options.conninfo,
                                           .application_name = "logmill-agent",
+                                          .settings = settings,
                                           .opened = on_opened,
                                           .lost = on_lost,
                                           .context = slot};

@@ -50,6 +50,10 @@ struct lm_pg_request {
     int param_count;           /* > 0 or `extended`: extended protocol, one statement */
     const char *const *params; /* text format, NULL for NULL; copied */
     bool extended;
+    /* Goes to the server along with the request sent next, in extended protocol, without waiting between the
+     * two (libpq's pipeline mode). That runs only if this one has not failed, else it gets the same error; no
+     * COPY. */
+    bool with_next;
     bool single_row; /* results come row by row (PGRES_SINGLE_TUPLE) */
     void (*result)(const PGresult *result, void *context);
     void (*done)(const struct lm_error *error, void *context);

@@ -115,13 +115,9 @@ int lm_pg_copy_start(struct lm_pg *pg, const struct lm_pg_copy *copy, struct lm_
     return 0;
 }
 
-/* Sends the next statement if nothing runs. Nothing starts while a cancel request is under way: it would hit
- * the wrong one. */
-void pg_run_next(struct lm_pg *pg)
+/* Takes the next of the queue to be the one that runs. */
+static struct pg_statement *take_first(struct lm_pg *pg)
 {
-    if (pg->state != PG_READY || pg->running != NULL || pg->first == NULL || pg->broken ||
-        pg->cancels != NULL)
-        return;
     struct pg_statement *statement = pg->first;
     pg->first = statement->next;
     if (pg->first == NULL)
@@ -130,21 +126,82 @@ void pg_run_next(struct lm_pg *pg)
     pg->queued--;
     pg->queued_bytes -= statement->bytes;
     pg->running = statement;
+    return statement;
+}
+
+static bool send_request(struct lm_pg *pg, const struct lm_pg_request *request)
+{
+    bool simple = request->param_count == 0 && !request->extended && !pg->pipelined;
+    return (simple ? PQsendQuery(pg->conn, request->sql)
+                   : PQsendQueryParams(pg->conn, request->sql, request->param_count, NULL, request->params,
+                                       NULL, NULL, 0)) == 1;
+}
+
+/* All up to the first that does not go along with the next; that one is there. */
+static bool send_pipeline(struct lm_pg *pg, const struct pg_statement *statement)
+{
+    pg->pipelined = PQenterPipelineMode(pg->conn) == 1;
+    if (!pg->pipelined || !send_request(pg, &statement->request))
+        return false;
+    const struct pg_statement *next = pg->first;
+    for (bool more = true; more; next = next->next) {
+        if (!send_request(pg, &next->request))
+            return false;
+        pg->sent++;
+        more = next->request.with_next;
+    }
+    return PQpipelineSync(pg->conn) == 1;
+}
+
+/* What goes along with the next waits for it; COPY cannot be in a pipeline. */
+static bool is_whole(const struct pg_statement *statement)
+{
+    while (statement != NULL && statement->request.with_next)
+        statement = statement->next;
+    return statement != NULL;
+}
+
+/* Sends the next statement if nothing runs. Nothing starts while a cancel request is under way: it would hit
+ * the wrong one. */
+void pg_run_next(struct lm_pg *pg)
+{
+    if (pg->state != PG_READY || pg->running != NULL || !is_whole(pg->first) || pg->broken ||
+        pg->cancels != NULL)
+        return;
+    struct pg_statement *statement = take_first(pg);
     lm_error_clear(&pg->failure);
     pg->copy_line = 0;
     pg->refused = false;
     pg_change_state(pg, statement->copy ? PG_COPY_START : PG_QUERY);
 
-    const struct lm_pg_request *request = &statement->request;
-    int sent = request->param_count > 0 || request->extended
-                   ? PQsendQueryParams(pg->conn, request->sql, request->param_count, NULL, request->params,
-                                       NULL, NULL, 0)
-                   : PQsendQuery(pg->conn, request->sql);
-    if (sent == 1 && request->single_row)
+    bool sent =
+        statement->request.with_next ? send_pipeline(pg, statement) : send_request(pg, &statement->request);
+    if (sent && statement->request.single_row)
         PQsetSingleRowMode(pg->conn);
-    int left = sent == 1 ? PQflush(pg->conn) : -1;
+    int left = sent ? PQflush(pg->conn) : -1;
     if (left < 0 || pg_watch(pg, left > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE) != 0)
         pg_fail_soon(pg);
+}
+
+/* The next of the pipeline, whose answer follows; the connection is ready when its end has come. */
+static void next_in_pipeline(struct lm_pg *pg)
+{
+    if (pg->sent == 0)
+        return;
+    pg->sent--;
+    if (take_first(pg)->request.single_row)
+        PQsetSingleRowMode(pg->conn);
+}
+
+static void end_pipeline(struct lm_pg *pg)
+{
+    pg->pipelined = false;
+    if (PQexitPipelineMode(pg->conn) != 1) {
+        pg_fail_lost(pg);
+        return;
+    }
+    pg_change_state(pg, PG_READY);
+    pg_run_next(pg);
 }
 
 static void statement_done(struct lm_pg *pg)
@@ -160,7 +217,10 @@ static void statement_done(struct lm_pg *pg)
     pg->running = NULL;
     pg->full = false;
     uv_timer_stop(&pg->timer);
-    pg_change_state(pg, PG_READY);
+    if (pg->pipelined)
+        next_in_pipeline(pg);
+    else
+        pg_change_state(pg, PG_READY);
     if (statement->copy && starting)
         statement->copying.started(error, statement->copying.context);
     else if (statement->copy)
@@ -189,6 +249,8 @@ static bool take_result(struct lm_pg *pg, const PGresult *result)
     case PGRES_COPY_BOTH:
         lm_error_set(&pg->failure, LM_FATAL, "copy_out", "COPY … TO STDOUT is not served");
         return false;
+    case PGRES_PIPELINE_ABORTED: /* the failure of one before stands */
+        return true;
     case PGRES_FATAL_ERROR:
     case PGRES_BAD_RESPONSE:
         if (pg->failure.decision == LM_OK)
@@ -214,6 +276,11 @@ void pg_process(struct lm_pg *pg)
         PGresult *result = PQgetResult(pg->conn);
         if (result == NULL) {
             statement_done(pg);
+            continue;
+        }
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            end_pipeline(pg);
             continue;
         }
         bool usable = take_result(pg, result);

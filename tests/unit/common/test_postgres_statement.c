@@ -151,6 +151,125 @@ static void copy_through_send_is_ended_not_hung(void **state)
     assert_string_equal(f->done_error.kind, "connection_lost");
 }
 
+static void wait_for_sleep(struct fixture *f, struct lm_pg *other, int pid)
+{
+    char sleeps[128];
+    snprintf(sleeps, sizeof(sleeps),
+             "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep'", pid);
+    do {
+        run_sql(f, other, sleeps);
+    } while (strcmp(f->last_value, "1") != 0);
+}
+
+/* ---- sent along with the next ---- */
+
+static void send_along(struct fixture *f, struct lm_pg *pg, const char *sql)
+{
+    const struct lm_pg_request request = {
+        .sql = sql, .with_next = true, .result = on_result, .done = on_done, .context = f};
+    struct lm_error error;
+    assert_int_equal(lm_pg_send(pg, &request, &error), 0);
+}
+
+static void what_is_sent_along_runs_in_order_and_only_with_the_next(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    const struct lm_pg_request rows = {.sql = "SELECT g FROM generate_series(3, 5) g",
+                                       .single_row = true,
+                                       .result = on_result,
+                                       .done = on_done,
+                                       .context = f};
+    struct lm_error error;
+    send_along(f, pg, "SELECT 1");
+    send_along(f, pg, "SELECT 2");
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_true(PQtransactionStatus(lm_pg_raw(pg)) == PQTRANS_IDLE);
+    assert_int_equal(lm_pg_send(pg, &rows, &error), 0);
+    send_sql(f, pg, "SELECT 6; SELECT 7"); /* the connection is out of the pipeline again */
+    wait_until(f, &f->done, 4);
+    assert_string_equal(f->trace, "1 done 2 done 3 4 5 done 6 7 done");
+    assert_int_equal(f->results, 8); /* the rows came one by one, and their end */
+    close_now(f, pg);
+}
+
+static void nothing_runs_behind_what_failed_in_a_pipeline(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    run_sql(f, pg, "CREATE TEMP TABLE t (n int)");
+    f->trace[0] = '\0';
+    send_along(f, pg, "INSERT INTO t VALUES (1)");
+    send_along(f, pg, "SELECT 1 / 0");
+    send_along(f, pg, "SELECT 2");
+    send_sql(f, pg, "INSERT INTO t VALUES (2)");
+    wait_until(f, &f->done, 5);
+    assert_int_equal(f->done_error.decision, LM_RETRY);
+    assert_string_equal(f->done_error.sqlstate, "22012");
+    assert_null(strstr(f->trace, "2"));
+    run_sql(f, pg, "SELECT count(*) FROM t"); /* one transaction, but for a COMMIT in it */
+    assert_string_equal(f->last_value, "0");
+    close_now(f, pg);
+}
+
+static void a_statement_alone_in_its_message_cannot_bring_another_in_a_pipeline(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    send_along(f, pg, "BEGIN");
+    send_sql(f, pg, "SELECT 1; COMMIT");
+    wait_until(f, &f->done, 2);
+    assert_string_equal(f->done_error.sqlstate, "42601");
+    run_sql(f, pg, "ROLLBACK");
+    close_now(f, pg);
+}
+
+static void a_connection_that_breaks_in_a_pipeline_fails_all_that_is_left_of_it(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    send_along(f, pg, "SELECT pg_terminate_backend(pg_backend_pid())");
+    send_along(f, pg, "SELECT 2");
+    send_sql(f, pg, "SELECT 3");
+    wait_until(f, &f->lost, 1);
+    assert_int_equal(f->done, 3);
+    assert_string_equal(f->done_error.kind, "connection_lost");
+    assert_null(strstr(f->trace, "3"));
+}
+
+static void closing_from_inside_a_pipeline_is_the_end_of_it(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    send_along(f, pg, "SELECT 1");
+    send_sql(f, pg, "SELECT 2");
+    f->close_in_callback = pg;
+    wait_until(f, &f->closed, 1);
+    assert_int_equal(f->done, 0);
+}
+
+static void a_pipeline_can_be_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    struct lm_pg *pg = connected(f);
+    send_along(f, pg, "BEGIN");
+    send_along(f, pg, "SELECT 1");
+    send_sql(f, pg, "SELECT pg_sleep(30)");
+    send_sql(f, pg, "ROLLBACK");
+    struct lm_pg *other = connected(f);
+    wait_for_sleep(f, other, lm_pg_backend_pid(pg));
+    close_now(f, other);
+    f->pg = pg;
+    int done = f->done;
+    f->trace[0] = '\0';
+    lm_pg_cancel(pg, NULL, NULL);
+    wait_until(f, &f->done, done + 4);
+    assert_string_equal(f->trace, "done 1 done failed done");
+    close_now(f, pg);
+}
+
+/* ---- cancelling ---- */
+
 static void on_cancelled(void *context)
 {
     ((struct fixture *)context)->cancelled++;
@@ -163,13 +282,7 @@ static void a_cancelled_statement_fails_with_57014_and_the_next_one_runs(void **
     send_sql(f, pg, "SELECT pg_sleep(30)");
     send_sql(f, pg, "SELECT 6");
     struct lm_pg *other = connected(f);
-    char sleeps[128];
-    snprintf(sleeps, sizeof(sleeps),
-             "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep'",
-             lm_pg_backend_pid(pg));
-    do {
-        run_sql(f, other, sleeps);
-    } while (strcmp(f->last_value, "1") != 0);
+    wait_for_sleep(f, other, lm_pg_backend_pid(pg));
     close_now(f, other);
     f->pg = pg;
     int done = f->done;
@@ -267,6 +380,12 @@ int main(void)
         TEST(a_failed_statement_leaves_the_connection_usable),
         TEST(a_big_statement_is_sent_in_parts),
         TEST(copy_through_send_is_ended_not_hung),
+        TEST(what_is_sent_along_runs_in_order_and_only_with_the_next),
+        TEST(nothing_runs_behind_what_failed_in_a_pipeline),
+        TEST(a_statement_alone_in_its_message_cannot_bring_another_in_a_pipeline),
+        TEST(a_connection_that_breaks_in_a_pipeline_fails_all_that_is_left_of_it),
+        TEST(closing_from_inside_a_pipeline_is_the_end_of_it),
+        TEST(a_pipeline_can_be_cancelled),
         TEST(a_cancelled_statement_fails_with_57014_and_the_next_one_runs),
         TEST(a_cancel_on_an_idle_connection_does_not_hit_the_next_statement),
         TEST(close_with_a_cancel_under_way_leaves_nothing),
