@@ -1,5 +1,6 @@
 /* logmill-agent: arguments → configuration → log → loop → server → "ready". Stopping is ag_server_stop's. */
 #include "agent/config.h"
+#include "agent/guard/guard.h"
 #include "agent/http/server.h"
 #include "common/log.h"
 #include "common/service.h"
@@ -30,6 +31,7 @@ static int run(struct program *program)
 {
     struct lm_error error;
     lm_log_open("logmill-agent", (enum lm_log_level)program->config.log_level);
+    ag_guard_widen_stacks();
     if (lm_service_open(&program->service, on_stop, program, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         return 1;

@@ -1,7 +1,8 @@
 /*
- * One judgement: length, parse, check, write, parse again, compare, wrap. All of it on a thread made for it,
- * because the parser, protobuf and our own walks recurse with the nesting of the text: 16 KiB of "1+1+1…"
- * overruns a usual stack before any depth can be looked at.
+ * One judgement: length, parse, check, write, parse again, compare, wrap. The parser, protobuf and our own
+ * walks recurse with the nesting of the text: 16 KiB of "1+1+1…" overruns a usual stack before any depth can
+ * be looked at. So a text is judged where the caller is only if its stack would hold the deepest text of that
+ * length, else on a thread made for it.
  */
 #include "agent/guard/guard.h"
 
@@ -13,9 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#define STACK_BYTES (64u << 20)
-#define MAX_WRITTEN (256u << 10) /* parentheses and quotes make a text a few times longer */
+/* "- - - x", the deepest there is, takes one KiB a byte of text. */
+#define STACK_PER_BYTE 4096u
+#define STACK_BYTES ((size_t)AG_GUARD_MAX_SQL * STACK_PER_BYTE)
+#define STACK_SPARE ((size_t)256 << 10) /* of callers and signals */
+#define MAX_WRITTEN (256u << 10)        /* parentheses and quotes make a text a few times longer */
 #define MAX_ARENA (4u << 20)
 
 struct judgement {
@@ -128,29 +133,72 @@ static void *run(void *argument)
     return NULL;
 }
 
-int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
-             struct lm_error *error)
+/* Nothing is known of a stack: not held. */
+static bool stack_holds(size_t bytes)
 {
-    *out = (struct ag_guard_verdict){.pass = false};
-    struct judgement judgement = {.sql = sql, .limits = limits, .verdict = out};
+    static _Thread_local const char *lowest;
+    const char *here = __builtin_frame_address(0);
+    pthread_attr_t attributes;
+    if (lowest == NULL) {
+        void *start = NULL;
+        size_t size = 0;
+        if (pthread_getattr_np(pthread_self(), &attributes) != 0) {
+            return false;
+        }
+        const int failed = pthread_attr_getstack(&attributes, &start, &size);
+        pthread_attr_destroy(&attributes);
+        if (failed != 0) {
+            return false;
+        }
+        lowest = start;
+    }
+    return here > lowest && (size_t)(here - lowest) > bytes + STACK_SPARE;
+}
+
+static int judge_apart(struct judgement *judgement, struct lm_error *error)
+{
+    struct ag_guard_verdict *verdict = judgement->verdict;
     pthread_attr_t attributes;
     pthread_t thread;
     if (pthread_attr_init(&attributes) != 0) {
-        snprintf(out->reason, sizeof(out->reason), "out of memory");
+        snprintf(verdict->reason, sizeof(verdict->reason), "out of memory");
         return lm_error_set(error, LM_RETRY, "guard", "out of memory for the guard's thread");
     }
-    int failed = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int failed = pthread_attr_setstacksize(&attributes, STACK_BYTES + STACK_SPARE);
     if (failed == 0) {
-        failed = pthread_create(&thread, &attributes, run, &judgement);
+        failed = pthread_create(&thread, &attributes, run, judgement);
     }
     pthread_attr_destroy(&attributes);
     if (failed != 0) {
-        snprintf(out->reason, sizeof(out->reason), "no thread: %s", strerror(failed));
+        snprintf(verdict->reason, sizeof(verdict->reason), "no thread: %s", strerror(failed));
         return lm_error_set(error, LM_RETRY, "guard", "the guard's thread could not be started: %s",
                             strerror(failed));
     }
     pthread_join(thread, NULL);
     return 0;
+}
+
+int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
+             struct lm_error *error)
+{
+    *out = (struct ag_guard_verdict){.pass = false};
+    struct judgement judgement = {.sql = sql, .limits = limits, .verdict = out};
+    const size_t len = strnlen(sql, AG_GUARD_MAX_SQL);
+    if (!stack_holds(len * STACK_PER_BYTE)) {
+        return judge_apart(&judgement, error);
+    }
+    judge(&judgement);
+    return 0;
+}
+
+void ag_guard_widen_stacks(void)
+{
+    const rlim_t wanted = STACK_BYTES + 2 * STACK_SPARE;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        (void)setrlimit(RLIMIT_STACK, &limit);
+    }
 }
 
 void ag_guard_verdict_free(struct ag_guard_verdict *verdict)

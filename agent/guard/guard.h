@@ -38,12 +38,19 @@ struct ag_guard_verdict {
 
 /*
  * Judges `sql` (NUL-terminated UTF-8). Returns 0 with a verdict, or -1 (LM_RETRY "guard": no memory or no
- * thread); then the verdict is a rejection too, so that nothing runs. Any thread; the work is done on a
- * thread of its own with a 64 MiB stack, for the parser recurses as deep as the text nests, and the caller
- * waits for it (below a millisecond for usual texts).
+ * thread); then the verdict is a rejection too, so that nothing runs. Any thread. Takes below a millisecond
+ * for usual texts, and up to 4 KiB of stack for each byte of text, for the parser recurses as deep as that
+ * nests: where the caller's has not so much, it is done on a thread of its own and the caller waits for it.
  */
 int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_guard_verdict *out,
              struct lm_error *error) LM_MUST_CHECK;
+
+/*
+ * Raises the process's limit of stacks so that texts of any length are judged without a thread of their own:
+ * on the main thread, and on threads begun from here on whose stack goes by that limit, as libuv's does.
+ * Where the hard limit is lower it is raised as far as that.
+ */
+void ag_guard_widen_stacks(void);
 
 /* Frees verdict->sql; a zeroed verdict is fine. */
 void ag_guard_verdict_free(struct ag_guard_verdict *verdict);
