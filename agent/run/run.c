@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#define MOST_BYTES_HERE ((size_t)256 << 10) /* of cells made an answer on the loop */
+
 static void advance(struct ag_run *run, enum ag_step step);
 static void do_stage(struct ag_run *run);
 
@@ -394,9 +396,18 @@ void ag_run_stage(struct ag_run *run)
     do_stage(run);
 }
 
+/* To wake a thread and be woken by it takes longer than what is done there, and while a run is alone nobody
+ * waits for the loop. */
+static bool works_here(const struct ag_run *run)
+{
+    return !ag_stages[run->stage].off_loop ||
+           (run->runs->count == 1 &&
+            (run->stage != AG_STAGE_INSIGHT || run->fetched->bytes <= MOST_BYTES_HERE));
+}
+
 static void do_stage(struct ag_run *run)
 {
-    if (!ag_stages[run->stage].off_loop) {
+    if (works_here(run)) {
         advance(run, ag_stages[run->stage].step(run));
         return;
     }
