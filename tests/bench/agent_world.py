@@ -6,6 +6,7 @@ before are the same moved back; every hour of every partition has an epoch, as w
 consumers fold, vacuumed as autovacuum would have done, the ends of the day's leaves summarised as the consumers do.
 """
 import datetime
+import math
 
 RARE = "legacy-batch"
 TRACE_OF = 5                                                # records
@@ -24,7 +25,7 @@ select at, 'raw', l.level, 'BACKEND',
        exp(2.5 + i %% 12 * 0.2 + 1.6 * (random() + random() + random() + random() - 2)), 'u' || i %% 5000, md5((i / 5)::text), array['a'], '{"retry": 1}',
        i / 240 %% 4, i, at, i %% 200
 from generate_series(%(first)d, %(last)d) i,
-     lateral (select '%(from)s'::timestamptz + (i - %(first)d) * ('%(to)s'::timestamptz - '%(from)s'::timestamptz) / %(count)d as at) t,
+     lateral (select '%(start)s'::timestamptz + i / %(rate)f::float8 * interval '1 second' as at) t,
      lateral (select (array['INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'INFO', 'WARN', 'WARN', 'ERROR'])
                      [1 + i / 24 %% 10]::logmill.log_level as level) l;
 """
@@ -43,11 +44,13 @@ insert into logmill.duration_minute
 select minute, category, service, environment, kafka_partition, sum(u.n * logmill.histogram_unit(u.bucket))
 from logmill.log_rollup_minute cross join lateral unnest(duration_buckets, duration_counts) as u (bucket, n)
 where minute >= '%(from)s' and minute < '%(to)s' group by 1, 2, 3, 4, 5;
-insert into logmill.error_pattern_hour
+insert into logmill.error_pattern_hour as e
 select date_trunc('hour', created_at), 'raw'::logmill.log_category, service, environment, error_type, pattern, kafka_partition, count(*), min(created_at),
        max(created_at), min(message)
 from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' and level >= 'ERROR'
-group by 1, 2, 3, 4, 5, 6, 7;
+group by 1, 2, 3, 4, 5, 6, 7
+on conflict (hour, category, service, environment, error_type, pattern, kafka_partition) do update
+set n = e.n + excluded.n, last_seen = excluded.last_seen;
 """
 
 # The counts of the day, 1 to 29 days earlier.
@@ -79,26 +82,35 @@ select 'service', '%(rare)s', 'raw', '%(rare)s', 'production', 0, now() - interv
 
 def make(world, rows):
     """Fills the database of `world`; the moment of the first record."""
-    end = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
-    start = end.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=24)
-    names = {"rare": RARE, "services": ", ".join("'%s'" % s for s in SERVICES)}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    start = now.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=24)
+    rate = rows / (now - start).total_seconds()
     world.rows("update logmill.fold_state set durations_since = '-infinity'")
     world.rows("select logmill.ensure_leaf('raw', '%s'::timestamptz + i * interval '1 hour') from generate_series(0, 26) i" % start)
-    at, first = start, 0
-    while at < end:
-        to = min(at + datetime.timedelta(hours=1), end)
-        last = int(rows * (to - start) / (end - start)) - 1
-        hour = dict(names, first=first, last=last, count=last - first + 1, **{"from": at, "to": to})
-        world.rows(ROWS % hour, timeout=1200)
-        world.rows(COUNTED % hour, timeout=1200)
-        at, first = to, last + 1
+    filled = fill(world, start, rate, start)
     for days in range(1, 30):
         world.rows(EARLIER % {"days": days, "from": start}, timeout=1200)
-    world.rows(REST % dict(names, **{"from": start}), timeout=1200)
+    world.rows(REST % {"rare": RARE, "from": start}, timeout=1200)
     world.rows("vacuum analyze", timeout=3600)
     fold(world)
-    world.rows("vacuum analyze logmill.log_rollup_hour, logmill.log_rollup_day, logmill.fold_hour, logmill.fold_day", timeout=1200)
+    filled = fill(world, start, rate, filled)               # what has passed meanwhile: no window of the bench ends in a gap
+    fold(world)
+    world.rows("vacuum analyze", timeout=3600)
+    fill(world, start, rate, filled)
     return start
+
+
+def fill(world, start, rate, at):
+    """The records from `at` to the last whole minute, an hour at a time, and what is counted of them; where it came to."""
+    while (to := min(at.replace(minute=0) + datetime.timedelta(hours=1),
+                     datetime.datetime.now(datetime.timezone.utc).replace(second=0, microsecond=0))) > at:
+        first, last = (math.ceil((t - start).total_seconds() * rate) for t in (at, to))
+        hour = {"rare": RARE, "services": ", ".join("'%s'" % s for s in SERVICES), "start": start, "rate": rate, "first": first, "last": last - 1,
+                "from": at, "to": to}
+        world.rows(ROWS % hour, timeout=1200)
+        world.rows(COUNTED % hour, timeout=1200)
+        at = to
+    return at
 
 
 def fold(world):
