@@ -92,6 +92,7 @@ static struct ag_sql_context sql_context(const struct ag_run *run)
                                    .scan_window_us = config->scan_window_ms * 1000,
                                    .longest_window_us = config->longest_window_ms * 1000,
                                    .rows_since_us = run->rows_since_us,
+                                   .counts_since_us = run->counts_since_us,
                                    .oldest_us = run->kept.oldest_us,
                                    .services_overflowed = run->kept.services_overflowed,
                                    .scope = &run->caller->sight->scope,

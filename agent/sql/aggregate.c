@@ -245,6 +245,9 @@ static int plan_aggregate(struct ag_plan *plan)
             ag_plan_add_having(plan, ag_plan_text(plan, "%s IS NOT NULL", ag_plan_item(plan, name)));
         }
     }
+    if (plan->takes_away && plan->group_count > 0) {
+        ag_plan_add_having(plan, ag_plan_text(plan, "sum(%s) > 0", ag_plan_item(plan, "n")));
+    }
     hidden_columns(plan);
     if (intent->each > 0) {
         ag_each_keys(plan);

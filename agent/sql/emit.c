@@ -135,7 +135,8 @@ static void emit_part(struct ag_plan *plan, struct lm_buffer *sql, unsigned inde
     }
     for (size_t i = 0; i < plan->item_count; i++) {
         const struct ag_item *item = &plan->items[i];
-        const char *expr = item->expr[part->table];
+        bool less = part->taken_away && strcmp(item->alias, "n") == 0;
+        const char *expr = less ? "-1" : item->expr[part->table];
         texts[count++] =
             strcmp(expr, item->alias) == 0 ? item->alias : ag_plan_text(plan, "%s AS %s", expr, item->alias);
     }

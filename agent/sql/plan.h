@@ -40,6 +40,7 @@ struct ag_part {
     int64_t to_us;
     bool previous;    /* of the other window */
     int64_t split_us; /* rows before it are of the other window, the rest of the current one; 0: no split */
+    bool taken_away;  /* rows that a rollup counts and the window has not: each is -1 */
 };
 
 /* A column of the parts. */
@@ -65,9 +66,10 @@ struct ag_plan {
 
     struct ag_part parts[AG_MAX_PARTS];
     size_t part_count;
-    bool mixed;  /* some part is a rollup: rows are counted by sum(n) */
-    bool nested; /* parts are written as a subquery even where there is only one */
-    bool sides;  /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
+    bool mixed;      /* some part is a rollup: rows are counted by sum(n) */
+    bool takes_away; /* some part is taken away: a group may come to nothing */
+    bool nested;     /* parts are written as a subquery even where there is only one */
+    bool sides;      /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
     enum ag_table source;
     const char
         *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
@@ -146,8 +148,8 @@ unsigned ag_filter_levels(const struct ag_intent *intent, size_t filter_count);
 /* window.c */
 /* Resolves the windows into out->from_us … ; LM_FATAL "bad_request" for an empty one. */
 int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
-/* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs. AG_LOGS: one
- * part. */
+/* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs, or what is
+ * outside of them from the unit around, whichever is less. AG_LOGS: one part. */
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
 /* Where the whole units of a window that ends at `to_us` end: before it, or with the running minute. */
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit);

@@ -59,6 +59,7 @@ static int add_parts(struct ag_plan *plan)
     }
     plan->part_count = 0;
     plan->mixed = false;
+    plan->takes_away = false;
     plan->sides = false;
     if (ag_source_is_change(intent) && plan->source == AG_FOLDS) {
         bool new = intent->shape == AG_NEW;

@@ -62,24 +62,64 @@ int ag_window_resolve(struct ag_plan *plan)
     return 0;
 }
 
-static void add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
+static void add_part(struct ag_plan *plan, struct ag_part part)
 {
-    if (from_us >= to_us) {
+    if (part.from_us >= part.to_us) {
         return;
     }
     if (plan->part_count == AG_MAX_PARTS) {
         plan->failed = true;
         return;
     }
-    plan->parts[plan->part_count++] =
-        (struct ag_part){.table = table, .from_us = from_us, .to_us = to_us, .previous = previous};
-    plan->mixed |= table != AG_LOGS;
+    plan->parts[plan->part_count++] = part;
+    plan->mixed |= part.table != AG_LOGS;
+    plan->takes_away |= part.taken_away;
+}
+
+static void add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
+{
+    add_part(plan,
+             (struct ag_part){.table = table, .from_us = from_us, .to_us = to_us, .previous = previous});
+}
+
+static void take_away(struct ag_plan *plan, int64_t from_us, int64_t to_us)
+{
+    add_part(plan,
+             (struct ag_part){.table = AG_LOGS, .from_us = from_us, .to_us = to_us, .taken_away = true});
+}
+
+static bool is_open(const struct ag_plan *plan, int64_t to_us)
+{
+    return plan->context->live && to_us == plan->context->now_us;
 }
 
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)
 {
-    bool open = plan->context->live && to_us == plan->context->now_us && unit == AG_MINUTE;
-    return floor_to(open ? to_us + unit - 1 : to_us, unit);
+    return floor_to(is_open(plan, to_us) && unit == AG_MINUTE ? to_us + unit - 1 : to_us, unit);
+}
+
+/* Records are counted and nothing else of them is told, so that some can be taken away. */
+static bool only_counts(const struct ag_plan *plan, enum ag_table table)
+{
+    const struct ag_intent *intent = plan->intent;
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (plan->grouped[i].field == AG_PATTERN) {
+            return false; /* shown by one of its messages */
+        }
+    }
+    bool shape = intent->shape == AG_PLAIN || intent->shape == AG_SERIES || intent->shape == AG_BUSIEST ||
+                 intent->shape == AG_SPIKE;
+    bool measure = intent->measure.fn == AG_COUNT || intent->measure.fn == AG_ERROR_RATE ||
+                   intent->measure.fn == AG_SHARE || intent->measure.fn == AG_RATE;
+    return shape && measure && intent->measure.also_count == 0 && intent->part_count == 0 &&
+           intent->compare != AG_COMPARE_WINDOW &&
+           (table == AG_MINUTES || table == AG_FOLDS || table == AG_HOURS);
+}
+
+/* Rows and what is counted of them are both still there. */
+static bool is_kept(const struct ag_plan *plan, int64_t us)
+{
+    return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
 }
 
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
@@ -91,9 +131,21 @@ void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, i
         add(plan, AG_LOGS, from_us, to_us, previous);
         return;
     }
-    add(plan, AG_LOGS, from_us, first, previous);
+    int64_t before = floor_to(from_us, unit), beyond = last + unit;
+    bool counts = only_counts(plan, table);
+    if (counts && from_us - before < first - from_us && is_kept(plan, before)) {
+        take_away(plan, before, from_us);
+        first = before;
+    }
+    add(plan, AG_LOGS, from_us, first, previous); /* nothing where `first` lies before */
+    /* Behind an open end there is nothing but what fast clocks have dated there. */
+    if (counts && last < to_us && (is_open(plan, to_us) || beyond - to_us < to_us - last) &&
+        is_kept(plan, last)) {
+        take_away(plan, to_us, beyond);
+        last = beyond;
+    }
     add(plan, table, first, last, previous);
-    add(plan, AG_LOGS, last, to_us, previous); /* nothing where `last` lies beyond */
+    add(plan, AG_LOGS, last, to_us, previous);
 }
 
 void ag_window_join(struct ag_plan *plan)

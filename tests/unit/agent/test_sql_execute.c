@@ -241,6 +241,40 @@ static void silent_and_new_are_decided_within_a_folded_hour(void **state)
     }
 }
 
+/* The rollup counts a service's only record, at 04:20:05; a window that begins five seconds later has none of
+ * it. Where what is taken away is not kept, it is not taken away. */
+static void what_is_outside_of_a_window_is_taken_away_with_its_group(void **state)
+{
+    static const char asked[] = "count; by service; in 2026-03-16T04:20:10Z/2026-03-16T09:00:00Z";
+    static const int64_t minute_us = INT64_C(1773634800000000);
+    struct world *world = *state;
+    change(world,
+           "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
+           "pattern, kafka_partition, kafka_offset, ingested_at) VALUES ('2026-03-16 04:20:05Z', 'raw', "
+           "'INFO', 'BACKEND', 'once', 'production', 'm', 7, 0, 920000, now());"
+           "TRUNCATE logmill.log_rollup_minute, logmill.error_pattern_hour, logmill.log_pattern",
+           "a service of one record");
+    refill(world);
+    change(world,
+           "SELECT logmill.raise_epochs('raw', 0, ARRAY[extract(epoch FROM '2026-03-16 04:00Z'::timestamptz)"
+           "::bigint * 1000000]);" FOLD_HOURS,
+           "folded");
+    compare(world, asked, 0);
+    for (int kept = 0; kept < 2; kept++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct ag_intent intent;
+        struct ag_sql sql;
+        lm_arena_init(&arena, (size_t)1 << 20);
+        assert_true(intent_spec_parse(asked, &arena, &intent));
+        const struct ag_sql_context context = {
+            .now_us = SPEC_NOW, .max_rows = 100, .rows_since_us = minute_us + (kept == 0)};
+        assert_int_equal(ag_sql_write(&intent, &context, &arena, &sql, &error), 0);
+        assert_int_equal(strstr(sql.text, "-1 AS n") != NULL, kept);
+        lm_arena_free(&arena);
+    }
+}
+
 /* Who had none of something: the same from rollups as from rows, and nobody who had one. */
 static void who_had_none_is_the_same_from_rollups(void **state)
 {
@@ -591,6 +625,7 @@ int main(void)
         cmocka_unit_test(lists_filled_from_the_coarse_index_are_the_same_rows),
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
         cmocka_unit_test(silent_and_new_are_decided_within_a_folded_hour),
+        cmocka_unit_test(what_is_outside_of_a_window_is_taken_away_with_its_group),
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(so_many_of_each_are_the_first_of_all),
