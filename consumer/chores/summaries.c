@@ -19,8 +19,8 @@ static bool read_row(const PGresult *row, void *context)
 const struct co_chore_kind co_summaries_kind = {
     .name = "summaries",
     .failure = "what was written was not summarised (lists and look-ups take longer)",
-    .first_us = 10 * LM_SECOND_US,
-    .every_us = 10 * LM_SECOND_US,
+    .first_us = 3 * LM_SECOND_US,
+    .every_us = 3 * LM_SECOND_US,
     .more_after_us = LM_SECOND_US,
     .write = write_call,
     .read = read_row,

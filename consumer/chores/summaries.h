@@ -1,5 +1,5 @@
 /*
- * Has PostgreSQL summarise what was written to the leaves in their BRIN index (logmill.summarise), every ten
+ * Has PostgreSQL summarise what was written to the leaves in their BRIN index (logmill.summarise), every three
  * seconds, so that times, traces and rare services of the running hour are found without reading all of it.
  * The chore has no context. Loop thread.
  */
