@@ -364,12 +364,29 @@ static bool sets_numbers_against(const struct ag_parse *p)
     return false;
 }
 
+/* 오늘이랑 어제 비교, 어제도 같은 시각까지만: named once more. */
+static void forget_repeated(struct ag_parse *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->time_count; i++) {
+        bool again = false;
+        for (size_t k = 0; k < kept; k++)
+            again = again || strcmp(p->times[k].symbolic, p->times[i].symbolic) == 0;
+        if (!again)
+            p->times[kept++] = p->times[i];
+    }
+    p->time_count = kept;
+}
+
 static void compare_windows(struct ag_parse *p)
 {
     const char *unit = ag_said(p, AG_C_SHIFT) ? ag_reads_value(p, p->said[AG_C_SHIFT] - 1, AG_C_SHIFT) : NULL;
     char name[16];
     int k;
 
+    if (p->time_count > 2 && ag_said(p, AG_C_SAME_TIME))
+        forget_repeated(p);
     if (p->time_count == 2 && ag_is_crossed(p)) {
         ag_stop(p, AG_NOT_UNDERSTOOD,
                 ag_say(p, "이름도 시간도 서로 다른 둘은 비교할 수 없습니다.",

@@ -143,8 +143,45 @@ static bool replace_time(struct ag_parse *p, const struct replaced *r)
     return false;
 }
 
+bool ag_turns(const struct ag_parse *p, size_t i)
+{
+    static const char *const verbs[] = {"바꿔", "바꾸", "변경해"};
+    static const char to[] = "로";
+    const char *before = i > 0 ? ag_word(p, i - 1) : "";
+    size_t len = strlen(before);
+
+    return ag_says(p, i, verbs, sizeof verbs / sizeof *verbs) && len >= sizeof to - 1 &&
+           strcmp(before + len - (sizeof to - 1), to) == 0;
+}
+
+/* Does a name, a kind or a time end before token `to`? */
+static bool ends_a_subject(const struct ag_parse *p, size_t to)
+{
+    bool ends = ag_mention_ending(p, to) != NULL || ag_reads(p, to - 1, AG_C_BY_TIME);
+
+    for (size_t k = 0; k < p->target_count; k++)
+        ends = ends || p->targets[k].to == to;
+    for (size_t k = 0; k < p->time_count; k++)
+        ends = ends || p->times[k].to == to;
+    return ends;
+}
+
+/* 기간을 오늘로 바꿔줘, 같은 걸 loan-desk로 바꿔서 */
+static void turn(struct ag_parse *p)
+{
+    for (size_t i = 1; p->question->previous && i < p->tokens->count; i++) {
+        size_t end = strcmp(ag_word(p, i + 1), "서") == 0 ? i + 2 : i + 1;
+        if (p->tokens->items[i].rule || !ag_turns(p, i) ||
+            !(ends_a_subject(p, i) || (i > 1 && ends_a_subject(p, i - 1))))
+            continue;
+        ag_consume(p->tokens, i, end, ag_concept_name(AG_C_FOLLOW));
+        p->said[AG_C_FOLLOW] = i + 1;
+    }
+}
+
 void ag_swap_rule(struct ag_parse *p)
 {
+    turn(p);
     for (size_t i = 0; p->question->previous && !p->stopped && i < p->tokens->count; i++) {
         struct replaced r;
         if (p->tokens->items[i].rule || !finds_replaced(p, i, &r))

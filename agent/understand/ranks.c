@@ -557,14 +557,30 @@ static bool rates_in_a_row(const struct ag_parse *p)
     return false;
 }
 
-/* 결제랑 주문 각각 에러 타입별로: each by its types. */
+/* "for edge-proxy and for book-search": a preposition that is said again names each by itself. */
+static bool named_apart(const struct ag_parse *p)
+{
+    for (size_t k = 0; k < p->mention_count; k++) {
+        const struct ag_mention *left = &p->mentions[k];
+        const struct ag_mention *right = ag_mention_starting(p, left->to + 2);
+        if (left->from > 0 && ag_reads(p, left->to, AG_C_AND) &&
+            ag_reads(p, left->to + 1, AG_C_PREPOSITION) &&
+            strcmp(ag_word(p, left->from - 1), ag_word(p, left->to + 1)) == 0 && right &&
+            right->field == left->field && left->op == AG_IN && right->op == AG_IN)
+            return true;
+    }
+    return false;
+}
+
+/* 결제랑 주문 각각 에러 타입별로, "by level for payment and for order": each by its types. */
 static bool leaves_room(const struct decision *d)
 {
     const struct ag_intent *in = d->intent;
 
     if (in->group_count == 0)
         return true;
-    if (in->group_count > 1 || !ag_heard(d, AG_C_EACH) || in->rank || in->limit > 0 || in->shape != AG_PLAIN)
+    if (in->group_count > 1 || !(ag_heard(d, AG_C_EACH) || named_apart(d->p)) || in->rank || in->limit > 0 ||
+        in->shape != AG_PLAIN)
         return false;
     for (size_t i = 0; i < in->filter_count; i++) {
         if (in->filters[i].field == in->groups[0].field)
@@ -578,6 +594,7 @@ void ag_each_rule(struct decision *d)
 {
     bool wanted = ag_heard(d, AG_C_EACH) || counted_twice(d) || ag_asks_again(d->p) ||
                   measures_of_several(d) || rates_in_a_row(d->p) ||
+                  (d->intent->group_count == 1 && named_apart(d->p)) ||
                   (ag_heard(d, AG_C_COMPARE) && d->p->time_count < 2 && !ag_heard(d, AG_C_SAME_TIME) &&
                    !ag_heard(d, AG_C_SHIFT));
 
