@@ -216,6 +216,24 @@ static bool asks_how_often(const struct decision *d)
     return false;
 }
 
+/* 어느 서비스가 몇 번, 무슨 요일에 몇 건씩: the records of each, not how many of them there are. */
+static bool counts_of_each(const struct decision *d, const struct ag_target *target)
+{
+    static const char *const of_records[] = {"번", "건", "회"};
+    size_t before = target->from > 0 ? ag_before(d->p, target->from) : SIZE_MAX;
+    const char *word;
+
+    if (before == SIZE_MAX || !ag_is_korean(d->p, before) || !ag_reads(d->p, before, AG_C_WHICH) ||
+        !ag_heard(d, AG_C_COUNT) || d->p->said[AG_C_COUNT] <= target->to)
+        return false;
+    word = ag_word(d->p, d->p->said[AG_C_COUNT] - 1);
+    for (size_t k = 0; k < sizeof of_records / sizeof *of_records; k++) {
+        if (strstr(word, of_records[k]))
+            return true;
+    }
+    return false;
+}
+
 /* How many different values a key of the metadata or the tags have, which no record has as a field of its
  * own: as many as there are groups of at least one record. */
 static bool counts_values(struct decision *d, struct ag_target *target)
@@ -242,7 +260,11 @@ bool ag_distinct_rule(struct decision *d)
     struct ag_target *target = ag_free_target(d);
     bool people = ag_heard(d, AG_C_COUNT_PEOPLE);
 
-    if (target && !people && !ag_heard(d, AG_C_COUNT) && ag_heard(d, AG_C_DISTINCT) &&
+    if (target && !people && counts_of_each(d, target)) {
+        ag_group_by(d, target);
+        return false;
+    }
+    if (target && !people && (!ag_heard(d, AG_C_COUNT) || asks_how_often(d)) && ag_heard(d, AG_C_DISTINCT) &&
         (ag_heard(d, AG_C_LIST) || asks_what(d, target))) {
         ag_use(d, AG_C_DISTINCT);
         return false;
@@ -284,7 +306,11 @@ bool ag_distinct_rule(struct decision *d)
 
 bool ag_asks_what_it_was(const struct ag_parse *p, size_t when)
 {
-    for (size_t i = when; i < p->tokens->count; i++) {
+    size_t before = when > 1 ? ag_before(p, when - 1) : SIZE_MAX;
+    /* "what was it and when" */
+    bool joined = before != SIZE_MAX && ag_reads(p, before, AG_C_AND) && ag_reads(p, when - 1, AG_C_WHEN);
+
+    for (size_t i = joined ? 0 : when; i < p->tokens->count; i++) {
         const char *word = ag_word(p, i);
         if (ag_reads(p, i, AG_C_SHOW) &&
             (strncmp(word, "뭐", strlen("뭐")) == 0 || strncmp(word, "뭔", strlen("뭔")) == 0 ||
