@@ -31,7 +31,7 @@ static int run(struct program *program)
 {
     struct lm_error error;
     lm_log_open("logmill-agent", (enum lm_log_level)program->config.log_level);
-    ag_guard_widen_stacks();
+    ag_guard_widen_stack();
     if (lm_service_open(&program->service, on_stop, program, &error) != 0) {
         lm_log_error(LM_LOG_FATAL, "main", &error, "cannot start");
         return 1;

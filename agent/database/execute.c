@@ -158,8 +158,8 @@ static bool connection_gone(const struct lm_error *error)
 static bool send_step(struct ag_execution *execution, const struct lm_pg_request *request)
 {
     struct lm_error error;
-    set_deadline(execution,
-                 execution->state == RUNNING ? execution->statement.timeout_ms + GRACE_MS : STEP_MS);
+    set_deadline(execution, execution->state == RUNNING ? execution->statement.timeout_ms + STEP_MS + GRACE_MS
+                                                        : STEP_MS);
     if (lm_pg_send(execution->pg, request, &error) == 0) {
         return true;
     }

@@ -191,7 +191,7 @@ int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_gu
     return 0;
 }
 
-void ag_guard_widen_stacks(void)
+void ag_guard_widen_stack(void)
 {
     const rlim_t wanted = STACK_BYTES + 2 * STACK_SPARE;
     struct rlimit limit;

@@ -46,11 +46,10 @@ int ag_guard(const char *sql, const struct ag_guard_limits *limits, struct ag_gu
              struct lm_error *error) LM_MUST_CHECK;
 
 /*
- * Raises the process's limit of stacks so that texts of any length are judged without a thread of their own:
- * on the main thread, and on threads begun from here on whose stack goes by that limit, as libuv's does.
- * Where the hard limit is lower it is raised as far as that.
+ * Raises the limit of the main thread's stack so that texts of any length are judged there without a thread
+ * of their own. Where the hard limit is lower it is raised as far as that.
  */
-void ag_guard_widen_stacks(void);
+void ag_guard_widen_stack(void);
 
 /* Frees verdict->sql; a zeroed verdict is fine. */
 void ag_guard_verdict_free(struct ag_guard_verdict *verdict);

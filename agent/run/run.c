@@ -397,11 +397,12 @@ void ag_run_stage(struct ag_run *run)
 }
 
 /* To wake a thread and be woken by it takes longer than what is done there, and while a run is alone nobody
- * waits for the loop. */
+ * waits for the loop. Who was told that names are read is not through with them before those that are told
+ * after it. */
 static bool works_here(const struct ag_run *run)
 {
     return !ag_stages[run->stage].off_loop ||
-           (run->runs->count == 1 &&
+           (run->runs->count == 1 && !run->names_read &&
             (run->stage != AG_STAGE_INSIGHT || run->fetched->bytes <= MOST_BYTES_HERE));
 }
 

@@ -175,7 +175,8 @@ int ag_window_check(struct ag_plan *plan, int64_t longest_us)
         const struct ag_part *part = &plan->parts[i];
         int64_t oldest_us = plan->context->oldest_us;
         int64_t from_us = oldest_us > part->from_us ? oldest_us : part->from_us;
-        if (part->table == AG_LOGS && part->to_us - from_us > limit) {
+        bool to_come = part->taken_away && part->from_us >= plan->context->now_us;
+        if (part->table == AG_LOGS && !to_come && part->to_us - from_us > limit) {
             return lm_error_set(
                 plan->error, LM_FATAL, "needs_narrower",
                 "this reads the rows themselves, which is possible for at most %lld hours at a time",

@@ -146,10 +146,15 @@ static bool replace_time(struct ag_parse *p, const struct replaced *r)
 bool ag_turns(const struct ag_parse *p, size_t i)
 {
     static const char *const verbs[] = {"바꿔", "바꾸", "변경해"};
+    static const char *const objects[] = {"을", "를"};
     static const char to[] = "로";
     const char *before = i > 0 ? ag_word(p, i - 1) : "";
     size_t len = strlen(before);
 
+    for (size_t k = 0; k < i; k++) {
+        if (ag_says(p, k, objects, sizeof objects / sizeof *objects) || ag_reads(p, k, AG_C_LOG))
+            return false;
+    }
     return ag_says(p, i, verbs, sizeof verbs / sizeof *verbs) && len >= sizeof to - 1 &&
            strcmp(before + len - (sizeof to - 1), to) == 0;
 }

@@ -189,15 +189,16 @@ void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, 
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_instead_rule(struct ag_parse *p);   /* instead.c: "errors instead of warnings", of a follow-up */
 void ag_swap_rule(struct ag_parse *p);      /* instead.c: "hosts instead of services", of a follow-up */
-bool ag_turns(const struct ag_parse *p, size_t i); /* instead.c: does 바꿔 in … 로 바꿔 stand at `i`? */
-void ag_targets_rule(struct ag_parse *p);          /* groups.c */
-void ag_outcomes_rule(struct ag_parse *p);         /* outcomes.c: things done, by the events they leave */
-void ag_attempts_rule(struct ag_parse *p);         /* attempts.c: what was tried, however it ended */
-void ag_measure_rule(struct ag_parse *p);          /* measure.c: fills the intent */
-void ag_anchor_rule(struct ag_parse *p);  /* unsaid.c: deployments as events, or as moments nobody named */
-void ag_than_rule(struct ag_parse *p);    /* than.c: more than another time or name had */
-void ag_change_rule(struct ag_parse *p);  /* change.c: by how many percent it rose */
-void ag_exceeds_rule(struct ag_parse *p); /* exceeds.c: which have more than one that is named */
+/* instead.c: does 바꿔 in … 로 바꿔, of no object, stand at `i`? */
+bool ag_turns(const struct ag_parse *p, size_t i);
+void ag_targets_rule(struct ag_parse *p);  /* groups.c */
+void ag_outcomes_rule(struct ag_parse *p); /* outcomes.c: things done, by the events they leave */
+void ag_attempts_rule(struct ag_parse *p); /* attempts.c: what was tried, however it ended */
+void ag_measure_rule(struct ag_parse *p);  /* measure.c: fills the intent */
+void ag_anchor_rule(struct ag_parse *p);   /* unsaid.c: deployments as events, or as moments nobody named */
+void ag_than_rule(struct ag_parse *p);     /* than.c: more than another time or name had */
+void ag_change_rule(struct ag_parse *p);   /* change.c: by how many percent it rose */
+void ag_exceeds_rule(struct ag_parse *p);  /* exceeds.c: which have more than one that is named */
 /* than.c: of groups against another time, those that rose or fell are asked for ("services with more errors
  * than yesterday"); sets the order to which way. */
 bool ag_picks_changed(struct ag_parse *p);

@@ -82,10 +82,6 @@ static bool declines(const struct ag_parse *p, size_t i)
 /* 기간을 오늘로 바꿔줘: the question before is changed (instead.c), and no log. */
 static bool turns_the_question(const struct ag_parse *p, size_t i)
 {
-    for (size_t k = 0; k < i; k++) {
-        if (ag_is(p->tokens, k, AG_C_LOG))
-            return false;
-    }
     return p->question->previous && ag_turns(p, i);
 }
 

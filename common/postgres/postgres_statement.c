@@ -274,6 +274,10 @@ void pg_process(struct lm_pg *pg)
 {
     while (awaits_results(pg) && !pg->broken && !PQisBusy(pg->conn)) {
         PGresult *result = PQgetResult(pg->conn);
+        if (result == NULL && pg->running == NULL) { /* a pipeline whose end will not come any more */
+            pg_fail_lost(pg);
+            return;
+        }
         if (result == NULL) {
             statement_done(pg);
             continue;

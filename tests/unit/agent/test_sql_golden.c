@@ -8,6 +8,8 @@
 #include "agent/guard/guard.h"
 #include "agent/sql/sql.h"
 #include "common/buffer.h"
+#include "common/clock.h"
+
 #include "tests/unit/agent/intent_spec.h"
 
 #include <setjmp.h>
@@ -143,6 +145,29 @@ static void narrower_windows_are_offered_that_can_be_read(void **state)
     lm_arena_free(&arena);
 }
 
+/* What is taken away behind now are the few rows that clocks have dated there, however long the rest of the
+ * hour is. */
+static void what_is_to_come_is_no_long_scan(void **state)
+{
+    (void)state;
+    struct lm_arena arena;
+    struct lm_error error;
+    struct ag_intent intent;
+    struct ag_sql sql;
+    lm_arena_init(&arena, (size_t)1 << 20);
+    assert_true(intent_spec_parse("count; by error_type; where level >= ERROR; in "
+                                  "2026-03-18T13:00:00+09:00/2026-03-18T14:35:20+09:00",
+                                  &arena, &intent));
+    const struct ag_sql_context context = {.now_us = SPEC_NOW,
+                                           .live = true,
+                                           .max_rows = 100,
+                                           .scan_window_us = 60 * LM_SECOND_US,
+                                           .rows_since_us = INT64_MIN};
+    assert_int_equal(ag_sql_write(&intent, &context, &arena, &sql, &error), 0);
+    assert_non_null(strstr(sql.text, "-1 AS n"));
+    lm_arena_free(&arena);
+}
+
 /* However little memory there is, the writer says so and leaks nothing. */
 static void without_memory_the_writer_says_so(void **state)
 {
@@ -175,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_intent_gives_its_golden_sql),
         cmocka_unit_test(narrower_windows_are_offered_that_can_be_read),
+        cmocka_unit_test(what_is_to_come_is_no_long_scan),
         cmocka_unit_test(without_memory_the_writer_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -237,6 +238,26 @@ static void a_connection_that_breaks_in_a_pipeline_fails_all_that_is_left_of_it(
     assert_null(strstr(f->trace, "3"));
 }
 
+/* A FATAL comes before the end of most; of some nothing comes. */
+static void a_connection_that_breaks_without_a_word_fails_what_is_left_of_a_pipeline(void **state)
+{
+    struct fixture *f = *state;
+    for (int behind = 0; behind < 3; behind++) {
+        struct lm_pg *pg = connected(f);
+        const int done = f->done, lost = f->lost;
+        f->trace[0] = '\0';
+        send_along(f, pg, "BEGIN");
+        for (int i = 0; i < behind; i++)
+            send_along(f, pg, "SELECT pg_sleep(30)");
+        send_sql(f, pg, "SELECT pg_sleep(30)");
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_int_equal(shutdown(PQsocket(lm_pg_raw(pg)), SHUT_RDWR), 0);
+        wait_until(f, &f->lost, lost + 1);
+        assert_int_equal(f->done, done + 2 + behind);
+        assert_string_equal(f->done_error.kind, "connection_lost");
+    }
+}
+
 static void closing_from_inside_a_pipeline_is_the_end_of_it(void **state)
 {
     struct fixture *f = *state;
@@ -384,6 +405,7 @@ int main(void)
         TEST(nothing_runs_behind_what_failed_in_a_pipeline),
         TEST(a_statement_alone_in_its_message_cannot_bring_another_in_a_pipeline),
         TEST(a_connection_that_breaks_in_a_pipeline_fails_all_that_is_left_of_it),
+        TEST(a_connection_that_breaks_without_a_word_fails_what_is_left_of_a_pipeline),
         TEST(closing_from_inside_a_pipeline_is_the_end_of_it),
         TEST(a_pipeline_can_be_cancelled),
         TEST(a_cancelled_statement_fails_with_57014_and_the_next_one_runs),
