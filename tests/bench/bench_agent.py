@@ -5,10 +5,10 @@ same SQL in psql, while the consumer stores 5,000 records a second of the same s
     bench_agent.py [--rows 400000] [--times 100] [--rate 5000] [--askers 0] [--at-once 0] [--redis-url URL] [--names 10000]
                    [--database NAME]
 
-The world is that of agent_world.py: LOGMILL_BENCH_ROWS or --rows records in the day up to now, and
-30 days of rollups: 20,000,000 take half an hour, most of it folding, and 22 GB. Needs LOGMILL_TEST_POSTGRES_URL, LOGMILL_TEST_BROKERS and LOGMILL_BIN as the integration tests
-do; makes a database of its own and drops it, or with --database asks one that is there. One asker, one connection kept open: latency,
-not throughput; --askers 8 adds a run of several at once, --at-once 1000 as many questions each on a connection of its own, with the
+The world is that of agent_world.py: LOGMILL_BENCH_ROWS or --rows records in the day up to now, and 30 days of rollups; 20,000,000
+take half an hour, most of it folding, and 22 GB. Needs LOGMILL_TEST_POSTGRES_URL, LOGMILL_TEST_BROKERS and LOGMILL_BIN as the
+integration tests do; makes a database of its own and drops it, or with --database asks one that is there. One asker, one connection
+kept open: latency, not throughput; --askers 8 adds a run of several at once, --at-once 1000 as many questions each on a connection of its own, with the
 codes of the answers and the peak memory, --redis-url how long an answer from Redis takes, and one that is not there; --names 10000 adds
 as many to the catalogue and completes beginnings of questions (GET /suggest). psql runs a statement in one session, planned anew each time.
 """
