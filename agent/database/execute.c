@@ -440,16 +440,13 @@ static void begin(struct ag_execution *execution)
     snprintf(timeout, sizeof(timeout), "SET LOCAL statement_timeout = %u", statement->timeout_ms);
     steps[count++].sql = timeout;
     if (statement->prelude != NULL) {
-        steps[count++] =
-            (struct lm_pg_request){.sql = statement->prelude, .result = on_prelude, .context = execution};
+        steps[count++] = (struct lm_pg_request){.sql = statement->prelude, .result = on_prelude};
     }
     change_state(execution, BEGINNING);
     for (size_t i = 0; i < count; i++) {
         steps[i].with_next = at_once || i + 1 < count;
-        if (!steps[i].with_next) {
-            steps[i].done = on_begun;
-            steps[i].context = execution;
-        }
+        steps[i].done = steps[i].with_next ? NULL : on_begun;
+        steps[i].context = execution;
         if (!send_step(execution, &steps[i])) {
             return;
         }

@@ -155,8 +155,8 @@ bool ag_turns(const struct ag_parse *p, size_t i)
         if (ag_says(p, k, objects, sizeof objects / sizeof *objects) || ag_reads(p, k, AG_C_LOG))
             return false;
     }
-    return ag_says(p, i, verbs, sizeof verbs / sizeof *verbs) && len >= sizeof to - 1 &&
-           strcmp(before + len - (sizeof to - 1), to) == 0;
+    return p->question->previous && ag_says(p, i, verbs, sizeof verbs / sizeof *verbs) &&
+           len >= sizeof to - 1 && strcmp(before + len - (sizeof to - 1), to) == 0;
 }
 
 /* Does a name, a kind or a time end before token `to`? */
@@ -174,7 +174,7 @@ static bool ends_a_subject(const struct ag_parse *p, size_t to)
 /* 기간을 오늘로 바꿔줘, 같은 걸 loan-desk로 바꿔서 */
 static void turn(struct ag_parse *p)
 {
-    for (size_t i = 1; p->question->previous && i < p->tokens->count; i++) {
+    for (size_t i = 1; i < p->tokens->count; i++) {
         size_t end = strcmp(ag_word(p, i + 1), "서") == 0 ? i + 2 : i + 1;
         if (p->tokens->items[i].rule || !ag_turns(p, i) ||
             !(ends_a_subject(p, i) || (i > 1 && ends_a_subject(p, i - 1))))

@@ -189,7 +189,8 @@ void ag_names_rule(struct ag_parse *p);     /* names.c: names of the catalogue, 
 void ag_negation_rule(struct ag_parse *p);  /* negation.c */
 void ag_instead_rule(struct ag_parse *p);   /* instead.c: "errors instead of warnings", of a follow-up */
 void ag_swap_rule(struct ag_parse *p);      /* instead.c: "hosts instead of services", of a follow-up */
-/* instead.c: does 바꿔 in … 로 바꿔, of no object, stand at `i`? */
+/* instead.c: does 바꿔 in … 로 바꿔, of no object, stand at `i` of a follow-up? It changes the question
+ * before, and no log. */
 bool ag_turns(const struct ag_parse *p, size_t i);
 void ag_targets_rule(struct ag_parse *p);  /* groups.c */
 void ag_outcomes_rule(struct ag_parse *p); /* outcomes.c: things done, by the events they leave */

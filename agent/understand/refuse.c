@@ -79,12 +79,6 @@ static bool declines(const struct ag_parse *p, size_t i)
     return next == p->tokens->count;
 }
 
-/* 기간을 오늘로 바꿔줘: the question before is changed (instead.c), and no log. */
-static bool turns_the_question(const struct ag_parse *p, size_t i)
-{
-    return p->question->previous && ag_turns(p, i);
-}
-
 void ag_refusal_rule(struct ag_parse *p)
 {
     struct ag_tokens *t = p->tokens;
@@ -100,7 +94,7 @@ void ag_refusal_rule(struct ag_parse *p)
             refuse(p);
         } else if (ag_is(t, i, AG_C_DESTROY) && !is_innocent(p, i) && !declines(p, i)) {
             refuse(p);
-        } else if (ag_is(t, i, AG_C_DESTROY_VERB) && !is_innocent(p, i) && !turns_the_question(p, i) &&
+        } else if (ag_is(t, i, AG_C_DESTROY_VERB) && !is_innocent(p, i) && !ag_turns(p, i) &&
                    (ag_is_korean(p, i) ? closes(p, i) : begins(p, i))) {
             refuse(p);
         } else if (ag_is(t, i, AG_C_FORECAST) && !is_innocent(p, i)) {

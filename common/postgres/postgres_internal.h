@@ -62,7 +62,6 @@ struct lm_pg {
     struct pg_statement *running;
     struct pg_statement *first, *last;
     size_t queued, queued_bytes;
-    bool pipelined;             /* until the server has answered all of a pipeline */
     size_t sent;                /* of the queue, in the pipeline already */
     struct lm_error failure;    /* of the running statement; decision LM_OK while none */
     struct lm_error last_fatal; /* what the server said last before it closed */

@@ -129,9 +129,14 @@ static struct pg_statement *take_first(struct lm_pg *pg)
     return statement;
 }
 
+static bool in_pipeline(const struct lm_pg *pg)
+{
+    return PQpipelineStatus(pg->conn) != PQ_PIPELINE_OFF;
+}
+
 static bool send_request(struct lm_pg *pg, const struct lm_pg_request *request)
 {
-    bool simple = request->param_count == 0 && !request->extended && !pg->pipelined;
+    bool simple = request->param_count == 0 && !request->extended && !in_pipeline(pg);
     return (simple ? PQsendQuery(pg->conn, request->sql)
                    : PQsendQueryParams(pg->conn, request->sql, request->param_count, NULL, request->params,
                                        NULL, NULL, 0)) == 1;
@@ -140,8 +145,7 @@ static bool send_request(struct lm_pg *pg, const struct lm_pg_request *request)
 /* All up to the first that does not go along with the next; that one is there. */
 static bool send_pipeline(struct lm_pg *pg, const struct pg_statement *statement)
 {
-    pg->pipelined = PQenterPipelineMode(pg->conn) == 1;
-    if (!pg->pipelined || !send_request(pg, &statement->request))
+    if (PQenterPipelineMode(pg->conn) != 1 || !send_request(pg, &statement->request))
         return false;
     const struct pg_statement *next = pg->first;
     for (bool more = true; more; next = next->next) {
@@ -195,7 +199,6 @@ static void next_in_pipeline(struct lm_pg *pg)
 
 static void end_pipeline(struct lm_pg *pg)
 {
-    pg->pipelined = false;
     if (PQexitPipelineMode(pg->conn) != 1) {
         pg_fail_lost(pg);
         return;
@@ -217,7 +220,7 @@ static void statement_done(struct lm_pg *pg)
     pg->running = NULL;
     pg->full = false;
     uv_timer_stop(&pg->timer);
-    if (pg->pipelined)
+    if (in_pipeline(pg))
         next_in_pipeline(pg);
     else
         pg_change_state(pg, PG_READY);

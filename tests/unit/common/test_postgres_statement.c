@@ -152,14 +152,20 @@ static void copy_through_send_is_ended_not_hung(void **state)
     assert_string_equal(f->done_error.kind, "connection_lost");
 }
 
-static void wait_for_sleep(struct fixture *f, struct lm_pg *other, int pid)
+/* Until `pg` sleeps in the server, as another connection sees; what is called back from then on is traced. */
+static void wait_for_sleep(struct fixture *f, struct lm_pg *pg)
 {
+    struct lm_pg *other = connected(f);
     char sleeps[128];
     snprintf(sleeps, sizeof(sleeps),
-             "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep'", pid);
+             "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep'",
+             lm_pg_backend_pid(pg));
     do {
         run_sql(f, other, sleeps);
     } while (strcmp(f->last_value, "1") != 0);
+    close_now(f, other);
+    f->pg = pg;
+    f->trace[0] = '\0';
 }
 
 /* ---- sent along with the next ---- */
@@ -277,12 +283,8 @@ static void a_pipeline_can_be_cancelled(void **state)
     send_along(f, pg, "SELECT 1");
     send_sql(f, pg, "SELECT pg_sleep(30)");
     send_sql(f, pg, "ROLLBACK");
-    struct lm_pg *other = connected(f);
-    wait_for_sleep(f, other, lm_pg_backend_pid(pg));
-    close_now(f, other);
-    f->pg = pg;
+    wait_for_sleep(f, pg);
     int done = f->done;
-    f->trace[0] = '\0';
     lm_pg_cancel(pg, NULL, NULL);
     wait_until(f, &f->done, done + 4);
     assert_string_equal(f->trace, "done 1 done failed done");
@@ -302,12 +304,8 @@ static void a_cancelled_statement_fails_with_57014_and_the_next_one_runs(void **
     struct lm_pg *pg = connected(f);
     send_sql(f, pg, "SELECT pg_sleep(30)");
     send_sql(f, pg, "SELECT 6");
-    struct lm_pg *other = connected(f);
-    wait_for_sleep(f, other, lm_pg_backend_pid(pg));
-    close_now(f, other);
-    f->pg = pg;
+    wait_for_sleep(f, pg);
     int done = f->done;
-    f->trace[0] = '\0';
     lm_pg_cancel(pg, on_cancelled, f);
     assert_int_equal(f->cancelled, 0);
     wait_until(f, &f->done, done + 2);
