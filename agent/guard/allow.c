@@ -61,7 +61,7 @@ static const struct ag_relation relations[] = {
     {"log_rollup_minute", "minute", log_rollup_minute_columns, false, false},
     {"log_duration_minute", "minute", log_duration_minute_columns, false, false},
     {"log_rollup", NULL, log_rollup_columns, true, false},
-    {"log_duration", NULL, log_duration_columns, true, false},
+    {"log_duration", NULL, log_duration_columns, true, true},
     {"log_duration_any", NULL, log_duration_any_columns, true, true},
     {"error_pattern_hour", "hour", error_pattern_hour_columns, false, false},
     {"daily_log_summary", "day", daily_log_summary_columns, false, false},

@@ -111,7 +111,7 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     if (is_called(part->table)) {
         lm_buffer_printf(sql, "(%s, %s, '%s', %s", ag_plan_instant(plan, part->from_us),
                          ag_plan_instant(plan, part->to_us), plan->fold_unit, plan->fold_zone);
-        if (part->table == AG_ANY_DURATION_FOLDS) {
+        if (part->table != AG_FOLDS) {
             lm_buffer_printf(sql, ", '%s'", plan->fold_by);
         }
         lm_buffer_append_char(sql, ')');

@@ -17,8 +17,8 @@
 #include "common/buffer.h"
 
 /* The last three hold what AG_MINUTES and AG_DURATIONS do, put together from days, hours and minutes; they
- * are called with their window. AG_ANY_DURATION_FOLDS does not tell levels apart, and of the rest only what
- * it is told to. */
+ * are called with their window. Those of durations tell apart only what they are told to, and
+ * AG_DURATION_FOLDS levels. */
 enum ag_table {
     AG_LOGS,
     AG_MINUTES,
@@ -74,7 +74,7 @@ struct ag_plan {
     const char
         *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
-    const char *fold_by;   /* of AG_ANY_DURATION_FOLDS: what the statement tells apart, "at,service" */
+    const char *fold_by;   /* of the folds of durations: what the statement tells apart, "at,service" */
     int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
                               later begins */
     struct ag_item items[AG_MAX_ITEMS];

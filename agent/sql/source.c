@@ -232,8 +232,10 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
                 intent->measure.fn == AG_LAST_SEEN;
     bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
-    if ((table != AG_MINUTES && table != AG_DURATIONS) || (seen && table != AG_MINUTES) || apart ||
-        !time_fits(plan, SLOT) || past_us < WORTH_FOLDS) {
+    bool worth = time_fits(plan, SLOT) && past_us >= WORTH_FOLDS;
+    /* Histograms of minutes are added before they are unfolded, which their view does one by one. */
+    bool called = (table == AG_MINUTES && worth) || (table == AG_DURATIONS && !seen);
+    if (!called || apart) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
@@ -241,16 +243,13 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     bool days_fit = by_hour && past_us >= SHORTEST_DAY && !by_field(plan, AG_HOUR_OF_DAY) &&
                     (out->bucket_us == 0 || (out->bucket_unit != 0 && out->bucket_unit != 'h')) &&
                     (!by_day || zone_named(intent->zone)) && (!seen || plan->grouped_count == 0);
-    plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : "slot";
+    plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : worth ? "slot" : "minute";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
     if (table == AG_MINUTES) {
         return AG_FOLDS;
     }
-    if (by_field(plan, AG_LEVEL)) {
-        return AG_DURATION_FOLDS;
-    }
     plan->fold_by = told_apart(plan);
-    return AG_ANY_DURATION_FOLDS;
+    return by_field(plan, AG_LEVEL) ? AG_DURATION_FOLDS : AG_ANY_DURATION_FOLDS;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)

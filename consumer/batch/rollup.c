@@ -95,25 +95,6 @@ static uint32_t find_group(const struct co_rollup *rollup, int64_t minute_us, en
     return at;
 }
 
-/* Puts the group into the list of those that differ from it by their level only. */
-static void join_levels(struct co_rollup *rollup, uint32_t at)
-{
-    struct co_group *group = &rollup->groups[at];
-
-    for (int level = 0; level < LM_LEVEL_COUNT; level++) {
-        uint32_t other = level == (int)group->level
-                             ? CO_INDEX_NONE
-                             : find_group(rollup, group->minute_us, (enum lm_level)level, group->place,
-                                          group->environment);
-        if (other == CO_INDEX_NONE)
-            continue;
-        group->other_level = rollup->groups[other].other_level;
-        rollup->groups[other].other_level = at + 1;
-        return;
-    }
-    group->leads = true;
-}
-
 /* Position of the record's group, made where it is missing; CO_INDEX_NONE without memory. */
 static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *record, uint32_t place,
                          struct lm_slice service)
@@ -141,7 +122,6 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
                                                               .level = record->level,
                                                               .service = service,
                                                               .environment = environment};
-    join_levels(rollup, at);
     return at;
 }
 
@@ -173,35 +153,6 @@ int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *grou
             return bucket;
     }
     return -1;
-}
-
-const struct co_group *co_rollup_leader(const struct co_rollup *rollup, size_t from)
-{
-    for (const struct co_group *leader = rollup->groups + from; from < rollup->group_count;
-         from++, leader++) {
-        const struct co_group *group = leader;
-        while (leader->leads && group->duration_n == 0 && group->other_level > 0)
-            group = &rollup->groups[group->other_level - 1];
-        if (leader->leads && group->duration_n > 0)
-            return leader;
-    }
-    return NULL;
-}
-
-void co_rollup_all_levels(const struct co_rollup *rollup, const struct co_group *leader,
-                          uint64_t counts[CO_DURATION_BUCKET_MAX + 1])
-{
-    const struct co_group *group = leader;
-    uint32_t count;
-
-    memset(counts, 0, (CO_DURATION_BUCKET_MAX + 1) * sizeof(counts[0]));
-    for (;;) {
-        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0;)
-            counts[at] += count;
-        if (group->other_level == 0)
-            return;
-        group = &rollup->groups[group->other_level - 1];
-    }
 }
 
 /* The longest start of `text` within `max` bytes that ends at a character. */
@@ -304,7 +255,6 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
     group->n++;
     if (bucket != NULL) {
         int64_t us = co_duration_us(record->duration_ms);
-        group->bucket_count += *bucket == 0;
         ++*bucket;
         group->duration_n++;
         group->duration_sum_us = add_capped(group->duration_sum_us, us);

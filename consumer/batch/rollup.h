@@ -23,10 +23,7 @@ struct co_group {
     int64_t duration_n;
     int64_t duration_sum_us; /* capped at INT64_MAX */
     int64_t duration_max_us;
-    uint32_t bucket_count;            /* buckets with a duration in them */
     uint32_t blocks[CO_GROUP_BLOCKS]; /* their position in co_rollup.blocks, from 1; 0: nothing in these */
-    uint32_t other_level; /* position, from 1, of the next group of its minute, service and environment */
-    bool leads;           /* begins the list of these */
     struct lm_slice service, environment;
 };
 
@@ -72,15 +69,6 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
                   int64_t pattern) LM_MUST_CHECK;
 /* The group's first bucket that is not below `from` and holds durations, *count of them; -1: none does. */
 int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count);
-/*
- * The first group at or behind position `from` that leads those of its minute, service and environment,
- * whatever their level, where any of these has durations; NULL: there is none.
- */
-const struct co_group *co_rollup_leader(const struct co_rollup *rollup, size_t from);
-/* The durations of all levels of the leader's minute, service and environment, by bucket. */
-void co_rollup_all_levels(const struct co_rollup *rollup, const struct co_group *leader,
-                          uint64_t counts[CO_DURATION_BUCKET_MAX + 1]);
-
 /* Start of the minute or hour, also before 1970. */
 int64_t co_floor_us(int64_t us, int64_t unit_us);
 

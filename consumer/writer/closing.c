@@ -1,6 +1,5 @@
 #include "consumer/writer/closing.h"
 
-#include <stddef.h>
 #include <string.h>
 
 /* Decimal digits without printf: a batch of 1,000 sources has 3,000 numbers. */
@@ -106,56 +105,78 @@ static void append_topic(struct lm_buffer *out, const struct co_closing_options 
     append_int(out, options->partition);
 }
 
-/* The groups' buckets one after the other, and for each group the first and the last of its own. */
-static void append_histograms(struct lm_buffer *out, const struct co_rollup *rollup)
-{
-    const struct co_group *groups = rollup->groups, *end = groups + rollup->group_count;
-    uint32_t count;
-    size_t sum = 0, n = 0;
+/* A histogram is a number of HISTOGRAM_DIGITS decimal digits a bucket, the lowest bucket's last
+ * (sql/0024_histograms.sql); here it is the sum of its runs: as many buckets as lie together, and how many
+ * digits follow. Empty buckets cost their digits, a run some forty digits' time. */
+enum { HISTOGRAM_DIGITS = 16, RUN_GAP_MAX = 3 };
 
-    begin_array(out);
-    for (const struct co_group *group = groups; group < end; group++) {
-        separate(out, (size_t)(group - groups));
-        append_int(out, (int64_t)sum + 1);
-        sum += group->bucket_count;
+struct run {
+    int lowest, highest; /* buckets, which hold durations */
+};
+
+/* The group's first run that is not below `from`; false: there is none. */
+static bool find_run(const struct co_rollup *rollup, const struct co_group *group, int from, struct run *run)
+{
+    uint32_t count;
+    int bucket = co_rollup_bucket(rollup, group, from, &count);
+
+    run->lowest = bucket;
+    run->highest = bucket;
+    while (bucket >= 0 && bucket - run->highest <= RUN_GAP_MAX + 1) {
+        run->highest = bucket;
+        bucket = co_rollup_bucket(rollup, group, bucket + 1, &count);
     }
-    end_array(out, "int");
-    sum = 0;
-    begin_array(out);
-    for (const struct co_group *group = groups; group < end; group++) {
-        separate(out, (size_t)(group - groups));
-        sum += group->bucket_count;
-        append_int(out, (int64_t)sum);
-    }
-    end_array(out, "int");
-    begin_array(out);
-    for (const struct co_group *group = groups; group < end; group++) {
-        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0; n++) {
-            separate(out, n);
-            append_int(out, at);
-        }
-    }
-    end_array(out, "smallint");
-    n = 0;
-    begin_array(out);
-    for (const struct co_group *group = groups; group < end; group++) {
-        for (int at = -1; (at = co_rollup_bucket(rollup, group, at + 1, &count)) >= 0; n++) {
-            separate(out, n);
-            append_int(out, count);
-        }
-    }
-    end_array(out, "bigint");
+    return run->lowest >= 0;
 }
 
-static void append_counts(struct lm_buffer *out, const struct co_rollup *rollup,
-                          const struct co_closing_options *options)
+static void append_run(struct lm_buffer *out, const struct co_rollup *rollup, const struct co_group *group,
+                       const struct run *run)
+{
+    char digits[(CO_DURATION_BUCKET_MAX + 1) * HISTOGRAM_DIGITS];
+    size_t len = (size_t)(run->highest - run->lowest + 1) * HISTOGRAM_DIGITS;
+    char *begin = digits;
+    uint32_t count;
+
+    memset(digits, '0', len);
+    for (int bucket = run->lowest - 1; bucket < run->highest;) {
+        bucket = co_rollup_bucket(rollup, group, bucket + 1, &count);
+        begin = digits + (size_t)(run->highest - bucket + 1) * HISTOGRAM_DIGITS;
+        for (; count > 0; count /= 10)
+            *--begin = (char)('0' + count % 10);
+    }
+    lm_buffer_append(out, begin, (size_t)(digits + len - begin));
+    lm_buffer_append_char(out, 'e');
+    append_int(out, (int64_t)run->lowest * HISTOGRAM_DIGITS);
+}
+
+/* The runs of all groups, or, where not `runs`, for each run the number of its group, from 1. */
+static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, bool runs)
+{
+    struct run run;
+    size_t n = 0;
+
+    begin_array(out);
+    for (size_t i = 0; i < rollup->group_count; i++) {
+        for (int from = 0; find_run(rollup, &rollup->groups[i], from, &run); from = run.highest + 1, n++) {
+            separate(out, n);
+            if (runs)
+                append_run(out, rollup, &rollup->groups[i], &run);
+            else
+                append_int(out, (int64_t)i + 1);
+        }
+    }
+    end_array(out, runs ? "numeric" : "bigint");
+}
+
+static void append_minutes(struct lm_buffer *out, const struct co_rollup *rollup,
+                           const struct co_closing_options *options)
 {
     const struct co_group *groups = rollup->groups;
     size_t size = sizeof(groups[0]), count = rollup->group_count;
 
     if (count == 0)
         return;
-    begin_call(out, "add_counts", options);
+    begin_call(out, "add_minutes", options);
     append_ints(out, (struct column){&groups[0].minute_us, size, count});
     append_texts(out, (struct column){&groups[0].service, size, count});
     append_texts(out, (struct column){&groups[0].environment, size, count});
@@ -169,113 +190,6 @@ static void append_counts(struct lm_buffer *out, const struct co_rollup *rollup,
     append_ints(out, (struct column){&groups[0].duration_n, size, count});
     append_ints(out, (struct column){&groups[0].duration_sum_us, size, count});
     append_ints(out, (struct column){&groups[0].duration_max_us, size, count});
-    append_histograms(out, rollup);
-    lm_buffer_append_char(out, ')');
-}
-
-/* A histogram is a number of HISTOGRAM_DIGITS decimal digits a bucket, the lowest bucket's last
- * (sql/0024_histograms.sql); here it is the sum of its runs: as many buckets as lie together, and how many
- * digits follow. Empty buckets cost their digits, a run some forty digits' time. */
-enum { HISTOGRAM_DIGITS = 16, RUN_GAP_MAX = 3 };
-
-struct histogram {
-    uint64_t counts[CO_DURATION_BUCKET_MAX + 1];
-    int lowest; /* of the run */
-};
-
-/* The run that ends at the highest bucket that is not above `highest` and holds durations: that bucket, or
- * -1. */
-static int next_run(struct histogram *histogram, int highest)
-{
-    while (highest >= 0 && histogram->counts[highest] == 0)
-        highest--;
-    histogram->lowest = highest;
-    for (int bucket = highest - 1; bucket >= 0 && histogram->lowest - bucket <= RUN_GAP_MAX + 1; bucket--) {
-        if (histogram->counts[bucket] > 0)
-            histogram->lowest = bucket;
-    }
-    return highest;
-}
-
-static void append_run(struct lm_buffer *out, const struct histogram *histogram, int highest)
-{
-    char digits[(CO_DURATION_BUCKET_MAX + 1) * HISTOGRAM_DIGITS];
-    size_t len = (size_t)(highest - histogram->lowest + 1) * HISTOGRAM_DIGITS;
-    size_t zeros = HISTOGRAM_DIGITS;
-
-    memset(digits, '0', len);
-    for (int bucket = histogram->lowest; bucket <= highest; bucket++) {
-        char *end = digits + (size_t)(highest - bucket + 1) * HISTOGRAM_DIGITS;
-        zeros = HISTOGRAM_DIGITS;
-        for (uint64_t rest = histogram->counts[bucket]; rest > 0; rest /= 10, zeros--)
-            *--end = (char)('0' + rest % 10);
-    }
-    lm_buffer_append(out, digits + zeros, len - zeros);
-    lm_buffer_append_char(out, 'e');
-    append_int(out, (int64_t)histogram->lowest * HISTOGRAM_DIGITS);
-}
-
-static const struct co_group *next_leader(const struct co_rollup *rollup, const struct co_group *leader)
-{
-    return co_rollup_leader(rollup, (size_t)(leader - rollup->groups) + 1);
-}
-
-/* The runs of all leaders, or, where not, for each run the number of its leader, from 1. */
-static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, bool runs)
-{
-    struct histogram histogram;
-    size_t n = 0;
-    int64_t nth = 1;
-
-    begin_array(out);
-    for (const struct co_group *leader = co_rollup_leader(rollup, 0); leader != NULL;
-         leader = next_leader(rollup, leader), nth++) {
-        co_rollup_all_levels(rollup, leader, histogram.counts);
-        for (int highest = CO_DURATION_BUCKET_MAX; (highest = next_run(&histogram, highest)) >= 0;
-             highest = histogram.lowest - 1, n++) {
-            separate(out, n);
-            if (runs)
-                append_run(out, &histogram, highest);
-            else
-                append_int(out, nth);
-        }
-    }
-    end_array(out, runs ? "numeric" : "bigint");
-}
-
-/* A text of each leader, `offset` into the struct. */
-static void append_leader_texts(struct lm_buffer *out, const struct co_rollup *rollup, size_t offset)
-{
-    size_t n = 0;
-
-    begin_array(out);
-    for (const struct co_group *leader = co_rollup_leader(rollup, 0); leader != NULL;
-         leader = next_leader(rollup, leader)) {
-        struct lm_slice text;
-        memcpy(&text, (const char *)leader + offset, sizeof(text));
-        separate(out, n++);
-        append_element(out, text);
-    }
-    end_array(out, "text");
-}
-
-/* The durations of all levels; every leader is of another minute, service or environment. */
-static void append_durations(struct lm_buffer *out, const struct co_rollup *rollup,
-                             const struct co_closing_options *options)
-{
-    const struct co_group *first = co_rollup_leader(rollup, 0);
-
-    if (first == NULL)
-        return;
-    begin_call(out, "add_durations", options);
-    begin_array(out);
-    for (const struct co_group *leader = first; leader != NULL; leader = next_leader(rollup, leader)) {
-        separate(out, leader != first);
-        append_int(out, leader->minute_us);
-    }
-    end_array(out, "bigint");
-    append_leader_texts(out, rollup, offsetof(struct co_group, service));
-    append_leader_texts(out, rollup, offsetof(struct co_group, environment));
     append_runs(out, rollup, false);
     append_runs(out, rollup, true);
     lm_buffer_append_char(out, ')');
@@ -424,8 +338,7 @@ int co_closing_write(struct co_batch *batch, const struct co_closing_options *op
                           ";\nSELECT next_offset FROM logmill.ingest_offset WHERE (topic, partition) = (");
     append_topic(out, options);
     lm_buffer_append_text(out, ") FOR UPDATE");
-    append_counts(out, &batch->rollup, options);
-    append_durations(out, &batch->rollup, options);
+    append_minutes(out, &batch->rollup, options);
     append_errors(out, &batch->rollup, options);
     append_patterns(out, batch);
     append_names(out, batch, options);

@@ -33,17 +33,18 @@ from generate_series(%(first)d, %(last)d) i,
 # An hour's rows as the consumer counts them.
 COUNTED = """
 insert into logmill.log_rollup_minute
-select q.minute, 'raw'::logmill.log_category, service, environment, level, kafka_partition, sum(n), sum(n), sum(us), max(us1), array_agg(b order by b),
-       array_agg(n order by b)
-from (select date_trunc('minute', created_at) as minute, service, environment, level, kafka_partition,
-             logmill.duration_bucket(duration_ms) as b, count(*) as n, sum(logmill.duration_us(duration_ms)) as us,
-             max(logmill.duration_us(duration_ms)) as us1
-      from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6) q
-group by 1, 2, 3, 4, 5, 6;
+select date_trunc('minute', created_at), 'raw'::logmill.log_category, service, environment, level, kafka_partition, count(*), count(*),
+       sum(logmill.duration_us(duration_ms)), max(logmill.duration_us(duration_ms))
+from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6;
 insert into logmill.duration_minute
-select minute, category, service, environment, kafka_partition, sum(u.n * logmill.histogram_unit(u.bucket))
-from logmill.log_rollup_minute cross join lateral unnest(duration_buckets, duration_counts) as u (bucket, n)
-where minute >= '%(from)s' and minute < '%(to)s' group by 1, 2, 3, 4, 5;
+select minute, 'raw'::logmill.log_category, service, environment, kafka_partition, sum(h), sum(h) filter (where level = 'DEBUG'),
+       sum(h) filter (where level = 'INFO'), sum(h) filter (where level = 'WARN'), sum(h) filter (where level = 'ERROR'),
+       sum(h) filter (where level = 'FATAL')
+from (select date_trunc('minute', created_at) as minute, service, environment, level, kafka_partition,
+             (count(*) || 'e' || 16 * logmill.duration_bucket(duration_ms))::numeric as h
+      from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s'
+      group by 1, 2, 3, 4, 5, logmill.duration_bucket(duration_ms)) q
+group by 1, 2, 3, 4, 5;
 insert into logmill.error_pattern_hour as e
 select date_trunc('hour', created_at), 'raw'::logmill.log_category, service, environment, error_type, pattern, kafka_partition, count(*), min(created_at),
        max(created_at), min(message)
@@ -57,11 +58,12 @@ set n = e.n + excluded.n, last_seen = excluded.last_seen;
 EARLIER = """
 insert into logmill.log_rollup_minute
 select minute - %(days)d * interval '24 hours', category, service, environment, level, kafka_partition, n, duration_n, duration_sum_us,
-       duration_max_us, duration_buckets, duration_counts
+       duration_max_us
 from logmill.log_rollup_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours'
 order by minute;
 insert into logmill.duration_minute
-select minute - %(days)d * interval '24 hours', category, service, environment, kafka_partition, histogram
+select minute - %(days)d * interval '24 hours', category, service, environment, kafka_partition, histogram, debug, info, warn,
+       error, fatal
 from logmill.duration_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours'
 order by minute;
 """
@@ -85,7 +87,6 @@ def make(world, rows):
     now = datetime.datetime.now(datetime.timezone.utc)
     start = now.replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=24)
     rate = rows / (now - start).total_seconds()
-    world.rows("update logmill.fold_state set durations_since = '-infinity'")
     world.rows("select logmill.ensure_leaf('raw', '%s'::timestamptz + i * interval '1 hour') from generate_series(0, 26) i" % start)
     filled = fill(world, start, rate, start)
     for days in range(1, 30):

@@ -1,21 +1,17 @@
 -- Fills the rollups from logmill.logs, which the consumer does in the product: INSERT … SELECT over the rows that count.
 INSERT INTO logmill.log_rollup_minute
-SELECT r.minute, r.category, r.service, r.environment, r.level, r.kafka_partition, r.n, r.duration_n, r.duration_sum_us,
-       r.duration_max_us, b.buckets, b.counts
-FROM (SELECT date_trunc('minute', created_at, 'UTC') AS minute, category, service, environment, level, kafka_partition,
-             count(*) AS n, count(duration_ms) AS duration_n,
-             coalesce(sum(logmill.duration_us(duration_ms)), 0)::bigint AS duration_sum_us,
-             max(logmill.duration_us(duration_ms)) AS duration_max_us
-      FROM logmill.logs WHERE deleted_at IS NULL
-      GROUP BY 1, 2, 3, 4, 5, 6) r
-LEFT JOIN (SELECT minute, category, service, environment, level, kafka_partition,
-                  array_agg(bucket ORDER BY bucket) AS buckets, array_agg(n ORDER BY bucket) AS counts
-           FROM (SELECT date_trunc('minute', created_at, 'UTC') AS minute, category, service, environment, level,
-                        kafka_partition, logmill.duration_bucket(duration_ms) AS bucket, count(*) AS n
-                 FROM logmill.logs WHERE deleted_at IS NULL AND duration_ms IS NOT NULL
-                 GROUP BY 1, 2, 3, 4, 5, 6, 7) h
-           GROUP BY 1, 2, 3, 4, 5, 6) b
-    USING (minute, category, service, environment, level, kafka_partition);
+SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, level, kafka_partition, count(*), count(duration_ms),
+       coalesce(sum(logmill.duration_us(duration_ms)), 0)::bigint, max(logmill.duration_us(duration_ms))
+FROM logmill.logs WHERE deleted_at IS NULL
+GROUP BY 1, 2, 3, 4, 5, 6;
+
+INSERT INTO logmill.duration_minute
+SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, kafka_partition, sum(h),
+       sum(h) FILTER (WHERE level = 'DEBUG'), sum(h) FILTER (WHERE level = 'INFO'), sum(h) FILTER (WHERE level = 'WARN'),
+       sum(h) FILTER (WHERE level = 'ERROR'), sum(h) FILTER (WHERE level = 'FATAL')
+FROM logmill.logs CROSS JOIN LATERAL (SELECT logmill.histogram_unit(logmill.duration_bucket(duration_ms)) AS h) u
+WHERE deleted_at IS NULL AND duration_ms IS NOT NULL
+GROUP BY 1, 2, 3, 4, 5;
 
 INSERT INTO logmill.error_pattern_hour
 SELECT date_trunc('hour', created_at, 'UTC'), category, service, environment, coalesce(error_type, ''), pattern,

@@ -33,12 +33,16 @@ insert into logmill.error_pattern_hour values
 insert into logmill.fold_hour select distinct date_trunc('hour', minute, 'UTC'), c, 0
        from logmill.log_rollup_minute, unnest(enum_range(null::logmill.log_category)) c;
 insert into logmill.log_rollup_hour select date_trunc('hour', minute, 'UTC'), category, service, environment, level, sum(n),
-       sum(duration_n), sum(duration_sum_us), max(duration_max_us), '{200}', array[sum(n)] from logmill.log_rollup_minute
+       sum(duration_n), sum(duration_sum_us), max(duration_max_us) from logmill.log_rollup_minute
        group by 1, 2, 3, 4, 5;
+insert into logmill.duration_hour (hour, category, service, environment, histogram, info)
+select hour, category, service, environment, sum(n) * 1e3200, sum(n) * 1e3200 from logmill.log_rollup_hour group by 1, 2, 3, 4;
 insert into logmill.fold_day values ('UTC', date_trunc('day', now() - interval '1 day', 'UTC'), date_trunc('day', now(), 'UTC'), 'raw', 0);
 insert into logmill.log_rollup_day (zone, day, category, service, environment, level, n, duration_n, duration_sum_us)
 select 'UTC', date_trunc('day', now() - interval '1 day', 'UTC'), category, service, environment, level, sum(n), 0, 0
        from logmill.log_rollup_minute group by 3, 4, 5, 6;
+insert into logmill.duration_day (zone, day, category, service, environment, histogram, info)
+select zone, day, category, service, environment, sum(n) * 1e3200, sum(n) * 1e3200 from logmill.log_rollup_day group by 1, 2, 3, 4, 5;
 """
 
 
@@ -443,8 +447,8 @@ class Scopes(Access):
         self.assertEqual([["101", "template of payment"]], see("select pattern, template from log_pattern where pattern > 100"))
         window = "select distinct service from rollup_window('raw', date_trunc('day', now()) - interval '2 days', date_trunc('minute', now()), 'UTC')"
         self.assertEqual([["payment-service"]], see(window))
-        for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_duration", "'minute', null"),
-                             ("log_duration", "'day', null"), ("log_duration_any", "'minute', null, 'service'"),
+        for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_duration", "'minute', null, 'service'"),
+                             ("log_duration", "'day', null, 'service'"), ("log_duration_any", "'minute', null, 'service'"),
                              ("log_duration_any", "'slot', null, 'service'"), ("log_duration_any", "'day', null, 'service'")):
             window = "select distinct service from %s(date_trunc('hour', now()) - interval '30 hours', date_trunc('hour', now()), %s)"
             self.assertEqual([["payment-service"]], see(window % (called, more)))

@@ -4,7 +4,7 @@ import subprocess
 import unittest
 
 import harness
-from test_rollup_merge import add_rollups, array
+from test_rollup_merge import add_minutes, array
 
 CATEGORIES = ("raw", "training")
 
@@ -92,7 +92,7 @@ class Expiry(harness.Case):
         self.expire()
         self.assertEqual("0 6", self.left("training")[0])
 
-    def test_durations_of_minutes_go_with_these_however_short_they_are_kept(self):
+    def test_durations_of_minutes_go_with_these(self):
         self.it.rows("insert into logmill.duration_minute select minute, category, service, environment, kafka_partition, 1 "
                      "from logmill.log_rollup_minute")
         self.expire()
@@ -141,9 +141,8 @@ def calls(keys, at):
         return array([value] * n, kind)
     names, ones, at_us = array(keys, "text"), same(1, "bigint"), array(us, "bigint")
     return {
-        "log_rollup_minute": add_rollups({(k, "production", "INFO", at): (1, 0, 0, {}) for k in keys}),
-        "duration_minute": "select logmill.add_durations('raw', 0, %s, %s, %s, %s, %s);" % (
-            same(at * 1000000, "bigint"), names, same("production", "text"), array(range(1, n + 1), "bigint"), same(1, "numeric")),
+        "log_rollup_minute": add_minutes({(k, "production", "INFO", at): (1, 0, 0, {}) for k in keys}),
+        "duration_minute": add_minutes({(k, "production", "INFO", at): (1, 1, 1, {0: 1}) for k in keys}),
         "error_pattern_hour": "select logmill.add_error_patterns('raw', 0, %s, %s, %s, %s, %s, %s, %s, %s, %s);" % (
             same(at * 1000000, "bigint"), names, same("e", "text"), same("t", "text"), ones, ones, ones, ones, same("m", "text")),
         "log_name": "select logmill.add_names('raw', 0, %s, %s, %s, %s, %s, %s, %s);" % (

@@ -138,6 +138,32 @@ class Migrate(harness.Case):
             self.empty.rows(text)
             self.assertEqual(self.empty.value("select rolconnlimit from pg_roles where rolname = '%s'" % role), after)
 
+    def test_histograms_of_before_are_kept_where_they_leave_the_counts(self):
+        for path in SQL.glob("*.sql"):
+            if path.name < "0028":
+                self.write(path.name, path.read_text(encoding="utf-8"))
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        # In minutes a bucket may stand several times, in any order; slots, hours and days hold each once.
+        self.empty.rows("""
+            insert into logmill.log_rollup_minute values
+                ('2026-03-18 05:00Z', 'raw', 's', 'production', 'INFO', 0, 7, 6, 60, 12, '{9,0,9,631}', '{1,2,2,1}'),
+                ('2026-03-18 05:01Z', 'raw', 's', 'production', 'INFO', 0, 4, 0, 0, null, null, null);
+            insert into logmill.log_rollup_slot values
+                ('2026-03-18 05:00Z', 'raw', 's', 'production', 'INFO', 11, 6, 60, 12, '{0,9,631}', '{2,3,1}');
+            insert into logmill.log_rollup_hour values
+                ('2026-03-18 05:00Z', 'raw', 's', 'production', 'INFO', 11, 6, 60, 12, '{0,9,631}', '{2,3,1}');
+            insert into logmill.log_rollup_day (zone, day, category, service, environment, level, n, duration_n, duration_sum_us, duration_buckets,
+                                                duration_counts)
+                values ('UTC', '2026-03-18', 'raw', 's', 'production', 'INFO', 11, 6, 60, '{0,9,631}', '{2,3,1}')""")
+        self.assertEqual(self.migrate().returncode, 0)
+        for table in ("minute", "slot", "hour", "day"):
+            with self.subTest(table=table):
+                self.assertEqual(self.empty.rows("select b.bucket, b.n from logmill.duration_%s, logmill_read.histogram_buckets(info) b "
+                                                 "where info = histogram and warn is null order by 1" % table),
+                                 [["0", "2"], ["9", "3"], ["631", "1"]])
+                self.assertEqual(self.empty.value("select sum(n) || ' ' || sum(duration_n) from logmill.log_rollup_%s" % table), "11 6")
+        self.assertEqual(self.empty.value("select count(*) from information_schema.columns where column_name = 'duration_buckets'"), "0")
+
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)
         self.empty.rows("create role %s login createrole" % role)
