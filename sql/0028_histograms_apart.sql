@@ -3,8 +3,10 @@
 -- raises it writes no index, and a count of running minutes does not read a page a row.
 SET LOCAL ROLE logmill_owner;
 
--- Nobody counts or folds from here on until this is committed; percentiles wait, counts are answered until columns are dropped.
-LOCK TABLE logmill.log_rollup_minute IN SHARE ROW EXCLUSIVE MODE;
+-- Nobody counts, folds or reads from here on until this is committed: all at once, in the order in which a window is read, for a lock
+-- that is raised after minutes of work would meet those who came meanwhile.
+LOCK TABLE logmill.log_rollup_day, logmill.log_rollup_hour, logmill.log_rollup_slot, logmill.log_rollup_minute, logmill.duration_day,
+           logmill.duration_hour, logmill.duration_slot, logmill.duration_minute IN ACCESS EXCLUSIVE MODE;
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(1280134214, hashtext('fold')); END $$; -- 'LMLF'
 
 -- `histogram` is the sum of those of the levels; NULL: none of that level. As long as they fit on a page they stay in their row. A
@@ -29,8 +31,8 @@ BEGIN
                    sum(q.h) FILTER (WHERE level = 'WARN'), sum(q.h) FILTER (WHERE level = 'ERROR'), sum(q.h) FILTER (WHERE level = 'FATAL')
             FROM (SELECT r.*, (SELECT sum((u.n || 'e' || 16 * u.bucket)::numeric)
                                FROM unnest(r.duration_buckets, r.duration_counts) AS u (bucket, n)) AS h
-                  FROM logmill.log_rollup_%1$s r WHERE r.duration_n > 0) AS q
-            GROUP BY %2$s
+                  FROM logmill.log_rollup_%1$s r) AS q
+            GROUP BY %2$s HAVING sum(q.h) > 0
             $sql$, t.unit, t.key);
         EXECUTE format('ALTER TABLE logmill.duration_%s ADD PRIMARY KEY (%s) %s', t.unit, t.key, t.options);
     END LOOP;
@@ -38,6 +40,11 @@ END
 $$;
 ANALYZE logmill.duration_minute, logmill.duration_slot, logmill.duration_hour, logmill.duration_day;
 GRANT SELECT (debug, info, warn, error, fatal) ON logmill.duration_minute TO logmill_reader, logmill_scoped;
+
+-- The sum of two histograms of which either may be missing.
+CREATE FUNCTION logmill.add_histograms(a numeric, b numeric) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN coalesce(a + b, a, b);
 
 -- What consumers call: the counts of minutes, and the histograms of what they hold. That of the nth row is the sum of the runs whose
 -- run_of is n; no durations have none.
@@ -81,14 +88,14 @@ BEGIN
     ORDER BY u.minute, u.service COLLATE "C", u.environment COLLATE "C"
     ON CONFLICT (minute, category, service, environment, kafka_partition) DO UPDATE
         SET histogram = d.histogram + excluded.histogram,
-            debug = coalesce(d.debug + excluded.debug, d.debug, excluded.debug),
-            info = coalesce(d.info + excluded.info, d.info, excluded.info),
-            warn = coalesce(d.warn + excluded.warn, d.warn, excluded.warn),
-            error = coalesce(d.error + excluded.error, d.error, excluded.error),
-            fatal = coalesce(d.fatal + excluded.fatal, d.fatal, excluded.fatal);
+            debug = logmill.add_histograms(d.debug, excluded.debug),
+            info = logmill.add_histograms(d.info, excluded.info),
+            warn = logmill.add_histograms(d.warn, excluded.warn),
+            error = logmill.add_histograms(d.error, excluded.error),
+            fatal = logmill.add_histograms(d.fatal, excluded.fatal);
 END
 $$;
-GRANT EXECUTE ON FUNCTION logmill.add_minutes TO logmill_writer;
+GRANT EXECUTE ON FUNCTION logmill.add_minutes, logmill.add_histograms TO logmill_writer;
 
 -- What consumers of the version before call, in this order: add_counts adds all there is, bucket by bucket, which is slow.
 CREATE OR REPLACE FUNCTION logmill.add_counts(in_category logmill.log_category, in_partition integer, minutes bigint[],
@@ -113,6 +120,7 @@ CREATE OR REPLACE FUNCTION logmill.add_durations(in_category logmill.log_categor
         SELECT;
     END;
 DROP FUNCTION logmill.add_rollups;
+REVOKE EXECUTE ON FUNCTION logmill.histogram_unit FROM logmill_writer;
 
 -- Takes the duration of `r` out of its minute (delta -1) or puts it back (1), where it counts as one of `its_service`.
 CREATE OR REPLACE FUNCTION logmill.shift_duration(r logmill.logs, its_service text, delta bigint) RETURNS void
@@ -134,11 +142,11 @@ BEGIN
                 CASE r.level WHEN 'FATAL' THEN change END)
         ON CONFLICT (minute, category, service, environment, kafka_partition) DO UPDATE
             SET histogram = d.histogram + excluded.histogram,
-                debug = nullif(coalesce(d.debug + excluded.debug, d.debug, excluded.debug), 0),
-                info = nullif(coalesce(d.info + excluded.info, d.info, excluded.info), 0),
-                warn = nullif(coalesce(d.warn + excluded.warn, d.warn, excluded.warn), 0),
-                error = nullif(coalesce(d.error + excluded.error, d.error, excluded.error), 0),
-                fatal = nullif(coalesce(d.fatal + excluded.fatal, d.fatal, excluded.fatal), 0);
+                debug = nullif(logmill.add_histograms(d.debug, excluded.debug), 0),
+                info = nullif(logmill.add_histograms(d.info, excluded.info), 0),
+                warn = nullif(logmill.add_histograms(d.warn, excluded.warn), 0),
+                error = nullif(logmill.add_histograms(d.error, excluded.error), 0),
+                fatal = nullif(logmill.add_histograms(d.fatal, excluded.fatal), 0);
     DELETE FROM logmill.duration_minute d
         WHERE (d.minute, d.category, d.service, d.environment, d.kafka_partition)
                 = (its_minute, r.category, its_service, r.environment, r.kafka_partition) AND d.histogram = 0;
@@ -276,8 +284,9 @@ BEGIN
 END
 $$;
 
--- A fold sums the minutes' counts and, by themselves, their histograms. Whatever removes the counts of a fold takes its histograms
--- along (durations_gone, 0024).
+-- A fold sums the minutes' counts and, by themselves, their histograms, which are removed by themselves as well: a batch that came
+-- between the two has left a fold, which is old then, with histograms and no counts. Whatever else removes the counts of a fold takes its
+-- histograms along (durations_gone, 0024).
 DROP TRIGGER durations_made ON logmill.log_rollup_slot;
 DROP TRIGGER durations_made ON logmill.log_rollup_hour;
 DROP TRIGGER durations_made ON logmill.log_rollup_day;
@@ -305,6 +314,7 @@ BEGIN
         SELECT array_agg(m.slot) INTO stale FROM made m;
         CONTINUE WHEN stale IS NULL;
         DELETE FROM logmill.log_rollup_slot r WHERE r.slot = ANY (stale) AND r.category = this;
+        DELETE FROM logmill.duration_slot r WHERE r.slot = ANY (stale) AND r.category = this;
         INSERT INTO logmill.log_rollup_slot (slot, category, service, environment, level, n, duration_n, duration_sum_us, duration_max_us)
             SELECT s.slot, this, r.service, r.environment, r.level, sum(r.n)::bigint, sum(r.duration_n)::bigint,
                    least(sum(r.duration_sum_us), 9223372036854775807)::bigint, max(r.duration_max_us)
@@ -337,6 +347,7 @@ BEGIN
         SELECT in_hour, c, logmill.fold_version(c, in_hour, after) FROM unnest(categories) AS c
         ON CONFLICT (hour, category) DO UPDATE SET version = excluded.version, made_at = excluded.made_at;
     DELETE FROM logmill.log_rollup_hour h WHERE h.hour = in_hour AND h.category = ANY (categories);
+    DELETE FROM logmill.duration_hour h WHERE h.hour = in_hour AND h.category = ANY (categories);
     INSERT INTO logmill.log_rollup_hour (hour, category, service, environment, level, n, duration_n, duration_sum_us, duration_max_us)
         SELECT in_hour, r.category, r.service, r.environment, r.level, sum(r.n)::bigint, sum(r.duration_n)::bigint,
                least(sum(r.duration_sum_us), 9223372036854775807)::bigint, max(r.duration_max_us)
@@ -372,6 +383,7 @@ BEGIN
         RETURN false;
     END IF;
     DELETE FROM logmill.log_rollup_day d WHERE d.zone = in_zone AND d.day = in_day AND d.category = in_category;
+    DELETE FROM logmill.duration_day d WHERE d.zone = in_zone AND d.day = in_day AND d.category = in_category;
     INSERT INTO logmill.log_rollup_day
         (zone, day, category, service, environment, level, n, duration_n, duration_sum_us, duration_max_us)
     SELECT in_zone, in_day, in_category, s.service, s.environment, s.level, sum(s.n)::bigint, sum(s.duration_n)::bigint,
@@ -514,7 +526,18 @@ CREATE FUNCTION logmill_read.log_duration(in_lower timestamptz, in_upper timesta
                                    ('FATAL', h.fatal)) AS v (level, histogram)
         CROSS JOIN LATERAL logmill_read.histogram_buckets(v.histogram) AS b;
     END;
-GRANT EXECUTE ON FUNCTION logmill_read.log_duration TO logmill_reader, logmill_scoped;
+
+-- What agents of the version before call.
+CREATE FUNCTION logmill_read.log_duration(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text)
+    RETURNS TABLE (at timestamptz, category logmill.log_category, service text, environment text, level logmill.log_level,
+                   bucket smallint, n bigint)
+    LANGUAGE sql STABLE ROWS 50000
+    BEGIN ATOMIC
+        SELECT d.* FROM logmill_read.log_duration(in_lower, in_upper, in_unit, in_zone, 'at,category,service,environment') AS d;
+    END;
+GRANT EXECUTE ON FUNCTION logmill_read.log_duration(timestamptz, timestamptz, text, text),
+                          logmill_read.log_duration(timestamptz, timestamptz, text, text, text)
+    TO logmill_reader, logmill_scoped;
 
 -- As log_duration, of records of any level.
 CREATE OR REPLACE FUNCTION logmill_read.log_duration_any(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text, in_by text)

@@ -234,8 +234,7 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     int64_t past_us = longest_past(plan);
     bool worth = time_fits(plan, SLOT) && past_us >= WORTH_FOLDS;
     /* Histograms of minutes are added before they are unfolded, which their view does one by one. */
-    bool called = (table == AG_MINUTES && worth) || (table == AG_DURATIONS && !seen);
-    if (!called || apart) {
+    if (table != AG_DURATIONS && (table != AG_MINUTES || !worth || apart)) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);

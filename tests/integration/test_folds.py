@@ -281,6 +281,25 @@ class Folds(harness.Case):
         batch.stdin.flush()
         self.wait_until(lambda: self.it.value("select logmill.close_hours() > '%s'" % closed) == "t", what="closed further")
 
+    def test_a_batch_between_the_counts_and_the_histograms_of_a_fold_leaves_one_that_is_made_anew(self):
+        hour = "'2026-03-07 09:00+00'"
+        late = subprocess.Popen(["psql", self.it.admin_url, "-XqAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (late.stdin.close(), late.stdout.close(), late.wait(20)))
+        late.stdin.write("begin; lock table logmill.duration_minute in access exclusive mode; select 'held';\n")
+        late.stdin.flush()
+        self.assertEqual("held\n", late.stdout.readline())
+        fold = subprocess.Popen(["psql", self.it.admin_url, "-XqAt", "-c", "select logmill.fold_hour(%s, '{raw}')" % hour])
+        self.wait_until(lambda: self.it.value("select count(*) from pg_stat_activity where datname = current_database() "
+                                              "and wait_event_type = 'Lock'") == "1", what="the fold has its counts")
+        late.stdin.write("select logmill.add_minutes('raw', 0, array[(extract(epoch from timestamptz %s) * 1000000)::bigint], '{s}', '{production}', "
+                         "'{INFO}', '{1}', '{1}', '{2}', '{2}', '{1}', '{1e112}'); commit; select 'stored';\n" % hour)
+        late.stdin.flush()
+        self.assertEqual(0, fold.wait(30))
+        made = "select (select count(*) from logmill.log_rollup_hour where hour = {0}), (select count(*) from logmill.duration_hour where hour = {0})"
+        self.assertEqual([["0", "1"]], self.it.rows(made.format(hour)))
+        self.it.rows("select logmill.fold_hour(%s, '{raw}')" % hour)
+        self.assertEqual([["1", "1"]], self.it.rows(made.format(hour)))
+
     def test_the_writer_folds_one_at_a_time_and_the_reader_reads(self):
         self.batch(count=500)
         self.close()
