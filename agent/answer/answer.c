@@ -32,6 +32,16 @@ static int take_rows(struct ag_table *table, struct ag_answer *out)
     return 0;
 }
 
+/* Of a series that was read whole only as much as the caller wants to see. */
+static void show_fewer(struct ag_table *table)
+{
+    size_t shown = (size_t)table->sql->rows_shown;
+    if (shown > 0 && table->row_count > shown) {
+        table->row_count = shown;
+        table->truncated = true;
+    }
+}
+
 static const char *how_many(struct ag_table *table)
 {
     struct lm_buffer number;
@@ -59,12 +69,13 @@ int ag_answer_make(const struct ag_answer_input *input, struct lm_arena *arena, 
     if (result != 0) {
         goto done;
     }
+    out->insight = insight(&table);
+    show_fewer(&table);
     if (take_rows(&table, out) != 0) {
         result = -1;
         goto done;
     }
     out->chart = ag_chart(&table);
-    out->insight = insight(&table);
     if (out->columns == NULL || out->chart == NULL || out->warnings == NULL || out->insight == NULL) {
         result = ag_table_no_memory(&table);
     }
@@ -98,6 +109,7 @@ json_t *ag_answer_rows(const struct ag_answer_input *input, struct lm_arena *are
     json_t *rows = NULL;
     lm_error_clear(error);
     if (ag_table_make(input, arena, &table, error) == 0) {
+        show_fewer(&table);
         rows = ag_results_rows(&table);
         if (rows == NULL && error->decision == LM_OK) {
             (void)lm_error_set(error, LM_RETRY, "memory", "no memory for the answer");

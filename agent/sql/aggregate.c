@@ -129,7 +129,8 @@ void ag_row_limit(struct ag_plan *plan, int most)
     const int ceiling =
         out->lists_rows && context->list_ceiling > 0 ? context->list_ceiling : AG_MAX_RESULT_ROWS;
     int limit = context->max_rows < 1 ? 1 : context->max_rows > ceiling ? ceiling : context->max_rows;
-    if (most > limit && !context->max_rows_stated) {
+    if (most > limit) {
+        out->rows_shown = context->max_rows_stated ? limit : 0;
         limit = most;
     }
     int asked = plan->intent->limit;

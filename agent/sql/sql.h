@@ -74,8 +74,8 @@ struct ag_sql_context {
     int64_t now_us;
     int max_rows;              /* rows shown at most, 1 to 10,000; the text fetches one more */
     int list_ceiling;          /* of max_rows for a list of records; 0: 10,000 as for everything else */
-    bool max_rows_stated;      /* the caller named max_rows: it cuts a series too; else a series shows all its
-                                  buckets */
+    bool max_rows_stated;      /* the caller named max_rows: a series shows that many of its buckets too; else
+                                  all */
     int64_t scan_window_us;    /* longest window read row by row from logs; 0: 24 hours */
     int64_t longest_window_us; /* "all time", and the longest window of a look-up; 0: 400 days */
     int64_t
@@ -97,6 +97,7 @@ struct ag_sql {
     struct ag_column columns[AG_MAX_COLUMNS]; /* as the text returns them, in order */
     size_t column_count;
     int row_limit;     /* rows to show; when the text returns more, the answer is truncated */
+    int rows_shown;    /* of a series, of which all is read and spoken of; 0: row_limit */
     bool limit_stated; /* row_limit is the question's own ("top 5"): cutting there is not truncation */
     enum ag_sql_source source;
     bool lists_rows; /* AG_LIST */

@@ -37,6 +37,19 @@ static void behind_a_cut_nothing_is_filled(void **state)
     done(asked);
 }
 
+/* The first three hours are empty, the day is not. */
+static void what_is_said_of_a_series_is_of_all_of_it_however_few_are_shown(void **state)
+{
+    (void)state;
+    const char *const rows[] = {"2026-03-17 05:00:00+00", "310"};
+    struct asked *asked = ask_limited("count; series 3600; " DAY, rows, 2, 3);
+    assert_int_equal(asked->answer.count, 3);
+    assert_true(asked->answer.truncated);
+    assert_int_equal(json_integer_value(cell(asked, 2, "count")), 0);
+    assert_says(asked, "310 records on 2026-03-17");
+    done(asked);
+}
+
 static void ends_that_stick_out_are_marked_partial(void **state)
 {
     (void)state;
@@ -112,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_buckets_are_shown),
         cmocka_unit_test(behind_a_cut_nothing_is_filled),
+        cmocka_unit_test(what_is_said_of_a_series_is_of_all_of_it_however_few_are_shown),
         cmocka_unit_test(ends_that_stick_out_are_marked_partial),
         cmocka_unit_test(groups_of_a_series_are_filled),
         cmocka_unit_test(days_follow_the_zones_clock_changes),
