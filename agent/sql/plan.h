@@ -252,7 +252,8 @@ void ag_group_keys(struct ag_plan *plan);
 const char *ag_group_null(struct ag_plan *plan, bool outer);
 /* All groups are hours of the day or days of the week, in whose order they come. */
 bool ag_group_by_clock(const struct ag_plan *plan);
-/* out->row_limit from the question, the request and `most`; plan->limit is one more. */
+/* out->row_limit and rows_shown from the question, the request and `most`; plan->limit is one more than the
+ * first. */
 void ag_row_limit(struct ag_plan *plan, int most);
 /* The groups, with what AG_NAMES, AG_SILENT and AG_NEW add to them. */
 size_t ag_group_list(const struct ag_intent *intent, struct ag_group out[AG_MAX_GROUPS + 1]);

@@ -69,6 +69,7 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
                   int64_t pattern) LM_MUST_CHECK;
 /* The group's first bucket that is not below `from` and holds durations, *count of them; -1: none does. */
 int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count);
+
 /* Start of the minute or hour, also before 1970. */
 int64_t co_floor_us(int64_t us, int64_t unit_us);
 
