@@ -22,6 +22,8 @@ static const char *const log_duration_minute_columns[] = {
 static const char *const log_rollup_columns[] = {
     "at", "category",   "service",         "environment",     "level",
     "n",  "duration_n", "duration_sum_us", "duration_max_us", NULL};
+static const char *const log_rollup_second_columns[] = {"at",    "category", "service", "environment",
+                                                        "level", "n",        NULL};
 static const char *const log_duration_columns[] = {"at",    "category", "service", "environment",
                                                    "level", "bucket",   "n",       NULL};
 static const char *const log_duration_any_columns[] = {"at",     "category", "service", "environment",
@@ -57,20 +59,21 @@ static const char *const performance_metrics_columns[] = {"minute",
                                                           NULL};
 
 static const struct ag_relation relations[] = {
-    {"logs", "created_at", logs_columns, false, false},
-    {"log_rollup_minute", "minute", log_rollup_minute_columns, false, false},
-    {"log_duration_minute", "minute", log_duration_minute_columns, false, false},
-    {"log_rollup", NULL, log_rollup_columns, true, false},
-    {"log_duration", NULL, log_duration_columns, true, true},
-    {"log_duration_any", NULL, log_duration_any_columns, true, true},
-    {"error_pattern_hour", "hour", error_pattern_hour_columns, false, false},
-    {"daily_log_summary", "day", daily_log_summary_columns, false, false},
-    {"error_patterns", "hour", error_patterns_columns, false, false},
-    {"performance_metrics", "minute", performance_metrics_columns, false, false},
-    {"data_epoch", "hour", data_epoch_columns, false, false},
-    {"log_pattern", NULL, log_pattern_columns, false, false},
-    {"log_name", NULL, log_name_columns, false, false},
-    {"ingest_progress", NULL, ingest_progress_columns, false, false},
+    {"logs", "created_at", logs_columns, 0},
+    {"log_rollup_minute", "minute", log_rollup_minute_columns, 0},
+    {"log_duration_minute", "minute", log_duration_minute_columns, 0},
+    {"log_rollup", NULL, log_rollup_columns, 4},
+    {"log_rollup_second", NULL, log_rollup_second_columns, 2},
+    {"log_duration", NULL, log_duration_columns, 5},
+    {"log_duration_any", NULL, log_duration_any_columns, 5},
+    {"error_pattern_hour", "hour", error_pattern_hour_columns, 0},
+    {"daily_log_summary", "day", daily_log_summary_columns, 0},
+    {"error_patterns", "hour", error_patterns_columns, 0},
+    {"performance_metrics", "minute", performance_metrics_columns, 0},
+    {"data_epoch", "hour", data_epoch_columns, 0},
+    {"log_pattern", NULL, log_pattern_columns, 0},
+    {"log_name", NULL, log_name_columns, 0},
+    {"ingest_progress", NULL, ingest_progress_columns, 0},
 };
 
 /* Sorted by name. */

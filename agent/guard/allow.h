@@ -13,8 +13,9 @@ struct ag_relation {
     const char
         *time_column; /* must be bounded below wherever the relation is read; NULL: small, no bound asked */
     const char *const *columns; /* NULL-terminated */
-    bool called;     /* a function, FROM name(lower, upper, unit, zone), which its arguments bound in time */
-    bool told_apart; /* and a fifth argument, 'at,service': which of the first columns are told apart */
+    /* How many of a function in FROM, whose arguments bound it in time: 2, name(lower, upper); 4, and unit
+     * and zone; 5, and 'at,service', which of the first columns are told apart. 0: a view. */
+    unsigned arguments;
 };
 
 /* What calling a function means to the guard. */

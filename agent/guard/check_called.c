@@ -1,5 +1,5 @@
 /*
- * FROM name(lower, upper, unit, zone [, columns]): the only functions in FROM, those of allow.c that are
+ * FROM name(lower, upper [, unit, zone [, columns]]): the only functions in FROM, those of allow.c that are
  * called. Their arguments are constants and bound what is read, so nothing else has to.
  */
 #include "agent/guard/check.h"
@@ -58,7 +58,7 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
     const PgQuery__FuncCall *call = only_call(range);
     *name = call == NULL ? NULL : ag_single_name(call->funcname, call->n_funcname);
     const struct ag_relation *relation = *name == NULL ? NULL : ag_relation_find(*name);
-    if (relation == NULL || !relation->called) {
+    if (relation == NULL || relation->arguments == 0) {
         ag_reject(check, "a function in FROM");
         return NULL;
     }
@@ -67,12 +67,13 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
         ag_reject(check, "%s with something besides its arguments", *name);
         return NULL;
     }
-    size_t arguments = relation->told_apart ? 5 : 4;
-    if (call->n_args != arguments || !is_unit(call->args[2]) || !ag_bound_zone(call->args[3]) ||
-        (relation->told_apart && !is_column_list(call->args[4]))) {
-        ag_reject(check,
-                  "%s takes two constant times, 'minute', 'slot', 'hour' or 'day', and a zone or NULL%s",
-                  *name, relation->told_apart ? ", and the columns told apart as 'at,service'" : "");
+    unsigned arguments = relation->arguments;
+    if (call->n_args != arguments ||
+        (arguments > 2 && (!is_unit(call->args[2]) || !ag_bound_zone(call->args[3]))) ||
+        (arguments > 4 && !is_column_list(call->args[4]))) {
+        ag_reject(check, "%s takes two constant times%s%s", *name,
+                  arguments > 2 ? ", 'minute', 'slot', 'hour' or 'day', and a zone or NULL" : "",
+                  arguments > 4 ? ", and the columns told apart as 'at,service'" : "");
         return NULL;
     }
     if (!ag_bound_window(check, call->args[0], call->args[1])) {

@@ -62,7 +62,7 @@ static int check_relation(struct ag_check *check, const PgQuery__RangeVar *range
     const char *name = range->alias != NULL ? range->alias->aliasname : range->relname;
     const struct ag_cte *cte = ag_cte_find(ctes, range->relname);
     const struct ag_relation *relation = cte == NULL ? ag_relation_find(range->relname) : NULL;
-    if (cte == NULL && (relation == NULL || relation->called)) {
+    if (cte == NULL && (relation == NULL || relation->arguments > 0)) {
         return ag_reject(check, "relation %s", range->relname);
     }
     struct ag_source *source = add_source(check, scope, name);

@@ -62,7 +62,8 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
 
 static bool is_called(enum ag_table table)
 {
-    return table == AG_FOLDS || table == AG_DURATION_FOLDS || table == AG_ANY_DURATION_FOLDS;
+    return table == AG_FOLDS || table == AG_DURATION_FOLDS || table == AG_ANY_DURATION_FOLDS ||
+           table == AG_SECONDS;
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
@@ -109,9 +110,12 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     indented(sql, indent);
     lm_buffer_printf(sql, "FROM %s", ag_table_name(part->table));
     if (is_called(part->table)) {
-        lm_buffer_printf(sql, "(%s, %s, '%s', %s", ag_plan_instant(plan, part->from_us),
-                         ag_plan_instant(plan, part->to_us), plan->fold_unit, plan->fold_zone);
-        if (part->table != AG_FOLDS) {
+        lm_buffer_printf(sql, "(%s, %s", ag_plan_instant(plan, part->from_us),
+                         ag_plan_instant(plan, part->to_us));
+        if (part->table != AG_SECONDS) {
+            lm_buffer_printf(sql, ", '%s', %s", plan->fold_unit, plan->fold_zone);
+        }
+        if (part->table == AG_DURATION_FOLDS || part->table == AG_ANY_DURATION_FOLDS) {
             lm_buffer_printf(sql, ", '%s'", plan->fold_by);
         }
         lm_buffer_append_char(sql, ')');

@@ -104,6 +104,15 @@ void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs,
     }
 }
 
+void ag_plan_item_of(struct ag_plan *plan, const char *alias, enum ag_table table, const char *expr)
+{
+    for (size_t i = 0; i < plan->item_count; i++) {
+        if (strcmp(plan->items[i].alias, alias) == 0) {
+            plan->items[i].expr[table] = expr;
+        }
+    }
+}
+
 const char *ag_plan_item(const struct ag_plan *plan, const char *alias)
 {
     if (plan->part_count != 1 || plan->nested) {

@@ -16,9 +16,9 @@
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
 
-/* The last three hold what AG_MINUTES and AG_DURATIONS do, put together from days, hours and minutes; they
- * are called with their window. Those of durations tell apart only what they are told to, and
- * AG_DURATION_FOLDS levels. */
+/* The last four are called with their window. Three hold what AG_MINUTES and AG_DURATIONS do, put together
+ * from days, hours and minutes; those of durations tell apart only what they are told to, and
+ * AG_DURATION_FOLDS levels. AG_SECONDS holds counts alone, of whole seconds within a minute. */
 enum ag_table {
     AG_LOGS,
     AG_MINUTES,
@@ -27,6 +27,7 @@ enum ag_table {
     AG_FOLDS,
     AG_DURATION_FOLDS,
     AG_ANY_DURATION_FOLDS,
+    AG_SECONDS,
     AG_TABLE_COUNT
 };
 
@@ -113,6 +114,8 @@ int ag_plan_refuse(struct ag_plan *plan, const char *kind, const char *ko, const
 /* plan.c: items and columns. */
 /* Adds the item unless its alias is there; `expr` NULL: the alias is the column's name in every table. */
 void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs, const char *rollup);
+/* The item's expression in a table whose columns have other names than those of the rollup it goes with. */
+void ag_plan_item_of(struct ag_plan *plan, const char *alias, enum ag_table table, const char *expr);
 /* What the statement calls the item: its alias, or in a direct statement its expression. */
 const char *ag_plan_item(const struct ag_plan *plan, const char *alias);
 /* The next column of the result; `expr` NULL: the name itself. */
@@ -148,8 +151,9 @@ unsigned ag_filter_levels(const struct ag_intent *intent, size_t filter_count);
 /* window.c */
 /* Resolves the windows into out->from_us … ; LM_FATAL "bad_request" for an empty one. */
 int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
-/* Adds the parts of [from, to): the whole units of `table` from it, the ragged ends from logs, or what is
- * outside of them from the unit around, whichever is less. AG_LOGS: one part. */
+/* Adds the parts of [from, to): the whole units of `table` from it; of the ragged ends the whole seconds,
+ * where they are counted, and the rest from logs, or what is outside of them from the unit around, whichever
+ * is less. AG_LOGS: one part. */
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
 /* Where the whole units of a window that ends at `to_us` end: before it, or with the running minute. */
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit);

@@ -19,6 +19,8 @@ static int64_t unit_of(enum ag_table table)
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;
+    case AG_SECONDS:
+        return AG_SECOND;
     default:
         return 1;
     }
@@ -98,7 +100,7 @@ int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)
     return floor_to(is_open(plan, to_us) && unit == AG_MINUTE ? to_us + unit - 1 : to_us, unit);
 }
 
-/* Records are counted and nothing else of them is told, so that some can be taken away. */
+/* Records are counted and nothing else of them is told. */
 static bool only_counts(const struct ag_plan *plan, enum ag_table table)
 {
     const struct ag_intent *intent = plan->intent;
@@ -112,14 +114,22 @@ static bool only_counts(const struct ag_plan *plan, enum ag_table table)
     bool measure = intent->measure.fn == AG_COUNT || intent->measure.fn == AG_ERROR_RATE ||
                    intent->measure.fn == AG_SHARE || intent->measure.fn == AG_RATE;
     return shape && measure && intent->measure.also_count == 0 && intent->part_count == 0 &&
-           intent->compare != AG_COMPARE_WINDOW &&
-           (table == AG_MINUTES || table == AG_FOLDS || table == AG_HOURS);
+           (table == AG_MINUTES || table == AG_FOLDS || table == AG_HOURS || table == AG_SECONDS);
 }
 
 /* Rows and what is counted of them are both still there. */
 static bool is_kept(const struct ag_plan *plan, int64_t us)
 {
     return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
+}
+
+/* Where a window of counts begins or ends inside a minute whose seconds are counted. */
+static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table table, int64_t minute_us)
+{
+    int64_t since_us = plan->context->seconds_since_us;
+    bool counted = (table == AG_MINUTES || table == AG_FOLDS) && only_counts(plan, table) && since_us > 0 &&
+                   minute_us >= since_us;
+    return counted ? AG_SECONDS : AG_LOGS;
 }
 
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
@@ -132,20 +142,25 @@ void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, i
         return;
     }
     int64_t before = floor_to(from_us, unit), beyond = last + unit;
-    bool counts = only_counts(plan, table);
-    if (counts && from_us - before < first - from_us && is_kept(plan, before)) {
+    enum ag_table front = table_of_end(plan, table, before), rear = table_of_end(plan, table, last);
+    bool counts = only_counts(plan, table) && plan->intent->compare != AG_COMPARE_WINDOW;
+    if (counts && front == AG_LOGS && from_us - before < first - from_us && is_kept(plan, before)) {
         take_away(plan, before, from_us);
         first = before;
     }
-    add(plan, AG_LOGS, from_us, first, previous); /* nothing where `first` lies before */
+    if (from_us < first) {
+        ag_window_add(plan, front, from_us, first, previous);
+    }
     /* Behind an open end there is nothing but what fast clocks have dated there. */
-    if (counts && last < to_us && (is_open(plan, to_us) || beyond - to_us < to_us - last) &&
-        is_kept(plan, last)) {
+    if (counts && rear == AG_LOGS && last < to_us &&
+        (is_open(plan, to_us) || beyond - to_us < to_us - last) && is_kept(plan, last)) {
         take_away(plan, to_us, beyond);
         last = beyond;
     }
     add(plan, table, first, last, previous);
-    add(plan, AG_LOGS, last, to_us, previous);
+    if (last < to_us) {
+        ag_window_add(plan, rear, last, to_us, previous);
+    }
 }
 
 void ag_window_join(struct ag_plan *plan)
