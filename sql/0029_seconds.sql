@@ -185,7 +185,7 @@ GRANT EXECUTE ON FUNCTION logmill.forget_seconds TO logmill_writer;
 CREATE FUNCTION logmill_read.log_rollup_second(in_lower timestamptz, in_upper timestamptz)
     RETURNS TABLE (at timestamptz, category logmill.log_category, service text, environment text, level logmill.log_level, n bigint)
     LANGUAGE plpgsql STABLE ROWS 100
-    SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

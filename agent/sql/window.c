@@ -123,12 +123,13 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
     return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
 }
 
-/* Where a window of counts begins or ends inside a minute whose seconds are counted. */
+/* What tells the part of a minute at a window's end. Errors alone are few, and have an index. */
 static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table table, int64_t minute_us)
 {
     int64_t since_us = plan->context->seconds_since_us;
-    bool counted = (table == AG_MINUTES || table == AG_FOLDS) && only_counts(plan, table) && since_us > 0 &&
-                   minute_us >= since_us;
+    bool errors = (ag_filter_levels(plan->intent, plan->filter_count) & ~AG_ERROR_LEVELS) == 0;
+    bool counted = (table == AG_MINUTES || table == AG_FOLDS) && only_counts(plan, table) && !errors &&
+                   since_us > 0 && minute_us >= since_us;
     return counted ? AG_SECONDS : AG_LOGS;
 }
 

@@ -13,6 +13,17 @@ FROM logmill.logs CROSS JOIN LATERAL (SELECT logmill.histogram_unit(logmill.dura
 WHERE deleted_at IS NULL AND duration_ms IS NOT NULL
 GROUP BY 1, 2, 3, 4, 5;
 
+-- Kept here for as long as the rows are.
+CREATE OR REPLACE FUNCTION logmill.seconds_kept() RETURNS timestamptz LANGUAGE sql VOLATILE RETURN timestamptz '2000-01-01 00:00Z';
+CREATE OR REPLACE VIEW logmill_read.seconds_since WITH (security_invoker = true) AS SELECT timestamptz '2000-01-01 00:00Z' AS since;
+INSERT INTO logmill.seconds_minute
+SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, kafka_partition, sum(u) FILTER (WHERE level = 'DEBUG'),
+       sum(u) FILTER (WHERE level = 'INFO'), sum(u) FILTER (WHERE level = 'WARN'), sum(u) FILTER (WHERE level = 'ERROR'),
+       sum(u) FILTER (WHERE level = 'FATAL')
+FROM logmill.logs CROSS JOIN LATERAL (SELECT logmill.histogram_unit(floor(extract(second FROM created_at))::smallint) AS u) s
+WHERE deleted_at IS NULL
+GROUP BY 1, 2, 3, 4, 5;
+
 INSERT INTO logmill.error_pattern_hour
 SELECT date_trunc('hour', created_at, 'UTC'), category, service, environment, coalesce(error_type, ''), pattern,
        kafka_partition, count(*), min(created_at), max(created_at), min(message)
