@@ -148,10 +148,12 @@ static void append_run(struct lm_buffer *out, const struct co_histogram *histogr
     append_int(out, (int64_t)run->lowest * HISTOGRAM_DIGITS);
 }
 
+/* Which of a group's histograms: co_rollup_durations or co_rollup_seconds. */
+typedef struct co_histogram histogram_fn(const struct co_rollup *rollup, const struct co_group *group);
+
 /* The runs of all groups, or, where not `runs`, for each run the number of its group, from 1. */
-static void
-append_runs(struct lm_buffer *out, const struct co_rollup *rollup,
-            struct co_histogram (*histogram_of)(const struct co_rollup *, const struct co_group *), bool runs)
+static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, histogram_fn *histogram_of,
+                        bool runs)
 {
     struct run run;
     size_t n = 0;
