@@ -12,6 +12,7 @@
 #include "consumer/chores/expiry.h"
 #include "consumer/chores/folds.h"
 #include "consumer/chores/progress.h"
+#include "consumer/chores/seconds.h"
 #include "consumer/chores/summaries.h"
 #include "consumer/consumer.h"
 #include "consumer/intake/intake.h"
@@ -40,7 +41,7 @@ enum co_closing_step {
     CO_CLOSED
 };
 
-#define CO_CHORE_COUNT 3
+#define CO_CHORE_COUNT 4
 
 struct co_consumer {
     struct lm_service *service;

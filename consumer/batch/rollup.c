@@ -125,30 +125,47 @@ static uint32_t group_of(struct co_rollup *rollup, const struct lm_record *recor
     return at;
 }
 
-/* Where the group counts `bucket`; NULL without memory. */
-static uint32_t *bucket_of(struct co_rollup *rollup, uint32_t group, int16_t bucket)
+/* Makes the block that `bucket` is counted in where it is missing; -1 without memory. */
+static int make_block(struct co_rollup *rollup, uint32_t *blocks, int bucket)
 {
-    uint32_t *block = &rollup->groups[group].blocks[bucket / CO_BLOCK_BUCKETS];
+    uint32_t *block = &blocks[bucket / CO_BLOCK_BUCKETS];
 
-    if (*block == 0) {
-        if (co_array_room(&rollup->blocks, rollup->block_count, &rollup->block_cap,
-                          sizeof(rollup->blocks[0])) != 0)
-            return NULL;
-        rollup->blocks[rollup->block_count++] = (struct co_bucket_block){.count = {0}};
-        *block = (uint32_t)rollup->block_count;
-    }
-    return &rollup->blocks[*block - 1].count[bucket % CO_BLOCK_BUCKETS];
+    if (*block != 0)
+        return 0;
+    if (co_array_room(&rollup->blocks, rollup->block_count, &rollup->block_cap, sizeof(rollup->blocks[0])) !=
+        0)
+        return -1;
+    rollup->blocks[rollup->block_count++] = (struct co_bucket_block){.count = {0}};
+    *block = (uint32_t)rollup->block_count;
+    return 0;
 }
 
-int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count)
+/* Counts one more in `bucket`, whose block is there. */
+static void count_bucket(struct co_rollup *rollup, const uint32_t *blocks, int bucket)
 {
-    for (int bucket = from; bucket <= CO_DURATION_BUCKET_MAX; bucket++) {
-        uint32_t block = group->blocks[bucket / CO_BLOCK_BUCKETS];
+    uint32_t block = blocks[bucket / CO_BLOCK_BUCKETS];
+    rollup->blocks[block - 1].count[bucket % CO_BLOCK_BUCKETS]++;
+}
+
+struct co_histogram co_rollup_durations(const struct co_rollup *rollup, const struct co_group *group)
+{
+    return (struct co_histogram){rollup->blocks, group->duration_blocks, CO_DURATION_BUCKET_MAX};
+}
+
+struct co_histogram co_rollup_seconds(const struct co_rollup *rollup, const struct co_group *group)
+{
+    return (struct co_histogram){rollup->blocks, group->second_blocks, CO_SECOND_MAX};
+}
+
+int co_histogram_next(const struct co_histogram *histogram, int from, uint32_t *count)
+{
+    for (int bucket = from; bucket <= histogram->bucket_max; bucket++) {
+        uint32_t block = histogram->blocks[bucket / CO_BLOCK_BUCKETS];
         if (block == 0) {
             bucket |= CO_BLOCK_BUCKETS - 1; /* on to the next block */
             continue;
         }
-        *count = rollup->blocks[block - 1].count[bucket % CO_BLOCK_BUCKETS];
+        *count = histogram->all[block - 1].count[bucket % CO_BLOCK_BUCKETS];
         if (*count > 0)
             return bucket;
     }
@@ -230,7 +247,7 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
 {
     struct lm_slice service = record->text[LM_SERVICE];
     struct co_error_group *error_group = NULL;
-    uint32_t *bucket = NULL;
+    int bucket = 0;
     uint32_t at;
 
     /* One that is called so is of the same groups: a closing message may bring a key once. */
@@ -244,18 +261,24 @@ int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint
     at = group_of(rollup, record, place, service);
     if (at == CO_INDEX_NONE)
         return -1;
-    if (record->has_duration &&
-        (bucket = bucket_of(rollup, at, co_duration_bucket(record->duration_ms))) == NULL)
+    struct co_group *group = &rollup->groups[at];
+    int second = (int)((record->timestamp_us - group->minute_us) / LM_SECOND_US);
+    if (make_block(rollup, group->second_blocks, second) != 0)
         return -1;
+    if (record->has_duration) {
+        bucket = co_duration_bucket(record->duration_ms);
+        if (make_block(rollup, group->duration_blocks, bucket) != 0)
+            return -1;
+    }
     if (record->level >= LM_ERROR && (error_group = error_group_of(rollup, record, service, pattern)) == NULL)
         return -1;
 
-    struct co_group *group = &rollup->groups[at];
     rollup->last_group = at;
     group->n++;
-    if (bucket != NULL) {
+    count_bucket(rollup, group->second_blocks, second);
+    if (record->has_duration) {
         int64_t us = co_duration_us(record->duration_ms);
-        ++*bucket;
+        count_bucket(rollup, group->duration_blocks, bucket);
         group->duration_n++;
         group->duration_sum_us = add_capped(group->duration_sum_us, us);
         if (us > group->duration_max_us)

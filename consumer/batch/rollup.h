@@ -1,7 +1,7 @@
 /*
  * What a batch adds to the rollups, aggregated while its rows are written: counts by minute, service,
- * environment and level with durations; error patterns by hour; which event hours and which leaves it
- * touches.
+ * environment and level with their seconds and durations; error patterns by hour; which event hours and which
+ * leaves it touches.
  *
  * The texts of a key are copied when it is met first, into an arena of the aggregation's own.
  */
@@ -13,7 +13,13 @@
 #include "consumer/batch/duration.h"
 #include "consumer/batch/index.h"
 
-enum { CO_BLOCK_BUCKETS = 32, CO_GROUP_BLOCKS = CO_DURATION_BUCKET_MAX / CO_BLOCK_BUCKETS + 1 };
+/* Histograms are kept in blocks of buckets, which take room only where something was counted. */
+enum {
+    CO_BLOCK_BUCKETS = 32,
+    CO_SECOND_MAX = 59, /* of a minute */
+    CO_DURATION_BLOCKS = CO_DURATION_BUCKET_MAX / CO_BLOCK_BUCKETS + 1,
+    CO_SECOND_BLOCKS = CO_SECOND_MAX / CO_BLOCK_BUCKETS + 1
+};
 
 struct co_group {
     int64_t minute_us;
@@ -23,13 +29,22 @@ struct co_group {
     int64_t duration_n;
     int64_t duration_sum_us; /* capped at INT64_MAX */
     int64_t duration_max_us;
-    uint32_t blocks[CO_GROUP_BLOCKS]; /* their position in co_rollup.blocks, from 1; 0: nothing in these */
+    /* Positions of blocks in co_rollup.blocks, from 1; 0: nothing in these buckets. */
+    uint32_t second_blocks[CO_SECOND_BLOCKS];
+    uint32_t duration_blocks[CO_DURATION_BLOCKS];
     struct lm_slice service, environment;
 };
 
-/* How many durations of a group fell into each of these buckets. */
+/* How much of a group fell into each of these buckets. */
 struct co_bucket_block {
     uint32_t count[CO_BLOCK_BUCKETS];
+};
+
+/* One of a group's histograms; as long as nothing is added to the rollup. */
+struct co_histogram {
+    const struct co_bucket_block *all; /* co_rollup.blocks */
+    const uint32_t *blocks;            /* the group's */
+    int bucket_max;
 };
 
 struct co_error_group {
@@ -67,8 +82,12 @@ void co_rollup_clear(struct co_rollup *rollup);
  */
 int co_rollup_add(struct co_rollup *rollup, const struct lm_record *record, uint32_t place,
                   int64_t pattern) LM_MUST_CHECK;
-/* The group's first bucket that is not below `from` and holds durations, *count of them; -1: none does. */
-int co_rollup_bucket(const struct co_rollup *rollup, const struct co_group *group, int from, uint32_t *count);
+/* The group's durations by co_duration_bucket. */
+struct co_histogram co_rollup_durations(const struct co_rollup *rollup, const struct co_group *group);
+/* The group's records by the second of their minute, 0..59. */
+struct co_histogram co_rollup_seconds(const struct co_rollup *rollup, const struct co_group *group);
+/* The first bucket that is not below `from` and not empty, *count in it; -1: all are. */
+int co_histogram_next(const struct co_histogram *histogram, int from, uint32_t *count);
 
 /* Start of the minute or hour, also before 1970. */
 int64_t co_floor_us(int64_t us, int64_t unit_us);

@@ -111,35 +111,34 @@ static void append_topic(struct lm_buffer *out, const struct co_closing_options 
 enum { HISTOGRAM_DIGITS = 16, RUN_GAP_MAX = 3 };
 
 struct run {
-    int lowest, highest; /* buckets, which hold durations */
+    int lowest, highest; /* buckets, which are not empty */
 };
 
-/* The group's first run that is not below `from`; false: there is none. */
-static bool find_run(const struct co_rollup *rollup, const struct co_group *group, int from, struct run *run)
+/* The histogram's first run that is not below `from`; false: there is none. */
+static bool find_run(const struct co_histogram *histogram, int from, struct run *run)
 {
     uint32_t count;
-    int bucket = co_rollup_bucket(rollup, group, from, &count);
+    int bucket = co_histogram_next(histogram, from, &count);
 
     run->lowest = bucket;
     run->highest = bucket;
     while (bucket >= 0 && bucket - run->highest <= RUN_GAP_MAX + 1) {
         run->highest = bucket;
-        bucket = co_rollup_bucket(rollup, group, bucket + 1, &count);
+        bucket = co_histogram_next(histogram, bucket + 1, &count);
     }
     return run->lowest >= 0;
 }
 
-static void append_run(struct lm_buffer *out, const struct co_rollup *rollup, const struct co_group *group,
-                       const struct run *run)
+static void append_run(struct lm_buffer *out, const struct co_histogram *histogram, const struct run *run)
 {
-    char digits[(CO_DURATION_BUCKET_MAX + 1) * HISTOGRAM_DIGITS];
+    char digits[(CO_DURATION_BUCKET_MAX + 1) * HISTOGRAM_DIGITS]; /* the larger histogram's */
     size_t len = (size_t)(run->highest - run->lowest + 1) * HISTOGRAM_DIGITS;
     char *begin = digits;
     uint32_t count;
 
     memset(digits, '0', len);
     for (int bucket = run->lowest - 1; bucket < run->highest;) {
-        bucket = co_rollup_bucket(rollup, group, bucket + 1, &count);
+        bucket = co_histogram_next(histogram, bucket + 1, &count);
         begin = digits + (size_t)(run->highest - bucket + 1) * HISTOGRAM_DIGITS;
         for (; count > 0; count /= 10)
             *--begin = (char)('0' + count % 10);
@@ -149,18 +148,23 @@ static void append_run(struct lm_buffer *out, const struct co_rollup *rollup, co
     append_int(out, (int64_t)run->lowest * HISTOGRAM_DIGITS);
 }
 
+/* Which of a group's histograms: co_rollup_durations or co_rollup_seconds. */
+typedef struct co_histogram histogram_fn(const struct co_rollup *rollup, const struct co_group *group);
+
 /* The runs of all groups, or, where not `runs`, for each run the number of its group, from 1. */
-static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, bool runs)
+static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, histogram_fn *histogram_of,
+                        bool runs)
 {
     struct run run;
     size_t n = 0;
 
     begin_array(out);
     for (size_t i = 0; i < rollup->group_count; i++) {
-        for (int from = 0; find_run(rollup, &rollup->groups[i], from, &run); from = run.highest + 1, n++) {
+        struct co_histogram histogram = histogram_of(rollup, &rollup->groups[i]);
+        for (int from = 0; find_run(&histogram, from, &run); from = run.highest + 1, n++) {
             separate(out, n);
             if (runs)
-                append_run(out, rollup, &rollup->groups[i], &run);
+                append_run(out, &histogram, &run);
             else
                 append_int(out, (int64_t)i + 1);
         }
@@ -190,8 +194,10 @@ static void append_minutes(struct lm_buffer *out, const struct co_rollup *rollup
     append_ints(out, (struct column){&groups[0].duration_n, size, count});
     append_ints(out, (struct column){&groups[0].duration_sum_us, size, count});
     append_ints(out, (struct column){&groups[0].duration_max_us, size, count});
-    append_runs(out, rollup, false);
-    append_runs(out, rollup, true);
+    append_runs(out, rollup, co_rollup_durations, false);
+    append_runs(out, rollup, co_rollup_durations, true);
+    append_runs(out, rollup, co_rollup_seconds, false);
+    append_runs(out, rollup, co_rollup_seconds, true);
     lm_buffer_append_char(out, ')');
 }
 

@@ -2,6 +2,7 @@
 #include "consumer/writer/closing.h"
 #include "database.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include <setjmp.h>
@@ -175,6 +176,72 @@ static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **st
     co_batch_free(batch);
 }
 
+enum { COUNTED = 1000 };
+
+/* Adds COUNTED records of the three minutes from `from_us` on, and a table of them, "counted": a busy
+ * service, one with empty seconds between, and a few records at the edges of minutes. */
+static void fill_minutes(struct co_batch *batch, int64_t from_us)
+{
+    static const char *const services[] = {"busy", "sparse"};
+    struct lm_buffer sql;
+
+    lm_buffer_init(&sql, 1 << 20);
+    lm_buffer_append_text(&sql, "INSERT INTO counted VALUES ");
+    for (int i = 0; i < COUNTED; i++) {
+        struct lm_record record;
+        bool sparse = i % 20 == 0;
+        lm_record_init(&record);
+        record.timestamp_us = from_us + rand() % 3 * LM_MINUTE_US + rand() % LM_MINUTE_US;
+        if (i % 10 == 0)
+            record.timestamp_us = from_us + rand() % 3 * LM_MINUTE_US + (i % 100 == 0 ? 0 : LM_MINUTE_US - 1);
+        record.level = (enum lm_level)(rand() % LM_LEVEL_COUNT);
+        record.text[LM_SERVICE] = slice(services[sparse]);
+        record.text[LM_ENVIRONMENT] = slice("production");
+        record.text[LM_MESSAGE] = slice("message");
+        assert_int_equal(co_rollup_add(&batch->rollup, &record, sparse, 1), 0);
+        lm_buffer_printf(&sql, "%s(logmill.at_us(%" PRId64 "), '%s', '%s')", i == 0 ? "" : ", ",
+                         record.timestamp_us, services[sparse], lm_level_name(record.level));
+    }
+    database_run(conn, lm_buffer_text(&sql));
+    lm_buffer_free(&sql);
+}
+
+static void the_seconds_of_what_was_closed_are_those_of_its_records(void **state)
+{
+    struct co_closing_options options = {
+        .topic = "seconds", .partition = 5, .category = LM_SUMMARY, .lock_timeout_ms = 1000};
+    int64_t now_us = lm_clock_wall_us();
+    (void)state;
+
+    database_run(conn, "INSERT INTO logmill.ingest_offset (topic, partition, next_offset) VALUES "
+                       "('seconds', 5, 0)");
+    database_run(conn, "CREATE TEMPORARY TABLE counted (at timestamptz, service text, level text)");
+    srand(1);
+    for (int64_t round = 0; round < 3; round++) { /* of the same minutes; the last is not kept */
+        struct co_batch *batch = co_batch_new(&chunks);
+        fill_minutes(batch, co_floor_us(now_us - (round < 2 ? LM_HOUR_US : 2 * LM_DAY_US), LM_MINUTE_US));
+        batch->expected_offset = round * COUNTED;
+        batch->next_offset = (round + 1) * COUNTED;
+        assert_string_equal(close_batch(batch, &options), "");
+        co_batch_free(batch);
+    }
+    database_run(
+        conn, "CREATE TEMPORARY VIEW expected AS SELECT date_trunc('minute', at) AS minute, service, level, "
+              "floor(extract(second FROM at))::int AS second, count(*) AS n FROM counted "
+              "WHERE at > now() - interval '1 day' GROUP BY 1, 2, 3, 4");
+    database_run(
+        conn, "CREATE TEMPORARY VIEW found AS SELECT s.minute, s.service, v.level, b.bucket::int AS second, "
+              "b.n::bigint FROM logmill.seconds_minute s CROSS JOIN LATERAL (VALUES ('DEBUG', debug), "
+              "('INFO', info), ('WARN', warn), ('ERROR', error), ('FATAL', fatal)) AS v (level, seconds), "
+              "logmill_read.histogram_buckets(v.seconds) b WHERE s.category = 'summary' AND "
+              "s.environment = 'production' AND s.kafka_partition = 5");
+    assert_value("SELECT sum(n) FROM found", "2000");
+    assert_value("SELECT count(*) FROM (TABLE expected EXCEPT TABLE found) q", "0");
+    assert_value("SELECT count(*) FROM (TABLE found EXCEPT TABLE expected) q", "0");
+    assert_value("SELECT min(second) || ' ' || max(second) FROM found", "0 59");
+    assert_value("SELECT sum(n) FROM logmill.log_rollup_minute WHERE kafka_partition = 5", "3000");
+}
+
 static void a_record_put_back_twice_is_refused_the_second_time(void **state)
 {
     struct co_closing_options options = {
@@ -253,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hostile_texts_arrive_as_they_are_and_the_offset_moves_once),
+        cmocka_unit_test(the_seconds_of_what_was_closed_are_those_of_its_records),
         cmocka_unit_test(a_record_put_back_twice_is_refused_the_second_time),
         cmocka_unit_test(sources_expire_by_the_kafka_time_of_what_is_committed),
         cmocka_unit_test(sources_expire_in_portions_that_leave_none_out),

@@ -198,7 +198,7 @@ static void read_all(struct run *run)
 /* What the batch must hold whatever went wrong before. */
 struct summary {
     size_t rows, records, repeats, moves, groups, errors, hours, names;
-    int64_t n, next_offset, letters;
+    int64_t n, in_seconds, in_durations, next_offset, letters;
 };
 
 static void close_batch(struct run *run)
@@ -216,6 +216,16 @@ static void close_batch(struct run *run)
     assert_non_null(strstr(batch->closing.data, "COMMIT"));
 }
 
+static int64_t sum(struct co_histogram histogram)
+{
+    int64_t n = 0;
+    uint32_t count;
+
+    for (int bucket = -1; (bucket = co_histogram_next(&histogram, bucket + 1, &count)) >= 0;)
+        n += count;
+    return n;
+}
+
 static struct summary summarize(const struct co_batch *batch)
 {
     struct summary summary = {.rows = batch->row_count,
@@ -228,8 +238,13 @@ static struct summary summarize(const struct co_batch *batch)
                               .names = batch->name_count,
                               .next_offset = batch->next_offset,
                               .letters = letters};
-    for (size_t i = 0; i < batch->rollup.group_count; i++)
-        summary.n += batch->rollup.groups[i].n;
+    for (size_t i = 0; i < batch->rollup.group_count; i++) {
+        const struct co_group *group = &batch->rollup.groups[i];
+        summary.n += group->n;
+        summary.in_seconds += sum(co_rollup_seconds(&batch->rollup, group));
+        summary.in_durations += sum(co_rollup_durations(&batch->rollup, group));
+    }
+    assert_int_equal(summary.in_seconds, summary.n);
     for (size_t i = 1; batch->keeps_messages && i < batch->row_count; i++) { /* others have no list of rows */
         const struct co_row *row = &batch->rows[i];
         assert_true(row[-1].to <= row->from);

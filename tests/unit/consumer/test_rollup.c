@@ -66,6 +66,22 @@ static bool in_error_group(const struct co_error_group *group, const struct lm_r
            same(group->error_type, record->text[LM_ERROR_TYPE]);
 }
 
+/* Whether the histogram holds what is expected of each bucket, and nothing else. */
+static void assert_histogram(struct co_histogram histogram, const uint32_t *expected)
+{
+    uint32_t count;
+    int bucket = -1;
+
+    for (int b = 0; b <= histogram.bucket_max; b++) {
+        if (expected[b] == 0)
+            continue;
+        bucket = co_histogram_next(&histogram, bucket + 1, &count);
+        assert_int_equal(bucket, b);
+        assert_int_equal(count, expected[b]);
+    }
+    assert_int_equal(co_histogram_next(&histogram, bucket + 1, &count), -1);
+}
+
 static void groups_hold_what_counting_one_by_one_gives(void **state)
 {
     static struct lm_record records[RECORDS];
@@ -82,31 +98,27 @@ static void groups_hold_what_counting_one_by_one_gives(void **state)
     }
     for (size_t g = 0; g < rollup.group_count; g++) {
         const struct co_group *group = &rollup.groups[g];
-        int64_t n = 0, dn = 0, sum = 0, max = 0, in_buckets = 0;
-        uint32_t count, expected[CO_DURATION_BUCKET_MAX + 1] = {0};
+        int64_t n = 0, dn = 0, sum = 0, max = 0;
+        uint32_t durations[CO_DURATION_BUCKET_MAX + 1] = {0}, seconds[CO_SECOND_MAX + 1] = {0};
         for (int i = 0; i < RECORDS; i++) {
             if (!in_group(group, &records[i]))
                 continue;
             n++;
+            seconds[(records[i].timestamp_us - group->minute_us) / LM_SECOND_US]++;
             if (records[i].has_duration) {
                 int64_t us = co_duration_us(records[i].duration_ms);
                 dn++;
-                expected[co_duration_bucket(records[i].duration_ms)]++;
+                durations[co_duration_bucket(records[i].duration_ms)]++;
                 sum += us;
                 max = us > max ? us : max;
             }
         }
-        for (int b = -1, before = -1; (b = co_rollup_bucket(&rollup, group, b + 1, &count)) >= 0;
-             before = b) {
-            assert_true(b > before);
-            assert_int_equal(count, expected[b]);
-            in_buckets += count;
-        }
+        assert_histogram(co_rollup_durations(&rollup, group), durations);
+        assert_histogram(co_rollup_seconds(&rollup, group), seconds);
         assert_int_equal(group->n, n);
         assert_int_equal(group->duration_n, dn);
         assert_int_equal(group->duration_sum_us, sum);
         assert_int_equal(group->duration_max_us, max);
-        assert_int_equal(in_buckets, dn);
         counted += n;
     }
     assert_int_equal(counted, RECORDS); /* every record is in exactly one group */
@@ -149,10 +161,16 @@ static void a_cleared_rollup_is_as_new(void **state)
     (void)state;
     for (int round = 0; round < 3; round++) {
         struct lm_record record = make(1);
+        uint32_t seconds[CO_SECOND_MAX + 1] = {[7] = 1}, durations[CO_DURATION_BUCKET_MAX + 1] = {[0] = 1};
+        record.timestamp_us = co_floor_us(record.timestamp_us, LM_MINUTE_US) + 7 * LM_SECOND_US;
+        record.has_duration = true;
+        record.duration_ms = 0;
         co_rollup_clear(&rollup);
         assert_int_equal(co_rollup_add(&rollup, &record, place_of(&record), 1), 0);
         assert_int_equal(rollup.group_count, 1);
         assert_int_equal(rollup.groups[0].n, 1);
+        assert_histogram(co_rollup_seconds(&rollup, &rollup.groups[0]), seconds);
+        assert_histogram(co_rollup_durations(&rollup, &rollup.groups[0]), durations);
         assert_int_equal(rollup.hour_count, 1);
     }
     co_rollup_free(&rollup);
@@ -242,7 +260,7 @@ static void the_shortest_and_the_longest_durations_have_their_buckets(void **sta
     struct co_rollup rollup;
     co_rollup_init(&rollup);
     struct lm_record record = make(1);
-    uint32_t count;
+    uint32_t expected[CO_DURATION_BUCKET_MAX + 1] = {[0] = 1, [CO_DURATION_BUCKET_MAX] = 1};
     (void)state;
 
     record.has_duration = true;
@@ -250,10 +268,44 @@ static void the_shortest_and_the_longest_durations_have_their_buckets(void **sta
     assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
     record.duration_ms = 1e300;
     assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
-    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 0, &count), 0);
-    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], 1, &count), CO_DURATION_BUCKET_MAX);
-    assert_int_equal(count, 1);
-    assert_int_equal(co_rollup_bucket(&rollup, &rollup.groups[0], CO_DURATION_BUCKET_MAX + 1, &count), -1);
+    assert_histogram(co_rollup_durations(&rollup, &rollup.groups[0]), expected);
+    co_rollup_free(&rollup);
+}
+
+/* Also before 1970, and each group for itself. */
+static void records_count_in_the_second_of_their_minute(void **state)
+{
+    static const int64_t minutes[] = {28333333, 0, -1, -28333333};
+    static const struct {
+        int64_t us;
+        int second;
+    } times[] = {{0, 0},         {1, 0},         {999999, 0},    {1000000, 1},   {31999999, 31},
+                 {32000000, 32}, {32000000, 32}, {58999999, 58}, {59000000, 59}, {59999999, 59}};
+    struct co_rollup rollup;
+    co_rollup_init(&rollup);
+    struct lm_record record = make(1);
+    (void)state;
+
+    for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++) {
+        for (size_t m = 0; m < sizeof(minutes) / sizeof(minutes[0]); m++) {
+            record.timestamp_us = minutes[m] * LM_MINUTE_US + times[t].us;
+            assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
+        }
+    }
+    record.timestamp_us = -1;
+    record.level = record.level == LM_INFO ? LM_WARN : LM_INFO;
+    assert_int_equal(co_rollup_add(&rollup, &record, 0, 1), 0);
+
+    assert_int_equal(rollup.group_count, 5);
+    for (size_t g = 0; g < 4; g++) {
+        uint32_t expected[CO_SECOND_MAX + 1] = {0};
+        for (size_t t = 0; t < sizeof(times) / sizeof(times[0]); t++)
+            expected[times[t].second]++;
+        assert_int_equal(rollup.groups[g].minute_us, minutes[g] * LM_MINUTE_US);
+        assert_histogram(co_rollup_seconds(&rollup, &rollup.groups[g]), expected);
+    }
+    uint32_t expected[CO_SECOND_MAX + 1] = {[59] = 1};
+    assert_histogram(co_rollup_seconds(&rollup, &rollup.groups[4]), expected);
     co_rollup_free(&rollup);
 }
 
@@ -275,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_service_without_a_place_counts_as_other_in_its_environment),
         cmocka_unit_test(a_service_that_is_called_other_counts_with_those_without_a_place),
         cmocka_unit_test(the_shortest_and_the_longest_durations_have_their_buckets),
+        cmocka_unit_test(records_count_in_the_second_of_their_minute),
         cmocka_unit_test(times_before_1970_belong_to_the_minute_they_fall_into)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
