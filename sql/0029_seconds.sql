@@ -25,7 +25,8 @@ CREATE TABLE logmill.seconds_minute (
 -- From which minute on it holds all there is. Consumers of the version before do not count seconds: they move it on.
 CREATE TABLE logmill.seconds_state (since timestamptz NOT NULL);
 INSERT INTO logmill.seconds_state
-SELECT coalesce(greatest(max(r.minute), clock_timestamp()) + interval '1 minute', '-infinity') FROM logmill.log_rollup_minute r;
+SELECT coalesce((SELECT greatest(r.minute, clock_timestamp()) + interval '1 minute'
+                 FROM logmill.log_rollup_minute r ORDER BY r.minute DESC LIMIT 1), '-infinity');
 
 -- From when on they are kept and may be read, an hour apart: nobody reads what is about to be forgotten.
 CREATE FUNCTION logmill.seconds_kept() RETURNS timestamptz

@@ -1,5 +1,5 @@
 """Rollup rows that come in pieces: whatever the order and however cut, what is kept is the sum. A property test of logmill.add_minutes,
-and of add_counts and add_durations, which consumers of before call, against counting in Python; needs PostgreSQL only."""
+also as consumers of before call it, against counting in Python; needs PostgreSQL only."""
 import collections
 import random
 import re
@@ -53,28 +53,19 @@ def counts_of(pieces):
     keys, rows = list(pieces), list(pieces.values())
     return (array([k[3] * 1000000 for k in keys], "bigint"), array([k[0] for k in keys], "text"), array([k[1] for k in keys], "text"),
             array([k[2] for k in keys], "logmill.log_level"), array([r[0] for r in rows], "bigint"),
-            array([sum(r[3].values()) for r in rows], "bigint"), array([r[1] for r in rows], "bigint"), array([r[2] for r in rows], "bigint"))
+            array([sum(r[3].values()) for r in rows], "bigint"), array([r[1] for r in rows], "bigint"), array([r[2] for r in rows], "bigint")
+            ) + runs_of(histogram_of(row[3]) for row in rows)
 
 
-def add_minutes(pieces):
-    """The call for the same, as the consumer writes it."""
-    return "select logmill.add_minutes('raw', 0, %s);" % ", ".join(
-        counts_of(pieces) + runs_of(histogram_of(row[3]) for row in pieces.values()))
+def add_minutes(pieces, seconds=None):
+    """The call for the same, as the consumer writes it. `seconds` by key: {second: count}; of those it does not name all n are in the first."""
+    by_second = [histogram_of((seconds or {}).get(key, {0: row[0]})) for key, row in pieces.items()]
+    return "select logmill.add_minutes('raw', 0, %s);" % ", ".join(counts_of(pieces) + runs_of(by_second))
 
 
-def add_counts_and_durations(pieces):
-    """The calls for the same, as consumers of before write them."""
-    first, last, buckets, counts = [], [], [], []
-    for row in pieces.values():
-        first.append(len(buckets) + 1)
-        buckets += row[3]
-        counts += row[3].values()
-        last.append(len(buckets))
-    histograms = any_level(pieces)
-    return "select logmill.add_counts('raw', 0, %s);select logmill.add_durations('raw', 0, %s);" % (
-        ", ".join(counts_of(pieces) + (array(first, "int"), array(last, "int"), array(buckets, "smallint"), array(counts, "bigint"))),
-        ", ".join((array([k[2] * 1000000 for k in histograms], "bigint"), array([k[0] for k in histograms], "text"),
-                   array([k[1] for k in histograms], "text")) + runs_of(histograms.values())))
+def add_minutes_of_before(pieces):
+    """The same as consumers of before write it."""
+    return "select logmill.add_minutes('raw', 0, %s);" % ", ".join(counts_of(pieces))
 
 
 class RollupMerge(harness.Case):
@@ -92,7 +83,7 @@ class RollupMerge(harness.Case):
                 of[0], of[1], of[2] = of[0] + n, min(of[1] + total, 2**63 - 1), max(of[2], most)
                 of[3].update(histogram)
         self.database.rows("set role logmill_writer; " + " ".join(
-            self.random.choice((add_minutes, add_counts_and_durations))(p) for p in pieces))
+            self.random.choice((add_minutes, add_minutes_of_before))(p) for p in pieces))
         durations = sum(map(any_level, pieces), collections.Counter())
         self.assertEqual({(s, e, int(m)): int(h) for s, e, m, h in self.database.rows(KEPT_OF_ANY_LEVEL)}, dict(durations),
                          "seed %d" % self.seed)
@@ -129,6 +120,60 @@ class RollupMerge(harness.Case):
     def test_a_row_that_got_durations_only_later_has_them_and_keeps_them(self):
         key = ("s", "production", "INFO", 60)
         self.check([{key: (3, 0, 0, {})}, {key: (2, 10, 7, {40: 2})}, {key: (1, 0, 0, {})}])
+
+    def test_seconds_make_their_sum_from_the_first_minute_that_has_all_of_them(self):
+        now = int(self.database.value("select extract(epoch from date_trunc('minute', now()))::bigint"))
+        minutes = [now - 60 * back for back in (3, 2, 1)]
+        truth = collections.Counter()
+        for calls in range(40):
+            piece, seconds = {}, {}
+            for key in self.random.sample([("s%d" % s, "production", level, m) for s in range(3) for level in LEVELS for m in minutes], 7):
+                seconds[key] = {self.random.randrange(60): self.random.randint(1, 2**31) for _ in range(self.random.randint(1, 9))}
+                piece[key] = (sum(seconds[key].values()), 0, 0, {})
+            self.database.rows("set role logmill_writer; " + add_minutes(piece, seconds))
+            for (service, environment, level, minute), counts in seconds.items():
+                for second, n in counts.items():
+                    truth[service, level, minute, second] += n
+        kept = self.database.rows("select service, level, extract(epoch from minute)::bigint, b.bucket, b.n "
+                                  "from logmill_read.seconds_minute, logmill_read.histogram_buckets(seconds) b")
+        self.assertEqual({(s, l, int(m), int(b)): int(n) for s, l, m, b, n in kept}, dict(truth), "seed %d" % self.seed)
+        for _ in range(40):
+            minute, first, last = self.random.choice(minutes), self.random.randrange(60), self.random.randrange(61)
+            read = self.database.rows("select service, level, n from logmill_read.log_rollup_second(to_timestamp(%d), to_timestamp(%d))" % (
+                minute + first, minute + last))
+            expected = collections.Counter()
+            for (service, level, m, second), n in truth.items():
+                if m == minute and first <= second < last:
+                    expected[service, level] += n
+            self.assertEqual({(s, l): int(n) for s, l, n in read}, dict(expected), "%d to %d, seed %d" % (first, last, self.seed))
+        # One that does not count seconds comes: nothing up to its last minute is read by seconds any more, and its rows are (there are none).
+        self.database.rows("set role logmill_writer; " + add_minutes_of_before({("s0", "production", "INFO", minutes[1]): (1, 0, 0, {})}))
+        since = "select extract(epoch from since)::bigint from logmill_read.seconds_since"
+        self.assertEqual(int(self.database.value(since)), minutes[2])
+        count = "select coalesce(sum(n), 0) from logmill_read.log_rollup_second(to_timestamp(%d), to_timestamp(%d))"
+        for minute in minutes:
+            of_minute = sum(n for (_, _, m, _), n in truth.items() if m == minute)
+            self.assertEqual(int(self.database.value(count % (minute, minute + 60))), of_minute if minute == minutes[2] else 0)
+        self.database.rows("set role logmill_writer; " + add_minutes_of_before({("s0", "production", "INFO", minutes[0]): (1, 0, 0, {})}))
+        self.assertEqual(int(self.database.value(since)), minutes[2])
+
+    def test_seconds_of_a_day_are_kept_and_of_whole_seconds_told(self):
+        now = int(self.database.value("select extract(epoch from date_trunc('minute', now()))::bigint"))
+        old, kept, read = (now - 3600 * hours for hours in (27, 25.5, 24))
+        self.database.rows("set role logmill_writer; " + add_minutes({("s", "production", "INFO", int(m)): (5, 0, 0, {}) for m in (old, kept, read)}))
+        minutes = "select extract(epoch from minute)::bigint from logmill.seconds_minute order by 1"
+        self.assertEqual([int(r[0]) for r in self.database.rows(minutes)], [kept, read])
+        of_minute = "select coalesce(sum(n), 0) from logmill_read.log_rollup_second(to_timestamp(%d), to_timestamp(%d) + interval '1 s')"
+        self.assertEqual([self.database.value(of_minute % (m, m)) for m in (old, kept, read)], ["0", "0", "5"])
+        self.database.rows("insert into logmill.seconds_minute select to_timestamp(%d) - i * interval '1 s', 'raw', 's', 'production', 0 "
+                           "from generate_series(1, 2500) i" % (now - 3600 * 27))
+        self.assertEqual(self.database.value("set role logmill_writer; select more from logmill.forget_seconds('0')"), "t")
+        self.assertEqual(self.database.value("select count(*) from logmill.seconds_minute"), "1502")
+        self.assertEqual(self.database.value("set role logmill_writer; select more from logmill.forget_seconds('1 min')"), "f")
+        self.assertEqual([int(r[0]) for r in self.database.rows(minutes)], [kept, read])
+        for lower, upper in ((0.5, 2), (0, 1.5), (0, 61), (-1, 3)):
+            with self.subTest(lower=lower, upper=upper), self.assertRaisesRegex(RuntimeError, "whole seconds of one minute"):
+                self.database.rows("select * from logmill_read.log_rollup_second(to_timestamp(%s), to_timestamp(%s))" % (now + lower, now + upper))
 
     def test_a_time_is_computed_without_a_call(self):
         plan = self.database.rows("explain (verbose, costs off) select logmill.at_us(u.us) from unnest('{1,2}'::bigint[]) u (us)")

@@ -38,6 +38,14 @@ select date_trunc('minute', created_at) as minute, category, service, environmen
        sum(h) filter (where level = 'FATAL') as fatal
 from logmill.logs, lateral (select logmill.histogram_unit(logmill.duration_bucket(duration_ms)) as h) u
 where deleted_at is null and duration_ms is not null group by 1, 2, 3, 4, 5;
+create or replace function logmill.seconds_kept() returns timestamptz language sql volatile return timestamptz '2026-03-01';
+create view second_rows as
+select date_trunc('minute', created_at) as minute, category, service, environment, kafka_partition,
+       sum(u) filter (where level = 'DEBUG') as debug, sum(u) filter (where level = 'INFO') as info, sum(u) filter (where level = 'WARN') as warn,
+       sum(u) filter (where level = 'ERROR') as error, sum(u) filter (where level = 'FATAL') as fatal
+from logmill.logs, lateral (select ('1e' || 16 * extract(second from created_at)::integer)::numeric as u) s
+where deleted_at is null group by 1, 2, 3, 4, 5;
+insert into logmill.seconds_minute select * from second_rows;
 create view hour_rows as
 select date_trunc('hour', created_at) as hour, category, service, environment, coalesce(error_type, '') as error_type, pattern,
        kafka_partition, count(*) as n, min(created_at) as first_seen, max(created_at) as last_seen
@@ -57,6 +65,9 @@ create view differences as
 union all
 (select 'duration' from ((select * from duration_rows except select * from logmill.duration_minute)
                  union all (select * from logmill.duration_minute except select * from duration_rows)) d)
+union all
+(select 'second' from ((select * from second_rows except select * from logmill.seconds_minute)
+               union all (select * from logmill.seconds_minute except select * from second_rows)) d)
 union all
 (select 'hour' from ((select * from hour_rows except select * from kept_hours)
               union all (select * from kept_hours except select * from hour_rows)) d)
@@ -95,7 +106,21 @@ class SoftDelete(harness.Case):
         self.update("deleted_at = now()")
         self.assertEqual(self.it.value("select count(*) from logmill.log_rollup_minute"), "0")
         self.assertEqual(self.it.value("select count(*) from logmill.duration_minute"), "0")
+        self.assertEqual(self.it.value("select count(*) from logmill.seconds_minute"), "0")
         self.assertEqual(self.it.value("select count(*) from logmill.error_pattern_hour"), "0")
+
+    def test_seconds_that_are_not_kept_or_not_counted_stay_as_they_are(self):
+        minute = "timestamptz '2026-03-18 06:00Z'"
+        for not_kept in ("create or replace function logmill.seconds_kept() returns timestamptz language sql volatile return %s" % minute,
+                         "create or replace function logmill.seconds_kept() returns timestamptz language sql volatile return timestamptz '2026-03-01'; "
+                         "update logmill.seconds_state set since = %s" % minute):
+            before = self.it.rows("select * from logmill.seconds_minute where minute < %s order by 1, 2, 3, 4, 5" % minute)
+            self.it.rows(not_kept)
+            for what in ("now()", "null"):
+                self.update("deleted_at = " + what)
+                self.assertEqual(self.it.rows("select * from logmill.seconds_minute where minute < %s order by 1, 2, 3, 4, 5" % minute), before)
+                self.assertEqual(self.it.value("select count(*) > 0 from logmill.seconds_minute where minute >= %s" % minute),
+                                 "f" if what == "now()" else "t")
 
     def test_an_update_that_names_a_leaf_counts_as_well(self):
         self.it.rows("update logmill.logs_raw_2026031805 set deleted_at = now() where service = 's0'")
@@ -120,10 +145,14 @@ class SoftDelete(harness.Case):
             from gone where service = 's1';
             delete from logmill.duration_minute where service = 's2';
             update logmill.duration_minute set service = '(other)' where service = 's1';
+            delete from logmill.seconds_minute where service = 's2';
+            update logmill.seconds_minute set service = '(other)' where service = 's1';
             delete from logmill.error_pattern_hour where service = 's2';
             update logmill.error_pattern_hour set service = '(other)' where service = 's1';
             delete from logmill.logs where service = 's2'""")
-        total = "select (select sum(n) from logmill.log_rollup_minute where service = '(other)') = " \
+        total = "select (select sum(b.n) from logmill_read.seconds_minute, logmill_read.histogram_buckets(seconds) b " \
+                " where service = '(other)') = (select sum(n) from logmill.log_rollup_minute where service = '(other)') and " \
+                "(select sum(n) from logmill.log_rollup_minute where service = '(other)') = " \
                 "(select count(*) from logmill.logs where service = 's1' and deleted_at is null) and " \
                 "(select sum(b.n) from logmill.duration_minute, logmill_read.histogram_buckets(histogram) b " \
                 " where service = '(other)') = " \
