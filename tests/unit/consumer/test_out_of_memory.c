@@ -327,10 +327,61 @@ static void rollups_that_cannot_be_counted_again_can_be_later(void **state)
     close_run(&run);
 }
 
+static void assert_counted(const struct co_rollup *rollup, int64_t records)
+{
+    int64_t n = 0, durations = 0, in_seconds = 0, in_durations = 0, errors = 0;
+
+    for (size_t i = 0; i < rollup->group_count; i++) {
+        n += rollup->groups[i].n;
+        durations += rollup->groups[i].duration_n;
+        in_seconds += sum(co_rollup_seconds(rollup, &rollup->groups[i]));
+        in_durations += sum(co_rollup_durations(rollup, &rollup->groups[i]));
+    }
+    for (size_t i = 0; i < rollup->error_count; i++)
+        errors += rollup->errors[i].n;
+    assert_int_equal(n, records);
+    assert_int_equal(durations, records);
+    assert_int_equal(in_seconds, records);
+    assert_int_equal(in_durations, records);
+    assert_int_equal(errors, records);
+}
+
+/* All of them errors with a duration: as much as a record can count in. */
+static void a_record_that_finds_no_memory_counts_nowhere(void **state)
+{
+    struct co_rollup rollup;
+    struct lm_record record;
+    unsigned failures = 0;
+
+    (void)state;
+    co_rollup_init(&rollup);
+    lm_record_init(&record);
+    record.level = LM_ERROR;
+    record.text[LM_SERVICE] = LM_SLICE("pay");
+    record.text[LM_ENVIRONMENT] = LM_SLICE("production");
+    record.text[LM_MESSAGE] = LM_SLICE("message");
+    record.has_duration = true;
+    for (int64_t i = 0; i < RECORDS; i++) {
+        bool failed = true;
+        record.timestamp_us = i * 20 * LM_SECOND_US;
+        record.duration_ms = (double)(i * i);
+        for (unsigned n = 1; failed; n++) {
+            failing_alloc_after(n);
+            failed = co_rollup_add(&rollup, &record, 0, i) != 0;
+            failing_alloc_after(0);
+            failures += failed;
+            assert_counted(&rollup, failed ? i : i + 1);
+        }
+    }
+    assert_true(failures > 7);
+    co_rollup_free(&rollup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_allocation_that_fails_loses_or_doubles_a_record),
-                                       cmocka_unit_test(rollups_that_cannot_be_counted_again_can_be_later)};
+                                       cmocka_unit_test(rollups_that_cannot_be_counted_again_can_be_later),
+                                       cmocka_unit_test(a_record_that_finds_no_memory_counts_nowhere)};
     lm_log_open("test", LM_LOG_FATAL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

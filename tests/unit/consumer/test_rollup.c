@@ -169,6 +169,7 @@ static void a_cleared_rollup_is_as_new(void **state)
         assert_int_equal(co_rollup_add(&rollup, &record, place_of(&record), 1), 0);
         assert_int_equal(rollup.group_count, 1);
         assert_int_equal(rollup.groups[0].n, 1);
+        assert_int_equal(rollup.block_count, 2);
         assert_histogram(co_rollup_seconds(&rollup, &rollup.groups[0]), seconds);
         assert_histogram(co_rollup_durations(&rollup, &rollup.groups[0]), durations);
         assert_int_equal(rollup.hour_count, 1);
