@@ -234,7 +234,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
     names->full_us = lm_clock_mono_us();
     lm_gauge_set(names->count_gauge, (double)fetched->rows);
     ag_fetched_free(fetched);
-    run(names, since_sql, 3, AG_CATEGORY_COUNT, on_since);
+    run(names, since_sql, 4, AG_CATEGORY_COUNT, on_since);
 }
 
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,

@@ -164,6 +164,30 @@ class Migrate(harness.Case):
                 self.assertEqual(self.empty.value("select sum(n) || ' ' || sum(duration_n) from logmill.log_rollup_%s" % table), "11 6")
         self.assertEqual(self.empty.value("select count(*) from information_schema.columns where column_name = 'duration_buckets'"), "0")
 
+    def test_seconds_count_from_the_first_minute_that_nobody_has_counted_without_them(self):
+        for path in SQL.glob("*.sql"):
+            if path.name < "0029":
+                self.write(path.name, path.read_text(encoding="utf-8"))
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        self.empty.rows("insert into logmill.log_rollup_minute select date_trunc('minute', now()) + m * interval '1 minute', 'raw', 's', 'production', "
+                        "'INFO', 0, 1 from generate_series(-9, 9) m")
+        # A batch that is committing holds the position of its partition: the migration waits for it.
+        batch = subprocess.Popen(["psql", self.empty.admin_url, "-Xqt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (batch.stdin.close(), batch.stdout.close(), batch.wait(20)))
+        batch.stdin.write("begin; lock table logmill.ingest_offset in row share mode; select 'held';\n")
+        batch.stdin.flush()
+        self.assertIn("held", batch.stdout.readline())
+        with ThreadPoolExecutor(1) as pool:
+            under_way = pool.submit(self.migrate)
+            self.wait_until(lambda: self.empty.value("select count(*) from pg_locks where relation = 'logmill.ingest_offset'::regclass "
+                                                     "and not granted") == "1")
+            batch.stdin.write("insert into logmill.log_rollup_minute select date_trunc('minute', now()) + interval '10 minutes', 'raw', 's', 'production', "
+                              "'INFO', 0, 1; commit;\n")
+            batch.stdin.flush()
+            self.assertEqual(under_way.result().returncode, 0)
+        self.assertEqual(self.empty.value("select since = (select max(minute) + interval '1 minute' from logmill.log_rollup_minute) "
+                                          "from logmill.seconds_state"), "t")
+
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)
         self.empty.rows("create role %s login createrole" % role)
