@@ -140,9 +140,11 @@ int ag_write_histogram(struct ag_plan *plan, struct lm_buffer *sql)
     memcpy(inner, by, by_count * sizeof *by);
     inner[by_count] = "duration_bucket";
     by[by_count] = "duration_bucket";
-    inner[by_count + 1] = ag_plan_text(plan, "sum(sum(n)) OVER (%s%sORDER BY duration_bucket) AS upto", list,
+    /* Counts are exact in a double up to 2^53, and what is compared with them row by row is no numeric. */
+    const char *n = "sum(sum(n)::bigint::double precision)";
+    inner[by_count + 1] = ag_plan_text(plan, "%s OVER (%s%sORDER BY duration_bucket) AS upto", n, list,
                                        by_count > 0 ? " " : "");
-    inner[by_count + 2] = ag_plan_text(plan, "sum(sum(n)) OVER (%s) AS total", list);
+    inner[by_count + 2] = ag_plan_text(plan, "%s OVER (%s) AS total", n, list);
 
     if (intent->counted && intent->rank && !plan->sides) {
         ag_plan_add_having(plan, ag_plan_text(plan, "max(total) >= %d", AG_MIN_SAMPLES));

@@ -31,7 +31,7 @@ enum ag_table {
     AG_TABLE_COUNT
 };
 
-#define AG_MAX_PARTS 8
+#define AG_MAX_PARTS 10 /* two windows, each with two ends of seconds and of rows */
 #define AG_MAX_ITEMS 16
 #define AG_MAX_KEYS 8
 
@@ -68,6 +68,7 @@ struct ag_plan {
     struct ag_part parts[AG_MAX_PARTS];
     size_t part_count;
     bool mixed;      /* some part is a rollup: rows are counted by sum(n) */
+    bool by_second;  /* the ends of windows of counts may be told by the second */
     bool takes_away; /* some part is taken away: a group may come to nothing */
     bool nested;     /* parts are written as a subquery even where there is only one */
     bool sides;      /* parts belong to one of two windows, named 'current' and 'previous' in the item side */

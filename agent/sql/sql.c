@@ -82,24 +82,45 @@ static int add_parts(struct ag_plan *plan)
     return 0;
 }
 
-/* The moment within the minute takes SELECTs as well, and a statement may have eight. */
+/* What the guard lets through. The moment within the minute takes some as well. */
+#define MAX_SELECTS 8
 #define MAX_PARTS_OF_MOMENTS 5
 #define MAX_PARTS_OF_FOLDED_CHANGE 2
 
+/* As many beside the SELECTs around them. */
+static size_t most_parts_by_second(const struct ag_intent *intent)
+{
+    size_t around = 1;
+    around += intent->each > 0 ? 2 : 0;
+    around += intent->counted ? 1 : 0;
+    around += intent->threshold.of != NULL ? 1 : 0;
+    return MAX_SELECTS - around;
+}
+
+static int add_joined_parts(struct ag_plan *plan, bool by_second)
+{
+    plan->by_second = by_second;
+    if (add_parts(plan) != 0) {
+        return -1;
+    }
+    if (plan->mixed) {
+        ag_window_join(plan);
+    }
+    return 0;
+}
+
 static int plan_parts(struct ag_plan *plan)
 {
-    if (add_parts(plan) != 0) {
+    if (add_joined_parts(plan, true) != 0 ||
+        (plan->part_count > most_parts_by_second(plan->intent) && add_joined_parts(plan, false) != 0)) {
         return -1;
     }
     if (ag_source_is_change(plan->intent) && plan->source == AG_FOLDS &&
         plan->part_count > MAX_PARTS_OF_FOLDED_CHANGE) {
         plan->source = AG_MINUTES;
-        if (add_parts(plan) != 0) {
+        if (add_joined_parts(plan, false) != 0) {
             return -1;
         }
-    }
-    if (plan->mixed) {
-        ag_window_join(plan);
     }
     if (ag_source_is_change(plan->intent) && plan->source == AG_MINUTES &&
         plan->part_count > MAX_PARTS_OF_MOMENTS) {

@@ -128,8 +128,8 @@ static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table tabl
 {
     int64_t since_us = plan->context->seconds_since_us;
     bool errors = (ag_filter_levels(plan->intent, plan->filter_count) & ~AG_ERROR_LEVELS) == 0;
-    bool counted = (table == AG_MINUTES || table == AG_FOLDS) && only_counts(plan, table) && !errors &&
-                   since_us > 0 && minute_us >= since_us;
+    bool counted = plan->by_second && (table == AG_MINUTES || table == AG_FOLDS) &&
+                   only_counts(plan, table) && !errors && since_us > 0 && minute_us >= since_us;
     return counted ? AG_SECONDS : AG_LOGS;
 }
 

@@ -118,6 +118,7 @@ static void whatever_is_asked_runs_or_is_refused(void **state)
                                                .max_rows = 50,
                                                .scan_window_us = 40 * LM_DAY_US,
                                                .rows_since_us = INT64_MIN,
+                                               .seconds_since_us = (int64_t)random_draw(2),
                                                .no_rollups = random_draw(4) == 0};
         if (ag_sql_write(&outcome.intent, &context, &arena, &outcome.sql, &error) != 0) {
             assert_string_not_equal(error.kind, "memory");
