@@ -150,6 +150,15 @@ static const struct lm_config_option options[] = {
      .reloadable = true,
      .description = "What was counted (rollups, error patterns, names) is forgotten this long after, but not "
                     "while its rows are kept."},
+    {.name = "count_seconds",
+     .type = LM_CONFIG_BOOL,
+     .offset = FIELD(count_seconds),
+     .default_text = "true",
+     .reloadable = true,
+     .description =
+         "Count records by the second as well, for a day: windows that begin inside a minute of many "
+         "records are answered sooner. Off where most of a minute's services have but a few records in it: "
+         "there it costs more than it saves."},
     {.name = "lock_timeout",
      .type = LM_CONFIG_DURATION,
      .offset = FIELD(lock_timeout_ms),

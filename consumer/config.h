@@ -27,6 +27,7 @@ struct co_config {
     int64_t leaves_ahead_ms;
     char *fold_zone;
     int64_t rollup_retention_ms;
+    bool count_seconds;
     int64_t lock_timeout_ms;
     int64_t dlq_max_bytes;
     int64_t source_expiry_ms;

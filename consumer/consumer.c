@@ -287,6 +287,7 @@ static int open_writer(struct co_consumer *consumer, struct lm_error *error)
                                        .conninfo = config->postgres_url,
                                        .connections = (unsigned)config->connections,
                                        .lock_timeout_ms = config->lock_timeout_ms,
+                                       .count_seconds = config->count_seconds,
                                        .retry_base_ms = (uint32_t)config->retry_base_ms,
                                        .retry_cap_ms = (uint32_t)config->retry_cap_ms,
                                        .pool = &consumer->pool,
@@ -494,6 +495,7 @@ void co_consumer_reconfigure(void *context)
     const struct co_config *config = consumer->config;
     struct co_writer_settings writer = {.conninfo = config->postgres_url,
                                         .lock_timeout_ms = config->lock_timeout_ms,
+                                        .count_seconds = config->count_seconds,
                                         .retry_base_ms = (uint32_t)config->retry_base_ms,
                                         .retry_cap_ms = (uint32_t)config->retry_cap_ms};
     struct co_window windows[LM_CATEGORY_COUNT];

@@ -20,7 +20,7 @@ CREATE TABLE logmill.seconds_minute (
     error           numeric,
     fatal           numeric,
     PRIMARY KEY (minute, category, service, environment, kafka_partition) WITH (deduplicate_items = off)
-) WITH (fillfactor = 50, toast_tuple_target = 8160);
+) WITH (fillfactor = 50, toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.02);
 
 -- From which minute on it holds all there is. Consumers of the version before do not count seconds: they move it on.
 CREATE TABLE logmill.seconds_state (since timestamptz NOT NULL);
@@ -35,11 +35,7 @@ CREATE FUNCTION logmill.seconds_kept() RETURNS timestamptz
 CREATE VIEW logmill_read.seconds_since WITH (security_invoker = true) AS
     SELECT greatest(since, now() - interval '25 hours') AS since FROM logmill.seconds_state;
 CREATE VIEW logmill_read.seconds_minute WITH (security_invoker = true) AS
-    SELECT r.minute, r.category, r.service, r.environment, v.level, r.kafka_partition, v.seconds
-    FROM logmill.seconds_minute r
-    CROSS JOIN LATERAL (VALUES ('DEBUG'::logmill.log_level, r.debug), ('INFO', r.info), ('WARN', r.warn), ('ERROR', r.error),
-                               ('FATAL', r.fatal)) AS v (level, seconds)
-    WHERE v.seconds IS NOT NULL;
+    SELECT minute, category, service, environment, kafka_partition, debug, info, warn, error, fatal FROM logmill.seconds_minute;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON logmill.seconds_minute TO logmill_writer;
 GRANT SELECT, UPDATE ON logmill.seconds_state TO logmill_writer;
@@ -162,6 +158,7 @@ CREATE FUNCTION logmill.forget_seconds(budget interval, OUT more boolean)
 AS $$
 DECLARE
     until constant timestamptz := clock_timestamp() + budget;
+    kept  constant timestamptz := logmill.seconds_kept();
     went  integer;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1280134214, hashtext('seconds')) THEN -- 'LMLF'
@@ -169,7 +166,7 @@ BEGIN
     END IF;
     LOOP
         DELETE FROM logmill.seconds_minute s WHERE s.ctid = ANY (ARRAY(
-            SELECT old.ctid FROM logmill.seconds_minute old WHERE old.minute < logmill.seconds_kept() ORDER BY old.minute LIMIT 1000));
+            SELECT old.ctid FROM logmill.seconds_minute old WHERE old.minute < kept ORDER BY old.minute LIMIT 1000));
         GET DIAGNOSTICS went = ROW_COUNT;
         more := went = 1000;
         EXIT WHEN NOT more OR clock_timestamp() >= until;
@@ -180,9 +177,10 @@ GRANT EXECUTE ON FUNCTION logmill.forget_seconds TO logmill_writer;
 
 -- 2. What is read.
 
--- What [in_lower, in_upper) holds, whole seconds of one minute; of a minute whose seconds are not there, from its rows. As a function
--- that is called, not inlined, like rollup_cover (0022): its plans are kept. What is in second k and those behind it is the sum of the
--- sixteen digits each of the number without the k lowest, which is what is left of it by 10^16 - 1.
+-- What [in_lower, in_upper) holds, whole seconds of one minute; of a minute whose seconds are not there, or that is cut into so many
+-- groups that its rows are read sooner, from its rows: by a statement planned for that minute, for one planned for any would be planned
+-- for all leaves. As a function that is called, not inlined, like rollup_cover (0022): its other plans are kept. What is in second k and
+-- those behind it is the sum of the sixteen digits each of the number without the k lowest, which is what is left of it by 10^16 - 1.
 CREATE FUNCTION logmill_read.log_rollup_second(in_lower timestamptz, in_upper timestamptz)
     RETURNS TABLE (at timestamptz, category logmill.log_category, service text, environment text, level logmill.log_level, n bigint)
     LANGUAGE plpgsql STABLE ROWS 100
@@ -190,36 +188,44 @@ CREATE FUNCTION logmill_read.log_rollup_second(in_lower timestamptz, in_upper ti
 AS $$
 #variable_conflict use_column
 DECLARE
-    its_minute constant timestamptz := date_trunc('minute', in_lower, 'UTC');
-    lowest     constant double precision := date_part('epoch', in_lower - its_minute);
-    upper      constant double precision := date_part('epoch', in_upper - its_minute);
-    from_lower constant numeric := ('1e-' || 16 * lowest)::numeric;
-    from_upper constant numeric := ('1e-' || 16 * upper)::numeric;
-    every_one  constant numeric := 9999999999999999;
+    its_minute   constant timestamptz := date_trunc('minute', in_lower, 'UTC');
+    most_groups  constant integer := 5000;
+    every_one    constant numeric := 9999999999999999;
+    of_debug     constant level%TYPE := 'DEBUG';
+    of_info      constant level%TYPE := 'INFO';
+    of_warn      constant level%TYPE := 'WARN';
+    of_error     constant level%TYPE := 'ERROR';
+    of_fatal     constant level%TYPE := 'FATAL';
+    without_less numeric;
+    without_more numeric;
 BEGIN
-    IF lowest <> floor(lowest) OR upper <> floor(upper) OR upper > 60 THEN
+    IF in_lower <> date_trunc('second', in_lower, 'UTC') OR in_upper <> date_trunc('second', in_upper, 'UTC')
+        OR in_upper < in_lower OR in_upper > its_minute + interval '1 minute' THEN
         RAISE EXCEPTION 'log_rollup_second takes whole seconds of one minute, not % to %', in_lower, in_upper
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF its_minute >= (SELECT s.since FROM logmill_read.seconds_since s) THEN
-        RETURN QUERY
-            SELECT its_minute, q.category, q.service, q.environment, q.level, c.n::bigint
-            FROM (SELECT r.category, r.service, r.environment, r.level, sum(r.seconds) AS seconds
-                  FROM logmill_read.seconds_minute r WHERE r.minute = its_minute
-                  GROUP BY r.category, r.service, r.environment, r.level) AS q
-            CROSS JOIN LATERAL (SELECT mod(trunc(q.seconds * from_lower), every_one) - mod(trunc(q.seconds * from_upper), every_one) AS n
-                                OFFSET 0) AS c
-            WHERE c.n > 0;
-    ELSE
-        RETURN QUERY
-            SELECT its_minute, l.category, l.service, l.environment, l.level, count(*)
-            FROM logmill_read.logs l WHERE l.created_at >= in_lower AND l.created_at < in_upper
-            GROUP BY l.category, l.service, l.environment, l.level;
+    IF its_minute < (SELECT s.since FROM logmill_read.seconds_since s)
+        OR (SELECT count(*) FROM (SELECT FROM logmill_read.seconds_minute r WHERE r.minute = its_minute LIMIT most_groups) g) = most_groups
+    THEN
+        RETURN QUERY EXECUTE
+            'SELECT $3, l.category, l.service, l.environment, l.level, count(*) FROM logmill_read.logs l '
+            'WHERE l.created_at >= $1 AND l.created_at < $2 GROUP BY l.category, l.service, l.environment, l.level'
+            USING in_lower, in_upper, its_minute;
+        RETURN;
     END IF;
+    without_less := ('1e-' || 16 * date_part('epoch', in_lower - its_minute)::integer)::numeric;
+    without_more := ('1e-' || 16 * date_part('epoch', in_upper - its_minute)::integer)::numeric;
+    RETURN QUERY
+        SELECT its_minute, q.category, q.service, q.environment, v.level, c.n::bigint
+        FROM (SELECT r.category, r.service, r.environment, sum(r.debug) AS debug, sum(r.info) AS info, sum(r.warn) AS warn,
+                     sum(r.error) AS error, sum(r.fatal) AS fatal
+              FROM logmill_read.seconds_minute r WHERE r.minute = its_minute
+              GROUP BY r.category, r.service, r.environment) AS q
+        CROSS JOIN LATERAL (VALUES (of_debug, q.debug), (of_info, q.info), (of_warn, q.warn), (of_error, q.error), (of_fatal, q.fatal))
+            AS v (level, seconds)
+        CROSS JOIN LATERAL (SELECT mod(trunc(v.seconds * without_less), every_one) - mod(trunc(v.seconds * without_more), every_one) AS n
+                            OFFSET 0) AS c
+        WHERE v.seconds IS NOT NULL AND c.n > 0;
 END
 $$;
 GRANT EXECUTE ON FUNCTION logmill_read.log_rollup_second TO logmill_reader, logmill_scoped;
-
--- Rows that are raised keep to their page: half of it was not enough where batches of several partitions come ten times a second, whose
--- versions cannot go while one of them is under way.
-ALTER TABLE logmill.log_rollup_minute SET (fillfactor = 30);

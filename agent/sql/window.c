@@ -123,13 +123,12 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
     return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
 }
 
-/* What tells the part of a minute at a window's end. Errors alone are few, and have an index. */
+/* What tells the part of a minute at a window's end. */
 static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table table, int64_t minute_us)
 {
     int64_t since_us = plan->context->seconds_since_us;
-    bool errors = (ag_filter_levels(plan->intent, plan->filter_count) & ~AG_ERROR_LEVELS) == 0;
     bool counted = plan->by_second && (table == AG_MINUTES || table == AG_FOLDS) &&
-                   only_counts(plan, table) && !errors && since_us > 0 && minute_us >= since_us;
+                   only_counts(plan, table) && since_us > 0 && minute_us >= since_us;
     return counted ? AG_SECONDS : AG_LOGS;
 }
 

@@ -13,7 +13,9 @@ struct co_closing_options {
     int32_t partition;
     enum lm_category category;
     int64_t lock_timeout_ms;
-    bool rehearse; /* everything but the offset, then ROLLBACK: whether the rows would pass */
+    int64_t seconds_from_us; /* minutes before it come without their seconds, for which it is too late;
+                                INT64_MAX: all do, and the call says so */
+    bool rehearse;           /* everything but the offset, then ROLLBACK: whether the rows would pass */
 };
 
 /* Writes batch->closing anew. 0, or -1 (LM_RETRY "memory"). */

@@ -161,6 +161,9 @@ static void on_lane_idle(struct co_lane *lane, void *context)
 
 /* ---- what runs ---- */
 
+/* PostgreSQL keeps them for 26 hours of its own clock; what is older by ours need not be sent. */
+#define SECONDS_KEPT_MAX_US (2 * LM_DAY_US)
+
 /* 0, or -1: the batch waits. */
 static int write_closing(struct co_writer *writer, struct co_batch *batch)
 {
@@ -169,6 +172,9 @@ static int write_closing(struct co_writer *writer, struct co_batch *batch)
                                          .partition = partition->number,
                                          .category = partition->category,
                                          .lock_timeout_ms = writer->options.lock_timeout_ms,
+                                         .seconds_from_us = writer->options.count_seconds
+                                                                ? lm_clock_wall_us() - SECONDS_KEPT_MAX_US
+                                                                : INT64_MAX,
                                          .rehearse = batch->probing};
     struct lm_error error;
 
@@ -450,6 +456,7 @@ void co_writer_set(struct co_writer *writer, const struct co_writer_settings *se
 
     options->conninfo = settings->conninfo;
     options->lock_timeout_ms = settings->lock_timeout_ms;
+    options->count_seconds = settings->count_seconds;
     options->retry_base_ms = settings->retry_base_ms;
     options->retry_cap_ms = settings->retry_cap_ms;
     for (unsigned i = 0; i < options->connections; i++) {

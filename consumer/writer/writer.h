@@ -28,6 +28,7 @@ struct co_writer_options {
     const char *conninfo; /* must outlive it */
     unsigned connections;
     int64_t lock_timeout_ms;
+    bool count_seconds;
     uint32_t retry_base_ms, retry_cap_ms;
     struct co_pool *pool;
     struct co_control *control;
@@ -48,6 +49,7 @@ struct co_writer_options {
 struct co_writer_settings {
     const char *conninfo; /* for connections made from now on; must outlive the writer, or the next call */
     int64_t lock_timeout_ms;
+    bool count_seconds;
     uint32_t retry_base_ms, retry_cap_ms;
 };
 

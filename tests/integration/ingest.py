@@ -42,12 +42,13 @@ select count(*) from ((table truth except table kept) union all (table kept exce
 # Of minutes that are still kept; what is there of others is nobody's.
 SECOND_DIFFERENCE = """
 with truth as (
-    select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, level, kafka_partition,
-           sum(('1e' || 16 * floor(extract(second from created_at))::integer)::numeric) as seconds
-    from logmill.logs where created_at >= (select since from logmill_read.seconds_since) + interval '1 minute' group by 1, 2, 3, 4, 5, 6),
-kept as (
-    select minute, category, service, environment, level, kafka_partition, seconds
-    from logmill_read.seconds_minute where minute >= (select since from logmill_read.seconds_since) + interval '1 minute')
+    select minute, category, service, environment, kafka_partition, sum(u) filter (where level = 'DEBUG') as debug,
+           sum(u) filter (where level = 'INFO') as info, sum(u) filter (where level = 'WARN') as warn,
+           sum(u) filter (where level = 'ERROR') as error, sum(u) filter (where level = 'FATAL') as fatal
+    from (select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, level, kafka_partition,
+                 ('1e' || 16 * floor(extract(second from created_at))::integer)::numeric as u from logmill.logs) l
+    where minute >= (select since from logmill_read.seconds_since) group by 1, 2, 3, 4, 5),
+kept as (select * from logmill_read.seconds_minute where minute >= (select since from logmill_read.seconds_since))
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
 ERROR_DIFFERENCE = """

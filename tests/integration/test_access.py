@@ -447,6 +447,8 @@ class Scopes(Access):
         self.assertEqual([["101", "template of payment"]], see("select pattern, template from log_pattern where pattern > 100"))
         window = "select distinct service from rollup_window('raw', date_trunc('day', now()) - interval '2 days', date_trunc('minute', now()), 'UTC')"
         self.assertEqual([["payment-service"]], see(window))
+        self.assertEqual([["payment-service"]], see("select distinct s.service from generate_series(date_trunc('hour', now()) - interval '30 hours', "
+                                                    "now(), '1 minute') m, lateral log_rollup_second(m, m + interval '1 minute') s"))
         for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_duration", "'minute', null, 'service'"),
                              ("log_duration", "'day', null, 'service'"), ("log_duration_any", "'minute', null, 'service'"),
                              ("log_duration_any", "'slot', null, 'service'"), ("log_duration_any", "'day', null, 'service'")):

@@ -282,6 +282,30 @@ static void what_is_outside_of_a_window_is_taken_away_with_its_group(void **stat
     }
 }
 
+/* Windows that begin and end inside a second, told by the second and, by the other draw, by the minute. */
+static void windows_that_end_inside_a_second_are_what_the_rows_are(void **state)
+{
+    static const char *const specs[] = {
+        "count; in 2026-03-16T04:00:20.3Z/2026-03-16T09:00:40.6Z",
+        "count; by service; in 2026-03-16T04:00:20.6Z/2026-03-16T09:00:40.3Z",
+        "count; by level; in 2026-03-16T04:10:20.3Z/2026-03-16T04:20:00.7Z",
+        "count; where level >= ERROR; in 2026-03-16T04:00:59.9Z/2026-03-16T09:00:00.1Z",
+        "share; where hour_of_day between 4|5; in 2026-03-16T04:50:20.6Z/2026-03-16T05:10:40.3Z",
+        "error_rate; by service; in 2026-03-16T04:00:20.3Z/2026-03-16T09:00:40.6Z",
+        "count; series 60; in 2026-03-16T04:10:20.3Z/2026-03-16T04:30:40.6Z",
+        "count; series 3600; where environment in production; in "
+        "2026-03-16T00:10:20.3Z/2026-03-16T09:30:40.6Z",
+        "count; by hour_of_day; in 2026-03-16T00:10:20.3Z/2026-03-16T09:30:40.6Z",
+        "count; by service; in 2026-03-16T04:00:20.3Z/2026-03-16T09:00:40.6Z; against "
+        "2026-03-15T04:00:20.3Z/2026-03-15T09:00:40.6Z",
+        "count; by service; in 2026-03-16T04:00:20.3Z/2026-03-16T05:00:40Z; against "
+        "2026-03-16T03:00:00Z/2026-03-16T04:00:20.3Z",
+    };
+    for (size_t i = 0; i < 6 * sizeof specs / sizeof *specs; i++) {
+        compare(*state, specs[i / 6], 1e-9);
+    }
+}
+
 /* Who had none of something: the same from rollups as from rows, and nobody who had one. */
 static void who_had_none_is_the_same_from_rollups(void **state)
 {
@@ -633,6 +657,7 @@ int main(void)
         cmocka_unit_test(silent_and_new_are_the_same_from_rollups),
         cmocka_unit_test(silent_and_new_are_decided_within_a_folded_hour),
         cmocka_unit_test(what_is_outside_of_a_window_is_taken_away_with_its_group),
+        cmocka_unit_test(windows_that_end_inside_a_second_are_what_the_rows_are),
         cmocka_unit_test(several_statistics_are_the_same_from_rollups),
         cmocka_unit_test(who_had_none_is_the_same_from_rollups),
         cmocka_unit_test(so_many_of_each_are_the_first_of_all),

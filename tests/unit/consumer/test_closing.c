@@ -240,6 +240,20 @@ static void the_seconds_of_what_was_closed_are_those_of_its_records(void **state
     assert_value("SELECT count(*) FROM (TABLE found EXCEPT TABLE expected) q", "0");
     assert_value("SELECT min(second) || ' ' || max(second) FROM found", "0 59");
     assert_value("SELECT sum(n) FROM logmill.log_rollup_minute WHERE kafka_partition = 5", "3000");
+
+    /* Not counted: from its last minute on, and before it rows are read. */
+    struct co_batch *batch = co_batch_new(&chunks);
+    assert_value("SELECT since FROM logmill.seconds_state", "-infinity");
+    fill_minutes(batch, co_floor_us(now_us - LM_HOUR_US, LM_MINUTE_US));
+    batch->expected_offset = 3 * COUNTED;
+    batch->next_offset = 4 * COUNTED;
+    options.seconds_from_us = INT64_MAX;
+    assert_string_equal(close_batch(batch, &options), "");
+    co_batch_free(batch);
+    assert_value("SELECT sum(n) FROM found", "2000");
+    assert_value("SELECT since = (SELECT max(minute) + interval '1 minute' FROM logmill.log_rollup_minute "
+                 "WHERE kafka_partition = 5) FROM logmill.seconds_state",
+                 "t");
 }
 
 static void a_record_put_back_twice_is_refused_the_second_time(void **state)
