@@ -366,6 +366,24 @@ class Consumer(ingest.Case):
         self.wait_for_offsets(world, 60000)
         ingest.check_exactly_once(self, world, 60000, partitions=1)
 
+    def test_seconds_are_counted_unless_it_is_told_not_to_and_then_rows_are_read(self):
+        world = self.world()
+        ingest.generate(world, 5000)                       # from the hour before on
+        consumer = self.start(world)
+        self.wait_for_offsets(world, 5000)
+        ingest.check_rollups(self, world)
+        counted = "select count(*) from logmill.seconds_minute"
+        rows = world.value(counted)
+        self.assertGreater(int(rows), 0)
+        self.assertEqual(consumer.terminate(), 0)
+        self.start(world, "--count-seconds=false")
+        ingest.generate(world, 9000, first=5000)
+        self.wait_for_offsets(world, 9000)
+        self.assertEqual(world.value(counted), rows)
+        of_minutes = "select sum(s.n) from (select distinct date_trunc('minute', created_at) as m from logmill.logs) q, " \
+                     "lateral logmill_read.log_rollup_second(q.m, q.m + interval '1 minute') s"
+        self.assertEqual(world.value(of_minutes), "9000")
+
     def test_a_category_goes_to_its_own_table(self):
         world = self.world(partitions=1)
         self.start(world)
