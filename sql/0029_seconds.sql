@@ -91,7 +91,8 @@ BEGIN
 END
 $$;
 
--- What consumers of the version before call.
+-- What consumers of the version before call, and those that are told not to count seconds. The row that all of them share comes last:
+-- nobody waits for it longer than the rest of a closing message takes.
 CREATE FUNCTION logmill.add_minutes(in_category logmill.log_category, in_partition integer, minutes bigint[], services text[],
                                     environments text[], levels logmill.log_level[], ns bigint[], duration_ns bigint[],
                                     duration_sums bigint[], duration_maxima bigint[], run_of bigint[], runs numeric[]) RETURNS void
@@ -100,9 +101,9 @@ AS $$
 DECLARE
     last constant timestamptz := (SELECT logmill.at_us(max(u.minute)) FROM unnest(minutes) AS u (minute));
 BEGIN
-    UPDATE logmill.seconds_state s SET since = last + interval '1 minute' WHERE s.since <= last;
     PERFORM logmill.add_counts(in_category, in_partition, minutes, services, environments, levels, ns, duration_ns, duration_sums,
                                duration_maxima, run_of, runs);
+    UPDATE logmill.seconds_state s SET since = last + interval '1 minute' WHERE s.since <= last;
 END
 $$;
 GRANT EXECUTE ON FUNCTION logmill.add_counts,

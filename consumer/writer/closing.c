@@ -151,10 +151,9 @@ static void append_run(struct lm_buffer *out, const struct co_histogram *histogr
 /* Which of a group's histograms: co_rollup_durations or co_rollup_seconds. */
 typedef struct co_histogram histogram_fn(const struct co_rollup *rollup, const struct co_group *group);
 
-/* The runs of all groups of minutes from `from_us` on, or, where not `runs`, for each run the number of its
- * group, from 1. */
+/* The runs of all groups, or, where not `runs`, for each run the number of its group, from 1. */
 static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, histogram_fn *histogram_of,
-                        int64_t from_us, bool runs)
+                        bool runs)
 {
     struct run run;
     size_t n = 0;
@@ -162,8 +161,6 @@ static void append_runs(struct lm_buffer *out, const struct co_rollup *rollup, h
     begin_array(out);
     for (size_t i = 0; i < rollup->group_count; i++) {
         struct co_histogram histogram = histogram_of(rollup, &rollup->groups[i]);
-        if (rollup->groups[i].minute_us < from_us)
-            continue;
         for (int from = 0; find_run(&histogram, from, &run); from = run.highest + 1, n++) {
             separate(out, n);
             if (runs)
@@ -197,11 +194,11 @@ static void append_minutes(struct lm_buffer *out, const struct co_rollup *rollup
     append_ints(out, (struct column){&groups[0].duration_n, size, count});
     append_ints(out, (struct column){&groups[0].duration_sum_us, size, count});
     append_ints(out, (struct column){&groups[0].duration_max_us, size, count});
-    append_runs(out, rollup, co_rollup_durations, INT64_MIN, false);
-    append_runs(out, rollup, co_rollup_durations, INT64_MIN, true);
-    if (options->seconds_from_us != INT64_MAX) {
-        append_runs(out, rollup, co_rollup_seconds, options->seconds_from_us, false);
-        append_runs(out, rollup, co_rollup_seconds, options->seconds_from_us, true);
+    append_runs(out, rollup, co_rollup_durations, false);
+    append_runs(out, rollup, co_rollup_durations, true);
+    if (options->count_seconds) {
+        append_runs(out, rollup, co_rollup_seconds, false);
+        append_runs(out, rollup, co_rollup_seconds, true);
     }
     lm_buffer_append_char(out, ')');
 }

@@ -13,9 +13,8 @@ struct co_closing_options {
     int32_t partition;
     enum lm_category category;
     int64_t lock_timeout_ms;
-    int64_t seconds_from_us; /* minutes before it come without their seconds, for which it is too late;
-                                INT64_MAX: all do, and the call says so */
-    bool rehearse;           /* everything but the offset, then ROLLBACK: whether the rows would pass */
+    bool count_seconds; /* false: the call is the one that leaves them out and marks the minutes as such */
+    bool rehearse;      /* everything but the offset, then ROLLBACK: whether the rows would pass */
 };
 
 /* Writes batch->closing anew. 0, or -1 (LM_RETRY "memory"). */

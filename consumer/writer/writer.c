@@ -161,9 +161,6 @@ static void on_lane_idle(struct co_lane *lane, void *context)
 
 /* ---- what runs ---- */
 
-/* PostgreSQL keeps them for 26 hours of its own clock; what is older by ours need not be sent. */
-#define SECONDS_KEPT_MAX_US (2 * LM_DAY_US)
-
 /* 0, or -1: the batch waits. */
 static int write_closing(struct co_writer *writer, struct co_batch *batch)
 {
@@ -172,9 +169,7 @@ static int write_closing(struct co_writer *writer, struct co_batch *batch)
                                          .partition = partition->number,
                                          .category = partition->category,
                                          .lock_timeout_ms = writer->options.lock_timeout_ms,
-                                         .seconds_from_us = writer->options.count_seconds
-                                                                ? lm_clock_wall_us() - SECONDS_KEPT_MAX_US
-                                                                : INT64_MAX,
+                                         .count_seconds = writer->options.count_seconds,
                                          .rehearse = batch->probing};
     struct lm_error error;
 

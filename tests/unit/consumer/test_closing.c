@@ -104,8 +104,11 @@ static const char *close_batch(struct co_batch *batch, const struct co_closing_o
 static void hostile_texts_arrive_as_they_are_and_the_offset_moves_once(void **state)
 {
     static struct co_name_row names[HOSTILE];
-    struct co_closing_options options = {
-        .topic = "o'brien\\", .partition = 3, .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct co_closing_options options = {.topic = "o'brien\\",
+                                         .partition = 3,
+                                         .category = LM_RAW,
+                                         .lock_timeout_ms = 1000,
+                                         .count_seconds = true};
     struct co_batch *batch = co_batch_new(&chunks);
     char sql[256], count[16];
     (void)state;
@@ -208,8 +211,11 @@ static void fill_minutes(struct co_batch *batch, int64_t from_us)
 
 static void the_seconds_of_what_was_closed_are_those_of_its_records(void **state)
 {
-    struct co_closing_options options = {
-        .topic = "seconds", .partition = 5, .category = LM_SUMMARY, .lock_timeout_ms = 1000};
+    struct co_closing_options options = {.topic = "seconds",
+                                         .partition = 5,
+                                         .category = LM_SUMMARY,
+                                         .lock_timeout_ms = 1000,
+                                         .count_seconds = true};
     int64_t now_us = lm_clock_wall_us();
     (void)state;
 
@@ -247,7 +253,7 @@ static void the_seconds_of_what_was_closed_are_those_of_its_records(void **state
     fill_minutes(batch, co_floor_us(now_us - LM_HOUR_US, LM_MINUTE_US));
     batch->expected_offset = 3 * COUNTED;
     batch->next_offset = 4 * COUNTED;
-    options.seconds_from_us = INT64_MAX;
+    options.count_seconds = false;
     assert_string_equal(close_batch(batch, &options), "");
     co_batch_free(batch);
     assert_value("SELECT sum(n) FROM found", "2000");
@@ -258,8 +264,11 @@ static void the_seconds_of_what_was_closed_are_those_of_its_records(void **state
 
 static void a_record_put_back_twice_is_refused_the_second_time(void **state)
 {
-    struct co_closing_options options = {
-        .topic = "replay", .partition = 0, .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct co_closing_options options = {.topic = "replay",
+                                         .partition = 0,
+                                         .category = LM_RAW,
+                                         .lock_timeout_ms = 1000,
+                                         .count_seconds = true};
     struct co_batch *batch = co_batch_new(&chunks);
     (void)state;
 

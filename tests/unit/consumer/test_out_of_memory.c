@@ -204,7 +204,8 @@ struct summary {
 static void close_batch(struct run *run)
 {
     struct co_batch *batch = run->partition->filling;
-    struct co_closing_options options = {.topic = "logs.raw", .category = LM_RAW, .lock_timeout_ms = 1000};
+    struct co_closing_options options = {
+        .topic = "logs.raw", .category = LM_RAW, .lock_timeout_ms = 1000, .count_seconds = true};
     struct lm_error error;
 
     while (co_names_take(run->partition->names, 1, &batch->names, &batch->name_count, &batch->name_cap) != 0)
