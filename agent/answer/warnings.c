@@ -159,7 +159,7 @@ json_t *ag_warnings(struct ag_table *table)
         "There are many patterns: alike ones were looked for among the 1,000 most frequent only.");
     say(&writer, sql->bucket_coarsened, "coarser_buckets", "구간이 너무 많아 더 긴 단위로 나누었습니다.",
         "The buckets asked for were too many; longer ones are shown.");
-    say(&writer, sql->source == AG_FROM_DURATIONS, "approximate",
+    say(&writer, sql->source == AG_FROM_HISTOGRAMS, "approximate",
         "기간이 길어 백분위수를 분포 요약에서 구했습니다. 오차는 3% 이내입니다.",
         "The window is long: percentiles come from histograms and are within 3%.");
     say(&writer, table->cells_cut > 0, "cells_cut", "긴 값은 8 KiB에서 잘라 …로 표시했습니다.",

@@ -24,10 +24,8 @@ static const char *const log_rollup_columns[] = {
     "n",  "duration_n", "duration_sum_us", "duration_max_us", NULL};
 static const char *const log_rollup_second_columns[] = {"at",    "category", "service", "environment",
                                                         "level", "n",        NULL};
-static const char *const log_duration_columns[] = {"at",    "category", "service", "environment",
-                                                   "level", "bucket",   "n",       NULL};
-static const char *const log_duration_any_columns[] = {"at",     "category", "service", "environment",
-                                                       "bucket", "n",        NULL};
+static const char *const log_histogram_columns[] = {"at",    "category",  "service", "environment",
+                                                    "level", "histogram", NULL};
 static const char *const error_pattern_hour_columns[] = {
     "hour", "category",   "service",   "environment", "error_type", "pattern", "kafka_partition",
     "n",    "first_seen", "last_seen", "sample",      NULL};
@@ -64,8 +62,7 @@ static const struct ag_relation relations[] = {
     {"log_duration_minute", "minute", log_duration_minute_columns, 0},
     {"log_rollup", NULL, log_rollup_columns, 4},
     {"log_rollup_second", NULL, log_rollup_second_columns, 2},
-    {"log_duration", NULL, log_duration_columns, 5},
-    {"log_duration_any", NULL, log_duration_any_columns, 5},
+    {"log_histogram", NULL, log_histogram_columns, 6},
     {"error_pattern_hour", "hour", error_pattern_hour_columns, 0},
     {"daily_log_summary", "day", daily_log_summary_columns, 0},
     {"error_patterns", "hour", error_patterns_columns, 0},
@@ -111,6 +108,8 @@ static const struct ag_function functions[] = {
     {"first_value", AG_FN_PLAIN},
     {"floor", AG_FN_PLAIN},
     {"greatest", AG_FN_PLAIN},
+    {"histogram_count", AG_FN_PLAIN},
+    {"histogram_percentile", AG_FN_PLAIN},
     {"host", AG_FN_PLAIN},
     {"initcap", AG_FN_PLAIN},
     {"jsonb_array_length", AG_FN_PLAIN},

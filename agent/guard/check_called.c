@@ -1,6 +1,6 @@
 /*
- * FROM name(lower, upper [, unit, zone [, columns]]): the only functions in FROM, those of allow.c that are
- * called. Their arguments are constants and bound what is read, so nothing else has to.
+ * FROM name(lower, upper [, unit, zone [, columns, services]]): the only functions in FROM, those of allow.c
+ * that are called. Their arguments are constants and bound what is read, so nothing else has to.
  */
 #include "agent/guard/check.h"
 
@@ -52,6 +52,26 @@ static bool is_column_list(const PgQuery__Node *node)
     return text != NULL && strspn(text, "abcdefghijklmnopqrstuvwxyz,") == strlen(text);
 }
 
+static bool is_null(const PgQuery__Node *node)
+{
+    return node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull;
+}
+
+/* ARRAY['a', 'b'] or NULL. */
+static bool is_text_array(const PgQuery__Node *node)
+{
+    if (node->node_case != PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
+        return is_null(node);
+    }
+    const PgQuery__AArrayExpr *array = node->a_array_expr;
+    for (size_t i = 0; i < array->n_elements; i++) {
+        if (constant_text(array->elements[i]) == NULL) {
+            return false;
+        }
+    }
+    return array->n_elements > 0;
+}
+
 const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery__RangeFunction *range,
                                           const char **name)
 {
@@ -70,10 +90,12 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
     unsigned arguments = relation->arguments;
     if (call->n_args != arguments ||
         (arguments > 2 && (!is_unit(call->args[2]) || !ag_bound_zone(call->args[3]))) ||
-        (arguments > 4 && !is_column_list(call->args[4]))) {
+        (arguments > 4 && (!is_column_list(call->args[4]) || !is_text_array(call->args[5])))) {
         ag_reject(check, "%s takes two constant times%s%s", *name,
                   arguments > 2 ? ", 'minute', 'slot', 'hour' or 'day', and a zone or NULL" : "",
-                  arguments > 4 ? ", and the columns told apart as 'at,service'" : "");
+                  arguments > 4
+                      ? ", the columns told apart as 'at,service', and services as ARRAY['a'] or NULL"
+                      : "");
         return NULL;
     }
     if (!ag_bound_window(check, call->args[0], call->args[1])) {

@@ -277,6 +277,18 @@ static void emit_with_templates(struct ag_plan *plan, struct lm_buffer *sql)
 
 void ag_emit_grouped(struct ag_plan *plan, struct lm_buffer *sql)
 {
+    if (plan->intent->counted || plan->intent->summed) {
+        unsigned indent = ag_counted_open(plan, sql);
+        ag_emit_statement(plan, sql, indent);
+        ag_counted_close(plan, sql);
+        return;
+    }
+    if (ag_exceeds_column(plan) != NULL) {
+        unsigned indent = ag_exceeds_open(plan, sql);
+        ag_emit_groups(plan, sql, indent);
+        ag_exceeds_close(plan, sql);
+        return;
+    }
     for (size_t i = 0; i < plan->grouped_count; i++) {
         if (plan->grouped[i].field == AG_PATTERN) {
             ag_plan_add_column(plan, "sample", ag_plan_text(plan, "min(%s)", ag_plan_item(plan, "sample")),
@@ -317,18 +329,6 @@ int ag_write_aggregate(struct ag_plan *plan, struct lm_buffer *sql)
     }
     if (plan->group_count == 0) {
         plan->limit = 0; /* exactly one row */
-    }
-    if (plan->intent->counted || plan->intent->summed) {
-        unsigned indent = ag_counted_open(plan, sql);
-        ag_emit_statement(plan, sql, indent);
-        ag_counted_close(plan, sql);
-        return 0;
-    }
-    if (ag_exceeds_column(plan) != NULL) {
-        unsigned indent = ag_exceeds_open(plan, sql);
-        ag_emit_groups(plan, sql, indent);
-        ag_exceeds_close(plan, sql);
-        return 0;
     }
     ag_emit_grouped(plan, sql);
     return 0;

@@ -62,8 +62,7 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
 
 static bool is_called(enum ag_table table)
 {
-    return table == AG_FOLDS || table == AG_DURATION_FOLDS || table == AG_ANY_DURATION_FOLDS ||
-           table == AG_SECONDS;
+    return table == AG_FOLDS || table == AG_HISTOGRAMS || table == AG_SECONDS;
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
@@ -115,8 +114,8 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
         if (part->table != AG_SECONDS) {
             lm_buffer_printf(sql, ", '%s', %s", plan->fold_unit, plan->fold_zone);
         }
-        if (part->table == AG_DURATION_FOLDS || part->table == AG_ANY_DURATION_FOLDS) {
-            lm_buffer_printf(sql, ", '%s'", plan->fold_by);
+        if (part->table == AG_HISTOGRAMS) {
+            lm_buffer_printf(sql, ", '%s', %s", plan->fold_by, plan->fold_of);
         }
         lm_buffer_append_char(sql, ')');
     }

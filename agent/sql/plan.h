@@ -16,20 +16,10 @@
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
 
-/* The last four are called with their window. Three hold what AG_MINUTES and AG_DURATIONS do, put together
- * from days, hours and minutes; those of durations tell apart only what they are told to, and
- * AG_DURATION_FOLDS levels. AG_SECONDS holds counts alone, of whole seconds within a minute. */
-enum ag_table {
-    AG_LOGS,
-    AG_MINUTES,
-    AG_HOURS,
-    AG_DURATIONS,
-    AG_FOLDS,
-    AG_DURATION_FOLDS,
-    AG_ANY_DURATION_FOLDS,
-    AG_SECONDS,
-    AG_TABLE_COUNT
-};
+/* The last three are called with their window. AG_FOLDS holds what AG_MINUTES does, put together from days,
+ * hours and minutes. AG_HISTOGRAMS holds durations alone, of any window to the microsecond, and tells apart
+ * only what it is told to. AG_SECONDS holds counts alone, of whole seconds within a minute. */
+enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_FOLDS, AG_HISTOGRAMS, AG_SECONDS, AG_TABLE_COUNT };
 
 #define AG_MAX_PARTS 10 /* two windows, each with two ends of seconds and of rows */
 #define AG_MAX_ITEMS 16
@@ -76,7 +66,8 @@ struct ag_plan {
     const char
         *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
-    const char *fold_by;   /* of the folds of durations: what the statement tells apart, "at,service" */
+    const char *fold_by;   /* of AG_HISTOGRAMS: what the statement tells apart, "at,service" */
+    const char *fold_of;   /* of AG_HISTOGRAMS: the services that are read, "ARRAY['a', 'b']", or "NULL" */
     int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
                               later begins */
     struct ag_item items[AG_MAX_ITEMS];
@@ -242,7 +233,8 @@ int ag_write_seen(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_evidence(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK;
 int ag_write_change(struct ag_plan *plan, struct lm_buffer *sql) LM_MUST_CHECK; /* AG_SILENT, AG_NEW */
 
-/* The statement of groups; patterns are shown by their templates, with one of their messages each. */
+/* The statement of groups, with what is put around it where groups are counted or held against one of them;
+ * patterns are shown by their templates, with one of their messages each. */
 void ag_emit_grouped(struct ag_plan *plan, struct lm_buffer *sql);
 
 /* aggregate.c, shared with the other shapes: the items and columns of bucket, side and groups, and their

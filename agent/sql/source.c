@@ -195,7 +195,7 @@ static bool by_field(const struct ag_plan *plan, enum ag_field field)
     return false;
 }
 
-/* The columns of the folds that the statement groups or filters by. */
+/* The columns of histograms that the statement groups or filters by. */
 static const char *told_apart(struct ag_plan *plan)
 {
     const struct ag_scope *scope = plan->context->scope;
@@ -207,6 +207,7 @@ static const char *told_apart(struct ag_plan *plan)
         {"category", by_field(plan, AG_CATEGORY)},
         {"service", by_field(plan, AG_SERVICE) || (scope != NULL && scope->service_count > 0)},
         {"environment", by_field(plan, AG_ENVIRONMENT) || (scope != NULL && scope->environment_count > 0)},
+        {"level", by_field(plan, AG_LEVEL)},
     };
     const char *list = "";
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
@@ -215,6 +216,29 @@ static const char *told_apart(struct ag_plan *plan)
         }
     }
     return list;
+}
+
+static const char *array_of(struct ag_plan *plan, const char *const *names, size_t count)
+{
+    const char *list = "";
+    for (size_t i = 0; i < count; i++) {
+        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "", ag_plan_literal(plan, names[i]));
+    }
+    return ag_plan_text(plan, "ARRAY[%s]", list);
+}
+
+/* The services that the question or the scope names, so that those of others are not read. */
+static const char *services_read(struct ag_plan *plan)
+{
+    for (size_t i = 0; i < plan->filter_count; i++) {
+        const struct ag_filter *filter = &plan->intent->filters[i];
+        if (filter->field == AG_SERVICE && filter->op == AG_IN) {
+            return array_of(plan, filter->values, filter->value_count);
+        }
+    }
+    const struct ag_scope *scope = plan->context->scope;
+    bool scoped = scope != NULL && scope->service_count > 0;
+    return scoped ? array_of(plan, scope->services, scope->service_count) : "NULL";
 }
 
 bool ag_source_is_change(const struct ag_intent *intent)
@@ -233,8 +257,7 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
     bool worth = time_fits(plan, SLOT) && past_us >= WORTH_FOLDS;
-    /* Histograms of minutes are added before they are unfolded, which their view does one by one. */
-    if (table != AG_DURATIONS && (table != AG_MINUTES || !worth || apart)) {
+    if (table != AG_HISTOGRAMS && (table != AG_MINUTES || !worth || apart)) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
@@ -248,7 +271,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
         return AG_FOLDS;
     }
     plan->fold_by = told_apart(plan);
-    return by_field(plan, AG_LEVEL) ? AG_DURATION_FOLDS : AG_ANY_DURATION_FOLDS;
+    plan->fold_of = services_read(plan);
+    return table;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)
@@ -265,7 +289,7 @@ enum ag_table ag_source_choose(struct ag_plan *plan)
         int64_t exact_us = scan_us < EXACT_PERCENTILES ? scan_us : EXACT_PERCENTILES;
         bool beyond = plan->out->to_us - plan->out->from_us > exact_us ||
                       plan->out->against_to_us - plan->out->against_from_us > exact_us;
-        return beyond && intent->each == 0 ? AG_DURATIONS : AG_LOGS;
+        return beyond && intent->each == 0 ? AG_HISTOGRAMS : AG_LOGS;
     }
     if (minutes && minutes_measure(intent)) {
         return AG_MINUTES;

@@ -11,10 +11,8 @@
 static const enum ag_sql_source sources[AG_TABLE_COUNT] = {[AG_LOGS] = AG_FROM_LOGS,
                                                            [AG_MINUTES] = AG_FROM_MINUTES,
                                                            [AG_HOURS] = AG_FROM_PATTERNS,
-                                                           [AG_DURATIONS] = AG_FROM_DURATIONS,
                                                            [AG_FOLDS] = AG_FROM_MINUTES,
-                                                           [AG_DURATION_FOLDS] = AG_FROM_DURATIONS,
-                                                           [AG_ANY_DURATION_FOLDS] = AG_FROM_DURATIONS};
+                                                           [AG_HISTOGRAMS] = AG_FROM_HISTOGRAMS};
 
 #define MAX_SQL 16384 /* what the guard takes */
 #define SILENT_DEFAULT (15 * AG_MINUTE)
@@ -196,7 +194,7 @@ static int write_shape(struct ag_plan *plan, struct lm_buffer *sql)
     if (seen && (plan->source == AG_MINUTES || plan->source == AG_FOLDS)) {
         return ag_write_seen(plan, sql);
     }
-    if (sources[plan->source] == AG_FROM_DURATIONS) {
+    if (plan->source == AG_HISTOGRAMS) {
         return ag_write_histogram(plan, sql);
     }
     return ag_write_aggregate(plan, sql);

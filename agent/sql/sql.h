@@ -65,9 +65,9 @@ struct ag_column {
 /* Where the rows come from. */
 enum ag_sql_source {
     AG_FROM_LOGS,
-    AG_FROM_MINUTES,  /* log_rollup_minute, edges from logs */
-    AG_FROM_PATTERNS, /* error_pattern_hour, edges from logs */
-    AG_FROM_DURATIONS /* log_duration_minute: percentiles within 3 % */
+    AG_FROM_MINUTES,   /* log_rollup_minute, edges from logs */
+    AG_FROM_PATTERNS,  /* error_pattern_hour, edges from logs */
+    AG_FROM_HISTOGRAMS /* log_histogram: percentiles within 3 % */
 };
 
 struct ag_sql_context {

@@ -12,10 +12,7 @@ static int64_t unit_of(enum ag_table table)
 {
     switch (table) {
     case AG_MINUTES:
-    case AG_DURATIONS:
     case AG_FOLDS:
-    case AG_DURATION_FOLDS:
-    case AG_ANY_DURATION_FOLDS:
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;
@@ -137,6 +134,11 @@ void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, i
     int64_t unit = unit_of(table);
     int64_t first = floor_to(from_us + unit - 1, unit);
     int64_t last = ag_window_end(plan, to_us, unit);
+    if (table == AG_HISTOGRAMS) { /* tells its ends itself */
+        add(plan, table, from_us, is_open(plan, to_us) ? ag_window_end(plan, to_us, AG_MINUTE) : to_us,
+            previous);
+        return;
+    }
     if (table == AG_LOGS || first >= last) {
         add(plan, AG_LOGS, from_us, to_us, previous);
         return;

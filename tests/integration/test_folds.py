@@ -90,27 +90,30 @@ called as (
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
     union all
-    select 'bucket', w.*, f.service, f.environment, f.level, f.bucket, sum(f.n), null, null, null
-    from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null,
-                                              'category,service,environment') f
+    select 'bucket', w.*, f.service, f.environment, f.level, b.bucket, sum(b.n), null, null, null
+    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null,
+                                               'category,service,environment,level', null) f, logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, f.bucket
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, b.bucket
     union all
-    select 'level told apart', w.*, null, null, f.level, f.bucket, sum(f.n), count(f.service), null, null
-    from windows w, logmill_read.log_duration(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'category') f
+    select 'level told apart', w.*, null, null, f.level, b.bucket, sum(b.n), count(f.service), null, null
+    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'level,category', null) f,
+        logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.level, f.bucket
+    group by w.category, w.lower, w.upper, w.zone, f.level, b.bucket
     union all
-    select 'any level', w.*, f.service, f.environment, null, f.bucket, sum(f.n), null, null, null
-    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone,
-                                                  'category,service,environment') f
+    select 'any level', w.*, f.service, f.environment, null, b.bucket, sum(b.n), null, null, null
+    from windows w, (select array_agg(distinct service) || 'not there'::text as all_there from truth) s,
+        logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone,
+                                   'category,service,environment', s.all_there) f, logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.bucket
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, b.bucket
     union all
-    select 'told apart by little', w.*, f.service, null, null, f.bucket, sum(f.n), count(f.at), null, null
-    from windows w, logmill_read.log_duration_any(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'service,category') f
+    select 'told apart by little', w.*, f.service, null, null, b.bucket, sum(b.n), count(f.at), null, null
+    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'service,category', null) f,
+        logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
-    group by w.category, w.lower, w.upper, w.zone, f.service, f.bucket),
+    group by w.category, w.lower, w.upper, w.zone, f.service, b.bucket),
 counted (kind, category, lower, upper, zone, service, environment, level, bucket, n, duration_n, sum_us, max_us) as (
     select 'total', w.*, t.service, t.environment, t.level, null::smallint, count(*)::numeric, count(duration_ms)::numeric,
            coalesce(sum(logmill.duration_us(duration_ms)), 0), max(logmill.duration_us(duration_ms))
@@ -241,22 +244,31 @@ class Folds(harness.Case):
         self.assertEqual(self.fold("Asia/Kolkata")[0], 0)
         self.assertEqual(self.grains("Asia/Kolkata")["day"], 5)
 
-    def test_percentiles_of_folded_days_are_within_five_percent(self):
+    def test_percentiles_of_any_window_are_within_three_percent(self):
         self.batch(count=8000)
         self.close()
         self.fold()
         self.assertEqual(self.grains(), {"day": 6})
         self.assertEqual(self.it.rows("""
-            with histogram as (select service, bucket, sum(sum(n)) over (partition by service order by bucket) as upto,
-                                      sum(sum(n)) over (partition by service) as n
-                               from logmill_read.log_duration_day where zone = 'UTC' and category = 'raw' group by 1, 2),
-            quantiles as (select i / 100.0::float8 as q from generate_series(1, 100) i),
-            folded as (select service, q, min(exp(bucket * 0.05826890812397576) * 2 / 2.06 / 1000) as ms
-                       from histogram, quantiles where upto >= ceil(q * n::float8) group by 1, 2),
-            exact as (select service, q, percentile_disc(q) within group (order by duration_ms) as ms
-                      from truth, quantiles where category = 'raw' and duration_ms is not null group by 1, 2)
-            select * from folded full join exact using (service, q) where (abs(folded.ms - exact.ms) <= 0.05 * exact.ms) is not true
+            with windows (lower, upper) as (values ('-1 day'::interval, '9 days'::interval), ('7 hours 22 minutes 31.25 s', '3 days 59.5 s'),
+                                                   ('5 hours 0.5 s', '5 hours 0.75 s')),
+            of as (select '2026-03-05'::timestamptz + lower as lower, '2026-03-05'::timestamptz + upper as upper from windows),
+            quantiles as (select 0.0::float8 as q union all select i / 100.0 from generate_series(1, 100) i),
+            close as (select lower, service, q, logmill_read.histogram_percentile(h, q) as ms, logmill_read.histogram_count(h) as n
+                      from quantiles, (select lower, service, sum(histogram) as h
+                                       from of, logmill_read.log_histogram(lower, upper, 'day', null, 'service', null) group by 1, 2) s),
+            exact as (select lower, service, q, percentile_cont(q) within group (order by duration_ms) as ms, count(*) as n
+                      from truth, of, quantiles where created_at >= lower and created_at < upper and duration_ms is not null
+                      group by 1, 2, 3)
+            select * from close full join exact using (lower, service, q)
+            where (abs(close.ms - exact.ms) <= 0.031 * exact.ms and close.n = exact.n) is not true
             """), [])
+
+    def test_a_histogram_without_durations_has_no_percentile(self):
+        self.assertEqual([[None, None, None, None, None, "0"]], self.it.rows(
+            "select p(0, 0.5), p(null, 0.5), p(1, -0.01), p(1, 1.01), p(1, 'NaN'), logmill_read.histogram_count(0)".replace(
+                "p(", "logmill_read.histogram_percentile(")))
+        self.assertEqual("0.001", self.it.value("select round(logmill_read.histogram_percentile(3, 1)::numeric, 3)"))
 
     def test_an_hour_is_not_folded_while_a_batch_that_knew_it_as_current_is_under_way(self):
         self.batch(count=500)

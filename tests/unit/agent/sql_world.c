@@ -187,7 +187,7 @@ void assert_same(const char *spec, const struct outcome *a, const struct outcome
             const char *x = PQgetvalue(a->rows, row, (int)i);
             const char *y = PQgetvalue(b->rows, other, (int)i);
             bool null = PQgetisnull(a->rows, row, (int)i) != PQgetisnull(b->rows, other, (int)i);
-            if (a->sql.source == AG_FROM_DURATIONS && a->sql.columns[i].type == AG_NUMBER) {
+            if (a->sql.source == AG_FROM_HISTOGRAMS && a->sql.columns[i].type == AG_NUMBER) {
                 continue; /* within 3 % of a sample: percentiles_from_histograms_are_close */
             }
             if (null || !same_cell(x, y, a->sql.columns[i].type, tolerance)) {

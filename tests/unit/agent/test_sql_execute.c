@@ -601,7 +601,7 @@ static void percentiles_from_histograms_are_close(void **state)
         const struct ag_sql_context context = {
             .now_us = SPEC_NOW, .max_rows = 10000, .rows_since_us = INT64_MIN};
         assert_int_equal(ag_sql_write(&close.intent, &context, &arena, &close.sql, &error), 0);
-        assert_int_equal(close.sql.source, AG_FROM_DURATIONS);
+        assert_int_equal(close.sql.source, AG_FROM_HISTOGRAMS);
         close.rows = PQexecParams(world->db, close.sql.text, 0, NULL, NULL, NULL, NULL, 0);
         assert_int_equal(PQresultStatus(close.rows), PGRES_TUPLES_OK);
         assert_int_equal(PQntuples(close.rows), PQntuples(exact.rows));
