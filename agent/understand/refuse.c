@@ -163,6 +163,26 @@ static bool is_every_record(const struct ag_parse *p, size_t i)
 }
 
 /* May a token be left alone? Only what adds nothing to what was understood. */
+/* "today's errors - top 3 services": dashes that stand alone part what is before from what is behind them,
+ * where they are no range. "errors today - staging" may as well mean all but staging. */
+static bool is_pause(const struct ag_parse *p, size_t i)
+{
+    const struct ag_token *token = &p->tokens->items[i];
+    size_t from = token->from, to = token->to;
+
+    if (strcmp(token->text, "-") != 0 || ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR))
+        return false;
+    for (size_t k = 0; k < p->mention_count; k++) {
+        if (p->mentions[k].from == i + 1)
+            return false;
+    }
+    while (from > 0 && p->text.cp[from - 1] == '-')
+        from--;
+    while (to < p->text.len && p->text.cp[to] == '-')
+        to++;
+    return from > 0 && to < p->text.len && p->text.cp[from - 1] == ' ' && p->text.cp[to] == ' ';
+}
+
 static bool may_stay(const struct ag_parse *p, size_t i)
 {
     static const enum ag_concept harmless[] = {
@@ -183,7 +203,7 @@ static bool may_stay(const struct ag_parse *p, size_t i)
         return false;
     if (limits_a_number(p, i))
         return false;
-    if (parts_sentences(p, i))
+    if (parts_sentences(p, i) || is_pause(p, i))
         return true;
     /* "how many times was /api/carts called" */
     if (strcmp(ag_word(p, i), "called") == 0 && ag_mention_ending(p, i) &&
@@ -314,6 +334,12 @@ bool ag_has_subject(const struct ag_parse *p)
     /* "payment failures" are errors by now. */
     if (ag_said(p, AG_C_FAIL) && p->intent->filter_count > 1)
         return true;
+    /* "did payment-service get noisier today": how much a service says is how many records it leaves. */
+    for (size_t i = 0; i < p->tokens->count; i++) {
+        if (strstr(ag_word(p, i), "noisi") || strstr(ag_word(p, i), "quieter") ||
+            strstr(ag_word(p, i), "louder"))
+            return true;
+    }
     /* "when did we last hear from payment-service" */
     if (p->intent->filter_count > 0 &&
         (p->intent->measure.fn == AG_FIRST_SEEN || p->intent->measure.fn == AG_LAST_SEEN))

@@ -45,6 +45,12 @@ void ag_series_rule(struct decision *d)
         intent->order = AG_OLDEST;
         return;
     }
+    /* "when did they peak, by hour": which of the hours. */
+    if (intent->shape == AG_BUSIEST && *by_time && !series &&
+        (intent->bucket_us == 0 || intent->bucket_us == ag_unit_us(*by_time))) {
+        intent->bucket_us = ag_unit_us(*by_time);
+        return;
+    }
     if (intent->shape != AG_PLAIN || intent->measure.fn == AG_NAMES || intent->measure.fn == AG_FIRST_SEEN ||
         intent->measure.fn == AG_LAST_SEEN) {
         ag_stop(d->p, AG_NOT_UNDERSTOOD,
