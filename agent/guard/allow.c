@@ -62,7 +62,7 @@ static const struct ag_relation relations[] = {
     {"log_duration_minute", "minute", log_duration_minute_columns, 0},
     {"log_rollup", NULL, log_rollup_columns, 4},
     {"log_rollup_second", NULL, log_rollup_second_columns, 2},
-    {"log_histogram", NULL, log_histogram_columns, 6},
+    {"log_histogram", NULL, log_histogram_columns, 7},
     {"error_pattern_hour", "hour", error_pattern_hour_columns, 0},
     {"daily_log_summary", "day", daily_log_summary_columns, 0},
     {"error_patterns", "hour", error_patterns_columns, 0},

@@ -14,8 +14,8 @@ struct ag_relation {
         *time_column; /* must be bounded below wherever the relation is read; NULL: small, no bound asked */
     const char *const *columns; /* NULL-terminated */
     /* How many of a function in FROM, whose arguments bound it in time: 2, name(lower, upper); 4, and unit
-     * and zone; 6, and 'at,service', which of the first columns are told apart, and ARRAY['a', 'b'], the
-     * services that are read, or NULL. 0: a view. */
+     * and zone; 7, and 'at,service', which of the columns are told apart, and of which categories and
+     * services, each ARRAY['a', 'b'] or NULL for all. 0: a view. */
     unsigned arguments;
 };
 

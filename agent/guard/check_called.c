@@ -1,6 +1,6 @@
 /*
- * FROM name(lower, upper [, unit, zone [, columns, services]]): the only functions in FROM, those of allow.c
- * that are called. Their arguments are constants and bound what is read, so nothing else has to.
+ * FROM name(lower, upper [, unit, zone [, columns, categories, services]]): the only functions in FROM, those
+ * of allow.c that are called. Their arguments are constants and bound what is read, so nothing else has to.
  */
 #include "agent/guard/check.h"
 
@@ -44,12 +44,27 @@ static bool is_unit(const PgQuery__Node *node)
            strcmp(text, "day") == 0;
 }
 
-/* Letters and commas; the function knows no other names than its own, and one it does not know is no column.
- */
+/* "at,service" */
 static bool is_column_list(const PgQuery__Node *node)
 {
+    static const char *const names[] = {"at", "category", "service", "environment", "level"};
     const char *text = constant_text(node);
-    return text != NULL && strspn(text, "abcdefghijklmnopqrstuvwxyz,") == strlen(text);
+    if (text == NULL || text[0] == '\0') {
+        return text != NULL;
+    }
+    for (bool more = true; more;) {
+        size_t len = strcspn(text, ",");
+        bool known = false;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            known |= strlen(names[i]) == len && strncmp(names[i], text, len) == 0;
+        }
+        if (!known) {
+            return false;
+        }
+        more = text[len] == ',';
+        text += len + more;
+    }
+    return true;
 }
 
 static bool is_null(const PgQuery__Node *node)
@@ -90,12 +105,14 @@ const struct ag_relation *ag_check_called(struct ag_check *check, const PgQuery_
     unsigned arguments = relation->arguments;
     if (call->n_args != arguments ||
         (arguments > 2 && (!is_unit(call->args[2]) || !ag_bound_zone(call->args[3]))) ||
-        (arguments > 4 && (!is_column_list(call->args[4]) || !is_text_array(call->args[5])))) {
-        ag_reject(check, "%s takes two constant times%s%s", *name,
-                  arguments > 2 ? ", 'minute', 'slot', 'hour' or 'day', and a zone or NULL" : "",
-                  arguments > 4
-                      ? ", the columns told apart as 'at,service', and services as ARRAY['a'] or NULL"
-                      : "");
+        (arguments > 4 && (!is_column_list(call->args[4]) || !is_text_array(call->args[5]) ||
+                           !is_text_array(call->args[6])))) {
+        ag_reject(
+            check, "%s takes two constant times%s%s", *name,
+            arguments > 2 ? ", 'minute', 'slot', 'hour' or 'day', and a zone or NULL" : "",
+            arguments > 4
+                ? ", the columns told apart as 'at,service', categories and services as ARRAY['a'] or NULL"
+                : "");
         return NULL;
     }
     if (!ag_bound_window(check, call->args[0], call->args[1])) {

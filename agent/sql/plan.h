@@ -67,7 +67,7 @@ struct ag_plan {
         *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
     const char *fold_by;   /* of AG_HISTOGRAMS: what the statement tells apart, "at,service" */
-    const char *fold_of;   /* of AG_HISTOGRAMS: the services that are read, "ARRAY['a', 'b']", or "NULL" */
+    const char *fold_of;   /* of AG_HISTOGRAMS: the categories and services read, "NULL, ARRAY['a', 'b']" */
     int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
                               later begins */
     struct ag_item items[AG_MAX_ITEMS];

@@ -227,17 +227,17 @@ static const char *array_of(struct ag_plan *plan, const char *const *names, size
     return ag_plan_text(plan, "ARRAY[%s]", list);
 }
 
-/* The services that the question or the scope names, so that those of others are not read. */
-static const char *services_read(struct ag_plan *plan)
+/* The values of `field` that the question names, or else its scope does, so that others are not read. */
+static const char *values_read(struct ag_plan *plan, enum ag_field field)
 {
     for (size_t i = 0; i < plan->filter_count; i++) {
         const struct ag_filter *filter = &plan->intent->filters[i];
-        if (filter->field == AG_SERVICE && filter->op == AG_IN) {
+        if (filter->field == field && filter->op == AG_IN) {
             return array_of(plan, filter->values, filter->value_count);
         }
     }
     const struct ag_scope *scope = plan->context->scope;
-    bool scoped = scope != NULL && scope->service_count > 0;
+    bool scoped = field == AG_SERVICE && scope != NULL && scope->service_count > 0;
     return scoped ? array_of(plan, scope->services, scope->service_count) : "NULL";
 }
 
@@ -271,7 +271,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
         return AG_FOLDS;
     }
     plan->fold_by = told_apart(plan);
-    plan->fold_of = services_read(plan);
+    plan->fold_of =
+        ag_plan_text(plan, "%s, %s", values_read(plan, AG_CATEGORY), values_read(plan, AG_SERVICE));
     return table;
 }
 

@@ -8,7 +8,8 @@
 #define PROBE_MS 3000
 #define FETCH_MAX ((size_t)2 << 20)
 /* A broker answers a fetch once it has as much, or has waited as long: at a few thousand records a second,
- * one answer for each that a producer sends took the consumer and the broker two and a half times the CPU. */
+ * one answer for each batch of a producer took the consumer and the broker twice the CPU. Not where the user
+ * has said how long a fetch may wait, for so long would each record, or how little it holds. */
 #define FETCH_MIN_BYTES "65536"
 #define FETCH_WAIT_MS "25"
 /* Below this librdkafka keeps more with a message than its own bytes. */
@@ -83,7 +84,9 @@ int co_kafka_open(const struct co_kafka_options *options, rd_kafka_t **out, stru
         /* A fetch is one buffer that stays whole until its last message has been taken. */
         prefer(conf, options, "fetch.message.max.bytes", fetch, error) != 0 ||
         prefer(conf, options, "fetch.wait.max.ms", FETCH_WAIT_MS, error) != 0 ||
-        prefer(conf, options, "fetch.min.bytes", FETCH_MIN_BYTES, error) != 0 ||
+        (!is_given(options->properties, "fetch.wait.max.ms") &&
+         !is_given(options->properties, "fetch.message.max.bytes") &&
+         prefer(conf, options, "fetch.min.bytes", FETCH_MIN_BYTES, error) != 0) ||
         /* What a killed consumer had stands still for as long. */
         prefer(conf, options, "session.timeout.ms", "10000", error) != 0 ||
         /* Members hear of a rebalance with their next heartbeat; the first to hear stands still until the

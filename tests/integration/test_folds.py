@@ -92,12 +92,12 @@ called as (
     union all
     select 'bucket', w.*, f.service, f.environment, f.level, b.bucket, sum(b.n), null, null, null
     from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null,
-                                               'category,service,environment,level', null) f, logmill_read.histogram_buckets(f.histogram) b
+                                               'category,service,environment,level', array['summary', w.category], null) f, logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level, b.bucket
     union all
     select 'level told apart', w.*, null, null, f.level, b.bucket, sum(b.n), count(f.service), null, null
-    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'level,category', null) f,
+    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'level,category', null, null) f,
         logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.level, b.bucket
@@ -105,12 +105,12 @@ called as (
     select 'any level', w.*, f.service, f.environment, null, b.bucket, sum(b.n), null, null, null
     from windows w, (select array_agg(distinct service) || 'not there'::text as all_there from truth) s,
         logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone,
-                                   'category,service,environment', s.all_there) f, logmill_read.histogram_buckets(f.histogram) b
+                                   'category,service,environment', null, s.all_there) f, logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, b.bucket
     union all
     select 'told apart by little', w.*, f.service, null, null, b.bucket, sum(b.n), count(f.at), null, null
-    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'service,category', null) f,
+    from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'service,category', null, null) f,
         logmill_read.histogram_buckets(f.histogram) b
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, b.bucket),
@@ -256,7 +256,7 @@ class Folds(harness.Case):
             quantiles as (select 0.0::float8 as q union all select i / 100.0 from generate_series(1, 100) i),
             close as (select lower, service, q, logmill_read.histogram_percentile(h, q) as ms, logmill_read.histogram_count(h) as n
                       from quantiles, (select lower, service, sum(histogram) as h
-                                       from of, logmill_read.log_histogram(lower, upper, 'day', null, 'service', null) group by 1, 2) s),
+                                       from of, logmill_read.log_histogram(lower, upper, 'day', null, 'service', null, null) group by 1, 2) s),
             exact as (select lower, service, q, percentile_cont(q) within group (order by duration_ms) as ms, count(*) as n
                       from truth, of, quantiles where created_at >= lower and created_at < upper and duration_ms is not null
                       group by 1, 2, 3)
@@ -265,9 +265,12 @@ class Folds(harness.Case):
             """), [])
 
     def test_a_histogram_without_durations_has_no_percentile(self):
-        self.assertEqual([[None, None, None, None, None, "0"]], self.it.rows(
-            "select p(0, 0.5), p(null, 0.5), p(1, -0.01), p(1, 1.01), p(1, 'NaN'), logmill_read.histogram_count(0)".replace(
+        self.assertEqual([[None, None, None, None, None, None, None, None, "0"]], self.it.rows(
+            "select p(0, 0.5), p(null, 0.5), p(1, -0.01), p(1, 1.01), p(1, 'NaN'), p(1.5, 0.5), p('NaN', 0.5), p(-1, 0.5), logmill_read.histogram_count(0)".replace(
                 "p(", "logmill_read.histogram_percentile(")))
+        for named in ("null", "'servce'", "'at,'"):
+            with self.assertRaisesRegex(RuntimeError, "tells apart at, category, service, environment and level"):
+                self.it.rows("select * from logmill_read.log_histogram(now(), now(), 'day', null, %s, null, null)" % named)
         self.assertEqual("0.001", self.it.value("select round(logmill_read.histogram_percentile(3, 1)::numeric, 3)"))
 
     def test_an_hour_is_not_folded_while_a_batch_that_knew_it_as_current_is_under_way(self):
