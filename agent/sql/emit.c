@@ -53,11 +53,7 @@ void ag_emit_where(struct lm_buffer *sql, unsigned indent, const char *const *co
 static const char *scope_condition(struct ag_plan *plan, const char *column, const char *const *names,
                                    size_t count)
 {
-    const char *list = "";
-    for (size_t i = 0; i < count; i++) {
-        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "", ag_plan_literal(plan, names[i]));
-    }
-    return ag_plan_text(plan, "%s IN (%s)", column, list);
+    return ag_plan_text(plan, "%s IN (%s)", column, ag_plan_literals(plan, names, count));
 }
 
 static bool is_called(enum ag_table table)

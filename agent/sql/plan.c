@@ -49,6 +49,15 @@ const char *ag_plan_literal(struct ag_plan *plan, const char *text)
     return keep(plan, &buffer);
 }
 
+const char *ag_plan_literals(struct ag_plan *plan, const char *const *texts, size_t count)
+{
+    const char *list = "";
+    for (size_t i = 0; i < count; i++) {
+        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "", ag_plan_literal(plan, texts[i]));
+    }
+    return list;
+}
+
 const char *ag_plan_instant(struct ag_plan *plan, int64_t us)
 {
     char text[40];

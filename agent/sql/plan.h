@@ -94,6 +94,8 @@ struct ag_plan {
 /* plan.c: texts. */
 const char *ag_plan_text(struct ag_plan *plan, const char *format, ...) LM_PRINTF(2, 3);
 const char *ag_plan_literal(struct ag_plan *plan, const char *text);
+/* 'a', 'b' */
+const char *ag_plan_literals(struct ag_plan *plan, const char *const *texts, size_t count);
 /* '2026-03-18 14:35:20+09:00'::timestamptz */
 const char *ag_plan_instant(struct ag_plan *plan, int64_t us);
 /* A decimal constant that PostgreSQL reads as numeric: "600.0". */

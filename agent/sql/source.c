@@ -220,11 +220,7 @@ static const char *told_apart(struct ag_plan *plan)
 
 static const char *array_of(struct ag_plan *plan, const char *const *names, size_t count)
 {
-    const char *list = "";
-    for (size_t i = 0; i < count; i++) {
-        list = ag_plan_text(plan, "%s%s%s", list, i > 0 ? ", " : "", ag_plan_literal(plan, names[i]));
-    }
-    return ag_plan_text(plan, "ARRAY[%s]", list);
+    return ag_plan_text(plan, "ARRAY[%s]", ag_plan_literals(plan, names, count));
 }
 
 /* The values of `field` that the question names, or else its scope does, so that others are not read. */

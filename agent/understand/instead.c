@@ -145,7 +145,8 @@ static bool replace_time(struct ag_parse *p, const struct replaced *r)
 
 bool ag_turns(const struct ag_parse *p, size_t i)
 {
-    static const char *const verbs[] = {"바꿔", "바꾸", "변경해"};
+    static const char *const verbs[] = {"바꿔",   "바꾸", "변경해", "늘려", "늘리", "늘",   "넓혀",  "넓히",
+                                        "확대해", "줄여", "줄이",   "줄",   "좁혀", "좁히", "축소해"};
     static const char *const objects[] = {"을", "를"};
     static const char to[] = "로";
     const char *before = i > 0 ? ag_word(p, i - 1) : "";

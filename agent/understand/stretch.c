@@ -396,7 +396,8 @@ static bool is_of_another(const struct ag_parse *p, size_t i, char unit)
                                              AG_C_BY_BEFORE, AG_C_EVERY, AG_C_TOP,      AG_C_NUMBER};
 
     for (size_t k = 0; k < p->tokens->count; k++) {
-        if (ag_reads(p, k, AG_C_STOPPED) || ag_reads(p, k, AG_C_WITHOUT) || ag_reads(p, k, AG_C_COMPARE) ||
+        if (ag_reads(p, k, AG_C_STOPPED) || ag_reads(p, k, AG_C_WITHOUT) ||
+            (ag_reads(p, k, AG_C_COMPARE) && !ag_turns(p, k)) ||
             (unit == 'm' && (ag_reads(p, k, AG_C_DURATION) || ag_reads(p, k, AG_C_SLOW))))
             return true;
     }
@@ -407,6 +408,16 @@ static bool is_of_another(const struct ag_parse *p, size_t i, char unit)
     return false;
 }
 
+/* 1시간으로 늘려봐, 10분으로: of what was asked before, unless that has steps, which may be meant as well. */
+static bool is_turned_to(const struct ag_parse *p, size_t end)
+{
+    const struct ag_intent *previous = p->question->previous;
+
+    return previous && previous->shape != AG_SERIES && previous->bucket_us == 0 && ag_is_korean(p, end - 1) &&
+           ag_says(p, end, (const char *const[]){"으로", "로"}, 2) &&
+           (ends_at(p, end + 1) || ag_turns(p, end + 1));
+}
+
 size_t ag_lone_length_rule(struct ag_parse *p, size_t i, struct ag_time_found *f)
 {
     struct length length;
@@ -415,7 +426,7 @@ size_t ag_lone_length_rule(struct ag_parse *p, size_t i, struct ag_time_found *f
 
     if (end == i || !strchr("mhdwM", length.unit) || is_of_another(p, i, length.unit))
         return i;
-    if (!bracketed && !ends_at(p, end) && !ag_is(p->tokens, end, AG_C_BY_BEFORE) &&
+    if (!bracketed && !ends_at(p, end) && !is_turned_to(p, end) && !ag_is(p->tokens, end, AG_C_BY_BEFORE) &&
         !((ag_is_korean(p, end - 1) || i == 0) && has_a_window(p, end)))
         return i;
     if (!ag_settle(p, f, ag_rolling(p, length.n, length.unit)))
