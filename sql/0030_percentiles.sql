@@ -23,7 +23,7 @@ BEGIN
     IF scale(histogram) IS NULL OR histogram < 1 OR histogram <> trunc(histogram) OR NOT p BETWEEN 0 AND 1 THEN
         RETURN NULL;
     END IF;
-    upto := mod(histogram, 9999999999999999);
+    upto := logmill_read.histogram_count(histogram);
     rank := p * (upto - 1);
     digits := convert_to(trunc(histogram)::text, 'SQL_ASCII');
     bucket := (length(digits) - 1) / 16;

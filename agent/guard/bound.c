@@ -562,9 +562,12 @@ bool ag_bound_window(struct ag_check *check, const PgQuery__Node *lower, const P
     return from_us >= check->earliest_us;
 }
 
+bool ag_bound_null(const PgQuery__Node *node)
+{
+    return node != NULL && node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull;
+}
+
 bool ag_bound_zone(const PgQuery__Node *node)
 {
-    const bool null =
-        node != NULL && node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull;
-    return null || zone_is_named(node);
+    return ag_bound_null(node) || zone_is_named(node);
 }

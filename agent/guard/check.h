@@ -64,6 +64,8 @@ void ag_bound_apply(struct ag_check *check, const PgQuery__Node *condition, stru
 
 /* Whether both are constants, and the first is not before the longest window. */
 bool ag_bound_window(struct ag_check *check, const PgQuery__Node *lower, const PgQuery__Node *upper);
+/* The constant NULL. */
+bool ag_bound_null(const PgQuery__Node *node);
 /* NULL, or the constant text of a zone by its name. */
 bool ag_bound_zone(const PgQuery__Node *node);
 

@@ -67,16 +67,11 @@ static bool is_column_list(const PgQuery__Node *node)
     return true;
 }
 
-static bool is_null(const PgQuery__Node *node)
-{
-    return node->node_case == PG_QUERY__NODE__NODE_A_CONST && node->a_const->isnull;
-}
-
 /* ARRAY['a', 'b'] or NULL. */
 static bool is_text_array(const PgQuery__Node *node)
 {
     if (node->node_case != PG_QUERY__NODE__NODE_A_ARRAY_EXPR) {
-        return is_null(node);
+        return ag_bound_null(node);
     }
     const PgQuery__AArrayExpr *array = node->a_array_expr;
     for (size_t i = 0; i < array->n_elements; i++) {

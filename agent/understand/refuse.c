@@ -170,12 +170,9 @@ static bool is_pause(const struct ag_parse *p, size_t i)
     const struct ag_token *token = &p->tokens->items[i];
     size_t from = token->from, to = token->to;
 
-    if (strcmp(token->text, "-") != 0 || ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR))
+    if (strcmp(token->text, "-") != 0 || ag_reads(p, i + 1, AG_C_LEVEL) || ag_reads(p, i + 1, AG_C_ERROR) ||
+        ag_mention_starting(p, i + 1))
         return false;
-    for (size_t k = 0; k < p->mention_count; k++) {
-        if (p->mentions[k].from == i + 1)
-            return false;
-    }
     while (from > 0 && p->text.cp[from - 1] == '-')
         from--;
     while (to < p->text.len && p->text.cp[to] == '-')
