@@ -5,10 +5,9 @@
  * About 310 bytes as Avro, 24 fields. Record i goes to partition i % P and carries its number within the
  * partition in metadata ("n", from 0), so that a test can tell lost from doubled. With --sources S each
  * partition has S ordered streams (source, sequence); the stream of a record depends on its number only, so
- * that sending again repeats exactly. With --live a record's time is when it was handed to Kafka. Services
- * are
- * --services made-up ones or those of --service-names, levels all five or, with --levels 3, INFO, WARN and
- * ERROR as 7 : 2 : 1.
+ * that sending again repeats exactly. With --live a record's time is when it was handed to Kafka; what
+ * --linger-ms collects leaves in one request. Services are --services made-up ones or those of
+ * --service-names, levels all five or, with --levels 3, INFO, WARN and ERROR as 7 : 2 : 1.
  */
 #include "common/buffer.h"
 #include "common/clock.h"
@@ -25,6 +24,7 @@
 
 struct generator {
     const char *brokers, *topic, *service_names; /* names: separated by commas, or NULL */
+    char *linger_ms;                             /* NULL: as the producer has it */
     int64_t count, from, seed, base_us, step_us, rate;
     int32_t partitions;
     int sources, services, levels;
@@ -254,6 +254,7 @@ static int parse(struct generator *g, int argc, char **argv)
                                             {"services", required_argument, NULL, 'v'},
                                             {"service-names", required_argument, NULL, 'V'},
                                             {"levels", required_argument, NULL, 'L'},
+                                            {"linger-ms", required_argument, NULL, 'g'},
                                             {"json", no_argument, NULL, 'j'},
                                             {"live", no_argument, NULL, 'l'},
                                             {0}};
@@ -317,6 +318,9 @@ static int parse(struct generator *g, int argc, char **argv)
         case 'L':
             g->levels = (int)strtol(optarg, NULL, 10);
             break;
+        case 'g':
+            g->linger_ms = optarg;
+            break;
         case 'j':
             g->json = true;
             break;
@@ -335,7 +339,6 @@ static int parse(struct generator *g, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct generator g;
-    struct lm_config_map none = {0};
     struct lm_error error;
 
     if (parse(&g, argc, argv) != 0) {
@@ -344,7 +347,7 @@ int main(int argc, char **argv)
               "       [--nul-every N] [--refused-every N]\n"
               "       [--base-us US] [--step-us US] [--sources N] [--services N]\n"
               "       [--service-names A,B,…] [--levels 3|5]\n"
-              "       [--rate RECORDS/S] [--live] [--json]\n",
+              "       [--rate RECORDS/S] [--linger-ms MS] [--live] [--json]\n",
               stderr);
         return 2;
     }
@@ -353,9 +356,11 @@ int main(int argc, char **argv)
     (void)uv_loop_init(&g.loop);
     (void)uv_timer_init(&g.loop, &g.timer);
     g.timer.data = &g;
+    struct lm_config_map properties = {
+        .names = (char *[]){"linger.ms"}, .values = &g.linger_ms, .count = g.linger_ms != NULL};
     struct lm_kafka_producer_options options = {.loop = &g.loop,
                                                 .brokers = g.brokers,
-                                                .properties = &none,
+                                                .properties = &properties,
                                                 .delivered = on_delivered,
                                                 .room = on_room,
                                                 .context = &g};
