@@ -58,7 +58,7 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
 
 static bool is_called(enum ag_table table)
 {
-    return table == AG_FOLDS || table == AG_HISTOGRAMS || table == AG_SECONDS;
+    return table == AG_FOLDS || table == AG_TOTALS || table == AG_HISTOGRAMS || table == AG_SECONDS;
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,

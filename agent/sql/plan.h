@@ -16,10 +16,20 @@
 #include "agent/understand/zone.h"
 #include "common/buffer.h"
 
-/* The last three are called with their window. AG_FOLDS holds what AG_MINUTES does, put together from days,
- * hours and minutes. AG_HISTOGRAMS holds durations alone, of any window to the microsecond, and tells apart
- * only what it is told to. AG_SECONDS holds counts alone, of whole seconds within a minute. */
-enum ag_table { AG_LOGS, AG_MINUTES, AG_HOURS, AG_FOLDS, AG_HISTOGRAMS, AG_SECONDS, AG_TABLE_COUNT };
+/* The last four are called with their window. AG_FOLDS holds what AG_MINUTES does, put together from days,
+ * hours and minutes; AG_TOTALS likewise counts alone, over all services and environments. AG_HISTOGRAMS holds
+ * durations alone, of any window to the microsecond, and tells apart only what it is told to. AG_SECONDS
+ * holds counts alone, of whole seconds within a minute. */
+enum ag_table {
+    AG_LOGS,
+    AG_MINUTES,
+    AG_HOURS,
+    AG_FOLDS,
+    AG_TOTALS,
+    AG_HISTOGRAMS,
+    AG_SECONDS,
+    AG_TABLE_COUNT
+};
 
 #define AG_MAX_PARTS 10 /* two windows, each with two ends of seconds and of rows */
 #define AG_MAX_ITEMS 16
@@ -222,8 +232,11 @@ bool ag_measure_counts(const struct ag_intent *intent);
 bool ag_source_is_change(const struct ag_intent *intent);
 /* The table that answers the intent without reading the rows, or AG_LOGS. */
 enum ag_table ag_source_choose(struct ag_plan *plan);
-/* `table`, or where the windows are long enough and slots, hours or days tell enough, its folds. */
+/* `table`, or where the windows are long enough and slots, hours or days tell enough, its folds, or its
+ * totals where those are enough. */
 enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table);
+/* Records are counted and nothing else of them is told. */
+bool ag_source_only_counts(const struct ag_plan *plan);
 /* Every filter that restricts the rows is known to log_rollup_minute. */
 bool ag_source_minutes_filter(const struct ag_plan *plan);
 

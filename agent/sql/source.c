@@ -242,6 +242,30 @@ bool ag_source_is_change(const struct ag_intent *intent)
     return intent->shape == AG_SILENT || intent->shape == AG_NEW;
 }
 
+bool ag_source_only_counts(const struct ag_plan *plan)
+{
+    const struct ag_intent *intent = plan->intent;
+    for (size_t i = 0; i < plan->grouped_count; i++) {
+        if (plan->grouped[i].field == AG_PATTERN) {
+            return false; /* shown by one of its messages */
+        }
+    }
+    bool shape = intent->shape == AG_PLAIN || intent->shape == AG_SERIES || intent->shape == AG_BUSIEST ||
+                 intent->shape == AG_SPIKE;
+    bool measure = intent->measure.fn == AG_COUNT || intent->measure.fn == AG_ERROR_RATE ||
+                   intent->measure.fn == AG_SHARE || intent->measure.fn == AG_RATE;
+    return shape && measure && intent->measure.also_count == 0 && intent->part_count == 0;
+}
+
+/* No service and no environment is told from another. */
+static bool totals_enough(const struct ag_plan *plan)
+{
+    const struct ag_scope *scope = plan->context->scope;
+    bool scoped = scope != NULL && (scope->service_count > 0 || scope->environment_count > 0);
+    return ag_source_only_counts(plan) && !scoped && !by_field(plan, AG_SERVICE) &&
+           !by_field(plan, AG_ENVIRONMENT);
+}
+
 enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
 {
     const struct ag_sql *out = plan->out;
@@ -253,7 +277,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
     bool worth = time_fits(plan, SLOT) && past_us >= WORTH_FOLDS;
-    if (table != AG_HISTOGRAMS && (table != AG_MINUTES || !worth || apart)) {
+    bool totals = table == AG_MINUTES && totals_enough(plan);
+    if (table != AG_HISTOGRAMS && !totals && (table != AG_MINUTES || !worth || apart)) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
@@ -264,7 +289,7 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : worth ? "slot" : "minute";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
     if (table == AG_MINUTES) {
-        return AG_FOLDS;
+        return totals ? AG_TOTALS : AG_FOLDS;
     }
     plan->fold_by = told_apart(plan);
     plan->fold_of =

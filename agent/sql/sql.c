@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum ag_sql_source sources[AG_TABLE_COUNT] = {[AG_LOGS] = AG_FROM_LOGS,
-                                                           [AG_MINUTES] = AG_FROM_MINUTES,
-                                                           [AG_HOURS] = AG_FROM_PATTERNS,
-                                                           [AG_FOLDS] = AG_FROM_MINUTES,
-                                                           [AG_HISTOGRAMS] = AG_FROM_HISTOGRAMS};
+static const enum ag_sql_source sources[AG_TABLE_COUNT] = {
+    [AG_LOGS] = AG_FROM_LOGS,     [AG_MINUTES] = AG_FROM_MINUTES, [AG_HOURS] = AG_FROM_PATTERNS,
+    [AG_FOLDS] = AG_FROM_MINUTES, [AG_TOTALS] = AG_FROM_MINUTES,  [AG_HISTOGRAMS] = AG_FROM_HISTOGRAMS};
 
 #define MAX_SQL 16384 /* what the guard takes */
 #define SILENT_DEFAULT (15 * AG_MINUTE)

@@ -13,6 +13,7 @@ static int64_t unit_of(enum ag_table table)
     switch (table) {
     case AG_MINUTES:
     case AG_FOLDS:
+    case AG_TOTALS:
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;
@@ -97,23 +98,6 @@ int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)
     return floor_to(is_open(plan, to_us) && unit == AG_MINUTE ? to_us + unit - 1 : to_us, unit);
 }
 
-/* Records are counted and nothing else of them is told. */
-static bool only_counts(const struct ag_plan *plan, enum ag_table table)
-{
-    const struct ag_intent *intent = plan->intent;
-    for (size_t i = 0; i < plan->grouped_count; i++) {
-        if (plan->grouped[i].field == AG_PATTERN) {
-            return false; /* shown by one of its messages */
-        }
-    }
-    bool shape = intent->shape == AG_PLAIN || intent->shape == AG_SERIES || intent->shape == AG_BUSIEST ||
-                 intent->shape == AG_SPIKE;
-    bool measure = intent->measure.fn == AG_COUNT || intent->measure.fn == AG_ERROR_RATE ||
-                   intent->measure.fn == AG_SHARE || intent->measure.fn == AG_RATE;
-    return shape && measure && intent->measure.also_count == 0 && intent->part_count == 0 &&
-           (table == AG_MINUTES || table == AG_FOLDS || table == AG_HOURS || table == AG_SECONDS);
-}
-
 /* Rows and what is counted of them are both still there. */
 static bool is_kept(const struct ag_plan *plan, int64_t us)
 {
@@ -124,8 +108,8 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
 static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table table, int64_t minute_us)
 {
     int64_t since_us = plan->context->seconds_since_us;
-    bool counted = plan->by_second && (table == AG_MINUTES || table == AG_FOLDS) &&
-                   only_counts(plan, table) && since_us > 0 && minute_us >= since_us;
+    bool counted = plan->by_second && unit_of(table) == AG_MINUTE && ag_source_only_counts(plan) &&
+                   since_us > 0 && minute_us >= since_us;
     return counted ? AG_SECONDS : AG_LOGS;
 }
 
@@ -145,7 +129,7 @@ void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, i
     }
     int64_t before = floor_to(from_us, unit), beyond = last + unit;
     enum ag_table front = table_of_end(plan, table, before), rear = table_of_end(plan, table, last);
-    bool counts = only_counts(plan, table) && plan->intent->compare != AG_COMPARE_WINDOW;
+    bool counts = ag_source_only_counts(plan) && plan->intent->compare != AG_COMPARE_WINDOW;
     if (counts && front == AG_LOGS && from_us - before < first - from_us && is_kept(plan, before)) {
         take_away(plan, before, from_us);
         first = before;

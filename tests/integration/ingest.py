@@ -20,6 +20,15 @@ kept as (
     from logmill.log_rollup_minute)
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
+TOTAL_DIFFERENCE = """
+with truth as (
+    select date_trunc('minute', created_at, 'UTC') as minute, category, kafka_partition, count(*) filter (where level = 'DEBUG') as debug,
+           count(*) filter (where level = 'INFO') as info, count(*) filter (where level = 'WARN') as warn,
+           count(*) filter (where level = 'ERROR') as error, count(*) filter (where level = 'FATAL') as fatal
+    from logmill.logs group by 1, 2, 3),
+kept as (select * from logmill.total_minute)
+select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
+"""
 BUCKET_DIFFERENCE = """
 with truth as (
     select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, level, kafka_partition,
@@ -127,7 +136,7 @@ def check_exactly_once(case, world, count, partitions=4):
 
 
 def check_rollups(case, world):
-    for what, sql in (("log_rollup_minute", ROLLUP_DIFFERENCE), ("histograms by level", BUCKET_DIFFERENCE),
+    for what, sql in (("log_rollup_minute", ROLLUP_DIFFERENCE), ("total_minute", TOTAL_DIFFERENCE), ("histograms by level", BUCKET_DIFFERENCE),
                       ("duration_minute", DURATION_DIFFERENCE), ("seconds_minute", SECOND_DIFFERENCE),
                       ("error_pattern_hour", ERROR_DIFFERENCE), ("log_name", MISSING_NAMES), ("log_pattern", MISSING_PATTERNS)):
         case.assertEqual(world.value(sql), "0", what + " differs from GROUP BY on logs")

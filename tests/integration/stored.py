@@ -42,6 +42,7 @@ values ('{at}', 'raw', '{level}', 'BACKEND', '{service}', 'production', 'late', 
 insert into logmill.log_rollup_minute (minute, category, service, environment, level, kafka_partition, n)
 values (date_trunc('minute', '{at}'::timestamptz, 'UTC'), 'raw', '{service}', 'production', '{level}', 0, 1)
 on conflict (minute, category, service, environment, level, kafka_partition) do update set n = log_rollup_minute.n + 1;
+select logmill.add_totals('raw', 0, array[(extract(epoch from date_trunc('minute', '{at}'::timestamptz, 'UTC')) * 1000000)::bigint], '{{{level}}}', '{{1}}');
 insert into logmill.data_epoch as e values ('raw', 0, date_trunc('hour', '{at}'::timestamptz, 'UTC'), 1)
 on conflict (category, kafka_partition, hour) do update set version = e.version + 1;
 """

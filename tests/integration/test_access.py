@@ -456,6 +456,8 @@ class Scopes(Access):
                              ("log_histogram", "'day', null, 'service', array['raw', 'training'], null")):
             window = "select distinct service from %s(date_trunc('hour', now()) - interval '30 hours', now(), %s)"
             self.assertEqual([["payment-service"]], see(window % (called, more)))
+        with self.assertRaisesRegex(RuntimeError, "permission denied for function log_total"):
+            see("select * from log_total(date_trunc('hour', now()) - interval '30 hours', now(), 'day', null)")
         self.assertEqual([["0"]], see("select count(*) from logs", role=self.it.value(
             "select role from logmill.access_scope where services = array['no-such-service']")))
         self.assertEqual([["0"]], see("select count(*) from logs", role="logmill_scoped"))  # no scope at all

@@ -13,6 +13,8 @@ COUNTED = """
 create function counted(at timestamptz) returns void language sql as $$
     insert into logmill.log_rollup_minute (minute, category, service, environment, level, kafka_partition, n)
         select at, c, 's', 'production', 'ERROR', 0, 1 from unnest(array['raw', 'training']::logmill.log_category[]) c;
+    select logmill.add_totals(c, 0, array[(extract(epoch from at) * 1000000)::bigint], '{ERROR}', '{1}')
+        from unnest(array['raw', 'training']::logmill.log_category[]) c;
     insert into logmill.error_pattern_hour
         select date_trunc('hour', at, 'UTC'), c, 's', 'production', '', 7, 0, 1, at, at, 'm'
         from unnest(array['raw', 'training']::logmill.log_category[]) c on conflict do nothing;
@@ -33,7 +35,7 @@ select count(distinct date_trunc('hour', at, 'UTC')) filter (where at < today() 
        count(distinct date_trunc('hour', at, 'UTC')) filter (where at >= today() - interval '60 days')
 from (select %s as at from logmill.%s where category = '%s') q
 """
-TABLES = (("minute", "log_rollup_minute"), ("hour", "error_pattern_hour"), ("hour", "log_rollup_hour"), ("hour", "data_epoch"),
+TABLES = (("minute", "log_rollup_minute"), ("minute", "total_minute"), ("hour", "error_pattern_hour"), ("hour", "log_rollup_hour"), ("hour", "data_epoch"),
           ("last_seen", "log_name"))
 
 
@@ -63,11 +65,11 @@ class Expiry(harness.Case):
 
     def test_what_is_older_is_forgotten_and_nothing_else(self):
         self.fold()
-        self.assertEqual(["6 6"] * 4 + ["2 2"], self.left("raw"))
+        self.assertEqual(["6 6"] * 5 + ["2 2"], self.left("raw"))
         self.assertEqual([], harness.psql(self.reader, "select * from counts_since"))
         self.assertEqual(["12", "f"], self.expire())        # two days of three hours, of two categories
         for category in CATEGORIES:
-            self.assertEqual(["0 6"] * 4 + ["0 2"], self.left(category))
+            self.assertEqual(["0 6"] * 5 + ["0 2"], self.left(category))
             self.assertEqual("18", self.total("75 days", category)[0])
         self.assertEqual(self.it.rows("select c, (today() - interval '61 days' + interval '3 hours')::text "
                                       "from unnest(array['raw', 'training']) c"),
@@ -83,7 +85,7 @@ class Expiry(harness.Case):
         used = self.total("75 days", "training")
         self.assertEqual(["36", "f"], used[:2])
         self.expire()
-        self.assertEqual(["0 6"] * 4 + ["0 2"], self.left("raw"))
+        self.assertEqual(["0 6"] * 5 + ["0 2"], self.left("raw"))
         self.assertEqual(before, self.left("training"))
         self.assertEqual(used, self.total("75 days", "training"), "the same counts from as many folds")
         self.assertEqual([["raw"]], harness.psql(self.reader, "select category from counts_since"))
@@ -142,6 +144,7 @@ def calls(keys, at):
     names, ones, at_us = array(keys, "text"), same(1, "bigint"), array(us, "bigint")
     return {
         "log_rollup_minute": add_minutes({(k, "production", "INFO", at): (1, 0, 0, {}) for k in keys}),
+        "total_minute": add_minutes({(k, "production", "INFO", at + 60 * n): (1, 0, 0, {}) for n, k in enumerate(sorted(keys))}),
         "duration_minute": add_minutes({(k, "production", "INFO", at): (1, 1, 1, {0: 1}) for k in keys}),
         "error_pattern_hour": "select logmill.add_error_patterns('raw', 0, %s, %s, %s, %s, %s, %s, %s, %s, %s);" % (
             same(at * 1000000, "bigint"), names, same("e", "text"), same("t", "text"), ones, ones, ones, ones, same("m", "text")),

@@ -55,6 +55,12 @@ select created_at, category, level, 'BACKEND', service, environment, 'm', durati
 insert into logmill.logs select * from truth where kafka_offset > %(upto)d;
 delete from logmill.log_rollup_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.log_rollup_minute select * from minutes(%(upto)d);
+delete from logmill.total_minute where minute in (select date_trunc('minute', created_at) from batch);
+insert into logmill.total_minute
+select minute, category, kafka_partition, coalesce(sum(n) filter (where level = 'DEBUG'), 0), coalesce(sum(n) filter (where level = 'INFO'), 0),
+       coalesce(sum(n) filter (where level = 'WARN'), 0), coalesce(sum(n) filter (where level = 'ERROR'), 0),
+       coalesce(sum(n) filter (where level = 'FATAL'), 0)
+from minutes(%(upto)d) group by 1, 2, 3;
 delete from logmill.duration_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.duration_minute select * from histograms(%(upto)d);
 select logmill.raise_epochs(category, kafka_partition, array_agg(distinct extract(epoch from date_trunc('hour', created_at))::bigint
@@ -89,6 +95,11 @@ called as (
     from windows w, logmill_read.log_rollup(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
+    union all
+    select 'any service', w.*, null, null, f.level, null, sum(f.n), null, null, null
+    from windows w, logmill_read.log_total(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.level
     union all
     select 'bucket', w.*, f.service, f.environment, f.level, b.bucket, sum(b.n), null, null, null
     from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null,
@@ -129,6 +140,9 @@ counted (kind, category, lower, upper, zone, service, environment, level, bucket
     group by w.category, w.lower, w.upper, w.zone, t.service, t.environment, t.level, logmill.duration_bucket(duration_ms)),
 of_any_level as (
     table counted
+    union all
+    select 'any service', category, lower, upper, zone, null, null, level, null, sum(n), null, null, null
+    from counted where kind = 'total' group by category, lower, upper, zone, level
     union all
     select 'any level', category, lower, upper, zone, service, environment, null, bucket, sum(n), null, null, null
     from counted where kind = 'bucket' group by category, lower, upper, zone, service, environment, bucket

@@ -44,7 +44,8 @@ static const struct {
      "SELECT '2026-03-16 03:00Z'::timestamptz + i * interval '41 s', 'raw', "
      "(ARRAY['INFO', 'ERROR'])[1 + i % 2]::logmill.log_level, 'BACKEND', 'late', 'production', 'm', i, 7, "
      "0, 900000 + i, now() FROM generate_series(1, 400) i;"
-     "TRUNCATE logmill.log_rollup_minute, logmill.duration_minute, logmill.seconds_minute, "
+     "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
+     "logmill.seconds_minute, "
      "logmill.error_pattern_hour, "
      "logmill.log_pattern;"
      "SELECT logmill.raise_epochs('raw', 0, ARRAY(SELECT extract(epoch FROM h)::bigint * 1000000 FROM "
@@ -223,7 +224,8 @@ static void silent_and_new_are_decided_within_a_folded_hour(void **state)
            "pattern, kafka_partition, kafka_offset, ingested_at) "
            "SELECT '2026-03-16 04:10:20Z'::timestamptz + i * interval '40 s', 'raw', 'INFO', 'BACKEND', "
            "'brief', 'production', 'm', 7, 0, 910000 + i, now() FROM generate_series(0, 59) i;"
-           "TRUNCATE logmill.log_rollup_minute, logmill.duration_minute, logmill.seconds_minute, "
+           "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
+           "logmill.seconds_minute, "
            "logmill.error_pattern_hour, "
            "logmill.log_pattern",
            "a service of forty minutes");
@@ -257,7 +259,8 @@ static void what_is_outside_of_a_window_is_taken_away_with_its_group(void **stat
            "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
            "pattern, kafka_partition, kafka_offset, ingested_at) VALUES ('2026-03-16 04:20:05Z', 'raw', "
            "'INFO', 'BACKEND', 'once', 'production', 'm', 7, 0, 920000, now());"
-           "TRUNCATE logmill.log_rollup_minute, logmill.duration_minute, logmill.seconds_minute, "
+           "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
+           "logmill.seconds_minute, "
            "logmill.error_pattern_hour, "
            "logmill.log_pattern",
            "a service of one record");
