@@ -87,28 +87,39 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION logmill.add_totals TO logmill_writer;
 
--- The functions that write what is counted, as before (0028, 0019), and the totals with it.
+-- The functions that write what is counted, as before (0028, 0019), with the totals; the counts of a fold in the order in which they are
+-- read, on a page or two instead of a dozen.
 DO $do$
 DECLARE
-    its  record;
-    text text;
+    its        record;
+    definition text;
 BEGIN
     FOR its IN VALUES
         ('logmill.add_counts'::regproc, '    INSERT INTO logmill.duration_minute',
-         '    PERFORM logmill.add_totals(in_category, in_partition, minutes, levels, ns);' || chr(10)),
+         '    PERFORM logmill.add_totals(in_category, in_partition, minutes, levels, ns);' || chr(10) || chr(10) ||
+         '    INSERT INTO logmill.duration_minute'),
         ('logmill.shift_minute', 'PERFORM logmill.shift_duration',
          'PERFORM logmill.add_totals(r.category, r.kafka_partition, ARRAY[(date_part(''epoch'', its_minute) * 1000000)::bigint], '
-         'ARRAY[r.level], ARRAY[delta]);'),
-        ('logmill.fold_slots', '        INSERT INTO logmill.duration_slot', '        PERFORM logmill.total_slots(stale, ARRAY[this]);'),
-        ('logmill.fold_hour', '    INSERT INTO logmill.duration_hour', '    PERFORM logmill.total_hours(ARRAY[in_hour], categories);'),
-        ('logmill.fold_day', '    INSERT INTO logmill.duration_day',
+         'ARRAY[r.level], ARRAY[delta]);' || chr(10) || '    PERFORM logmill.shift_duration'),
+        ('logmill.fold_slots', 'GROUP BY s.slot, r.service, r.environment, r.level;',
+         'GROUP BY s.slot, r.service, r.environment, r.level' || chr(10) ||
+         '            ORDER BY s.slot, r.service, r.environment, r.level;' || chr(10) ||
+         '        PERFORM logmill.total_slots(stale, ARRAY[this]);'),
+        ('logmill.fold_hour', 'GROUP BY r.category, r.service, r.environment, r.level;',
+         'GROUP BY r.category, r.service, r.environment, r.level' || chr(10) ||
+         '        ORDER BY r.category, r.service, r.environment, r.level;' || chr(10) ||
+         '    PERFORM logmill.total_hours(ARRAY[in_hour], categories);'),
+        ('logmill.fold_day', 'GROUP BY s.service, s.environment, s.level;',
+         'GROUP BY s.service, s.environment, s.level' || chr(10) || '    ORDER BY s.service, s.environment, s.level;' || chr(10) ||
          '    PERFORM logmill.total_days(in_zone, ARRAY[in_day], ARRAY[in_category]);'),
         ('logmill.expire_hour', '    DELETE FROM logmill.duration_minute',
-         '    DELETE FROM logmill.total_minute t WHERE t.minute >= h AND t.minute < h + interval ''1 hour'' AND t.category = in_category;')
+         '    DELETE FROM logmill.total_minute t' || chr(10) ||
+         '        WHERE t.minute >= h AND t.minute < h + interval ''1 hour'' AND t.category = in_category;' || chr(10) ||
+         '    DELETE FROM logmill.duration_minute')
     LOOP
-        text := pg_get_functiondef(its.column1);
-        ASSERT strpos(text, its.column2) > 0, format('%s has no "%s"', its.column1, its.column2);
-        EXECUTE replace(text, its.column2, its.column3 || chr(10) || its.column2);
+        definition := pg_get_functiondef(its.column1);
+        ASSERT strpos(definition, its.column2) > 0, format('%s has no "%s"', its.column1, its.column2);
+        EXECUTE replace(definition, its.column2, its.column3);
     END LOOP;
 END
 $do$;
