@@ -1,70 +1,50 @@
--- A count that tells no services apart reads a row for each day, hour, slot or minute, where it read one for each service, environment
--- and level of it: 3,000 of a window of 30 days.
+-- A count that tells no services apart reads a row for each day, hour, slot or minute and category, where it read one for each service,
+-- environment and level of it: 3,000 of a window of 30 days.
 SET LOCAL ROLE logmill_owner;
 
--- A clean cut, as in 0029: no closing message is under way from here until this is committed.
-LOCK TABLE logmill.ingest_offset IN ACCESS EXCLUSIVE MODE;
+-- Nobody folds or expires from here on: those under way are over, others come back a minute later.
+DO $$ BEGIN PERFORM pg_advisory_xact_lock(1280134214, hashtext('fold')); END $$; -- 'LMLF'
 
--- What log_rollup_minute counts, over all services and environments; of minutes from `total_state.since` on.
-CREATE TABLE logmill.total_minute (
-    minute          timestamptz NOT NULL,
-    category        logmill.log_category NOT NULL,
-    kafka_partition integer NOT NULL,
-    debug           bigint NOT NULL,
-    info            bigint NOT NULL,
-    warn            bigint NOT NULL,
-    error           bigint NOT NULL,
-    fatal           bigint NOT NULL,
-    PRIMARY KEY (minute, category, kafka_partition) WITH (deduplicate_items = off)
-) WITH (fillfactor = 50);
+-- 1. Totals: the counts of log_rollup_minute and its folds over all services and environments, a column a level. The views tell what they are, the tables keep it.
+DO $do$
+DECLARE
+    t record;
+BEGIN
+    FOR t IN VALUES ('minute', 'minute, category, kafka_partition'), ('slot', 'slot, category'), ('hour', 'hour, category'),
+                    ('day', 'zone, day, category') LOOP
+        EXECUTE format(
+            'CREATE VIEW logmill.%1$s_totals AS '
+            'SELECT %2$s, coalesce(sum(n) FILTER (WHERE level = ''DEBUG''), 0)::bigint AS debug, '
+                   'coalesce(sum(n) FILTER (WHERE level = ''INFO''), 0)::bigint AS info, '
+                   'coalesce(sum(n) FILTER (WHERE level = ''WARN''), 0)::bigint AS warn, '
+                   'coalesce(sum(n) FILTER (WHERE level = ''ERROR''), 0)::bigint AS error, '
+                   'coalesce(sum(n) FILTER (WHERE level = ''FATAL''), 0)::bigint AS fatal '
+            'FROM logmill.log_rollup_%1$s GROUP BY %2$s', t.column1, t.column2);
+        EXECUTE format('CREATE TABLE logmill.total_%1$s AS TABLE logmill.%1$s_totals %2$s', t.column1,
+                       CASE t.column1 WHEN 'minute' THEN 'WITH NO DATA' ELSE '' END);
+        EXECUTE format('ALTER TABLE logmill.total_%1$s ADD PRIMARY KEY (%2$s), ALTER debug SET NOT NULL, ALTER info SET NOT NULL, '
+                       'ALTER warn SET NOT NULL, ALTER error SET NOT NULL, ALTER fatal SET NOT NULL', t.column1, t.column2);
+    END LOOP;
+END
+$do$;
+
+-- Each batch raises the rows of the running minutes: room for their versions on their page, and for those of the index (0025).
+ALTER TABLE logmill.total_minute SET (fillfactor = 50);
+ALTER INDEX logmill.total_minute_pkey SET (deduplicate_items = off);
+GRANT SELECT, INSERT, UPDATE ON logmill.total_minute TO logmill_writer;
+
+-- A clean cut, as in 0029: no closing message is under way from here until this is committed. Minutes have totals from the first on that
+-- nothing has been counted in.
+LOCK TABLE logmill.ingest_offset IN ACCESS EXCLUSIVE MODE;
 CREATE TABLE logmill.total_state (since timestamptz NOT NULL);
 INSERT INTO logmill.total_state
 SELECT coalesce((SELECT greatest(r.minute, clock_timestamp()) + interval '1 minute'
                  FROM logmill.log_rollup_minute r ORDER BY r.minute DESC LIMIT 1), '-infinity');
-GRANT SELECT, INSERT, UPDATE ON logmill.total_minute TO logmill_writer;
 
--- The same of what is folded, by level, DEBUG first.
-ALTER TABLE logmill.fold_slot ADD totals bigint[] NOT NULL DEFAULT '{0,0,0,0,0}';
-ALTER TABLE logmill.fold_hour ADD totals bigint[] NOT NULL DEFAULT '{0,0,0,0,0}';
-ALTER TABLE logmill.fold_day ADD totals bigint[] NOT NULL DEFAULT '{0,0,0,0,0}';
+-- 2. What is written.
 
--- 1. What is written.
-
-CREATE FUNCTION logmill.total_slots(slots timestamptz[], categories logmill.log_category[]) RETURNS void
-    LANGUAGE sql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE logmill.fold_slot f SET totals = ARRAY(
-        SELECT coalesce(sum(r.n), 0)::bigint
-        FROM unnest(enum_range(NULL::logmill.log_level)) AS l (level)
-        LEFT JOIN logmill.log_rollup_slot r ON r.slot = f.slot AND r.category = f.category AND r.level = l.level
-        GROUP BY l.level ORDER BY l.level)
-    WHERE f.slot = ANY (slots) AND f.category = ANY (categories)
-$$;
-CREATE FUNCTION logmill.total_hours(hours timestamptz[], categories logmill.log_category[]) RETURNS void
-    LANGUAGE sql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE logmill.fold_hour f SET totals = ARRAY(
-        SELECT coalesce(sum(r.n), 0)::bigint
-        FROM unnest(enum_range(NULL::logmill.log_level)) AS l (level)
-        LEFT JOIN logmill.log_rollup_hour r ON r.hour = f.hour AND r.category = f.category AND r.level = l.level
-        GROUP BY l.level ORDER BY l.level)
-    WHERE f.hour = ANY (hours) AND f.category = ANY (categories)
-$$;
-CREATE FUNCTION logmill.total_days(in_zone text, days timestamptz[], categories logmill.log_category[]) RETURNS void
-    LANGUAGE sql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE logmill.fold_day f SET totals = ARRAY(
-        SELECT coalesce(sum(r.n), 0)::bigint
-        FROM unnest(enum_range(NULL::logmill.log_level)) AS l (level)
-        LEFT JOIN logmill.log_rollup_day r ON r.zone = f.zone AND r.day = f.day AND r.category = f.category AND r.level = l.level
-        GROUP BY l.level ORDER BY l.level)
-    WHERE f.zone = in_zone AND f.day = ANY (days) AND f.category = ANY (categories)
-$$;
-
--- Adds `ns` to the totals of `minutes`, microseconds since 1970, by `levels`.
+-- Adds `ns` to the totals of `minutes`, microseconds since 1970, by `levels`. Whoever changes counts of a minute takes its total first:
+-- batches and soft deletions that go by time then never wait for each other in a circle.
 CREATE FUNCTION logmill.add_totals(in_category logmill.log_category, in_partition integer, minutes bigint[], levels logmill.log_level[],
                                    ns bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -87,52 +67,84 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION logmill.add_totals TO logmill_writer;
 
--- The functions that write what is counted, as before (0028, 0019), with the totals; the counts of a fold in the order in which they are
--- read, on a page or two instead of a dozen.
+-- The functions that write what is counted, as before (0026, 0028, 0029), with the totals; the counts of a fold in the order in which they
+-- are read, on a page or two instead of a dozen.
 DO $do$
 DECLARE
     its        record;
     definition text;
 BEGIN
     FOR its IN VALUES
-        ('logmill.add_counts'::regproc, '    INSERT INTO logmill.duration_minute',
-         '    PERFORM logmill.add_totals(in_category, in_partition, minutes, levels, ns);' || chr(10) || chr(10) ||
-         '    INSERT INTO logmill.duration_minute'),
+        ('logmill.add_counts'::regproc, '    INSERT INTO logmill.log_rollup_minute',
+         $new$    PERFORM logmill.add_totals(in_category, in_partition, minutes, levels, ns);
+
+    INSERT INTO logmill.log_rollup_minute$new$),
+        ('logmill.shift_minute', '    -- The row is locked',
+         $new$    PERFORM FROM logmill.total_minute t
+        WHERE t.minute = its_minute AND t.category = r.category AND t.kafka_partition = r.kafka_partition FOR UPDATE;
+    -- The row is locked$new$),
         ('logmill.shift_minute', 'PERFORM logmill.shift_duration',
-         'PERFORM logmill.add_totals(r.category, r.kafka_partition, ARRAY[(date_part(''epoch'', its_minute) * 1000000)::bigint], '
-         'ARRAY[r.level], ARRAY[delta]);' || chr(10) || '    PERFORM logmill.shift_duration'),
+         $new$PERFORM logmill.add_totals(r.category, r.kafka_partition, ARRAY[(date_part('epoch', its_minute) * 1000000)::bigint],
+                               ARRAY[r.level], ARRAY[delta]);
+    PERFORM logmill.shift_duration$new$),
         ('logmill.fold_slots', 'GROUP BY s.slot, r.service, r.environment, r.level;',
-         'GROUP BY s.slot, r.service, r.environment, r.level' || chr(10) ||
-         '            ORDER BY s.slot, r.service, r.environment, r.level;' || chr(10) ||
-         '        PERFORM logmill.total_slots(stale, ARRAY[this]);'),
+         $new$GROUP BY s.slot, r.service, r.environment, r.level
+            ORDER BY s.slot, r.service, r.environment, r.level;
+        INSERT INTO logmill.total_slot SELECT * FROM logmill.slot_totals t WHERE t.slot = ANY (stale) AND t.category = this;$new$),
         ('logmill.fold_hour', 'GROUP BY r.category, r.service, r.environment, r.level;',
-         'GROUP BY r.category, r.service, r.environment, r.level' || chr(10) ||
-         '        ORDER BY r.category, r.service, r.environment, r.level;' || chr(10) ||
-         '    PERFORM logmill.total_hours(ARRAY[in_hour], categories);'),
+         $new$GROUP BY r.category, r.service, r.environment, r.level
+        ORDER BY r.category, r.service, r.environment, r.level;
+    INSERT INTO logmill.total_hour SELECT * FROM logmill.hour_totals t WHERE t.hour = in_hour AND t.category = ANY (categories);$new$),
         ('logmill.fold_day', 'GROUP BY s.service, s.environment, s.level;',
-         'GROUP BY s.service, s.environment, s.level' || chr(10) || '    ORDER BY s.service, s.environment, s.level;' || chr(10) ||
-         '    PERFORM logmill.total_days(in_zone, ARRAY[in_day], ARRAY[in_category]);'),
+         $new$GROUP BY s.service, s.environment, s.level
+    ORDER BY s.service, s.environment, s.level;
+    INSERT INTO logmill.total_day
+        SELECT * FROM logmill.day_totals t WHERE t.zone = in_zone AND t.day = in_day AND t.category = in_category;$new$),
         ('logmill.expire_hour', '    DELETE FROM logmill.duration_minute',
-         '    DELETE FROM logmill.total_minute t' || chr(10) ||
-         '        WHERE t.minute >= h AND t.minute < h + interval ''1 hour'' AND t.category = in_category;' || chr(10) ||
-         '    DELETE FROM logmill.duration_minute')
+         $new$    DELETE FROM logmill.total_minute t
+        WHERE t.minute >= h AND t.minute < h + interval '1 hour' AND t.category = in_category;
+    DELETE FROM logmill.duration_minute$new$)
     LOOP
         definition := pg_get_functiondef(its.column1);
-        ASSERT strpos(definition, its.column2) > 0, format('%s has no "%s"', its.column1, its.column2);
+        IF strpos(definition, its.column2) = 0 THEN
+            RAISE EXCEPTION '% has no "%"', its.column1, its.column2;
+        END IF;
         EXECUTE replace(definition, its.column2, its.column3);
     END LOOP;
 END
 $do$;
 
--- What is folded already.
-SELECT logmill.total_slots(ARRAY(SELECT f.slot FROM logmill.fold_slot f), enum_range(NULL::logmill.log_category));
-SELECT logmill.total_hours(ARRAY(SELECT f.hour FROM logmill.fold_hour f), enum_range(NULL::logmill.log_category));
-SELECT logmill.total_days(f.zone, array_agg(f.day), enum_range(NULL::logmill.log_category)) FROM logmill.fold_day f GROUP BY f.zone;
+-- The totals of a fold go with its counts, as its durations do (durations_gone).
+CREATE FUNCTION logmill.totals_gone() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+    WHEN 'log_rollup_slot' THEN
+        DELETE FROM logmill.total_slot t USING (SELECT DISTINCT g.slot, g.category FROM gone g) g
+            WHERE (t.slot, t.category) = (g.slot, g.category);
+    WHEN 'log_rollup_hour' THEN
+        DELETE FROM logmill.total_hour t USING (SELECT DISTINCT g.hour, g.category FROM gone g) g
+            WHERE (t.hour, t.category) = (g.hour, g.category);
+    WHEN 'log_rollup_day' THEN
+        DELETE FROM logmill.total_day t USING (SELECT DISTINCT g.zone, g.day, g.category FROM gone g) g
+            WHERE (t.zone, t.day, t.category) = (g.zone, g.day, g.category);
+    END CASE;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER totals_gone AFTER DELETE ON logmill.log_rollup_slot REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION logmill.totals_gone();
+CREATE TRIGGER totals_gone AFTER DELETE ON logmill.log_rollup_hour REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION logmill.totals_gone();
+CREATE TRIGGER totals_gone AFTER DELETE ON logmill.log_rollup_day REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION logmill.totals_gone();
 
--- 2. What is read.
+-- 3. What is read.
 
--- The counts of whole minutes of [in_lower, in_upper) by category and level, of days, hours, slots and minutes as rollup_cover has them.
--- Runs as its owner: it is for the reader alone, who sees all there is; those that see some of it are not let in.
+-- The counts of [in_lower, in_upper), whole minutes, by category and level: of days, hours, slots and minutes as rollup_cover has them.
+-- Runs as its owner and for the reader alone, who sees all there is: a total has no service that row security could hold.
 CREATE FUNCTION logmill_read.log_total(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text)
     RETURNS TABLE (at timestamptz, category logmill.log_category, level logmill.log_level, n bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 300
@@ -152,30 +164,31 @@ BEGIN
         FROM logmill_read.rollup_cover(in_lower, in_upper, in_unit, in_zone) c;
     RETURN QUERY
         SELECT t.at, t.category, v.level, v.n
-        FROM (SELECT f.day AS at, f.category, f.totals
+        FROM (SELECT r.day AS at, r.category, r.debug, r.info, r.warn, r.error, r.fatal
               FROM unnest(its_days) AS d (day)
-              JOIN logmill.fold_day f ON f.zone = of_zone AND f.day = d.day
+              JOIN logmill.total_day r ON r.zone = of_zone AND r.day = d.day
               UNION ALL
-              SELECT f.hour, f.category, f.totals
+              SELECT r.hour, r.category, r.debug, r.info, r.warn, r.error, r.fatal
               FROM unnest(its_hours) AS h (hour)
-              JOIN logmill.fold_hour f ON f.hour = h.hour
+              JOIN logmill.total_hour r ON r.hour = h.hour
               UNION ALL
-              SELECT f.slot, f.category, f.totals
+              SELECT r.slot, r.category, r.debug, r.info, r.warn, r.error, r.fatal
               FROM unnest(its_slots) AS s (slot)
-              JOIN logmill.fold_slot f ON f.slot = s.slot
+              JOIN logmill.total_slot r ON r.slot = s.slot
               UNION ALL
-              SELECT r.minute, r.category, ARRAY[r.debug, r.info, r.warn, r.error, r.fatal]
+              SELECT r.minute, r.category, r.debug, r.info, r.warn, r.error, r.fatal
               FROM unnest(its_minutes) AS m (part)
               CROSS JOIN LATERAL (SELECT i.* FROM logmill.total_minute i
                                   WHERE i.minute >= greatest(lower(m.part), since) AND i.minute < upper(m.part) ORDER BY i.minute) AS r) AS t
-        CROSS JOIN LATERAL unnest(t.totals, every_level) AS v (n, level)
-        WHERE t.totals <> '{0,0,0,0,0}' AND v.n > 0;
+        CROSS JOIN LATERAL unnest(ARRAY[t.debug, t.info, t.warn, t.error, t.fatal], every_level) AS v (n, level)
+        WHERE v.n > 0;
     IF in_lower < since THEN
         RETURN QUERY
-            SELECT r.minute, r.category, r.level, r.n
+            SELECT r.minute, r.category, r.level, sum(r.n)::bigint
             FROM unnest(its_minutes) AS m (part)
             CROSS JOIN LATERAL (SELECT i.* FROM logmill.log_rollup_minute i
-                                WHERE i.minute >= lower(m.part) AND i.minute < least(upper(m.part), since) ORDER BY i.minute) AS r;
+                                WHERE i.minute >= lower(m.part) AND i.minute < least(upper(m.part), since) ORDER BY i.minute) AS r
+            GROUP BY r.minute, r.category, r.level;
     END IF;
 END
 $$;

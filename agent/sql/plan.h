@@ -73,8 +73,8 @@ struct ag_plan {
     bool nested;     /* parts are written as a subquery even where there is only one */
     bool sides;      /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
     enum ag_table source;
-    const char
-        *fold_unit; /* of tables that are called: the longest unit that answers, "slot", "hour" or "day" */
+    const char *fold_unit; /* of tables that are called: the longest unit that answers, "minute", "slot",
+                              "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
     const char *fold_by;   /* of AG_HISTOGRAMS: what the statement tells apart, "at,service" */
     const char *fold_of;   /* of AG_HISTOGRAMS: the categories and services read, "NULL, ARRAY['a', 'b']" */

@@ -65,7 +65,7 @@ struct ag_column {
 /* Where the rows come from. */
 enum ag_sql_source {
     AG_FROM_LOGS,
-    AG_FROM_MINUTES,   /* log_rollup_minute, edges from logs */
+    AG_FROM_MINUTES,   /* log_rollup_minute, its folds and totals, edges from logs */
     AG_FROM_PATTERNS,  /* error_pattern_hour, edges from logs */
     AG_FROM_HISTOGRAMS /* log_histogram: percentiles within 3 % */
 };

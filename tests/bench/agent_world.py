@@ -36,11 +36,7 @@ insert into logmill.log_rollup_minute
 select date_trunc('minute', created_at), 'raw'::logmill.log_category, service, environment, level, kafka_partition, count(*), count(*),
        sum(logmill.duration_us(duration_ms)), max(logmill.duration_us(duration_ms))
 from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6;
-insert into logmill.total_minute
-select minute, category, kafka_partition, coalesce(sum(n) filter (where level = 'DEBUG'), 0), coalesce(sum(n) filter (where level = 'INFO'), 0),
-       coalesce(sum(n) filter (where level = 'WARN'), 0), coalesce(sum(n) filter (where level = 'ERROR'), 0),
-       coalesce(sum(n) filter (where level = 'FATAL'), 0)
-from logmill.log_rollup_minute where minute >= '%(from)s' and minute < '%(to)s' group by 1, 2, 3;
+insert into logmill.total_minute select * from logmill.minute_totals where minute >= '%(from)s' and minute < '%(to)s';
 insert into logmill.duration_minute
 select minute, 'raw'::logmill.log_category, service, environment, kafka_partition, sum(h), sum(h) filter (where level = 'DEBUG'),
        sum(h) filter (where level = 'INFO'), sum(h) filter (where level = 'WARN'), sum(h) filter (where level = 'ERROR'),

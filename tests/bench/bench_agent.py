@@ -94,7 +94,7 @@ def load(world, rate):
         return None
     consumer = world.start("logmill-consumer", "--fold-zone", "Asia/Seoul", "--categories", "raw")
     sender = subprocess.Popen([str(harness.BIN / "logmill-generate"), "--brokers", world.servers.brokers, "--topic", world.topic(),
-                               "--partitions", "4", "--count", "100000000", "--rate", str(rate), "--live", "--levels", "3",
+                               "--partitions", "4", "--count", "100000000", "--rate", str(rate), "--live", "--linger-ms", "50", "--levels", "3",
                                "--service-names", ",".join(agent_world.SERVICES)],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     harness.wait_until(lambda: consumer.metric("logmill_consumer_records_total") > 5 * rate, 60, "the load under way")

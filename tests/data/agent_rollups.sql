@@ -5,11 +5,7 @@ SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, 
 FROM logmill.logs WHERE deleted_at IS NULL
 GROUP BY 1, 2, 3, 4, 5, 6;
 
-INSERT INTO logmill.total_minute
-SELECT minute, category, kafka_partition, coalesce(sum(n) FILTER (WHERE level = 'DEBUG'), 0), coalesce(sum(n) FILTER (WHERE level = 'INFO'), 0),
-       coalesce(sum(n) FILTER (WHERE level = 'WARN'), 0), coalesce(sum(n) FILTER (WHERE level = 'ERROR'), 0),
-       coalesce(sum(n) FILTER (WHERE level = 'FATAL'), 0)
-FROM logmill.log_rollup_minute GROUP BY 1, 2, 3;
+INSERT INTO logmill.total_minute SELECT * FROM logmill.minute_totals;
 
 INSERT INTO logmill.duration_minute
 SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, kafka_partition, sum(h),

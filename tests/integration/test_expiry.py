@@ -56,9 +56,10 @@ class Expiry(harness.Case):
         return [self.it.value(LEFT % (column, table, category)) for column, table in TABLES]
 
     def total(self, lower, category):
-        """How much a window up to now counts, and from how many days and hours, as the agent reads it."""
+        """How much a window up to now counts, by service and in all, and from how many days and hours, as the agent reads it."""
         return harness.psql(self.reader, """
             select (select coalesce(sum(n), 0) from log_rollup(now() - interval '%(lower)s', now(), 'day', 'UTC') where category = '%(c)s'),
+                   (select coalesce(sum(n), 0) from log_total(now() - interval '%(lower)s', now(), 'day', 'UTC') where category = '%(c)s'),
                    coalesce(cardinality(days), 0) > 50, coalesce(cardinality(hours), 0)
             from rollup_cover(date_trunc('hour', now() - interval '%(lower)s'), now(), 'day', 'UTC')"""
                             % {"lower": lower, "c": category})[0]
@@ -70,7 +71,7 @@ class Expiry(harness.Case):
         self.assertEqual(["12", "f"], self.expire())        # two days of three hours, of two categories
         for category in CATEGORIES:
             self.assertEqual(["0 6"] * 5 + ["0 2"], self.left(category))
-            self.assertEqual("18", self.total("75 days", category)[0])
+            self.assertEqual(["18", "18"], self.total("75 days", category)[:2])
         self.assertEqual(self.it.rows("select c, (today() - interval '61 days' + interval '3 hours')::text "
                                       "from unnest(array['raw', 'training']) c"),
                          harness.psql(self.reader, "set timezone = 'UTC'; select category, since::text from counts_since order by 1"))
@@ -83,10 +84,11 @@ class Expiry(harness.Case):
         self.fold()
         before = self.left("training")
         used = self.total("75 days", "training")
-        self.assertEqual(["36", "f"], used[:2])
+        self.assertEqual(["36", "36", "f"], used[:3])
         self.expire()
         self.assertEqual(["0 6"] * 5 + ["0 2"], self.left("raw"))
         self.assertEqual(before, self.left("training"))
+        self.assertEqual(["18", "18"], self.total("75 days", "raw")[:2])
         self.assertEqual(used, self.total("75 days", "training"), "the same counts from as many folds")
         self.assertEqual([["raw"]], harness.psql(self.reader, "select category from counts_since"))
         leaf = self.it.value("select name from logmill.leaf where category = 'training' order by lower limit 1")
@@ -144,7 +146,7 @@ def calls(keys, at):
     names, ones, at_us = array(keys, "text"), same(1, "bigint"), array(us, "bigint")
     return {
         "log_rollup_minute": add_minutes({(k, "production", "INFO", at): (1, 0, 0, {}) for k in keys}),
-        "total_minute": add_minutes({(k, "production", "INFO", at + 60 * n): (1, 0, 0, {}) for n, k in enumerate(sorted(keys))}),
+        "total_minute": add_minutes({("of " + keys[0], "production", "INFO", at + 60 * ord(k)): (1, 0, 0, {}) for k in keys}),
         "duration_minute": add_minutes({(k, "production", "INFO", at): (1, 1, 1, {0: 1}) for k in keys}),
         "error_pattern_hour": "select logmill.add_error_patterns('raw', 0, %s, %s, %s, %s, %s, %s, %s, %s, %s);" % (
             same(at * 1000000, "bigint"), names, same("e", "text"), same("t", "text"), ones, ones, ones, ones, same("m", "text")),
@@ -186,6 +188,27 @@ class OneOrder(harness.Case):
                 third.communicate("commit;\n", timeout=60)
                 said = [psql.communicate(timeout=60)[0] for psql in two]
                 self.assertNotIn("deadlock", "".join(said))
+
+    def test_a_batch_and_a_soft_deletion_of_the_same_minutes_do_not_deadlock(self):
+        self.it = self.world(topics=False)
+        at = 1700000000 // 3600 * 3600
+        services = ("a", "b")
+        self.it.rows("select logmill.ensure_leaf('raw', to_timestamp(%d))" % at)
+        self.it.rows(" ".join(add_minutes({(s, "production", "INFO", at): (1, 0, 0, {})}) for s in services) + """
+            insert into logmill.logs (created_at, category, level, log_type, service, environment, message, pattern, kafka_partition, kafka_offset,
+                                      ingested_at)
+            select to_timestamp(%d), 'raw', 'INFO', 'BACKEND', s, 'production', 'm', 7, 0, 1, now() from unnest(array['a', 'b']) s""" % at)
+        deletion, batch = self.session(), self.session()
+        self.say(deletion, "update logmill.logs set deleted_at = now() where service = 'a'; select 'held';")
+        while deletion.stdout.readline() != "held\n":
+            pass
+        self.say(batch, add_minutes({("b", "production", "INFO", at): (4, 0, 0, {})}) + " commit;")
+        self.wait_until(lambda: self.it.value(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") == "1", 60, "it waits")
+        said = deletion.communicate("update logmill.logs set deleted_at = now() where service = 'b'; commit;\n", timeout=60)[0]
+        said += batch.communicate(timeout=60)[0]
+        self.assertNotIn("deadlock", said)
+        self.assertEqual(self.it.rows("select info, (select sum(n) from logmill.log_rollup_minute) from logmill.total_minute"), [["4", "4"]])
 
 
 if __name__ == "__main__":

@@ -56,11 +56,7 @@ insert into logmill.logs select * from truth where kafka_offset > %(upto)d;
 delete from logmill.log_rollup_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.log_rollup_minute select * from minutes(%(upto)d);
 delete from logmill.total_minute where minute in (select date_trunc('minute', created_at) from batch);
-insert into logmill.total_minute
-select minute, category, kafka_partition, coalesce(sum(n) filter (where level = 'DEBUG'), 0), coalesce(sum(n) filter (where level = 'INFO'), 0),
-       coalesce(sum(n) filter (where level = 'WARN'), 0), coalesce(sum(n) filter (where level = 'ERROR'), 0),
-       coalesce(sum(n) filter (where level = 'FATAL'), 0)
-from minutes(%(upto)d) group by 1, 2, 3;
+insert into logmill.total_minute select * from logmill.minute_totals where minute in (select date_trunc('minute', created_at) from batch);
 delete from logmill.duration_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.duration_minute select * from histograms(%(upto)d);
 select logmill.raise_epochs(category, kafka_partition, array_agg(distinct extract(epoch from date_trunc('hour', created_at))::bigint

@@ -188,6 +188,31 @@ class Migrate(harness.Case):
         self.assertEqual(self.empty.value("select since = (select max(minute) + interval '1 minute' from logmill.log_rollup_minute) "
                                           "from logmill.seconds_state"), "t")
 
+    def test_what_was_folded_before_has_totals_and_minutes_have_them_from_then_on(self):
+        for path in SQL.glob("*.sql"):
+            if path.name < "0031":
+                self.write(path.name, path.read_text(encoding="utf-8"))
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        self.empty.rows("""
+            insert into logmill.log_rollup_minute select date_trunc('hour', now(), 'UTC') - interval '3 hours' + m * interval '1 minute', 'raw', s,
+                'production', l, 0, m + 1 from generate_series(0, 190) m, unnest(array['s', 't']) s, unnest(array['INFO', 'FATAL']::logmill.log_level[]) l;
+            insert into logmill.fold_state (closed, marked_at, horizon) select now(), now(), '0' where not exists (select from logmill.fold_state);
+            update logmill.fold_state set closed = now(), marked_at = now(), horizon = '0';
+            select logmill.raise_epochs('raw', 0, array_agg(distinct extract(epoch from date_trunc('hour', minute, 'UTC'))::bigint * 1000000))
+            from logmill.log_rollup_minute;
+            select logmill.fold('UTC', '1 day', '1 min')""")
+        self.assertEqual(self.migrate().returncode, 0)
+        self.assertEqual(self.empty.value("select since > (select max(minute) from logmill.log_rollup_minute) from logmill.total_state"), "t")
+        window = "(date_trunc('hour', now(), 'UTC') - interval '3 hours', now() + interval '1 day', '%s', 'UTC')"
+        self.assertGreater(int(self.empty.value("select cardinality(hours) from logmill_read.rollup_cover" + window % "hour")), 1)
+        self.assertGreater(int(self.empty.value("select cardinality(slots) from logmill_read.rollup_cover" + window % "slot")), 20)
+        # As consumers store it from then on: a minute dated ahead.
+        self.empty.rows("select logmill.add_minutes('raw', 0, array[(extract(epoch from date_trunc('minute', now() + interval '30 minutes')) "
+                        "* 1000000)::bigint], '{s}', '{production}', '{WARN}', '{5}', '{0}', '{0}', '{0}', '{}', '{}')")
+        for unit in ("minute", "slot", "hour", "day"):
+            self.assertEqual(self.empty.rows("select level, sum(n) from logmill_read.log_total%s group by 1 order by 1" % (window % unit)),
+                             [["INFO", "36672"], ["WARN", "5"], ["FATAL", "36672"]], unit)
+
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)
         self.empty.rows("create role %s login createrole" % role)
