@@ -5,7 +5,8 @@ SET LOCAL ROLE logmill_owner;
 -- Nobody folds or expires from here on: those under way are over, others come back a minute later.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(1280134214, hashtext('fold')); END $$; -- 'LMLF'
 
--- 1. Totals: the counts of log_rollup_minute and its folds over all services and environments, a column a level. The views tell what they are, the tables keep it.
+-- 1. Totals: the counts of log_rollup_minute and its folds over all services and environments, a column a level. The views tell what they
+-- are, the tables keep it.
 DO $do$
 DECLARE
     t record;
