@@ -106,10 +106,10 @@ class Replica(harness.Case):
         conflicts = "select confl_lock from pg_stat_database_conflicts where datname = current_database()"
         before = self.on_replica(conflicts)
         # The statement waits for the first lock and holds what the second one wants.
-        first = postgres_servers.Session(self, self.world_.admin_url, "begin; lock table logmill.log_rollup_minute in access exclusive mode")
+        first = postgres_servers.Session(self, self.world_.admin_url, "begin; lock table logmill.total_minute in access exclusive mode")
         self.world_.rows("select pg_switch_wal()")            # a lock alone is not written out
         self.wait_until(lambda: self.on_replica("select count(*) from pg_locks where mode = 'AccessExclusiveLock' and "
-                                                        "relation = 'logmill.log_rollup_minute'::regclass") == [["1"]], 10, "replayed")
+                                                        "relation = 'logmill.total_minute'::regclass") == [["1"]], 10, "replayed")
         question = subprocess.Popen(["curl", "-s", "-H", "Content-Type: application/json", "-d", '{"question": "%s", "refresh": true}' % COUNT,
                                      agent.url + "/query"], stdout=subprocess.PIPE, text=True)
         self.wait_until(lambda: self.on_replica("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and "

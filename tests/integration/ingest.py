@@ -20,13 +20,14 @@ kept as (
     from logmill.log_rollup_minute)
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
+# Of minutes that nothing was counted in before there were totals.
 TOTAL_DIFFERENCE = """
 with truth as (
     select date_trunc('minute', created_at, 'UTC') as minute, category, kafka_partition, count(*) filter (where level = 'DEBUG') as debug,
            count(*) filter (where level = 'INFO') as info, count(*) filter (where level = 'WARN') as warn,
            count(*) filter (where level = 'ERROR') as error, count(*) filter (where level = 'FATAL') as fatal
-    from logmill.logs group by 1, 2, 3),
-kept as (select * from logmill.total_minute)
+    from logmill.logs where date_trunc('minute', created_at, 'UTC') >= (select since from logmill.total_state) group by 1, 2, 3),
+kept as (select * from logmill.total_minute where minute >= (select since from logmill.total_state))
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
 BUCKET_DIFFERENCE = """

@@ -86,8 +86,8 @@ class Agents(harness.Case):
         return agent
 
     @contextlib.contextmanager
-    def locked(self, world=None, relation="logmill.log_rollup_minute"):
-        """Whoever reads the relation waits, until the block ends."""
+    def locked(self, world=None, relation="logmill.log_rollup_minute, logmill.total_minute"):
+        """Whoever reads the relation, or any of them, waits until the block ends."""
         world = world or self.shared
         p = subprocess.Popen(["psql", world.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         p.stdin.write("begin;\nlock table %s in access exclusive mode;\nselect 'locked';\n" % relation)
