@@ -195,18 +195,30 @@ static bool by_field(const struct ag_plan *plan, enum ag_field field)
     return false;
 }
 
+/* The statement groups or filters by it, or the caller's scope does. */
+static bool by_service(const struct ag_plan *plan)
+{
+    const struct ag_scope *scope = plan->context->scope;
+    return by_field(plan, AG_SERVICE) || (scope != NULL && scope->service_count > 0);
+}
+
+static bool by_environment(const struct ag_plan *plan)
+{
+    const struct ag_scope *scope = plan->context->scope;
+    return by_field(plan, AG_ENVIRONMENT) || (scope != NULL && scope->environment_count > 0);
+}
+
 /* The columns of histograms that the statement groups or filters by. */
 static const char *told_apart(struct ag_plan *plan)
 {
-    const struct ag_scope *scope = plan->context->scope;
     const struct {
         const char *name;
         bool needed;
     } columns[] = {
         {"at", plan->out->bucket_us > 0 || by_field(plan, AG_HOUR_OF_DAY) || by_field(plan, AG_DAY_OF_WEEK)},
         {"category", by_field(plan, AG_CATEGORY)},
-        {"service", by_field(plan, AG_SERVICE) || (scope != NULL && scope->service_count > 0)},
-        {"environment", by_field(plan, AG_ENVIRONMENT) || (scope != NULL && scope->environment_count > 0)},
+        {"service", by_service(plan)},
+        {"environment", by_environment(plan)},
         {"level", by_field(plan, AG_LEVEL)},
     };
     const char *list = "";
@@ -260,10 +272,7 @@ bool ag_source_only_counts(const struct ag_plan *plan)
 /* No service and no environment is told from another. */
 static bool totals_enough(const struct ag_plan *plan)
 {
-    const struct ag_scope *scope = plan->context->scope;
-    bool scoped = scope != NULL && (scope->service_count > 0 || scope->environment_count > 0);
-    return ag_source_only_counts(plan) && !scoped && !by_field(plan, AG_SERVICE) &&
-           !by_field(plan, AG_ENVIRONMENT);
+    return ag_source_only_counts(plan) && !by_service(plan) && !by_environment(plan);
 }
 
 enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)

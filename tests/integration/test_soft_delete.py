@@ -46,17 +46,12 @@ select date_trunc('minute', created_at) as minute, category, service, environmen
 from logmill.logs, lateral (select ('1e' || 16 * floor(extract(second from created_at))::integer)::numeric as u) s
 where deleted_at is null group by 1, 2, 3, 4, 5;
 insert into logmill.seconds_minute select * from second_rows;
-create view total_rows (minute, category, kafka_partition, debug, info, warn, error, fatal) as
-select minute, category, kafka_partition, coalesce(sum(n) filter (where level = 'DEBUG'), 0), coalesce(sum(n) filter (where level = 'INFO'), 0),
-       coalesce(sum(n) filter (where level = 'WARN'), 0), coalesce(sum(n) filter (where level = 'ERROR'), 0),
-       coalesce(sum(n) filter (where level = 'FATAL'), 0)
-from minute_rows group by 1, 2, 3;
-insert into logmill.total_minute select * from total_rows;
 create view hour_rows as
 select date_trunc('hour', created_at) as hour, category, service, environment, coalesce(error_type, '') as error_type, pattern,
        kafka_partition, count(*) as n, min(created_at) as first_seen, max(created_at) as last_seen
 from logmill.logs where deleted_at is null and level >= 'ERROR' group by 1, 2, 3, 4, 5, 6, 7;
 insert into logmill.log_rollup_minute select * from minute_rows;
+insert into logmill.total_minute select * from logmill.minute_totals;
 insert into logmill.duration_minute select * from duration_rows;
 insert into logmill.error_pattern_hour
 select h.*, (select min(message) from logmill.logs l where l.level >= 'ERROR' and date_trunc('hour', l.created_at) = h.hour
@@ -72,8 +67,8 @@ union all
 (select 'duration' from ((select * from duration_rows except select * from logmill.duration_minute)
                  union all (select * from logmill.duration_minute except select * from duration_rows)) d)
 union all
-(select 'total' from ((select * from total_rows except select * from logmill.total_minute)
-              union all (select * from logmill.total_minute except select * from total_rows)) d
+(select 'total' from ((select * from logmill.minute_totals except select * from logmill.total_minute)
+              union all (select * from logmill.total_minute except select * from logmill.minute_totals)) d
  where d.debug + d.info + d.warn + d.error + d.fatal <> 0)                  -- minutes of which nothing is left stay
 union all
 (select 'second' from ((select * from second_rows except select * from logmill.seconds_minute)

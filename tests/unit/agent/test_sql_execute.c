@@ -18,6 +18,9 @@
 
 #define INTENTS 300
 
+#define NOTHING_COUNTED                                                                                      \
+    "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "                    \
+    "logmill.seconds_minute, logmill.error_pattern_hour, logmill.log_pattern;"
 #define FOLD_HOURS                                                                                           \
     "SELECT logmill.fold_hour(h, enum_range(NULL::logmill.log_category)), "                                  \
     "logmill.fold_slots(h, h + interval '1 hour') "                                                          \
@@ -43,11 +46,7 @@ static const struct {
      "duration_ms, pattern, kafka_partition, kafka_offset, ingested_at) "
      "SELECT '2026-03-16 03:00Z'::timestamptz + i * interval '41 s', 'raw', "
      "(ARRAY['INFO', 'ERROR'])[1 + i % 2]::logmill.log_level, 'BACKEND', 'late', 'production', 'm', i, 7, "
-     "0, 900000 + i, now() FROM generate_series(1, 400) i;"
-     "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
-     "logmill.seconds_minute, "
-     "logmill.error_pattern_hour, "
-     "logmill.log_pattern;"
+     "0, 900000 + i, now() FROM generate_series(1, 400) i;" NOTHING_COUNTED
      "SELECT logmill.raise_epochs('raw', 0, ARRAY(SELECT extract(epoch FROM h)::bigint * 1000000 FROM "
      "generate_series('2026-03-16 03:00Z'::timestamptz, '2026-03-16 07:00Z', '1 hour') h))"},
 };
@@ -219,16 +218,13 @@ static void silent_and_new_are_decided_within_a_folded_hour(void **state)
         {"count; silent 15020; where service in brief; in 2026-03-15T01:00:00Z/2026-03-16T09:00:00Z", false},
     };
     struct world *world = *state;
-    change(world,
-           "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
-           "pattern, kafka_partition, kafka_offset, ingested_at) "
-           "SELECT '2026-03-16 04:10:20Z'::timestamptz + i * interval '40 s', 'raw', 'INFO', 'BACKEND', "
-           "'brief', 'production', 'm', 7, 0, 910000 + i, now() FROM generate_series(0, 59) i;"
-           "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
-           "logmill.seconds_minute, "
-           "logmill.error_pattern_hour, "
-           "logmill.log_pattern",
-           "a service of forty minutes");
+    change(
+        world,
+        "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
+        "pattern, kafka_partition, kafka_offset, ingested_at) "
+        "SELECT '2026-03-16 04:10:20Z'::timestamptz + i * interval '40 s', 'raw', 'INFO', 'BACKEND', "
+        "'brief', 'production', 'm', 7, 0, 910000 + i, now() FROM generate_series(0, 59) i;" NOTHING_COUNTED,
+        "a service of forty minutes");
     refill(world);
     change(world,
            "SELECT logmill.raise_epochs('raw', 0, ARRAY[extract(epoch FROM '2026-03-16 04:00Z'::timestamptz)"
@@ -258,11 +254,7 @@ static void what_is_outside_of_a_window_is_taken_away_with_its_group(void **stat
     change(world,
            "INSERT INTO logmill.logs (created_at, category, level, log_type, service, environment, message, "
            "pattern, kafka_partition, kafka_offset, ingested_at) VALUES ('2026-03-16 04:20:05Z', 'raw', "
-           "'INFO', 'BACKEND', 'once', 'production', 'm', 7, 0, 920000, now());"
-           "TRUNCATE logmill.log_rollup_minute, logmill.total_minute, logmill.duration_minute, "
-           "logmill.seconds_minute, "
-           "logmill.error_pattern_hour, "
-           "logmill.log_pattern",
+           "'INFO', 'BACKEND', 'once', 'production', 'm', 7, 0, 920000, now());" NOTHING_COUNTED,
            "a service of one record");
     refill(world);
     change(world,
