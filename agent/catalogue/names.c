@@ -65,12 +65,10 @@ static const char sample_sql[] =
 
 const char *const ag_categories[AG_CATEGORY_COUNT] = {"raw", "summary", "training", "tagged"};
 
-/* One row at least. */
 static const char since_sql[] =
     "SELECT category::text, least((extract(epoch FROM r.since) * 1000000)::numeric, "
-    "9000000000000000000)::bigint, (extract(epoch FROM c.since) * 1000000)::bigint, "
-    "(extract(epoch FROM s.since) * 1000000)::bigint "
-    "FROM seconds_since s LEFT JOIN (rows_since r FULL JOIN counts_since c USING (category)) ON true";
+    "9000000000000000000)::bigint, (extract(epoch FROM c.since) * 1000000)::bigint "
+    "FROM rows_since r FULL JOIN counts_since c USING (category)";
 
 /* The cluster, its history (a restore to a point in time begins another), and the database in it. */
 static const char database_sql[] =
@@ -234,7 +232,7 @@ static void on_names(struct ag_fetched *fetched, const struct lm_error *error, v
     names->full_us = lm_clock_mono_us();
     lm_gauge_set(names->count_gauge, (double)fetched->rows);
     ag_fetched_free(fetched);
-    run(names, since_sql, 4, AG_CATEGORY_COUNT, on_since);
+    run(names, since_sql, 3, AG_CATEGORY_COUNT, on_since);
 }
 
 static void run(struct ag_names *names, const char *sql, size_t columns, size_t max_rows,
@@ -265,7 +263,6 @@ static int64_t since(const char *cell)
 
 static void forget_since(struct ag_kept *kept)
 {
-    kept->seconds_since_us = 0;
     for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {
         kept->rows_since_us[i] = kept->counts_since_us[i] = INT64_MIN;
     }
@@ -279,9 +276,6 @@ static void on_since(struct ag_fetched *fetched, const struct lm_error *error, v
         return;
     }
     forget_since(&names->kept);
-    if (fetched->rows > 0) {
-        names->kept.seconds_since_us = since(fetched->cells[3]);
-    }
     for (size_t row = 0; row < fetched->rows; row++) {
         const char *const *cells = fetched->cells + row * fetched->columns;
         for (size_t i = 0; i < AG_CATEGORY_COUNT; i++) {

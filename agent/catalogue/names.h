@@ -32,7 +32,6 @@ struct ag_kept {
     int64_t rows_since_us[AG_CATEGORY_COUNT];
     /* The same of what was counted, which outlives the rows. */
     int64_t counts_since_us[AG_CATEGORY_COUNT];
-    int64_t seconds_since_us; /* minutes from here on are counted by the second; 0: not known */
     /* Names this very database and no other, wherever it is restored or copied to; "": not known. */
     char database[AG_DATABASE_SIZE];
 };

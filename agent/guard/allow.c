@@ -22,9 +22,9 @@ static const char *const log_duration_minute_columns[] = {
 static const char *const log_rollup_columns[] = {
     "at", "category",   "service",         "environment",     "level",
     "n",  "duration_n", "duration_sum_us", "duration_max_us", NULL};
+static const char *const log_count_columns[] = {"at",    "category", "service", "environment",
+                                                "level", "n",        NULL};
 static const char *const log_total_columns[] = {"at", "category", "level", "n", NULL};
-static const char *const log_rollup_second_columns[] = {"at",    "category", "service", "environment",
-                                                        "level", "n",        NULL};
 static const char *const log_histogram_columns[] = {"at",    "category",  "service", "environment",
                                                     "level", "histogram", NULL};
 static const char *const error_pattern_hour_columns[] = {
@@ -62,8 +62,8 @@ static const struct ag_relation relations[] = {
     {"log_rollup_minute", "minute", log_rollup_minute_columns, 0},
     {"log_duration_minute", "minute", log_duration_minute_columns, 0},
     {"log_rollup", NULL, log_rollup_columns, 4},
+    {"log_count", NULL, log_count_columns, 7},
     {"log_total", NULL, log_total_columns, 4},
-    {"log_rollup_second", NULL, log_rollup_second_columns, 2},
     {"log_histogram", NULL, log_histogram_columns, 7},
     {"error_pattern_hour", "hour", error_pattern_hour_columns, 0},
     {"daily_log_summary", "day", daily_log_summary_columns, 0},

@@ -93,7 +93,6 @@ static struct ag_sql_context sql_context(const struct ag_run *run)
                                    .longest_window_us = config->longest_window_ms * 1000,
                                    .rows_since_us = run->rows_since_us,
                                    .counts_since_us = run->counts_since_us,
-                                   .seconds_since_us = run->kept.seconds_since_us,
                                    .oldest_us = run->kept.oldest_us,
                                    .services_overflowed = run->kept.services_overflowed,
                                    .scope = &run->caller->sight->scope,

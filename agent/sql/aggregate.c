@@ -51,7 +51,6 @@ int ag_group_items(struct ag_plan *plan)
     if (plan->out->bucket_us > 0) {
         ag_plan_add_item(plan, "bucket", ag_bucket_expr(plan, "created_at"),
                          ag_bucket_expr(plan, ag_table_time(plan->source)));
-        ag_plan_item_of(plan, "bucket", AG_SECONDS, ag_bucket_expr(plan, ag_table_time(AG_SECONDS)));
     }
     for (size_t i = 0; i < plan->grouped_count; i++) {
         const struct ag_group *group = &plan->grouped[i];
@@ -63,8 +62,6 @@ int ag_group_items(struct ag_plan *plan)
         }
         ag_plan_add_item(plan, group_alias(plan, i), logs,
                          ag_field_expr(plan, group->field, group->key, plan->source));
-        ag_plan_item_of(plan, group_alias(plan, i), AG_SECONDS,
-                        ag_field_expr(plan, group->field, group->key, AG_SECONDS));
         /* What the rollup keeps as '' and what unnest multiplies is settled below the grouping. */
         plan->nested |= group->field == AG_TAG || (plan->mixed && group->field == AG_ERROR_TYPE);
         if (group->field == AG_PATTERN) {

@@ -58,7 +58,7 @@ static const char *scope_condition(struct ag_plan *plan, const char *column, con
 
 static bool is_called(enum ag_table table)
 {
-    return table == AG_FOLDS || table == AG_TOTALS || table == AG_HISTOGRAMS || table == AG_SECONDS;
+    return table >= AG_FOLDS;
 }
 
 size_t ag_emit_conditions(struct ag_plan *plan, const struct ag_part *part,
@@ -105,12 +105,9 @@ static void emit_table(struct ag_plan *plan, struct lm_buffer *sql, unsigned ind
     indented(sql, indent);
     lm_buffer_printf(sql, "FROM %s", ag_table_name(part->table));
     if (is_called(part->table)) {
-        lm_buffer_printf(sql, "(%s, %s", ag_plan_instant(plan, part->from_us),
-                         ag_plan_instant(plan, part->to_us));
-        if (part->table != AG_SECONDS) {
-            lm_buffer_printf(sql, ", '%s', %s", plan->fold_unit, plan->fold_zone);
-        }
-        if (part->table == AG_HISTOGRAMS) {
+        lm_buffer_printf(sql, "(%s, %s, '%s', %s", ag_plan_instant(plan, part->from_us),
+                         ag_plan_instant(plan, part->to_us), plan->fold_unit, plan->fold_zone);
+        if (part->table == AG_COUNTS || part->table == AG_HISTOGRAMS) {
             lm_buffer_printf(sql, ", '%s', %s", plan->fold_by, plan->fold_of);
         }
         lm_buffer_append_char(sql, ')');

@@ -51,7 +51,7 @@ static const struct column columns[AG_FIELD_COUNT] = {
 
 static const char *const table_names[AG_TABLE_COUNT] = {
     "logs",      "log_rollup_minute", "error_pattern_hour", "log_rollup",
-    "log_total", "log_histogram",     "log_rollup_second"};
+    "log_count", "log_total",         "log_histogram"};
 static const char *const table_times[AG_TABLE_COUNT] = {"created_at", "minute", "hour", "at",
                                                         "at",         "at",     "at"};
 

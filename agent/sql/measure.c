@@ -332,10 +332,6 @@ static int matching_item(struct ag_plan *plan)
         return -1;
     }
     ag_plan_add_item(plan, "matching", ag_plan_text(plan, "(%s)", logs), ag_plan_text(plan, "(%s)", rollup));
-    if (plan->source != AG_LOGS) {
-        ag_plan_item_of(plan, "matching", AG_SECONDS,
-                        ag_plan_text(plan, "(%s)", ag_filter_expr(plan, last, AG_SECONDS)));
-    }
     return 0;
 }
 

@@ -17,17 +17,17 @@
 #include "common/buffer.h"
 
 /* The last four are called with their window. AG_FOLDS holds what AG_MINUTES does, put together from days,
- * hours and minutes; AG_TOTALS likewise counts alone, over all services and environments. AG_HISTOGRAMS holds
- * durations alone, of any window to the microsecond, and tells apart only what it is told to. AG_SECONDS
- * holds counts alone, of whole seconds within a minute. */
+ * hours and minutes; AG_COUNTS likewise counts alone, and tells apart only what it is told to; AG_TOTALS
+ * those over all services and environments. AG_HISTOGRAMS holds durations alone, of any window to the
+ * microsecond, as far apart as AG_COUNTS. */
 enum ag_table {
     AG_LOGS,
     AG_MINUTES,
     AG_HOURS,
     AG_FOLDS,
+    AG_COUNTS,
     AG_TOTALS,
     AG_HISTOGRAMS,
-    AG_SECONDS,
     AG_TABLE_COUNT
 };
 
@@ -68,7 +68,6 @@ struct ag_plan {
     struct ag_part parts[AG_MAX_PARTS];
     size_t part_count;
     bool mixed;      /* some part is a rollup: rows are counted by sum(n) */
-    bool by_second;  /* the ends of windows of counts may be told by the second */
     bool takes_away; /* some part is taken away: a group may come to nothing */
     bool nested;     /* parts are written as a subquery even where there is only one */
     bool sides;      /* parts belong to one of two windows, named 'current' and 'previous' in the item side */
@@ -76,8 +75,8 @@ struct ag_plan {
     const char *fold_unit; /* of tables that are called: the longest unit that answers, "minute", "slot",
                               "hour" or "day" */
     const char *fold_zone; /* whose days; "NULL": of any zone */
-    const char *fold_by;   /* of AG_HISTOGRAMS: what the statement tells apart, "at,service" */
-    const char *fold_of;   /* of AG_HISTOGRAMS: the categories and services read, "NULL, ARRAY['a', 'b']" */
+    const char *fold_by;   /* of AG_COUNTS and AG_HISTOGRAMS: what the statement tells apart, "at,service" */
+    const char *fold_of;   /* and the categories and services read, "NULL, ARRAY['a', 'b']" */
     int64_t change_us;     /* of AG_SILENT and AG_NEW from AG_FOLDS, which read both windows as one: where the
                               later begins */
     struct ag_item items[AG_MAX_ITEMS];

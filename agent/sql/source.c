@@ -208,7 +208,7 @@ static bool by_environment(const struct ag_plan *plan)
     return by_field(plan, AG_ENVIRONMENT) || (scope != NULL && scope->environment_count > 0);
 }
 
-/* The columns of histograms that the statement groups or filters by. */
+/* The columns that the statement groups or filters by. */
 static const char *told_apart(struct ag_plan *plan)
 {
     const struct {
@@ -269,12 +269,6 @@ bool ag_source_only_counts(const struct ag_plan *plan)
     return shape && measure && intent->measure.also_count == 0 && intent->part_count == 0;
 }
 
-/* No service and no environment is told from another. */
-static bool totals_enough(const struct ag_plan *plan)
-{
-    return ag_source_only_counts(plan) && !by_service(plan) && !by_environment(plan);
-}
-
 enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
 {
     const struct ag_sql *out = plan->out;
@@ -286,8 +280,8 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
     bool apart = intent->shape == AG_NEW && out->against_to_us != out->from_us;
     int64_t past_us = longest_past(plan);
     bool worth = time_fits(plan, SLOT) && past_us >= WORTH_FOLDS;
-    bool totals = table == AG_MINUTES && totals_enough(plan);
-    if (table != AG_HISTOGRAMS && !totals && (table != AG_MINUTES || !worth || apart)) {
+    bool counts = table == AG_MINUTES && ag_source_only_counts(plan);
+    if (table != AG_HISTOGRAMS && !counts && (table != AG_MINUTES || !worth || apart)) {
         return table;
     }
     bool by_day = out->bucket_us > 0 || by_field(plan, AG_DAY_OF_WEEK);
@@ -297,13 +291,16 @@ enum ag_table ag_source_fold(struct ag_plan *plan, enum ag_table table)
                     (!by_day || zone_named(intent->zone)) && (!seen || plan->grouped_count == 0);
     plan->fold_unit = days_fit ? "day" : by_hour ? "hour" : worth ? "slot" : "minute";
     plan->fold_zone = days_fit && by_day ? ag_plan_zone(plan) : "NULL";
-    if (table == AG_MINUTES) {
-        return totals ? AG_TOTALS : AG_FOLDS;
+    if (counts && !by_service(plan) && !by_environment(plan)) {
+        return AG_TOTALS;
+    }
+    if (table == AG_MINUTES && !counts) {
+        return AG_FOLDS;
     }
     plan->fold_by = told_apart(plan);
     plan->fold_of =
         ag_plan_text(plan, "%s, %s", values_read(plan, AG_CATEGORY), values_read(plan, AG_SERVICE));
-    return table;
+    return counts ? AG_COUNTS : table;
 }
 
 enum ag_table ag_source_choose(struct ag_plan *plan)

@@ -8,9 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum ag_sql_source sources[AG_TABLE_COUNT] = {
-    [AG_LOGS] = AG_FROM_LOGS,     [AG_MINUTES] = AG_FROM_MINUTES, [AG_HOURS] = AG_FROM_PATTERNS,
-    [AG_FOLDS] = AG_FROM_MINUTES, [AG_TOTALS] = AG_FROM_MINUTES,  [AG_HISTOGRAMS] = AG_FROM_HISTOGRAMS};
+static const enum ag_sql_source sources[AG_TABLE_COUNT] = {[AG_LOGS] = AG_FROM_LOGS,
+                                                           [AG_MINUTES] = AG_FROM_MINUTES,
+                                                           [AG_HOURS] = AG_FROM_PATTERNS,
+                                                           [AG_FOLDS] = AG_FROM_MINUTES,
+                                                           [AG_COUNTS] = AG_FROM_MINUTES,
+                                                           [AG_TOTALS] = AG_FROM_MINUTES,
+                                                           [AG_HISTOGRAMS] = AG_FROM_HISTOGRAMS};
 
 #define MAX_SQL 16384 /* what the guard takes */
 #define SILENT_DEFAULT (15 * AG_MINUTE)
@@ -83,19 +87,8 @@ static int add_parts(struct ag_plan *plan)
 #define MAX_PARTS_OF_MOMENTS 5
 #define MAX_PARTS_OF_FOLDED_CHANGE 2
 
-/* As many beside the SELECTs around them. */
-static size_t most_parts_by_second(const struct ag_intent *intent)
+static int add_joined_parts(struct ag_plan *plan)
 {
-    size_t around = 1;
-    around += intent->each > 0 ? 2 : 0;
-    around += intent->counted ? 1 : 0;
-    around += intent->threshold.of != NULL ? 1 : 0;
-    return MAX_SELECTS - around;
-}
-
-static int add_joined_parts(struct ag_plan *plan, bool by_second)
-{
-    plan->by_second = by_second;
     if (add_parts(plan) != 0) {
         return -1;
     }
@@ -107,14 +100,13 @@ static int add_joined_parts(struct ag_plan *plan, bool by_second)
 
 static int plan_parts(struct ag_plan *plan)
 {
-    if (add_joined_parts(plan, true) != 0 ||
-        (plan->part_count > most_parts_by_second(plan->intent) && add_joined_parts(plan, false) != 0)) {
+    if (add_joined_parts(plan) != 0) {
         return -1;
     }
     if (ag_source_is_change(plan->intent) && plan->source == AG_FOLDS &&
         plan->part_count > MAX_PARTS_OF_FOLDED_CHANGE) {
         plan->source = AG_MINUTES;
-        if (add_joined_parts(plan, false) != 0) {
+        if (add_joined_parts(plan) != 0) {
             return -1;
         }
     }

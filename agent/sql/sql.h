@@ -80,8 +80,7 @@ struct ag_sql_context {
     int64_t longest_window_us; /* "all time", and the longest window of a look-up; 0: 400 days */
     int64_t
         rows_since_us; /* every category still holds its rows from here on; INT64_MIN: nothing was dropped */
-    int64_t counts_since_us;  /* the same of what is counted of them */
-    int64_t seconds_since_us; /* counts by the second are there from here on; 0: none are known of */
+    int64_t counts_since_us; /* the same of what is counted of them */
     int64_t oldest_us; /* nothing is older, as far as is known: "all time" is read row by row where the scan
                           window holds all there is. 0 or before: not known */
     bool services_overflowed;     /* a rollup counts services under "(other)": services are read from logs */

@@ -13,12 +13,9 @@ static int64_t unit_of(enum ag_table table)
     switch (table) {
     case AG_MINUTES:
     case AG_FOLDS:
-    case AG_TOTALS:
         return AG_MINUTE;
     case AG_HOURS:
         return AG_HOUR;
-    case AG_SECONDS:
-        return AG_SECOND;
     default:
         return 1;
     }
@@ -42,12 +39,21 @@ static int64_t clamp_from(const struct ag_plan *plan, int64_t from_us)
     return from_us < earliest ? earliest : from_us;
 }
 
+static bool is_open(const struct ag_plan *plan, int64_t to_us)
+{
+    return plan->context->live && to_us == plan->context->now_us;
+}
+
 int ag_window_resolve(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
     struct ag_sql *out = plan->out;
     out->from_us = clamp_from(plan, intent->window.from_us);
     out->to_us = intent->window.to_us;
+    if (is_open(plan, out->to_us) && intent->compare != AG_COMPARE_WINDOW) {
+        /* What is counted is told by the second: the last hour begins with the second it began in. */
+        out->from_us = floor_to(out->from_us, AG_SECOND);
+    }
     if (intent->compare == AG_COMPARE_WINDOW) {
         out->against_from_us = clamp_from(plan, intent->against.from_us);
         out->against_to_us = intent->against.to_us;
@@ -88,11 +94,6 @@ static void take_away(struct ag_plan *plan, int64_t from_us, int64_t to_us)
              (struct ag_part){.table = AG_LOGS, .from_us = from_us, .to_us = to_us, .taken_away = true});
 }
 
-static bool is_open(const struct ag_plan *plan, int64_t to_us)
-{
-    return plan->context->live && to_us == plan->context->now_us;
-}
-
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)
 {
     return floor_to(is_open(plan, to_us) && unit == AG_MINUTE ? to_us + unit - 1 : to_us, unit);
@@ -104,49 +105,51 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
     return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
 }
 
-/* What tells the part of a minute at a window's end. */
-static enum ag_table table_of_end(const struct ag_plan *plan, enum ag_table table, int64_t minute_us)
+/* Tables that tell the parts of minutes at a window's ends themselves. Those of rows that are gone nobody
+ * can. */
+static void add_whole(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us,
+                      bool previous)
 {
-    int64_t since_us = plan->context->seconds_since_us;
-    bool counted = plan->by_second && unit_of(table) == AG_MINUTE && ag_source_only_counts(plan) &&
-                   since_us > 0 && minute_us >= since_us;
-    return counted ? AG_SECONDS : AG_LOGS;
+    int64_t before = floor_to(from_us, AG_MINUTE), behind = floor_to(to_us, AG_MINUTE);
+    if (is_open(plan, to_us)) {
+        to_us = ag_window_end(plan, to_us, AG_MINUTE);
+    } else if (table != AG_HISTOGRAMS && !is_kept(plan, behind)) {
+        to_us = behind;
+    }
+    if (table != AG_HISTOGRAMS && before < from_us && !is_kept(plan, before)) {
+        from_us = before + AG_MINUTE;
+    }
+    add(plan, table, from_us, to_us, previous);
 }
 
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)
 {
+    if (table == AG_HISTOGRAMS || table == AG_COUNTS || table == AG_TOTALS) {
+        add_whole(plan, table, from_us, to_us, previous);
+        return;
+    }
     int64_t unit = unit_of(table);
     int64_t first = floor_to(from_us + unit - 1, unit);
     int64_t last = ag_window_end(plan, to_us, unit);
-    if (table == AG_HISTOGRAMS) { /* tells its ends itself */
-        add(plan, table, from_us, is_open(plan, to_us) ? ag_window_end(plan, to_us, AG_MINUTE) : to_us,
-            previous);
-        return;
-    }
     if (table == AG_LOGS || first >= last) {
         add(plan, AG_LOGS, from_us, to_us, previous);
         return;
     }
     int64_t before = floor_to(from_us, unit), beyond = last + unit;
-    enum ag_table front = table_of_end(plan, table, before), rear = table_of_end(plan, table, last);
     bool counts = ag_source_only_counts(plan) && plan->intent->compare != AG_COMPARE_WINDOW;
-    if (counts && front == AG_LOGS && from_us - before < first - from_us && is_kept(plan, before)) {
+    if (counts && from_us - before < first - from_us && is_kept(plan, before)) {
         take_away(plan, before, from_us);
         first = before;
     }
-    if (from_us < first) {
-        ag_window_add(plan, front, from_us, first, previous);
-    }
+    add(plan, AG_LOGS, from_us, first, previous);
     /* Behind an open end there is nothing but what fast clocks have dated there. */
-    if (counts && rear == AG_LOGS && last < to_us &&
-        (is_open(plan, to_us) || beyond - to_us < to_us - last) && is_kept(plan, last)) {
+    if (counts && last < to_us && (is_open(plan, to_us) || beyond - to_us < to_us - last) &&
+        is_kept(plan, last)) {
         take_away(plan, to_us, beyond);
         last = beyond;
     }
     add(plan, table, first, last, previous);
-    if (last < to_us) {
-        ag_window_add(plan, rear, last, to_us, previous);
-    }
+    add(plan, AG_LOGS, last, to_us, previous);
 }
 
 void ag_window_join(struct ag_plan *plan)

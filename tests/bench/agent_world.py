@@ -37,6 +37,7 @@ select date_trunc('minute', created_at), 'raw'::logmill.log_category, service, e
        sum(logmill.duration_us(duration_ms)), max(logmill.duration_us(duration_ms))
 from logmill.logs where category = 'raw' and created_at >= '%(from)s' and created_at < '%(to)s' group by 1, 2, 3, 4, 5, 6;
 insert into logmill.total_minute select * from logmill.minute_totals where minute >= '%(from)s' and minute < '%(to)s';
+insert into logmill.count_minute select * from logmill.minute_counts where minute >= '%(from)s' and minute < '%(to)s' order by minute;
 insert into logmill.duration_minute
 select minute, 'raw'::logmill.log_category, service, environment, kafka_partition, sum(h), sum(h) filter (where level = 'DEBUG'),
        sum(h) filter (where level = 'INFO'), sum(h) filter (where level = 'WARN'), sum(h) filter (where level = 'ERROR'),
@@ -76,6 +77,9 @@ order by minute;
 insert into logmill.total_minute
 select minute - %(days)d * interval '24 hours', category, kafka_partition, debug, info, warn, error, fatal
 from logmill.total_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours';
+insert into logmill.count_minute
+select minute - %(days)d * interval '24 hours', category, service, environment, kafka_partition, debug, info, warn, error, fatal
+from logmill.count_minute where minute >= '%(from)s' and minute < '%(from)s'::timestamptz + interval '24 hours' order by minute;
 insert into logmill.duration_minute
 select minute - %(days)d * interval '24 hours', category, service, environment, kafka_partition, histogram, debug, info, warn,
        error, fatal

@@ -6,6 +6,7 @@ FROM logmill.logs WHERE deleted_at IS NULL
 GROUP BY 1, 2, 3, 4, 5, 6;
 
 INSERT INTO logmill.total_minute SELECT * FROM logmill.minute_totals;
+INSERT INTO logmill.count_minute SELECT * FROM logmill.minute_counts;
 
 INSERT INTO logmill.duration_minute
 SELECT date_trunc('minute', created_at, 'UTC'), category, service, environment, kafka_partition, sum(h),

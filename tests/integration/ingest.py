@@ -30,6 +30,16 @@ with truth as (
 kept as (select * from logmill.total_minute where minute >= (select since from logmill.total_state))
 select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
 """
+COUNT_DIFFERENCE = """
+with truth as (
+    select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, kafka_partition,
+           count(*) filter (where level = 'DEBUG') as debug, count(*) filter (where level = 'INFO') as info,
+           count(*) filter (where level = 'WARN') as warn, count(*) filter (where level = 'ERROR') as error,
+           count(*) filter (where level = 'FATAL') as fatal
+    from logmill.logs where date_trunc('minute', created_at, 'UTC') >= (select apart_since from logmill.total_state) group by 1, 2, 3, 4, 5),
+kept as (select * from logmill.count_minute where minute >= (select apart_since from logmill.total_state))
+select count(*) from ((table truth except table kept) union all (table kept except table truth)) d
+"""
 BUCKET_DIFFERENCE = """
 with truth as (
     select date_trunc('minute', created_at, 'UTC') as minute, category, service, environment, level, kafka_partition,
@@ -137,8 +147,8 @@ def check_exactly_once(case, world, count, partitions=4):
 
 
 def check_rollups(case, world):
-    for what, sql in (("log_rollup_minute", ROLLUP_DIFFERENCE), ("total_minute", TOTAL_DIFFERENCE), ("histograms by level", BUCKET_DIFFERENCE),
-                      ("duration_minute", DURATION_DIFFERENCE), ("seconds_minute", SECOND_DIFFERENCE),
+    for what, sql in (("log_rollup_minute", ROLLUP_DIFFERENCE), ("total_minute", TOTAL_DIFFERENCE), ("count_minute", COUNT_DIFFERENCE),
+                      ("histograms by level", BUCKET_DIFFERENCE), ("duration_minute", DURATION_DIFFERENCE), ("seconds_minute", SECOND_DIFFERENCE),
                       ("error_pattern_hour", ERROR_DIFFERENCE), ("log_name", MISSING_NAMES), ("log_pattern", MISSING_PATTERNS)):
         case.assertEqual(world.value(sql), "0", what + " differs from GROUP BY on logs")
 

@@ -43,6 +43,8 @@ insert into logmill.log_rollup_minute (minute, category, service, environment, l
 values (date_trunc('minute', '{at}'::timestamptz, 'UTC'), 'raw', '{service}', 'production', '{level}', 0, 1)
 on conflict (minute, category, service, environment, level, kafka_partition) do update set n = log_rollup_minute.n + 1;
 select logmill.add_totals('raw', 0, array[(extract(epoch from date_trunc('minute', '{at}'::timestamptz, 'UTC')) * 1000000)::bigint], '{{{level}}}', '{{1}}');
+select logmill.add_counts_apart('raw', 0, array[(extract(epoch from date_trunc('minute', '{at}'::timestamptz, 'UTC')) * 1000000)::bigint], '{{{service}}}',
+                                '{{production}}', '{{{level}}}', '{{1}}');
 insert into logmill.data_epoch as e values ('raw', 0, date_trunc('hour', '{at}'::timestamptz, 'UTC'), 1)
 on conflict (category, kafka_partition, hour) do update set version = e.version + 1;
 """
@@ -86,7 +88,7 @@ class Agents(harness.Case):
         return agent
 
     @contextlib.contextmanager
-    def locked(self, world=None, relation="logmill.log_rollup_minute, logmill.total_minute"):
+    def locked(self, world=None, relation="logmill.log_rollup_minute, logmill.total_minute, logmill.count_minute"):
         """Whoever reads the relation, or any of them, waits until the block ends."""
         world = world or self.shared
         p = subprocess.Popen(["psql", world.admin_url, "-Xq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

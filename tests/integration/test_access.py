@@ -449,7 +449,10 @@ class Scopes(Access):
         self.assertEqual([["payment-service"]], see(window))
         self.assertEqual([["payment-service"]], see("select distinct s.service from generate_series(date_trunc('hour', now()) - interval '30 hours', "
                                                     "now(), '1 minute') m, lateral log_rollup_second(m, m + interval '1 minute') s"))
-        for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_duration", "'minute', null, 'service'"),
+        for called, more in (("log_rollup", "'day', null"), ("log_rollup", "'minute', null"), ("log_count", "'minute', null, 'service', null, null"),
+                             ("log_count", "'day', null, 'service', array['raw', 'training'], null"),
+                             ("log_count", "'day', null, 'service', null, array['payment-service', '%s']" % SERVICES[1]),
+                             ("log_duration", "'minute', null, 'service'"),
                              ("log_duration_any", "'day', null, 'service'"), ("log_histogram", "'minute', null, 'service', null, null"),
                              ("log_histogram", "'minute', null, 'service,level', null, null"), ("log_histogram", "'slot', null, 'service', null, null"),
                              ("log_histogram", "'day', null, 'service', null, array['payment-service', '%s']" % SERVICES[1]),

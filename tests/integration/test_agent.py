@@ -276,6 +276,7 @@ class Cache(Agents):
             delete from logs where kafka_offset = 920001;
             delete from log_rollup_minute where minute = '{0}+00' and level = 'FATAL' and kafka_partition = 0 and n = 1;
             update total_minute set fatal = fatal - 1 where minute = '{0}+00' and kafka_partition = 0;
+            update count_minute set fatal = fatal - 1 where minute = '{0}+00' and service = 'payment-service' and kafka_partition = 0;
             delete from data_epoch; insert into data_epoch select * from public.kept; set local session_replication_role = origin;""".format(at)
                          + stored.LATE.format(at=at + ":40+00", offset=920002, level="ERROR", service="payment-service") + "commit")
         self.wait_until(lambda: answer()[0] == n, 10, "what is stored now")

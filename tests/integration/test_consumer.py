@@ -375,6 +375,11 @@ class Consumer(ingest.Case):
         counted = "select count(*) from logmill.seconds_minute"
         rows = world.value(counted)
         self.assertGreater(int(rows), 0)
+        # A window that ends inside of seconds, as it is read and as the rows are.
+        window = "(select min(created_at) + interval '0.3 s' as lower, max(created_at) - interval '0.3 s' as upper from logmill.logs) w"
+        of_rows = "select service, level, count(*) from logmill.logs, %s where created_at >= w.lower and created_at < w.upper group by 1, 2 order by 1, 2"
+        as_read = "select service, level, n from %s, lateral logmill_read.log_count(w.lower, w.upper, 'hour', null, 'service', null, null) order by 1, 2"
+        self.assertEqual(world.rows(as_read % window), world.rows(of_rows % window))
         self.assertEqual(consumer.terminate(), 0)
         self.start(world, "--count-seconds=false")
         ingest.generate(world, 9000, first=5000)

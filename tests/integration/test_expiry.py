@@ -13,7 +13,8 @@ COUNTED = """
 create function counted(at timestamptz) returns void language sql as $$
     insert into logmill.log_rollup_minute (minute, category, service, environment, level, kafka_partition, n)
         select at, c, 's', 'production', 'ERROR', 0, 1 from unnest(array['raw', 'training']::logmill.log_category[]) c;
-    select logmill.add_totals(c, 0, array[(extract(epoch from at) * 1000000)::bigint], '{ERROR}', '{1}')
+    select logmill.add_totals(c, 0, array[(extract(epoch from at) * 1000000)::bigint], '{ERROR}', '{1}'),
+           logmill.add_counts_apart(c, 0, array[(extract(epoch from at) * 1000000)::bigint], '{s}', '{production}', '{ERROR}', '{1}')
         from unnest(array['raw', 'training']::logmill.log_category[]) c;
     insert into logmill.error_pattern_hour
         select date_trunc('hour', at, 'UTC'), c, 's', 'production', '', 7, 0, 1, at, at, 'm'
@@ -35,8 +36,8 @@ select count(distinct date_trunc('hour', at, 'UTC')) filter (where at < today() 
        count(distinct date_trunc('hour', at, 'UTC')) filter (where at >= today() - interval '60 days')
 from (select %s as at from logmill.%s where category = '%s') q
 """
-TABLES = (("minute", "log_rollup_minute"), ("minute", "total_minute"), ("hour", "error_pattern_hour"), ("hour", "log_rollup_hour"), ("hour", "data_epoch"),
-          ("last_seen", "log_name"))
+TABLES = (("minute", "log_rollup_minute"), ("minute", "total_minute"), ("minute", "count_minute"), ("hour", "error_pattern_hour"),
+          ("hour", "log_rollup_hour"), ("hour", "data_epoch"), ("last_seen", "log_name"))
 
 
 class Expiry(harness.Case):
@@ -56,9 +57,10 @@ class Expiry(harness.Case):
         return [self.it.value(LEFT % (column, table, category)) for column, table in TABLES]
 
     def total(self, lower, category):
-        """How much a window up to now counts, by service and in all, and from how many days and hours, as the agent reads it."""
+        """How much a window up to now counts, by service, apart and in all, and from how many days and hours, as the agent reads it."""
         return harness.psql(self.reader, """
             select (select coalesce(sum(n), 0) from log_rollup(now() - interval '%(lower)s', now(), 'day', 'UTC') where category = '%(c)s'),
+                   (select coalesce(sum(n), 0) from log_count(now() - interval '%(lower)s', now(), 'day', 'UTC', 'service', array['%(c)s'], null)),
                    (select coalesce(sum(n), 0) from log_total(now() - interval '%(lower)s', now(), 'day', 'UTC') where category = '%(c)s'),
                    coalesce(cardinality(days), 0) > 50, coalesce(cardinality(hours), 0)
             from rollup_cover(date_trunc('hour', now() - interval '%(lower)s'), now(), 'day', 'UTC')"""
@@ -66,12 +68,12 @@ class Expiry(harness.Case):
 
     def test_what_is_older_is_forgotten_and_nothing_else(self):
         self.fold()
-        self.assertEqual(["6 6"] * 5 + ["2 2"], self.left("raw"))
+        self.assertEqual(["6 6"] * 6 + ["2 2"], self.left("raw"))
         self.assertEqual([], harness.psql(self.reader, "select * from counts_since"))
         self.assertEqual(["12", "f"], self.expire())        # two days of three hours, of two categories
         for category in CATEGORIES:
-            self.assertEqual(["0 6"] * 5 + ["0 2"], self.left(category))
-            self.assertEqual(["18", "18"], self.total("75 days", category)[:2])
+            self.assertEqual(["0 6"] * 6 + ["0 2"], self.left(category))
+            self.assertEqual(["18", "18", "18"], self.total("75 days", category)[:3])
         self.assertEqual(self.it.rows("select c, (today() - interval '61 days' + interval '3 hours')::text "
                                       "from unnest(array['raw', 'training']) c"),
                          harness.psql(self.reader, "set timezone = 'UTC'; select category, since::text from counts_since order by 1"))
@@ -84,11 +86,11 @@ class Expiry(harness.Case):
         self.fold()
         before = self.left("training")
         used = self.total("75 days", "training")
-        self.assertEqual(["36", "36", "f"], used[:3])
+        self.assertEqual(["36", "36", "36", "f"], used[:4])
         self.expire()
-        self.assertEqual(["0 6"] * 5 + ["0 2"], self.left("raw"))
+        self.assertEqual(["0 6"] * 6 + ["0 2"], self.left("raw"))
         self.assertEqual(before, self.left("training"))
-        self.assertEqual(["18", "18"], self.total("75 days", "raw")[:2])
+        self.assertEqual(["18", "18", "18"], self.total("75 days", "raw")[:3])
         self.assertEqual(used, self.total("75 days", "training"), "the same counts from as many folds")
         self.assertEqual([["raw"]], harness.psql(self.reader, "select category from counts_since"))
         leaf = self.it.value("select name from logmill.leaf where category = 'training' order by lower limit 1")
@@ -208,7 +210,8 @@ class OneOrder(harness.Case):
         said = deletion.communicate("update logmill.logs set deleted_at = now() where service = 'b'; commit;\n", timeout=60)[0]
         said += batch.communicate(timeout=60)[0]
         self.assertNotIn("deadlock", said)
-        self.assertEqual(self.it.rows("select info, (select sum(n) from logmill.log_rollup_minute) from logmill.total_minute"), [["4", "4"]])
+        self.assertEqual(self.it.rows("select info, (select sum(n) from logmill.log_rollup_minute), (select sum(info) from logmill.count_minute) "
+                                      "from logmill.total_minute"), [["4", "4", "4"]])
 
 
 if __name__ == "__main__":

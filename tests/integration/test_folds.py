@@ -57,6 +57,8 @@ delete from logmill.log_rollup_minute where minute in (select date_trunc('minute
 insert into logmill.log_rollup_minute select * from minutes(%(upto)d);
 delete from logmill.total_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.total_minute select * from logmill.minute_totals where minute in (select date_trunc('minute', created_at) from batch);
+delete from logmill.count_minute where minute in (select date_trunc('minute', created_at) from batch);
+insert into logmill.count_minute select * from logmill.minute_counts where minute in (select date_trunc('minute', created_at) from batch);
 delete from logmill.duration_minute where minute in (select date_trunc('minute', created_at) from batch);
 insert into logmill.duration_minute select * from histograms(%(upto)d);
 select logmill.raise_epochs(category, kafka_partition, array_agg(distinct extract(epoch from date_trunc('hour', created_at))::bigint
@@ -96,6 +98,18 @@ called as (
     from windows w, logmill_read.log_total(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone) f
     where f.category = w.category::logmill.log_category
     group by w.category, w.lower, w.upper, w.zone, f.level
+    union all
+    select 'apart', w.*, f.service, f.environment, f.level, null, sum(f.n), count(f.at), null, null
+    from windows w, logmill_read.log_count(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'category,service,environment',
+                                           array['summary', w.category], null) f
+    where f.category = w.category::logmill.log_category
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.environment, f.level
+    union all
+    select 'apart by time', w.*, f.service, null, f.level, null, sum(f.n), count(f.environment) + count(f.category), null, null
+    from windows w, logmill_read.log_count(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', w.zone, 'at,service',
+                                           array[w.category], array['s1', 's2', 'not there']) f
+    where f.at >= w.lower::timestamptz and f.at < w.upper::timestamptz
+    group by w.category, w.lower, w.upper, w.zone, f.service, f.level
     union all
     select 'bucket', w.*, f.service, f.environment, f.level, b.bucket, sum(b.n), null, null, null
     from windows w, logmill_read.log_histogram(w.lower::timestamptz, w.upper::timestamptz, '%(unit)s', null,
@@ -139,6 +153,11 @@ of_any_level as (
     union all
     select 'any service', category, lower, upper, zone, null, null, level, null, sum(n), null, null, null
     from counted where kind = 'total' group by category, lower, upper, zone, level
+    union all
+    select 'apart', category, lower, upper, zone, service, environment, level, null, n, 0, null, null from counted where kind = 'total'
+    union all
+    select 'apart by time', category, lower, upper, zone, service, null, level, null, sum(n), 0, null, null
+    from counted where kind = 'total' and service in ('s1', 's2') group by category, lower, upper, zone, service, level
     union all
     select 'any level', category, lower, upper, zone, service, environment, null, bucket, sum(n), null, null, null
     from counted where kind = 'bucket' group by category, lower, upper, zone, service, environment, bucket

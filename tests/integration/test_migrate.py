@@ -212,6 +212,10 @@ class Migrate(harness.Case):
         for unit in ("minute", "slot", "hour", "day"):
             self.assertEqual(self.empty.rows("select level, sum(n) from logmill_read.log_total%s group by 1 order by 1" % (window % unit)),
                              [["INFO", "36672"], ["WARN", "5"], ["FATAL", "36672"]], unit)
+            apart = "select service, environment, level, n from logmill_read.log_count%s, 'service,environment', null, null) order by 1, 2, 3"
+            self.assertEqual(self.empty.rows(apart % (window % unit)[:-1]),
+                             [["s", "production", "INFO", "18336"], ["s", "production", "WARN", "5"], ["s", "production", "FATAL", "18336"],
+                              ["t", "production", "INFO", "18336"], ["t", "production", "FATAL", "18336"]], unit)
 
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)

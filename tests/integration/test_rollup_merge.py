@@ -141,15 +141,21 @@ class RollupMerge(harness.Case):
         totals = self.database.rows("select * from logmill.total_minute order by minute")
         self.assertEqual(len(totals), len(minutes))
         self.assertEqual(totals, self.database.rows("select * from logmill.minute_totals order by minute"))
+        apart = self.database.rows("select * from logmill.count_minute order by minute, service")
+        self.assertGreater(len(apart), len(minutes))
+        self.assertEqual(apart, self.database.rows("select * from logmill.minute_counts order by minute, service"))
         for _ in range(40):
             minute, (first, last) = self.random.choice(minutes), sorted(self.random.choices(range(61), k=2))
-            read = self.database.rows("select service, level, n from logmill_read.log_rollup_second(to_timestamp(%d), to_timestamp(%d))" % (
-                minute + first, minute + last))
-            expected = collections.Counter()
+            window = "to_timestamp(%d), to_timestamp(%d)" % (minute + first, minute + last)
+            expected, of_level = collections.Counter(), collections.Counter()
             for (service, level, m, second), n in truth.items():
                 if m == minute and first <= second < last:
                     expected[service, level] += n
-            self.assertEqual({(s, l): int(n) for s, l, n in read}, dict(expected), "%d to %d, seed %d" % (first, last, self.seed))
+                    of_level["any", level] += n
+            for read, told in (("select service, level, n from logmill_read.log_rollup_second(%s)", expected),
+                               ("select service, level, n from logmill_read.log_count(%s, 'minute', null, 'service', null, null)", expected),
+                               ("select 'any', level, sum(n) from logmill_read.log_total(%s, 'minute', null) group by 2", of_level)):
+                self.assertEqual({(s, l): int(n) for s, l, n in self.database.rows(read % window)}, dict(told), "%d to %d, seed %d" % (first, last, self.seed))
         # One that does not count seconds comes: nothing up to its last minute is read by seconds any more, and its rows are (there are none).
         self.database.rows("set role logmill_writer; " + add_minutes_of_before({("s0", "production", "INFO", minutes[1]): (1, 0, 0, {})}))
         since = "select extract(epoch from since)::bigint from logmill_read.seconds_since"
@@ -196,10 +202,13 @@ class RollupMerge(harness.Case):
         fill = "insert into logmill.seconds_minute (minute, category, service, environment, kafka_partition, info) " \
                "select %s, 'raw', 's' || i, 'production', 0, 1 from generate_series(%d, %d) i"
         count = "select sum(n) from logmill_read.log_rollup_second(%s, %s + interval '7 s')" % (minute, minute)
+        edge = "select sum(n) from logmill_read.log_total(%s, %s + interval '7 s', 'minute', null)" % (minute, minute)
         self.database.rows(fill % (minute, 1, 4999))
-        self.assertEqual(self.database.value(count), "4999")   # seconds, which here tell another story than the rows
+        for read in (count, edge):
+            self.assertEqual(self.database.value(read), "4999")  # seconds, which here tell another story than the rows
         self.database.rows(fill % (minute, 5000, 5000))
-        self.assertEqual(self.database.value(count), "7")
+        for read in (count, edge):
+            self.assertEqual(self.database.value(read), "7")
 
     def test_a_time_is_computed_without_a_call(self):
         plan = self.database.rows("explain (verbose, costs off) select logmill.at_us(u.us) from unnest('{1,2}'::bigint[]) u (us)")

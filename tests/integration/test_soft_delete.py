@@ -52,6 +52,7 @@ select date_trunc('hour', created_at) as hour, category, service, environment, c
 from logmill.logs where deleted_at is null and level >= 'ERROR' group by 1, 2, 3, 4, 5, 6, 7;
 insert into logmill.log_rollup_minute select * from minute_rows;
 insert into logmill.total_minute select * from logmill.minute_totals;
+insert into logmill.count_minute select * from logmill.minute_counts;
 insert into logmill.duration_minute select * from duration_rows;
 insert into logmill.error_pattern_hour
 select h.*, (select min(message) from logmill.logs l where l.level >= 'ERROR' and date_trunc('hour', l.created_at) = h.hour
@@ -70,6 +71,10 @@ union all
 (select 'total' from ((select * from logmill.minute_totals except select * from logmill.total_minute)
               union all (select * from logmill.total_minute except select * from logmill.minute_totals)) d
  where d.debug + d.info + d.warn + d.error + d.fatal <> 0)                  -- minutes of which nothing is left stay
+union all
+(select 'count' from ((select * from logmill.minute_counts except select * from logmill.count_minute)
+              union all (select * from logmill.count_minute except select * from logmill.minute_counts)) d
+ where d.debug + d.info + d.warn + d.error + d.fatal <> 0)
 union all
 (select 'second' from ((select * from second_rows except select * from logmill.seconds_minute)
                union all (select * from logmill.seconds_minute except select * from second_rows)) d)

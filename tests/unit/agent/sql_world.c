@@ -133,7 +133,6 @@ bool ask(struct world *world, const char *spec, struct lm_arena *arena, bool pla
                                            .max_rows_stated = true,
                                            .scan_window_us = 40 * LM_DAY_US,
                                            .rows_since_us = INT64_MIN,
-                                           .seconds_since_us = (int64_t)random_draw(2),
                                            .no_rollups = plain};
     if (ag_sql_write(&out->intent, &context, arena, &out->sql, error) != 0) {
         return false;

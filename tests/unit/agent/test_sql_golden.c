@@ -43,8 +43,7 @@ static const char *said(const char *spec, struct lm_arena *arena)
     const struct ag_sql_context context = {.now_us = SPEC_NOW,
                                            .max_rows = 100,
                                            .longest_window_us = INT64_C(400) * 86400 * 1000000,
-                                           .rows_since_us = INT64_MIN,
-                                           .seconds_since_us = SPEC_NOW - 25 * LM_HOUR_US};
+                                           .rows_since_us = INT64_MIN};
     struct ag_sql sql;
     struct lm_error error;
     if (ag_sql_write(&intent, &context, arena, &sql, &error) == 0) {
