@@ -455,6 +455,7 @@ static void set_chores(struct co_consumer *consumer)
     consumer->chores[1] = (struct co_chore){.kind = &co_summaries_kind};
     consumer->chores[2] = (struct co_chore){.kind = &co_expiry_kind, .context = &consumer->expiry};
     consumer->chores[3] = (struct co_chore){.kind = &co_seconds_kind};
+    consumer->chores[4] = (struct co_chore){.kind = &co_slots_kind};
     for (size_t i = 0; i < CO_CHORE_COUNT; i++)
         consumer->chores[i].control = consumer->control;
 }

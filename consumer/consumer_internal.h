@@ -41,7 +41,7 @@ enum co_closing_step {
     CO_CLOSED
 };
 
-#define CO_CHORE_COUNT 4
+#define CO_CHORE_COUNT 5
 
 struct co_consumer {
     struct lm_service *service;

@@ -44,3 +44,27 @@ const struct co_chore_kind co_folds_kind = {
     .write = write_call,
     .read = read_row,
 };
+
+static void write_running_call(struct lm_buffer *out, bool again, void *context)
+{
+    (void)again;
+    (void)context;
+    lm_buffer_append_text(out, "SELECT logmill.fold_running()");
+}
+
+static bool read_running_row(const PGresult *row, void *context)
+{
+    (void)row;
+    (void)context;
+    return false;
+}
+
+const struct co_chore_kind co_slots_kind = {
+    .name = "slots",
+    .failure = "slots were not folded (questions about windows up to now take longer)",
+    .first_us = 20 * LM_SECOND_US,
+    .every_us = 10 * LM_SECOND_US,
+    .more_after_us = 2 * LM_SECOND_US,
+    .write = write_running_call,
+    .read = read_running_row,
+};

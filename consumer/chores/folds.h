@@ -1,6 +1,7 @@
 /*
- * Has PostgreSQL fold closed hours and days out of the minutes (logmill.fold), once a minute. Without it
- * questions about long windows take longer. Loop thread.
+ * Has PostgreSQL fold closed hours and days out of the minutes (logmill.fold), once a minute, and the slots
+ * of the running hour (logmill.fold_running), every ten seconds. Without it questions about long windows take
+ * longer. Loop thread.
  */
 #ifndef LOGMILL_CONSUMER_CHORES_FOLDS_H
 #define LOGMILL_CONSUMER_CHORES_FOLDS_H
@@ -19,5 +20,6 @@ struct co_folds {
 };
 
 extern const struct co_chore_kind co_folds_kind;
+extern const struct co_chore_kind co_slots_kind; /* no context */
 
 #endif

@@ -67,7 +67,13 @@ class Expiry(harness.Case):
                             % {"lower": lower, "c": category})[0]
 
     def test_what_is_older_is_forgotten_and_nothing_else(self):
+        self.it.rows("insert into logmill.duration_minute select minute, category, service, environment, kafka_partition, 1 "
+                     "from logmill.log_rollup_minute")
         self.fold()
+        made = ["logmill.%s_%s where %s < today() - interval '60 days'" % (of, unit, unit) for of in
+                ("log_rollup", "total", "count", "duration", "service_duration") for unit in ("hour", "day")]
+        for table in made:
+            self.assertGreater(int(self.it.value("select count(*) from " + table)), 0, table)
         self.assertEqual(["6 6"] * 6 + ["2 2"], self.left("raw"))
         self.assertEqual([], harness.psql(self.reader, "select * from counts_since"))
         self.assertEqual(["12", "f"], self.expire())        # two days of three hours, of two categories
@@ -77,7 +83,8 @@ class Expiry(harness.Case):
         self.assertEqual(self.it.rows("select c, (today() - interval '61 days' + interval '3 hours')::text "
                                       "from unnest(array['raw', 'training']) c"),
                          harness.psql(self.reader, "set timezone = 'UTC'; select category, since::text from counts_since order by 1"))
-        self.assertEqual("0", self.it.value("select count(*) from logmill.log_rollup_day where day < today() - interval '60 days'"))
+        for table in made:
+            self.assertEqual("0", self.it.value("select count(*) from " + table), table)
         self.assertEqual("0", self.it.value("select count(*) from logmill.fold_hour where hour < today() - interval '60 days'"))
         self.assertEqual(["0", "f"], self.expire())
 

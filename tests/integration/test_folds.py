@@ -514,6 +514,23 @@ class Summaries(harness.Case):
         self.wait_until(lambda: int(self.summarise("1 min")[0] or 0) > 0, what="its turn")
 
 
+class RunningSlots(harness.Case):
+    def test_slots_are_folded_as_they_end_and_nothing_else(self):
+        it = self.world(topics=False)
+        hour = it.value("select date_trunc('hour', now(), 'UTC') - interval '1 hour'")
+        it.rows("insert into logmill.log_rollup_minute (minute, category, service, environment, level, kafka_partition, n) "
+                "select '%s'::timestamptz + i * interval '1 minute', 'raw', 's', 'production', 'INFO', 0, 1 from generate_series(-30, 40) i" % hour)
+        state = "update logmill.fold_state set closed = '%s', marked_at = '%s'::timestamptz + interval '%d minutes', horizon = '0'"
+        slots = "select extract(minute from slot)::integer, sum(n) from logmill.log_rollup_slot where slot >= '%s' group by slot order by slot" % hour
+        for closed, folded in ((4, []), (17, ["0", "5", "10"]), (19, ["0", "5", "10"]), (20, ["0", "5", "10", "15"])):
+            it.rows(state % (hour, hour, closed))
+            harness.psql(it.url("logmill_writer"), "select logmill.fold_running()")
+            self.assertEqual(it.rows(slots), [[m, "5"] for m in folded], closed)
+        self.assertEqual(it.value("select count(*) from logmill.log_rollup_slot where slot < '%s'" % hour), "0", "left to fold")
+        self.assertEqual(it.value("select count(*) from logmill.fold_hour"), "0")
+        self.assertEqual(it.rows("select sum(info) from logmill.count_slot union all select sum(info) from logmill.total_slot"), [["20"], ["20"]])
+
+
 class ConsumerFolds(harness.Case):
     def test_a_consumer_folds_by_itself_in_its_zone(self):
         it = self.world(partitions=1)
