@@ -92,7 +92,7 @@ insert into logmill.data_epoch
 select 'raw'::logmill.log_category, p, h, 1 from generate_series(0, 3) p, generate_series('%(from)s'::timestamptz - interval '29 days',
                                                                     date_trunc('hour', now()) - interval '1 hour', '1 hour') h;
 insert into logmill.log_name
-select kind, case kind when 'service' then service else environment end, 'raw'::logmill.log_category, service, environment, kafka_partition, min(minute),
+select kind, case kind when 'service' then service else environment end, 'raw'::logmill.log_category, service, environment, kafka_partition, now() - interval '30 days',
        max(minute), sum(n)
 from logmill.log_rollup_minute, unnest(array['service', 'environment']) kind where minute >= now() - interval '2 hours'
 group by 1, 2, 3, 4, 5, 6;
