@@ -1,5 +1,5 @@
 -- Counts by service from a third of the rows: as durations and seconds have it, a row for each service and environment with a column a
--- level. And what a window of weeks is put together from is found in an index alone.
+-- level.
 SET LOCAL ROLE logmill_owner;
 
 -- Nobody folds or expires from here on, as in 0031.
@@ -39,6 +39,7 @@ BEGIN
     END LOOP;
 END
 $do$;
+ANALYZE logmill.count_slot, logmill.count_hour, logmill.count_day;
 
 -- Each batch raises the rows of the running minutes, as in 0031.
 ALTER TABLE logmill.count_minute SET (fillfactor = 50);
@@ -53,10 +54,6 @@ SET apart_since = coalesce((SELECT greatest(r.minute, clock_timestamp()) + inter
                             FROM logmill.log_rollup_minute r ORDER BY r.minute DESC LIMIT 1), '-infinity');
 ALTER TABLE logmill.total_state ALTER apart_since SET NOT NULL;
 GRANT SELECT (apart_since) ON logmill.total_state TO logmill_reader, logmill_scoped;
-
--- The versions of 30 days are some 3,000 rows, summed for each question about them.
-CREATE INDEX data_epoch_versions ON logmill.data_epoch (hour) INCLUDE (version);
-DROP INDEX logmill.data_epoch_all;
 
 -- 2. What is written.
 
@@ -127,8 +124,9 @@ BEGIN
 END
 $do$;
 
--- What is made of a fold's counts goes with them: durations (0024), totals (0031), counts apart.
-CREATE FUNCTION logmill.fold_gone() RETURNS trigger
+-- What is made of a fold's counts goes with them, as before (0031), the counts apart with the totals. The triggers stay as they are: a
+-- question that holds the folds it reads is not waited for.
+CREATE OR REPLACE FUNCTION logmill.totals_gone() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -137,26 +135,13 @@ DECLARE
     key  constant text := CASE unit WHEN 'day' THEN 'zone, day, category' ELSE unit || ', category' END;
     made text;
 BEGIN
-    FOREACH made IN ARRAY ARRAY['duration', 'total', 'count'] LOOP
+    FOREACH made IN ARRAY ARRAY['total', 'count'] LOOP
         EXECUTE format('DELETE FROM logmill.%1$s_%2$s m USING (SELECT DISTINCT %3$s FROM gone) g WHERE (m.%4$s) = (g.%5$s)', made, unit, key,
                        replace(key, ', ', ', m.'), replace(key, ', ', ', g.'));
     END LOOP;
     RETURN NULL;
 END
 $$;
-DO $do$
-DECLARE
-    unit text;
-BEGIN
-    FOREACH unit IN ARRAY ARRAY['slot', 'hour', 'day'] LOOP
-        EXECUTE format('DROP TRIGGER durations_gone ON logmill.log_rollup_%s', unit);
-        EXECUTE format('DROP TRIGGER totals_gone ON logmill.log_rollup_%s', unit);
-        EXECUTE format('CREATE TRIGGER fold_gone AFTER DELETE ON logmill.log_rollup_%s REFERENCING OLD TABLE AS gone '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION logmill.fold_gone()', unit);
-    END LOOP;
-END
-$do$;
-DROP FUNCTION logmill.durations_gone, logmill.totals_gone;
 
 -- 3. What is read.
 
@@ -364,61 +349,39 @@ BEGIN
 END
 $$;
 
--- As before (0031), of any window.
-CREATE OR REPLACE FUNCTION logmill_read.log_total(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text)
+-- What log_total was (0031), of whole minutes: the totals. Runs as its owner and for the reader alone.
+ALTER FUNCTION logmill_read.log_total RENAME TO whole_totals;
+
+-- The counts of [in_lower, in_upper), any window, by category and level, for the reader alone. The parts of minutes at its ends are read with the
+-- rights of who asks, for it is row security that hides what was deleted.
+CREATE FUNCTION logmill_read.log_total(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text)
     RETURNS TABLE (at timestamptz, category logmill.log_category, level logmill.log_level, n bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 300
+    LANGUAGE plpgsql STABLE ROWS 300
     SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    every_level constant logmill.log_level[] := enum_range(NULL::logmill.log_level);
-    since       constant timestamptz := (SELECT s.since FROM logmill.total_state s);
-    first       constant timestamptz := least(date_trunc('minute', in_lower + interval '59.999999 s', 'UTC'), in_upper);
-    last        constant timestamptz := greatest(date_trunc('minute', in_upper, 'UTC'), first);
-    of_zone     text;
-    its_days    timestamptz[];
-    its_hours   timestamptz[];
-    its_slots   timestamptz[];
-    its_minutes tstzrange[];
+    first    constant timestamptz := least(date_trunc('minute', in_lower + interval '59.999999 s', 'UTC'), in_upper);
+    last     constant timestamptz := greatest(date_trunc('minute', in_upper, 'UTC'), first);
+    of_debug constant level%TYPE := 'DEBUG';
+    of_info  constant level%TYPE := 'INFO';
+    of_warn  constant level%TYPE := 'WARN';
+    of_error constant level%TYPE := 'ERROR';
+    of_fatal constant level%TYPE := 'FATAL';
 BEGIN
-    SELECT c.zone, c.days, c.hours, c.slots, c.minutes INTO of_zone, its_days, its_hours, its_slots, its_minutes
-        FROM logmill_read.rollup_cover(first, last, in_unit, in_zone) c;
-    RETURN QUERY
-        SELECT t.at, t.category, v.level, v.n
-        FROM (SELECT r.day AS at, r.category, r.debug, r.info, r.warn, r.error, r.fatal
-              FROM unnest(its_days) AS d (day)
-              JOIN logmill.total_day r ON r.zone = of_zone AND r.day = d.day
-              UNION ALL
-              SELECT r.hour, r.category, r.debug, r.info, r.warn, r.error, r.fatal
-              FROM unnest(its_hours) AS h (hour)
-              JOIN logmill.total_hour r ON r.hour = h.hour
-              UNION ALL
-              SELECT r.slot, r.category, r.debug, r.info, r.warn, r.error, r.fatal
-              FROM unnest(its_slots) AS s (slot)
-              JOIN logmill.total_slot r ON r.slot = s.slot
-              UNION ALL
-              SELECT r.minute, r.category, r.debug, r.info, r.warn, r.error, r.fatal
-              FROM unnest(its_minutes) AS m (part)
-              CROSS JOIN LATERAL (SELECT i.* FROM logmill.total_minute i
-                                  WHERE i.minute >= greatest(lower(m.part), since) AND i.minute < upper(m.part) ORDER BY i.minute) AS r
-              UNION ALL
-              SELECT e.at, e.category, e.debug, e.info, e.warn, e.error, e.fatal
-              FROM logmill_read.count_edge(in_lower, first, '{category}', NULL, NULL) AS e
-              UNION ALL
-              SELECT e.at, e.category, e.debug, e.info, e.warn, e.error, e.fatal
-              FROM logmill_read.count_edge(last, in_upper, '{category}', NULL, NULL) AS e) AS t
-        CROSS JOIN LATERAL unnest(ARRAY[t.debug, t.info, t.warn, t.error, t.fatal], every_level) AS v (n, level)
-        WHERE v.n > 0;
-    IF first < since THEN
+    RETURN QUERY SELECT * FROM logmill_read.whole_totals(first, last, in_unit, in_zone);
+    IF in_lower < first OR last < in_upper THEN
         RETURN QUERY
-            SELECT r.minute, r.category, r.level, sum(r.n)::bigint
-            FROM unnest(its_minutes) AS m (part)
-            CROSS JOIN LATERAL (SELECT i.* FROM logmill.log_rollup_minute i
-                                WHERE i.minute >= lower(m.part) AND i.minute < least(upper(m.part), since) ORDER BY i.minute) AS r
-            GROUP BY r.minute, r.category, r.level;
+            SELECT e.at, e.category, v.level, v.n
+            FROM (SELECT * FROM logmill_read.count_edge(in_lower, first, '{category}', NULL, NULL)
+                  UNION ALL
+                  SELECT * FROM logmill_read.count_edge(last, in_upper, '{category}', NULL, NULL)) AS e
+            CROSS JOIN LATERAL (VALUES (of_debug, e.debug), (of_info, e.info), (of_warn, e.warn), (of_error, e.error), (of_fatal, e.fatal))
+                AS v (level, n)
+            WHERE v.n > 0;
     END IF;
 END
 $$;
+GRANT EXECUTE ON FUNCTION logmill_read.log_total TO logmill_reader;
 GRANT EXECUTE ON FUNCTION logmill_read.count_rows, logmill_read.count_logs, logmill_read.seconds_count, logmill_read.count_edge,
     logmill_read.log_count TO logmill_reader, logmill_scoped;

@@ -28,8 +28,9 @@ BEGIN
     END LOOP;
 END
 $do$;
+ANALYZE logmill.service_duration_slot, logmill.service_duration_hour, logmill.service_duration_day;
 
--- The functions that make folds, as before (0032), with these; and what goes with the counts of a fold.
+-- The functions that make folds, as before (0032), with these.
 DO $do$
 DECLARE
     its        record;
@@ -57,8 +58,7 @@ BEGIN
          $new$\&
     INSERT INTO logmill.service_duration_day
         SELECT * FROM logmill.day_service_durations d WHERE d.zone = in_zone AND d.day = in_day AND d.category = in_category
-        ORDER BY d.service;$new$),
-        ('logmill.fold_gone', '''duration'', ', $new$\&'service_duration', $new$)
+        ORDER BY d.service;$new$)
     LOOP
         definition := pg_get_functiondef(its.column1);
         IF definition !~ its.column2 THEN
@@ -68,6 +68,24 @@ BEGIN
     END LOOP;
 END
 $do$;
+
+-- As before (0024), those of services with the others; written as totals_gone (0032).
+CREATE OR REPLACE FUNCTION logmill.durations_gone() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unit constant text := replace(TG_TABLE_NAME, 'log_rollup_', '');
+    key  constant text := CASE unit WHEN 'day' THEN 'zone, day, category' ELSE unit || ', category' END;
+    made text;
+BEGIN
+    FOREACH made IN ARRAY ARRAY['duration', 'service_duration'] LOOP
+        EXECUTE format('DELETE FROM logmill.%1$s_%2$s m USING (SELECT DISTINCT %3$s FROM gone) g WHERE (m.%4$s) = (g.%5$s)', made, unit, key,
+                       replace(key, ', ', ', m.'), replace(key, ', ', ', g.'));
+    END LOOP;
+    RETURN NULL;
+END
+$$;
 
 -- The rows of histograms of what rollup_cover has found, over all levels and environments. Made to be inlined.
 CREATE FUNCTION logmill_read.service_histogram_rows(zone text, days timestamptz[], hours timestamptz[], slots timestamptz[],
@@ -94,10 +112,11 @@ CREATE FUNCTION logmill_read.service_histogram_rows(zone text, days timestamptz[
                             WHERE i.minute >= lower(m.part) AND i.minute < upper(m.part) ORDER BY i.minute) AS r;
     END;
 
-GRANT SELECT (role, environments) ON logmill.access_scope TO logmill_reader; -- of which it sees no row
-CREATE FUNCTION logmill_read.scoped_by_environment() RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN EXISTS (SELECT FROM logmill.access_scope s WHERE s.role = current_user AND s.environments IS NOT NULL);
+-- What the role that asks is held to; no row: to nothing.
+CREATE VIEW logmill_read.own_scope WITH (security_invoker = true) AS
+    SELECT services, environments FROM logmill.access_scope WHERE role = current_user;
+GRANT SELECT (role, services, environments) ON logmill.access_scope TO logmill_reader; -- of which it sees no row
+GRANT SELECT ON logmill_read.own_scope TO logmill_reader, logmill_scoped;
 
 -- As before (0030), from those where levels and environments are not told apart; by a plan that is kept where every service is asked for.
 CREATE OR REPLACE FUNCTION logmill_read.log_histogram(in_lower timestamptz, in_upper timestamptz, in_unit text, in_zone text, in_by text,
@@ -131,7 +150,7 @@ BEGIN
     END IF;
     IF 'level' = ANY (named) THEN
         rows_of := 'histogram_rows_by_level';
-    ELSIF 'environment' = ANY (named) OR logmill_read.scoped_by_environment() THEN
+    ELSIF 'environment' = ANY (named) OR EXISTS (SELECT FROM logmill_read.own_scope s WHERE s.environments IS NOT NULL) THEN
         rows_of := 'histogram_rows';
     END IF;
     SELECT * INTO c FROM logmill_read.rollup_cover(first, last, in_unit, in_zone);
@@ -161,4 +180,4 @@ BEGIN
     END LOOP;
 END
 $$;
-GRANT EXECUTE ON FUNCTION logmill_read.service_histogram_rows, logmill_read.scoped_by_environment TO logmill_reader, logmill_scoped;
+GRANT EXECUTE ON FUNCTION logmill_read.service_histogram_rows TO logmill_reader, logmill_scoped;

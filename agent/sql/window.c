@@ -50,10 +50,6 @@ int ag_window_resolve(struct ag_plan *plan)
     struct ag_sql *out = plan->out;
     out->from_us = clamp_from(plan, intent->window.from_us);
     out->to_us = intent->window.to_us;
-    if (is_open(plan, out->to_us) && intent->compare != AG_COMPARE_WINDOW) {
-        /* What is counted is told by the second: the last hour begins with the second it began in. */
-        out->from_us = floor_to(out->from_us, AG_SECOND);
-    }
     if (intent->compare == AG_COMPARE_WINDOW) {
         out->against_from_us = clamp_from(plan, intent->against.from_us);
         out->against_to_us = intent->against.to_us;
@@ -106,20 +102,29 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
 }
 
 /* Tables that tell the parts of minutes at a window's ends themselves. Those of rows that are gone nobody
- * can. */
+ * can. What is counted up to now begins with the second it would begin in: nothing is read of a part of one.
+ */
 static void add_whole(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us,
                       bool previous)
 {
-    int64_t before = floor_to(from_us, AG_MINUTE), behind = floor_to(to_us, AG_MINUTE);
+    int64_t first = from_us, last = to_us;
     if (is_open(plan, to_us)) {
-        to_us = ag_window_end(plan, to_us, AG_MINUTE);
-    } else if (table != AG_HISTOGRAMS && !is_kept(plan, behind)) {
-        to_us = behind;
+        last = ag_window_end(plan, to_us, AG_MINUTE);
+        if (table != AG_HISTOGRAMS && !plan->sides) {
+            first = plan->out->from_us = floor_to(from_us, AG_SECOND);
+        }
+    } else if (!is_kept(plan, floor_to(to_us, AG_MINUTE))) {
+        last = floor_to(to_us, AG_MINUTE);
     }
-    if (table != AG_HISTOGRAMS && before < from_us && !is_kept(plan, before)) {
-        from_us = before + AG_MINUTE;
+    int64_t before = floor_to(first, AG_MINUTE);
+    if (before < first && !is_kept(plan, before)) {
+        first = before + AG_MINUTE;
     }
-    add(plan, table, from_us, to_us, previous);
+    if (first < last) {
+        add(plan, table, first, last, previous);
+    } else {
+        add(plan, AG_LOGS, from_us, to_us, previous);
+    }
 }
 
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)

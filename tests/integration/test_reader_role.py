@@ -215,7 +215,7 @@ class ReaderRole(harness.Case):
         views = [r[0] for r in self.it.rows("select viewname from pg_views where schemaname = 'logmill_read' order by 1")]
         self.assertEqual(views, ["counts_since", "daily_log_summary", "data_epoch", "error_pattern_hour", "error_patterns", "fold_day", "fold_hour",
                          "ingest_progress", "log_duration_day", "log_duration_hour", "log_duration_minute", "log_name",
-                         "log_pattern", "log_rollup_day", "log_rollup_hour", "log_rollup_minute", "logs", "performance_metrics",
+                         "log_pattern", "log_rollup_day", "log_rollup_hour", "log_rollup_minute", "logs", "own_scope", "performance_metrics",
                          "rows_since", "seconds_minute", "seconds_since"])
         for view in views:
             code, text = self.request(self.reader.extended, "SELECT * FROM %s LIMIT 3" % view)

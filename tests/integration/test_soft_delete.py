@@ -176,6 +176,20 @@ class SoftDelete(harness.Case):
         self.assertEqual(self.it.value(total), "t")
         self.assertEqual(self.it.value("select count(*) from logmill.log_rollup_minute where service = 's1'"), "0")
 
+    def test_parts_of_minutes_have_what_is_left_of_them(self):
+        self.update("deleted_at = now() where kafka_offset % 3 = 0")
+        minute = self.it.value("select minute from logmill.log_rollup_minute group by minute order by sum(n) desc, minute limit 1")
+        for since in ("infinity", "2000-01-01"):            # by their rows, then by their seconds
+            self.it.rows("create or replace view logmill_read.seconds_since with (security_invoker = true) as select timestamptz '%s' as since" % since)
+            for lower, upper in ((0.3, 59.7), (20.3, 40.6), (40.7, 55.2), (5.1, 50.9), (-1200.7, 1800.2), (-1230.2, 1845.9)):
+                window = "'%s'::timestamptz + interval '%s s', '%s'::timestamptz + interval '%s s'" % (minute, lower, minute, upper)
+                rows = harness.psql(self.it.url("logmill_reader"), "select level, count(*) from logs where created_at >= %s and created_at < %s "
+                                    "group by 1 order by 1" % tuple(window.split(", ")))
+                for called in ("log_total(%s, 'hour', null)", "log_count(%s, 'hour', null, 'service', null, null)"):
+                    with self.subTest(since=since, lower=lower, upper=upper, called=called):
+                        self.assertEqual(rows, harness.psql(self.it.url("logmill_reader"), "select level, sum(n) from %s group by 1 order by 1" % (
+                            called % window)))
+
     def test_the_reader_does_not_see_the_row_any_more(self):
         reader = self.it.url("logmill_reader")
         before = int(harness.psql(reader, "select count(*) from logs")[0][0])

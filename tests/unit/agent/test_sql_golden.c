@@ -168,6 +168,50 @@ static void what_is_to_come_is_no_long_scan(void **state)
     lm_arena_free(&arena);
 }
 
+/* What is counted up to now begins with a second and has the running minute whole; what is listed begins
+ * where it was asked. Where rows are gone whole minutes are counted, and of less than one the rows. */
+static void windows_of_counts_begin_with_a_second(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        bool kept;
+        const char *said;
+        int64_t begins_us; /* before SPEC_NOW */
+    } cases[] = {
+        {"count; in 2026-03-18T13:35:19.7+09:00/2026-03-18T14:35:20+09:00", true,
+         "log_total('2026-03-18 13:35:19+09:00'::timestamptz, '2026-03-18 14:36:00+09:00'::timestamptz",
+         LM_HOUR_US + LM_SECOND_US},
+        {"list; in 2026-03-18T13:35:19.7+09:00/2026-03-18T14:35:20+09:00", true, "13:35:19.700000+09:00",
+         LM_HOUR_US + 300000},
+        {"count; in 2026-03-18T13:35:19.7+09:00/2026-03-18T14:35:20+09:00", false,
+         "log_total('2026-03-18 13:36:00+09:00'::timestamptz, '2026-03-18 14:36:00+09:00'::timestamptz",
+         LM_HOUR_US + LM_SECOND_US},
+        {"count; in 2026-03-18T13:35:10+09:00/2026-03-18T13:35:40+09:00", false, "FROM logs",
+         LM_HOUR_US + 10 * LM_SECOND_US},
+        {"count; in 2026-03-18T13:35:10+09:00/2026-03-18T13:35:40+09:00", true, "FROM log_total",
+         LM_HOUR_US + 10 * LM_SECOND_US},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct lm_arena arena;
+        struct lm_error error;
+        struct ag_intent intent;
+        struct ag_sql sql;
+        lm_arena_init(&arena, (size_t)1 << 20);
+        assert_true(intent_spec_parse(cases[i].spec, &arena, &intent));
+        const struct ag_sql_context context = {.now_us = SPEC_NOW,
+                                               .live = true,
+                                               .max_rows = 100,
+                                               .rows_since_us = cases[i].kept ? INT64_MIN : SPEC_NOW};
+        assert_int_equal(ag_sql_write(&intent, &context, &arena, &sql, &error), 0);
+        if (strstr(sql.text, cases[i].said) == NULL) {
+            fail_msg("%s is not in %s", cases[i].said, sql.text);
+        }
+        assert_int_equal(SPEC_NOW - sql.from_us, cases[i].begins_us);
+        lm_arena_free(&arena);
+    }
+}
+
 /* However little memory there is, the writer says so and leaks nothing. */
 static void without_memory_the_writer_says_so(void **state)
 {
@@ -201,6 +245,7 @@ int main(void)
         cmocka_unit_test(every_intent_gives_its_golden_sql),
         cmocka_unit_test(narrower_windows_are_offered_that_can_be_read),
         cmocka_unit_test(what_is_to_come_is_no_long_scan),
+        cmocka_unit_test(windows_of_counts_begin_with_a_second),
         cmocka_unit_test(without_memory_the_writer_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
