@@ -189,14 +189,14 @@ CREATE FUNCTION logmill_read.count_logs(in_lower timestamptz, in_upper timestamp
 AS $$
 BEGIN
     IF in_lower < in_upper THEN
-        RETURN QUERY EXECUTE
+        RETURN QUERY EXECUTE concat(
             'SELECT CASE WHEN ''category'' = ANY ($4) THEN l.category END, CASE WHEN ''service'' = ANY ($4) THEN l.service END, '
             'CASE WHEN ''environment'' = ANY ($4) THEN l.environment END, $3 * count(*) FILTER (WHERE l.level = ''DEBUG''), '
             '$3 * count(*) FILTER (WHERE l.level = ''INFO''), $3 * count(*) FILTER (WHERE l.level = ''WARN''), '
             '$3 * count(*) FILTER (WHERE l.level = ''ERROR''), $3 * count(*) FILTER (WHERE l.level = ''FATAL'') '
-            'FROM logmill_read.logs l WHERE l.created_at >= $1 AND l.created_at < $2 '
-            'AND ($5 IS NULL OR l.category::text = ANY ($5)) AND ($6 IS NULL OR l.service = ANY ($6)) GROUP BY 1, 2, 3'
-            USING in_lower, in_upper, in_sign, in_by, in_categories, in_services;
+            'FROM logmill_read.logs l WHERE l.created_at >= $1 AND l.created_at < $2 AND ($5 IS NULL OR l.service = ANY ($5))',
+            ' AND l.category IN (' || (SELECT string_agg(quote_literal(n), ', ') FROM unnest(in_categories) AS n) || ')', ' GROUP BY 1, 2, 3')
+            USING in_lower, in_upper, in_sign, in_by, in_services;
     END IF;
 END
 $$;

@@ -14,10 +14,10 @@ BEGIN
     FOR t IN VALUES ('slot', 'slot, category, service'), ('hour', 'hour, category, service'), ('day', 'zone, day, category, service') LOOP
         EXECUTE format('CREATE VIEW logmill.%1$s_service_durations AS '
                        'SELECT %2$s, sum(histogram) AS histogram FROM logmill.duration_%1$s GROUP BY %2$s', t.column1, t.column2);
-        EXECUTE format('CREATE TABLE logmill.service_duration_%1$s AS SELECT * FROM logmill.%1$s_service_durations ORDER BY %2$s', t.column1,
-                       t.column2);
+        EXECUTE format('CREATE TABLE logmill.service_duration_%1$s WITH (toast_tuple_target = 8160) AS '
+                       'SELECT * FROM logmill.%1$s_service_durations ORDER BY %2$s', t.column1, t.column2);
         EXECUTE format('ALTER TABLE logmill.service_duration_%1$s ADD PRIMARY KEY (%2$s), ALTER histogram SET NOT NULL, '
-                       'SET (toast_tuple_target = 8160), ENABLE ROW LEVEL SECURITY', t.column1, t.column2);
+                       'ENABLE ROW LEVEL SECURITY', t.column1, t.column2);
         EXECUTE format('CREATE POLICY reader ON logmill.service_duration_%s FOR SELECT TO logmill_reader USING (true)', t.column1);
         EXECUTE format(
             'CREATE POLICY scoped ON logmill.service_duration_%s FOR SELECT TO logmill_scoped USING ('

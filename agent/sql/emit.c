@@ -132,7 +132,7 @@ static void emit_part(struct ag_plan *plan, struct lm_buffer *sql, unsigned inde
     for (size_t i = 0; i < plan->item_count; i++) {
         const struct ag_item *item = &plan->items[i];
         bool less = part->taken_away && strcmp(item->alias, "n") == 0;
-        const char *expr = less ? "-1" : item->expr[part->table];
+        const char *expr = less ? "-1" : ag_item_expr(item, part->table);
         texts[count++] =
             strcmp(expr, item->alias) == 0 ? item->alias : ag_plan_text(plan, "%s AS %s", expr, item->alias);
     }

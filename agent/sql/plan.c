@@ -105,21 +105,13 @@ void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs,
         plan->failed = true;
         return;
     }
-    struct ag_item *item = &plan->items[plan->item_count++];
-    *item = (struct ag_item){.alias = alias};
-    for (int table = 0; table < AG_TABLE_COUNT; table++) {
-        const char *expr = table == AG_LOGS ? logs : rollup;
-        item->expr[table] = expr == NULL ? alias : expr;
-    }
+    plan->items[plan->item_count++] = (struct ag_item){
+        .alias = alias, .logs = logs == NULL ? alias : logs, .rollup = rollup == NULL ? alias : rollup};
 }
 
-void ag_plan_item_of(struct ag_plan *plan, const char *alias, enum ag_table table, const char *expr)
+const char *ag_item_expr(const struct ag_item *item, enum ag_table table)
 {
-    for (size_t i = 0; i < plan->item_count; i++) {
-        if (strcmp(plan->items[i].alias, alias) == 0) {
-            plan->items[i].expr[table] = expr;
-        }
-    }
+    return table == AG_LOGS ? item->logs : item->rollup;
 }
 
 const char *ag_plan_item(const struct ag_plan *plan, const char *alias)
@@ -129,7 +121,7 @@ const char *ag_plan_item(const struct ag_plan *plan, const char *alias)
     }
     for (size_t i = 0; i < plan->item_count; i++) {
         if (strcmp(plan->items[i].alias, alias) == 0) {
-            return plan->items[i].expr[plan->parts[0].table];
+            return ag_item_expr(&plan->items[i], plan->parts[0].table);
         }
     }
     return alias;

@@ -31,7 +31,7 @@ enum ag_table {
     AG_TABLE_COUNT
 };
 
-#define AG_MAX_PARTS 10 /* two windows, each with two ends of seconds and of rows */
+#define AG_MAX_PARTS 6 /* two windows, each with two ends of rows */
 #define AG_MAX_ITEMS 16
 #define AG_MAX_KEYS 8
 
@@ -47,7 +47,7 @@ struct ag_part {
 /* A column of the parts. */
 struct ag_item {
     const char *alias;
-    const char *expr[AG_TABLE_COUNT];
+    const char *logs, *rollup; /* what it is in rows of logs, and in those of the rollup */
 };
 
 /* One key of ORDER BY. */
@@ -117,8 +117,7 @@ int ag_plan_refuse(struct ag_plan *plan, const char *kind, const char *ko, const
 /* plan.c: items and columns. */
 /* Adds the item unless its alias is there; `expr` NULL: the alias is the column's name in every table. */
 void ag_plan_add_item(struct ag_plan *plan, const char *alias, const char *logs, const char *rollup);
-/* The item's expression in a table whose columns have other names than those of the rollup it goes with. */
-void ag_plan_item_of(struct ag_plan *plan, const char *alias, enum ag_table table, const char *expr);
+const char *ag_item_expr(const struct ag_item *item, enum ag_table table);
 /* What the statement calls the item: its alias, or in a direct statement its expression. */
 const char *ag_plan_item(const struct ag_plan *plan, const char *alias);
 /* The next column of the result; `expr` NULL: the name itself. */
@@ -154,9 +153,9 @@ unsigned ag_filter_levels(const struct ag_intent *intent, size_t filter_count);
 /* window.c */
 /* Resolves the windows into out->from_us … ; LM_FATAL "bad_request" for an empty one. */
 int ag_window_resolve(struct ag_plan *plan) LM_MUST_CHECK;
-/* Adds the parts of [from, to): the whole units of `table` from it; of the ragged ends the whole seconds,
- * where they are counted, and the rest from logs, or what is outside of them from the unit around, whichever
- * is less. AG_LOGS: one part. */
+/* Adds the parts of [from, to): the whole units of `table` from it, of the ragged ends the rows, or those
+ * outside of them in the unit around, whichever are fewer. AG_LOGS, and tables that take any window: one
+ * part; of AG_COUNTS and AG_TOTALS one that ends now moves out->from_us to the second it lies in. */
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous);
 /* Where the whole units of a window that ends at `to_us` end: before it, or with the running minute. */
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit);

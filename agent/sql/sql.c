@@ -83,7 +83,6 @@ static int add_parts(struct ag_plan *plan)
 }
 
 /* What the guard lets through. The moment within the minute takes some as well. */
-#define MAX_SELECTS 8
 #define MAX_PARTS_OF_MOMENTS 5
 #define MAX_PARTS_OF_FOLDED_CHANGE 2
 

@@ -101,9 +101,9 @@ static bool is_kept(const struct ag_plan *plan, int64_t us)
     return us >= plan->context->rows_since_us && us >= plan->context->counts_since_us;
 }
 
-/* Tables that tell the parts of minutes at a window's ends themselves. Those of rows that are gone nobody
- * can. What is counted up to now begins with the second it would begin in: nothing is read of a part of one.
- */
+/* Tables that tell the parts of minutes at a window's ends themselves. What is counted up to now begins with
+ * the second it would begin in: nothing is read of a part of one. Of a minute whose rows are gone no part is
+ * told; what some category may still have of the last one is read from its rows. */
 static void add_whole(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us,
                       bool previous)
 {
@@ -113,18 +113,19 @@ static void add_whole(struct ag_plan *plan, enum ag_table table, int64_t from_us
         if (table != AG_HISTOGRAMS && !plan->sides) {
             first = plan->out->from_us = floor_to(from_us, AG_SECOND);
         }
-    } else if (!is_kept(plan, floor_to(to_us, AG_MINUTE))) {
+    } else if (table != AG_HISTOGRAMS && !is_kept(plan, floor_to(to_us, AG_MINUTE))) {
         last = floor_to(to_us, AG_MINUTE);
     }
     int64_t before = floor_to(first, AG_MINUTE);
     if (before < first && !is_kept(plan, before)) {
         first = before + AG_MINUTE;
     }
-    if (first < last) {
-        add(plan, table, first, last, previous);
-    } else {
+    if (first >= last) {
         add(plan, AG_LOGS, from_us, to_us, previous);
+        return;
     }
+    add(plan, table, first, last, previous);
+    add(plan, AG_LOGS, last, to_us, previous);
 }
 
 void ag_window_add(struct ag_plan *plan, enum ag_table table, int64_t from_us, int64_t to_us, bool previous)

@@ -27,9 +27,9 @@ static bool read_row(const PGresult *row, void *context)
 {
     struct co_folds *folds = context;
 
-    /* Nothing but NULLs where another is at it. */
+    /* Nothing but NULLs where another is at it: the look far back is not left for an hour then. */
     if (PQnfields(row) != 3 || PQgetisnull(row, 0, 0))
-        return false;
+        return folds->far;
     lm_counter_add(folds->made,
                    strtoull(PQgetvalue(row, 0, 0), NULL, 10) + strtoull(PQgetvalue(row, 0, 1), NULL, 10));
     return PQgetvalue(row, 0, 2)[0] == 't';
