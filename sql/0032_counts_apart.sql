@@ -225,7 +225,6 @@ DECLARE
     to_second    constant timestamptz := date_trunc('second', in_upper + interval '0.5 s', 'UTC');
     without_less numeric;
     without_more numeric;
-    whole        tstzrange[] := '{}';
 BEGIN
     IF in_lower >= in_upper THEN
         RETURN;

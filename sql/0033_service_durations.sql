@@ -30,7 +30,7 @@ END
 $do$;
 ANALYZE logmill.service_duration_slot, logmill.service_duration_hour, logmill.service_duration_day;
 
--- The functions that make folds, as before (0032), with these.
+-- The functions that make folds, and what goes with the counts of one, as before (0032), with these.
 DO $do$
 DECLARE
     its        record;
@@ -58,7 +58,8 @@ BEGIN
          $new$\&
     INSERT INTO logmill.service_duration_day
         SELECT * FROM logmill.day_service_durations d WHERE d.zone = in_zone AND d.day = in_day AND d.category = in_category
-        ORDER BY d.service;$new$)
+        ORDER BY d.service;$new$),
+        ('logmill.totals_gone', '''total'', ''count''', $new$\&, 'service_duration'$new$)
     LOOP
         definition := pg_get_functiondef(its.column1);
         IF definition !~ its.column2 THEN
@@ -68,24 +69,6 @@ BEGIN
     END LOOP;
 END
 $do$;
-
--- As before (0024), those of services with the others; written as totals_gone (0032).
-CREATE OR REPLACE FUNCTION logmill.durations_gone() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    unit constant text := replace(TG_TABLE_NAME, 'log_rollup_', '');
-    key  constant text := CASE unit WHEN 'day' THEN 'zone, day, category' ELSE unit || ', category' END;
-    made text;
-BEGIN
-    FOREACH made IN ARRAY ARRAY['duration', 'service_duration'] LOOP
-        EXECUTE format('DELETE FROM logmill.%1$s_%2$s m USING (SELECT DISTINCT %3$s FROM gone) g WHERE (m.%4$s) = (g.%5$s)', made, unit, key,
-                       replace(key, ', ', ', m.'), replace(key, ', ', ', g.'));
-    END LOOP;
-    RETURN NULL;
-END
-$$;
 
 -- The rows of histograms of what rollup_cover has found, over all levels and environments. Made to be inlined.
 CREATE FUNCTION logmill_read.service_histogram_rows(zone text, days timestamptz[], hours timestamptz[], slots timestamptz[],

@@ -62,6 +62,7 @@ void ag_run_make_key(struct ag_run *run)
         lm_buffer_printf(&text, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, run->sql.from_us,
                          run->sql.to_us, run->sql.against_from_us, run->sql.against_to_us);
     } else {
+        /* A count of the last hour begins with a second: it is no longer than an hour for that. */
         const int64_t window_us = run->sql.to_us - run->sql.from_us;
         const int64_t width = bucket_width(window_us - window_us % LM_SECOND_US);
         int64_t left = width - run->wall_us % width;

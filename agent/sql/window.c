@@ -39,11 +39,6 @@ static int64_t clamp_from(const struct ag_plan *plan, int64_t from_us)
     return from_us < earliest ? earliest : from_us;
 }
 
-static bool is_open(const struct ag_plan *plan, int64_t to_us)
-{
-    return plan->context->live && to_us == plan->context->now_us;
-}
-
 int ag_window_resolve(struct ag_plan *plan)
 {
     const struct ag_intent *intent = plan->intent;
@@ -88,6 +83,11 @@ static void take_away(struct ag_plan *plan, int64_t from_us, int64_t to_us)
 {
     add_part(plan,
              (struct ag_part){.table = AG_LOGS, .from_us = from_us, .to_us = to_us, .taken_away = true});
+}
+
+static bool is_open(const struct ag_plan *plan, int64_t to_us)
+{
+    return plan->context->live && to_us == plan->context->now_us;
 }
 
 int64_t ag_window_end(const struct ag_plan *plan, int64_t to_us, int64_t unit)

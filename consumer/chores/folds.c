@@ -64,7 +64,6 @@ const struct co_chore_kind co_slots_kind = {
     .failure = "slots were not folded (questions about windows up to now take longer)",
     .first_us = 20 * LM_SECOND_US,
     .every_us = 10 * LM_SECOND_US,
-    .more_after_us = 2 * LM_SECOND_US,
     .write = write_running_call,
     .read = read_running_row,
 };
