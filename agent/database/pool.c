@@ -51,7 +51,7 @@ static const char migration_sql[] = "SELECT max(number) FROM public.logmill_migr
 static const char warming[] =
     "SELECT 1 FROM logs WHERE created_at >= '2000-01-01 00:00:00+00' AND created_at < "
     "'2000-01-01 00:00:01+00'; SELECT 1 FROM log_rollup_minute WHERE minute = '2000-01-01 00:00:00+00'; "
-    "SELECT 1 FROM ingest_progress LIMIT 1; "
+    "SELECT behind_since('0'); "
     "SELECT 1 FROM log_total('2000-01-01 00:00:00+00', '2000-01-03 00:00:00+00', 'day', 'UTC'); "
     "SELECT 1 FROM log_count('2000-01-01 00:00:00+00', '2000-01-03 00:00:00+00', 'day', 'UTC', '', NULL, "
     "NULL); "

@@ -335,23 +335,12 @@ static void on_executed(struct ag_fetched *fetched, const struct lm_error *error
     ag_run_resume(run, AG_STEP_NEXT);
 }
 
-/*
- * Cells: since when the pipeline lags (NULL: it does not); for a closed window, count and sum of its
- * versions.
- *
- * A partition holds everything up to the last record stored, or to the moment its consumer had last stored
- * all there was and said so, which a living one repeats every ten seconds: an idle partition is not behind,
- * one whose consumer has died is. What nobody has touched for a week is taken for given up.
- */
+/* Cells: since when the pipeline lags (NULL: it does not); for a closed window, count and sum of its
+ * versions. */
 static const char *write_prelude(const struct ag_run *run, struct lm_buffer *out)
 {
-    lm_buffer_printf(
-        out,
-        "SELECT (SELECT (extract(epoch FROM min(greatest(committed_time, checked_at))) * 1000000)::bigint "
-        "FROM ingest_progress WHERE greatest(updated_at, checked_at) > clock_timestamp() - interval '7 days' "
-        "AND greatest(committed_time, checked_at) BETWEEN '0001-01-01 00:00:00+00' AND clock_timestamp() "
-        "- %" PRId64 " * interval '1 millisecond') AS behind",
-        run->runs->config->behind_after_ms);
+    lm_buffer_printf(out, "SELECT behind_since(%" PRId64 " * interval '1 millisecond') AS behind",
+                     run->runs->config->behind_after_ms);
     if (run->closed_window) {
         const struct ag_spans spans = {run->sql.from_us, run->sql.to_us, run->sql.against_from_us,
                                        run->sql.against_to_us};

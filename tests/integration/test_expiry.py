@@ -37,7 +37,7 @@ select count(distinct date_trunc('hour', at, 'UTC')) filter (where at < today() 
 from (select %s as at from logmill.%s where category = '%s') q
 """
 TABLES = (("minute", "log_rollup_minute"), ("minute", "total_minute"), ("minute", "count_minute"), ("hour", "error_pattern_hour"),
-          ("hour", "log_rollup_hour"), ("hour", "data_epoch"), ("last_seen", "log_name"))
+          ("hour", "log_rollup_hour"), ("hour", "data_epoch"), ("last_seen", "log_name"), ("day", "day_epoch"))
 
 
 class Expiry(harness.Case):
@@ -74,11 +74,11 @@ class Expiry(harness.Case):
                 ("log_rollup", "total", "count", "duration", "service_duration") for unit in ("hour", "day")]
         for table in made:
             self.assertGreater(int(self.it.value("select count(*) from " + table)), 0, table)
-        self.assertEqual(["6 6"] * 6 + ["2 2"], self.left("raw"))
+        self.assertEqual(["6 6"] * 6 + ["2 2"] * 2, self.left("raw"))
         self.assertEqual([], harness.psql(self.reader, "select * from counts_since"))
         self.assertEqual(["12", "f"], self.expire())        # two days of three hours, of two categories
         for category in CATEGORIES:
-            self.assertEqual(["0 6"] * 6 + ["0 2"], self.left(category))
+            self.assertEqual(["0 6"] * 6 + ["0 2", "1 2"], self.left(category))
             self.assertEqual(["18", "18", "18"], self.total("75 days", category)[:3])
         self.assertEqual(self.it.rows("select c, (today() - interval '61 days' + interval '3 hours')::text "
                                       "from unnest(array['raw', 'training']) c"),
@@ -95,7 +95,7 @@ class Expiry(harness.Case):
         used = self.total("75 days", "training")
         self.assertEqual(["36", "36", "36", "f"], used[:4])
         self.expire()
-        self.assertEqual(["0 6"] * 6 + ["0 2"], self.left("raw"))
+        self.assertEqual(["0 6"] * 6 + ["0 2", "1 2"], self.left("raw"))
         self.assertEqual(before, self.left("training"))
         self.assertEqual(["18", "18", "18"], self.total("75 days", "raw")[:3])
         self.assertEqual(used, self.total("75 days", "training"), "the same counts from as many folds")

@@ -273,6 +273,54 @@ class Folds(harness.Case):
         self.assertEqual(self.fold("Asia/Kolkata")[0], 0)
         self.assertEqual(self.grains("Asia/Kolkata")["day"], 5)
 
+    def days(self, zone):
+        """How many days of `zone` a window over all of it is read from, and whether their epochs are noted as they are now."""
+        return self.it.rows("select coalesce(cardinality(c.days), 0), (select bool_and(f.day_version = logmill.days_version(f.category, f.day, "
+                            "f.upper)) from logmill.fold_day f where f.zone = '%s') from logmill_read.rollup_cover('%s', '%s'::timestamptz + "
+                            "interval '%d hours', 'day', '%s') c" % (zone, FIRST, FIRST, HOURS, zone))[0]
+
+    def test_a_day_is_used_by_the_epochs_of_its_days_of_utc_or_those_of_its_hours(self):
+        self.batch(count=3000)
+        self.close()
+        self.fold("Asia/Seoul")
+        count, noted = self.days("Asia/Seoul")
+        self.assertEqual(["5", "t"], [count, noted])
+        # The seventh of UTC ends behind the seventh of Seoul: a record of its last hour is the eighth's there.
+        self.batch("2026-03-07 20:00+00", "1 hour", 20)
+        self.assertEqual(["4", "f"], self.days("Asia/Seoul"), "the eighth has a late record, the seventh has its hours yet")
+        self.fold("Asia/Seoul")
+        self.assertEqual(["5", "t"], self.days("Asia/Seoul"))
+        self.assertEqual("0", self.it.value("select count(*) from (select category, kafka_partition, date_trunc('day', hour, 'UTC') from "
+                                            "logmill.data_epoch except select category, kafka_partition, day from logmill.day_epoch) d"))
+        # While its hours are not what they were a day is not noted as current.
+        self.batch("2026-03-07 03:00+00", "1 hour", 20)
+        self.it.rows("select logmill.fold('Asia/Kolkata', interval '10 years', interval '1 min')")
+        self.assertEqual(["4", "f"], self.days("Asia/Seoul"))
+
+    def test_who_raises_an_hour_waits_for_no_other_hour_of_its_day(self):
+        self.batch(count=500)
+        self.close()
+        self.fold()
+        self.assertEqual([["6", "t"]], [self.days("UTC")])
+        self.assertEqual("0", self.it.value("select count(*) from logmill.day_epoch where raised_by <> '0'"), "added up")
+        hour = "select logmill.raise_epochs('raw', 0, array[extract(epoch from timestamptz '2026-03-07 %02d:00+00')::bigint * 1000000])"
+        longer = subprocess.Popen(["psql", self.it.url("logmill_writer"), "-Xqt", "-v", "ON_ERROR_STOP=1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (longer.stdin.close(), longer.stdout.close(), longer.wait(20)))
+        longer.stdin.write("begin; %s; %s; select 'raised';\n" % (hour % 3, hour % 5))
+        longer.stdin.flush()
+        while "raised" not in longer.stdout.readline():
+            self.assertIsNone(longer.poll())
+        harness.psql(self.it.url("logmill_writer"), "set lock_timeout = '1 s'; " + hour % 11)
+        self.assertEqual(["5", "f"], self.days("UTC"))
+        self.fold()                                         # of what is committed
+        self.assertEqual(["6", "t"], self.days("UTC"))
+        longer.stdin.write("commit;\n")
+        longer.stdin.flush()
+        self.wait_until(lambda: self.days("UTC") == ["5", "f"], what="the day stale again")
+        self.assertEqual("2", self.it.value("select n from logmill.day_epoch where raised_by <> '0'"))
+        self.fold()
+        self.assertEqual(["6", "t"], self.days("UTC"))
+
     def test_percentiles_of_any_window_are_within_three_percent(self):
         self.batch(count=8000)
         self.close()

@@ -217,6 +217,36 @@ class Migrate(harness.Case):
                              [["s", "production", "INFO", "18336"], ["s", "production", "WARN", "5"], ["s", "production", "FATAL", "18336"],
                               ["t", "production", "INFO", "18336"], ["t", "production", "FATAL", "18336"]], unit)
 
+    def test_days_folded_before_are_read_by_their_hours_until_they_are_folded_on(self):
+        for path in SQL.glob("*.sql"):
+            if path.name < "0036":
+                self.write(path.name, path.read_text(encoding="utf-8"))
+        self.assertEqual(self.migrate_folder().returncode, 0)
+        self.empty.rows("""
+            select logmill.add_minutes('raw', 0, array_agg((extract(epoch from m) * 1000000)::bigint), array_agg(text 's'), array_agg(text 'production'),
+                                       array_agg('INFO'::logmill.log_level), array_agg(2), array_agg(1), array_agg(5), array_agg(5), array_agg(i),
+                                       array_agg(1e160))
+            from generate_series(1, 280) i, lateral (select date_trunc('day', now(), 'UTC') - i * interval '10 minutes' as m) t;
+            select logmill.raise_epochs('raw', 0, array_agg(distinct (extract(epoch from date_trunc('hour', minute, 'UTC')) * 1000000)::bigint))
+            from logmill.log_rollup_minute;
+            update logmill.fold_state set closed = now(), marked_at = now(), horizon = '0';
+            select logmill.fold('UTC', '9 days', '1 min')""")
+        self.assertEqual(self.migrate().returncode, 0)
+        state = """select cardinality(c.days), (select min(day_version) >= 0 from logmill.fold_day), (select sum(n) from
+            logmill_read.log_count(now() - interval '4 days', date_trunc('minute', now()) + interval '1 hour', 'day', 'UTC', 'service', null, null)),
+            (select sum(logmill_read.histogram_count(histogram)) from logmill_read.log_histogram(date_trunc('minute', now()) - interval '4 days',
+             date_trunc('minute', now()) + interval '1 hour', 'day', 'UTC', 'service', null, null))
+            from logmill_read.rollup_cover(now() - interval '4 days', now(), 'day', 'UTC') c"""
+        self.assertEqual(self.empty.rows(state), [["2", "f", "560", "280"]])
+        again = "update logmill.fold_state set marked_at = now(), horizon = '0'; select more from logmill.fold('UTC', '9 days', '1 min')"
+        self.assertEqual(self.empty.rows(again), [["f"]])
+        self.assertEqual(self.empty.rows(state), [["2", "t", "560", "280"]])
+        # Whoever raises hours only, as functions of before do, raises their days by the trigger.
+        self.empty.rows("update logmill.log_rollup_minute set n = n + 1; update logmill.count_minute set info = info + 1; insert into "
+                        "logmill.data_epoch as e select * from logmill.data_epoch on conflict (category, kafka_partition, hour) do update "
+                        "set version = e.version + 1")
+        self.assertEqual(self.empty.rows(state), [[None, "t", "840", "280"]])
+
     def test_the_owner_of_the_database_is_enough_and_status_says_what_is_missing(self):
         role = "t%08x" % random.getrandbits(32)
         self.empty.rows("create role %s login createrole" % role)
